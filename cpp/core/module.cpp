@@ -1,0 +1,39 @@
+#include <pybind11/pybind11.h>
+
+#include "core/isa.hpp"
+#include "core/parallel.hpp"
+
+namespace py = pybind11;
+
+void bind_box_iou(py::module_&);
+void bind_max_iou(py::module_&);
+void bind_matching(py::module_&);
+void bind_average_precision(py::module_&);
+void bind_coco_json(py::module_&);
+
+namespace {
+bool signal_pending() {
+  const py::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0;
+}
+}  // namespace
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  tamis::set_interrupt_poll(signal_pending);
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      if (p) std::rethrow_exception(p);
+    } catch (const tamis::Interrupted&) {
+      if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
+    }
+  });
+  m.def("isa", [] { return static_cast<int>(tamis::isa()); });
+  m.def("cap_isa", [](int most) { tamis::cap_isa(static_cast<tamis::Isa>(most)); });
+  m.def("num_threads", &tamis::num_threads);
+  m.def("set_num_threads", &tamis::set_num_threads);
+  bind_box_iou(m);
+  bind_max_iou(m);
+  bind_matching(m);
+  bind_average_precision(m);
+  bind_coco_json(m);
+}

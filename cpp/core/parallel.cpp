@@ -1,0 +1,103 @@
+#include "core/parallel.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace tamis {
+namespace {
+
+std::atomic<int> requested_threads{0};
+std::atomic<bool (*)()> interrupt_poll{nullptr};
+constexpr std::chrono::milliseconds kPollEvery{50};
+
+int usable_cpus() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+struct Job {
+  const int64_t n, grain;
+  const std::function<void(int64_t, int64_t)>& f;
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  std::exception_ptr error;
+
+  bool step() {
+    const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+    if (begin >= n || failed.load(std::memory_order_relaxed)) return false;
+    f(begin, std::min(n, begin + grain));
+    return true;
+  }
+
+  void fail() {
+    const std::lock_guard lock(mutex);
+    if (!error) error = std::current_exception();
+    failed.store(true, std::memory_order_relaxed);
+  }
+
+  void work() {
+    try {
+      while (step()) {
+      }
+    } catch (...) {
+      fail();
+    }
+  }
+
+  void work_and_poll() {
+    try {
+      auto last = std::chrono::steady_clock::now();
+      while (step()) {
+        const auto now = std::chrono::steady_clock::now();
+        const auto poll = interrupt_poll.load(std::memory_order_relaxed);
+        if (now - last < kPollEvery || poll == nullptr) continue;
+        last = now;
+        if (poll()) throw Interrupted{};
+      }
+    } catch (...) {
+      fail();
+    }
+  }
+};
+
+}  // namespace
+
+int num_threads() {
+  const int n = requested_threads.load(std::memory_order_relaxed);
+  return n > 0 ? n : usable_cpus();
+}
+
+void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memory_order_relaxed); }
+
+void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
+
+void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
+  if (n <= 0) return;
+  grain = std::max<int64_t>(1, grain);
+  Job job{n, grain, f};
+  const int64_t helpers = std::min<int64_t>(num_threads(), (n + grain - 1) / grain) - 1;
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(helpers));
+  try {
+    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] { job.work(); });
+  } catch (const std::system_error&) {
+    // no more threads to be had: the ones there are do the work
+  }
+  job.work_and_poll();
+  for (auto& t : threads) t.join();
+  if (job.error) std::rethrow_exception(job.error);
+}
+
+}  // namespace tamis

@@ -1,0 +1,18 @@
+// parallel_for(n, grain, f): f(begin, end) over [0, n) in chunks of `grain`, on std::threads made for the call.
+// Threads per call rather than a pool or OpenMP: a forked child (a DataLoader worker) has nothing to inherit.
+#pragma once
+#include <cstdint>
+#include <functional>
+
+namespace tamis {
+
+int num_threads();              // at least 1
+void set_num_threads(int n);    // 0: the CPUs this process may use (the default)
+
+// Which chunk goes to which thread is left to chance, so f must not depend on it. The calling thread works too and
+// polls for an interrupt between chunks: a chunk should take well under a second. The first exception is rethrown.
+void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f);
+
+struct Interrupted {};                  // thrown by parallel_for when the poll says so
+void set_interrupt_poll(bool (*poll)());  // true: stop. Called on the calling thread, at most every 50 ms
+}  // namespace tamis
