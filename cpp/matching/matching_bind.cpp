@@ -1,2 +1,77 @@
-#include <pybind11/pybind11.h>
-void bind_matching(pybind11::module_&) {}
+#include "matching/matching.hpp"
+
+#include <pybind11/stl.h>
+
+#include "core/array.hpp"
+#include "core/error.hpp"
+
+namespace py = pybind11;
+using tamis::View;
+using Ints = View<const int32_t, 1>;
+using Bytes = View<const uint8_t, 1>;
+
+void bind_matching(py::module_& m) {
+  m.def("find_positions", [](View<const int64_t, 1> ids, View<const int64_t, 1> known, View<int32_t, 1> out) {
+    TAMIS_CHECK(ids.size() == out.size(), "find_positions: out must be as long as ids");
+    const py::gil_scoped_release release;
+    tamis::find_positions(ids.data, ids.size(), known.data, known.size(), out.data);
+  });
+
+  m.def("order_detections", [](Ints category, Ints image, View<const double, 1> score, int64_t n_categories,
+                               int64_t n_images, int64_t max_det) {
+    TAMIS_CHECK(category.size() == score.size() && image.size() == score.size(),
+                "order_detections: category, image and score must be of one length");
+    tamis::DetectionOrder order;
+    {
+      const py::gil_scoped_release release;
+      order = tamis::order_detections({score.size(), category.data, image.data, score.data}, n_categories,
+                                      n_images, max_det);
+    }
+    return py::make_tuple(tamis::to_numpy(std::move(order.index)), tamis::to_numpy(std::move(order.rank)),
+                          tamis::to_numpy(std::move(order.splits)));
+  });
+
+  m.def("match_detections",
+        [](View<const int64_t, 1> index, View<const int64_t, 1> splits, Ints det_image,
+           View<const double, 2> det_boxes, std::optional<Bytes> det_claims, Ints gt_category, Ints gt_image,
+           View<const double, 2> gt_boxes, Bytes gt_crowd, View<const uint8_t, 2> gt_ignore,
+           View<const double, 1> thresholds, int64_t n_images) {
+          const int64_t n_gts = gt_category.size(), areas = gt_ignore.shape[0], levels = thresholds.size();
+          TAMIS_CHECK(gt_image.size() == n_gts && gt_boxes.size() == 4 * n_gts && gt_crowd.size() == n_gts &&
+                          gt_ignore.shape[1] == n_gts && det_boxes.size() == 4 * det_image.size(),
+                      "match_detections: columns differ in length");
+          tamis::Matches matches;
+          {
+            const py::gil_scoped_release release;
+            matches = tamis::match_detections(
+                {index.size(), index.data, splits.data, det_image.data, det_boxes.data,
+                 det_claims ? det_claims->data : nullptr, n_gts, splits.size() - 1, n_images,
+                 gt_category.data, gt_image.data, gt_boxes.data, gt_crowd.data, gt_ignore.data, areas, levels,
+                 thresholds.data});
+          }
+          const int64_t cells = std::max<int64_t>(1, areas * levels);
+          const int64_t rows = static_cast<int64_t>(matches.gt.size()) / cells;
+          return py::make_tuple(tamis::to_numpy(std::move(matches.row)),
+                                tamis::to_numpy(std::move(matches.gt), {rows, areas, levels}));
+        });
+
+  m.def("coco_iou", [](View<const double, 2> dets, View<const double, 2> gts, Bytes crowd, View<double, 2> out) {
+    const int64_t n_dets = dets.shape[0], n_gts = gts.shape[0];
+    TAMIS_CHECK(dets.shape[1] == 4 && gts.shape[1] == 4 && crowd.size() == n_gts && out.size() == n_dets * n_gts,
+                "coco_iou: wrong shapes");
+    const py::gil_scoped_release release;
+    tamis::coco_iou(dets.data, n_dets, gts.data, n_gts, crowd.data, out.data);
+  });
+
+  m.def("match_given", [](View<const double, 2> similarity, Bytes det_claims, Bytes gt_crowd,
+                          View<const uint8_t, 2> gt_ignore, View<const double, 1> thresholds, View<int32_t, 3> out) {
+    const int64_t n_dets = similarity.shape[0], n_gts = similarity.shape[1];
+    TAMIS_CHECK(det_claims.size() == n_dets && gt_crowd.size() == n_gts && gt_ignore.shape[1] == n_gts &&
+                    out.size() == gt_ignore.shape[0] * thresholds.size() * n_dets,
+                "match_given: wrong shapes");
+    const py::gil_scoped_release release;
+    tamis::match_given({n_dets, n_gts, gt_ignore.shape[0], thresholds.size(), similarity.data, det_claims.data,
+                        gt_crowd.data, gt_ignore.data, thresholds.data},
+                       out.data);
+  });
+}

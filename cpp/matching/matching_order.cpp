@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "core/parallel.hpp"
+#include "matching/matching.hpp"
+
+namespace tamis {
+namespace {
+
+struct Keyed {
+  uint64_t key;
+  int64_t index;
+};
+constexpr int kDigitBits = 11;
+constexpr int64_t kRadixFrom = 1024;  // below this a comparison sort is faster
+
+// Ascending keys are descending scores: -0.0 equals 0.0, and NaN comes last, as numpy sorts -score.
+uint64_t descending_key(double score) {
+  if (score != score) return ~uint64_t{0};
+  const auto bits = std::bit_cast<uint64_t>(-score + 0.0);
+  return (bits >> 63) ? ~bits : bits | (uint64_t{1} << 63);
+}
+
+void radix_sort(std::vector<Keyed>& items, std::vector<Keyed>& spare) {
+  const size_t n = items.size();
+  spare.resize(n);
+  uint64_t differing = 0;
+  for (const Keyed& item : items) differing |= item.key ^ items[0].key;
+  for (int shift = 0; shift < 64; shift += kDigitBits) {
+    constexpr uint64_t kMask = (uint64_t{1} << kDigitBits) - 1;
+    if (((differing >> shift) & kMask) == 0) continue;
+    int64_t starts[kMask + 1] = {};
+    for (const Keyed& item : items) ++starts[(item.key >> shift) & kMask];
+    int64_t sum = 0;
+    for (int64_t& start : starts) sum += std::exchange(start, sum);
+    for (const Keyed& item : items) spare[size_t(starts[(item.key >> shift) & kMask]++)] = item;
+    items.swap(spare);
+  }
+}
+
+void sort_by_score(int64_t* index, int64_t n, const double* score, std::vector<Keyed>& items,
+                   std::vector<Keyed>& spare) {
+  items.resize(size_t(n));
+  for (int64_t i = 0; i < n; ++i) items[size_t(i)] = {descending_key(score[index[i]]), index[i]};
+  if (n >= kRadixFrom)
+    radix_sort(items, spare);
+  else
+    std::stable_sort(items.begin(), items.end(),
+                     [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
+  for (int64_t i = 0; i < n; ++i) index[i] = items[size_t(i)].index;
+}
+
+// Keeps the first max_det of each image; returns how many are left.
+int64_t rank_and_cut(int64_t* index, int32_t* rank, int64_t n, const int32_t* image, int64_t max_det,
+                     std::vector<int32_t>& seen) {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t place = seen[size_t(image[index[i]])]++;
+    if (place >= max_det) continue;
+    rank[kept] = place;
+    index[kept++] = index[i];
+  }
+  return kept;
+}
+
+// Stable counting sort of `index` by bucket; bounds (buckets + 1) are returned.
+std::vector<int64_t> bucket_sort(std::vector<int64_t>& index, const int32_t* bucket_of, int64_t buckets) {
+  std::vector<int64_t> bounds(size_t(buckets) + 1, 0);
+  for (const int64_t i : index) ++bounds[size_t(bucket_of[i]) + 1];
+  for (size_t b = 1; b < bounds.size(); ++b) bounds[b] += bounds[b - 1];
+  std::vector<int64_t> next(bounds.begin(), bounds.end() - 1), sorted(index.size());
+  for (const int64_t i : index) sorted[size_t(next[size_t(bucket_of[i])]++)] = i;
+  index.swap(sorted);
+  return bounds;
+}
+
+}  // namespace
+
+std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image,
+                                    int64_t n_categories, int64_t n_images,
+                                    std::vector<int64_t>& splits) {
+  std::vector<int64_t> index;
+  index.reserve(size_t(n));
+  bool sorted = true;
+  int32_t last = -1;
+  for (int64_t i = 0; i < n; ++i) {
+    if (category[i] < 0 || image[i] < 0) continue;
+    index.push_back(i);
+    sorted &= image[i] >= last;
+    last = image[i];
+  }
+  if (!sorted) bucket_sort(index, image, n_images);
+  splits = bucket_sort(index, category, n_categories);
+  return index;
+}
+
+DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images,
+                                int64_t max_det) {
+  DetectionOrder order;
+  order.index =
+      order_by_group(dets.n, dets.category, dets.image, n_categories, n_images, order.splits);
+  order.rank.resize(order.index.size());
+  std::vector<int64_t> kept(size_t(n_categories), 0);
+  const int64_t grain = std::max<int64_t>(1, n_categories / (16 * num_threads()));
+  parallel_for(n_categories, grain, [&](int64_t begin, int64_t end) {
+    std::vector<Keyed> items, spare;
+    std::vector<int32_t> seen(size_t(n_images), 0);
+    for (int64_t k = begin; k < end; ++k) {
+      const int64_t first = order.splits[size_t(k)], n = order.splits[size_t(k) + 1] - first;
+      int64_t* index = order.index.data() + first;
+      sort_by_score(index, n, dets.score, items, spare);
+      for (int64_t i = 0; i < n; ++i) seen[size_t(dets.image[index[i]])] = 0;
+      kept[size_t(k)] = rank_and_cut(index, order.rank.data() + first, n, dets.image, max_det, seen);
+    }
+  });
+  int64_t filled = 0;
+  for (size_t k = 0; k < kept.size(); ++k) {  // close the gaps that the cut left
+    const int64_t first = std::exchange(order.splits[k], filled);
+    if (first != filled) {
+      std::copy_n(order.index.begin() + first, kept[k], order.index.begin() + filled);
+      std::copy_n(order.rank.begin() + first, kept[k], order.rank.begin() + filled);
+    }
+    filled += kept[k];
+  }
+  order.splits.back() = filled;
+  order.index.resize(size_t(filled));
+  order.rank.resize(size_t(filled));
+  return order;
+}
+
+void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known,
+                    int32_t* positions) {
+  if (n_known == 0) {
+    std::fill_n(positions, n, -1);
+    return;
+  }
+  const int64_t low = known[0], high = known[n_known - 1];
+  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low) + 1;
+  std::vector<int32_t> table;  // direct look-up where the ids are dense enough, as COCO's are
+  if (range != 0 && range <= uint64_t(16 * n_known + n) + 1024) {
+    table.assign(range, -1);
+    for (int64_t i = 0; i < n_known; ++i) table[size_t(known[i] - low)] = static_cast<int32_t>(i);
+  }
+  parallel_for(n, 1 << 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      positions[i] = -1;
+      if (ids[i] < low || ids[i] > high) continue;
+      if (!table.empty()) {
+        positions[i] = table[size_t(ids[i] - low)];
+        continue;
+      }
+      const int64_t* at = std::lower_bound(known, known + n_known, ids[i]);
+      if (*at == ids[i]) positions[i] = static_cast<int32_t>(at - known);
+    }
+  });
+}
+
+}  // namespace tamis

@@ -1,0 +1,128 @@
+"""COCO evaluation on columns: what `DetectionEvaluator` and `tamis.coco.COCOeval` both run on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _core
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Detections:
+    """Columns of length n; `image` and `category` are positions, -1 leaves the row out."""
+
+    image: Array  # int32
+    category: Array  # int32
+    boxes: Array  # (n, 4) float64 xywh
+    scores: Array  # float64
+    area: Array  # any float: compared with the area ranges in its own precision
+    claims: Array | None = None  # uint8, 0: a match leaves the ground truth free
+
+
+@dataclass
+class Targets:
+    """Columns of length m."""
+
+    image: Array
+    category: Array
+    boxes: Array
+    crowd: Array  # uint8
+    area: Array
+    counts: Array | None = None  # uint8, 0: a match to it counts as none
+
+
+@dataclass
+class MatchTable:
+    """Every match at every threshold and area range; sparse, as most detections match nothing."""
+
+    index: Array  # (kept,) detections by category, then descending score
+    rank: Array  # (kept,) place by score within image and category
+    splits: Array  # (K + 1,) bounds of each category
+    row: Array  # (kept,) row of `gt`, -1: no ground truth in reach
+    gt: Array  # (rows, A, T) index of the matched ground truth, or -1
+    gt_ignore: Array  # (A, m) uint8
+    outside: Array  # (A, kept) uint8: the detection's own area is out of range
+    n_regular: Array  # (K, A) ground truths that are not ignored
+
+    def dense(self, area: int, n_dets: int) -> Array:
+        """(T, n_dets) matches of one area range for all detections, dropped ones included."""
+        out = np.full((self.gt.shape[2], n_dets), -1, np.int64)
+        has_row = self.row >= 0
+        out[:, self.index[has_row]] = self.gt[self.row[has_row], area].T
+        return out
+
+
+def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
+    """(A, n) uint8: 1 where an area is below or above a range; a NaN is neither."""
+    out = np.empty((len(ranges), len(area)), np.uint8)
+    for row, (low, high) in zip(out, ((r[0], r[1]) for r in ranges), strict=True):
+        row[:] = (area < low) | (area > high)
+    return out
+
+
+def match(
+    dets: Detections,
+    gts: Targets,
+    *,
+    n_images: int,
+    n_categories: int,
+    thresholds: Sequence[float],
+    area_ranges: Sequence[Any],
+    max_det: int,
+) -> MatchTable:
+    """Order the detections and match them, all images, classes, thresholds and areas at once."""
+    index, rank, splits = _core.order_detections(
+        dets.category, dets.image, dets.scores, n_categories, n_images, max_det
+    )
+    gt_ignore = outside_ranges(gts.area, area_ranges) | (gts.crowd != 0)
+    # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
+    levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
+    row, gt = _core.match_detections(
+        index, splits, dets.image, dets.boxes, dets.claims, gts.category, gts.image, gts.boxes,
+        gts.crowd, gt_ignore, levels, n_images,
+    )  # fmt: skip
+    used = (gts.category >= 0) & (gts.image >= 0)
+    n_regular = np.empty((n_categories, len(area_ranges)), np.int64)
+    for a, ignore in enumerate(gt_ignore):
+        n_regular[:, a] = np.bincount(
+            gts.category[used & (ignore == 0)], minlength=n_categories
+        )
+    outside = outside_ranges(dets.area[index], area_ranges)
+    return MatchTable(index, rank, splits, row, gt, gt_ignore, outside, n_regular)
+
+
+def curves(
+    table: MatchTable,
+    scores: Array,
+    *,
+    recall_thresholds: Sequence[float],
+    max_dets: Sequence[int],
+    counts: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M)."""
+    levels, areas = table.gt.shape[2], table.gt.shape[1]
+    shape = (len(table.splits) - 1, areas, len(max_dets))
+    precision = np.empty((levels, len(recall_thresholds), *shape))
+    recall = np.empty((levels, *shape))
+    at = np.empty_like(precision)
+    _core.average_precision(
+        table.splits, table.rank, np.ascontiguousarray(scores[table.index]), table.outside,
+        table.row, table.gt, table.gt_ignore, counts, table.n_regular,
+        np.asarray(max_dets, np.int64), np.asarray(recall_thresholds, np.float64),
+        precision, recall, at,
+    )  # fmt: skip
+    return precision, recall, at
+
+
+def positions(ids: Array, known: Array) -> Array:
+    """Place of each id in `known` (ascending, distinct), -1 where it is not."""
+    out = np.empty(len(ids), np.int32)
+    _core.find_positions(ids, known, out)
+    return out

@@ -1,0 +1,26 @@
+"""Stand in for pycocotools under its own name."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from types import ModuleType
+
+
+def init_as_pycocotools() -> None:
+    """Make ``pycocotools``, ``pycocotools.coco`` and ``pycocotools.cocoeval`` mean `tamis.coco`.
+
+    Call it before the code that imports pycocotools. ``pycocotools.mask`` stays the real one
+    where pycocotools is installed, and cannot be imported where it is not.
+    """
+    from tamis.coco import coco, cocoeval
+
+    package = sys.modules.get("pycocotools")
+    if package is None:
+        spec = importlib.util.find_spec("pycocotools")
+        package = ModuleType("pycocotools")
+        package.__path__ = list(spec.submodule_search_locations or []) if spec else []
+        sys.modules["pycocotools"] = package
+    for name, module in (("coco", coco), ("cocoeval", cocoeval)):
+        sys.modules[f"pycocotools.{name}"] = module
+        setattr(package, name, module)

@@ -1,0 +1,194 @@
+"""The faithful way: one image, category and area range after the other, on the dicts themselves.
+
+Taken when somebody overrides a step, edits its outcome, or has ids, scores or boxes that are not
+plain numbers. Python's own objects then decide what happens, as they do in pycocotools.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _core
+from tamis._evaluation import MatchTable, curves
+
+Array = NDArray[Any]
+
+
+def prepare(e: Any) -> None:
+    """Group both sides' annotations by (image, category) into `_gts` and `_dts`."""
+    p = e.params
+    only = {"imgIds": p.imgIds, "catIds": p.catIds} if p.useCats else {"imgIds": p.imgIds}
+    gts = e.cocoGt.loadAnns(e.cocoGt.getAnnIds(**only))
+    dts = e.cocoDt.loadAnns(e.cocoDt.getAnnIds(**only))
+    if p.iouType != "bbox":
+        raise NotImplementedError(
+            f"tamis.coco.COCOeval evaluates iouType 'bbox', got {p.iouType!r}"
+        )
+    for gt in gts:
+        gt["ignore"] = "iscrowd" in gt and gt["iscrowd"]
+    e._gts, e._dts = defaultdict(list), defaultdict(list)
+    for side, anns in ((e._gts, gts), (e._dts, dts)):
+        for ann in anns:
+            side[ann["image_id"], ann["category_id"]].append(ann)
+
+
+def evaluate(e: Any) -> None:
+    p = e.params
+    e._prepare()
+    e.evalImgs, e.eval = defaultdict(list), {}
+    categories = p.catIds if p.useCats else [-1]
+    similarity = e.computeOks if p.iouType == "keypoints" else e.computeIoU
+    e.ious = {(i, c): similarity(i, c) for i in p.imgIds for c in categories}
+    cap = p.maxDets[-1]
+    e.evalImgs = [
+        e.evaluateImg(i, c, area, cap) for c in categories for area in p.areaRng for i in p.imgIds
+    ]
+
+
+def _group(e: Any, image: Any, category: Any) -> tuple[list[Any], list[Any]]:
+    if e.params.useCats:
+        return e._gts[image, category], e._dts[image, category]
+    cats = e.params.catIds
+    return (
+        [ann for c in cats for ann in e._gts[image, c]],
+        [ann for c in cats for ann in e._dts[image, c]],
+    )
+
+
+def _by_score(dts: list[Any], cap: Any) -> list[Any]:
+    order = np.argsort([-d["score"] for d in dts], kind="stable")
+    return [dts[i] for i in order[0:cap]]
+
+
+def compute_iou(e: Any, image: Any, category: Any) -> Any:
+    gts, dts = _group(e, image, category)
+    if not gts and not dts:
+        return []
+    dts = _by_score(dts, e.params.maxDets[-1])
+    crowd = [int(g["iscrowd"]) for g in gts]
+    return box_iou([d["bbox"] for d in dts], [g["bbox"] for g in gts], crowd)
+
+
+def _boxes(boxes: list[Any]) -> Array:
+    if not all(type(b) in (list, np.ndarray) and len(b) == 4 for b in boxes):
+        raise Exception("list input can be bounding box (Nx4) or RLEs ([RLE])")
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def box_iou(dts: list[Any], gts: list[Any], crowd: list[int]) -> Any:
+    """pycocotools' `mask.iou` for boxes: (D, G), or `[]` where either side is empty."""
+    if not dts or not gts:
+        return []
+    out = np.empty((len(dts), len(gts)))
+    _core.coco_iou(_boxes(dts), _boxes(gts), np.array(crowd, dtype=np.uint8), out)
+    return np.asfortranarray(out)
+
+
+def _outside(ann: Any, area: Any) -> bool:
+    return bool(ann["area"] < area[0] or ann["area"] > area[1])
+
+
+def evaluate_image(e: Any, image: Any, category: Any, area: Any, cap: Any) -> Any:
+    p = e.params
+    gts, dts = _group(e, image, category)
+    if not gts and not dts:
+        return None
+    for g in gts:
+        g["_ignore"] = 1 if g["ignore"] or _outside(g, area) else 0
+    dts = _by_score(dts, cap)
+    ignore = np.array([g["_ignore"] for g in gts])
+    gt_order = np.argsort(ignore, kind="stable")
+    ious = e.ious[image, category]
+    levels = len(p.iouThrs)
+    matched = np.full((levels, len(dts)), -1, np.int32)
+    if len(ious) and dts:
+        _core.match_given(
+            np.ascontiguousarray(ious, np.float64)[: len(dts)],
+            np.array([d["id"] > 0 for d in dts], np.uint8),
+            np.array([int(g["iscrowd"]) != 0 for g in gts], np.uint8),
+            ignore.astype(np.uint8)[None],
+            np.array([min([t, 1 - 1e-10]) for t in p.iouThrs], np.float64),
+            matched[None],
+        )
+    place = np.argsort(gt_order)
+    dt_matches, gt_matches = np.zeros((levels, len(dts))), np.zeros((levels, len(gts)))
+    dt_ignore = np.zeros((levels, len(dts)))
+    for t, d in zip(*np.nonzero(matched >= 0), strict=True):
+        g = matched[t, d]
+        dt_ignore[t, d] = ignore[g]
+        dt_matches[t, d] = gts[g]["id"]
+        gt_matches[t, place[g]] = dts[d]["id"]
+    outside = np.array([_outside(d, area) for d in dts], bool)
+    return {
+        "image_id": image,
+        "category_id": category,
+        "aRng": area,
+        "maxDet": cap,
+        "dtIds": [d["id"] for d in dts],
+        "gtIds": [gts[i]["id"] for i in gt_order],
+        "dtMatches": dt_matches,
+        "gtMatches": gt_matches,
+        "dtScores": [d["score"] for d in dts],
+        "gtIgnore": ignore[gt_order],
+        "dtIgnore": np.logical_or(dt_ignore, (dt_matches == 0) & outside),
+    }
+
+
+def accumulate(records: Any, p: Any, evaluated: Any) -> tuple[Array, Array, Array]:
+    """Precision, recall and scores from `evalImgs` as they are now, and any slice of them.
+
+    The positions of `p`'s images, categories and area ranges index the evaluated list, as in
+    pycocotools: a subset is meaningful where it is a prefix.
+    """
+    k = len(p.catIds) if p.useCats else 1
+    shape = (k, len(p.areaRng), len(p.maxDets))
+    levels, recalls = len(p.iouThrs), len(p.recThrs)
+    precision = -np.ones((levels, recalls, *shape))
+    scores, recall = -np.ones((levels, recalls, *shape)), -np.ones((levels, *shape))
+    categories = set(evaluated.catIds if evaluated.useCats else [-1])
+    areas, caps = set(map(tuple, evaluated.areaRng)), set(evaluated.maxDets)
+    images = set(evaluated.imgIds)
+    k_list = [n for n, c in enumerate(p.catIds) if c in categories]
+    a_list = [n for n, a in enumerate(map(tuple, p.areaRng)) if a in areas]
+    m_list = [m for m in p.maxDets if m in caps]
+    i_list = [n for n, i in enumerate(p.imgIds) if i in images]
+    for ki, k0 in enumerate(k_list):
+        for ai, a0 in enumerate(a_list):
+            start = (k0 * len(evaluated.areaRng) + a0) * len(evaluated.imgIds)
+            found = [r for r in (records[start + i] for i in i_list) if r is not None]
+            for mi, cap in enumerate(m_list):
+                curve = _curve(found, cap, p.recThrs) if found else None
+                if curve is not None:
+                    precision[:, :, ki, ai, mi] = curve[0]
+                    recall[:, ki, ai, mi] = curve[1]
+                    scores[:, :, ki, ai, mi] = curve[2]
+    return precision, recall, scores
+
+
+def _curve(records: list[Any], cap: Any, recall_thresholds: Any) -> Any:
+    """One category, area range and cap; None where no ground truth is regular."""
+    score = np.concatenate([r["dtScores"][0:cap] for r in records])
+    order = np.argsort(-score, kind="stable")
+    matched = np.concatenate([r["dtMatches"][:, 0:cap] for r in records], axis=1)[:, order]
+    ignored = np.concatenate([r["dtIgnore"][:, 0:cap] for r in records], axis=1)[:, order]
+    n_regular = np.count_nonzero(np.concatenate([r["gtIgnore"] for r in records]) == 0)
+    if n_regular == 0:
+        return None
+    n = len(order)
+    # 0 is a regular ground truth, 1 an ignored one, -1 none
+    gt = np.where(np.logical_not(matched), -1, 0)
+    gt = np.where(np.logical_not(ignored), gt, 1).astype(np.int32)
+    table = MatchTable(
+        index=np.arange(n), rank=np.zeros(n, np.int32), splits=np.array([0, n]),
+        row=np.arange(n, dtype=np.int32), gt=np.ascontiguousarray(gt.T[:, None, :]),
+        gt_ignore=np.array([[0, 1]], np.uint8), outside=np.zeros((1, n), np.uint8),
+        n_regular=np.array([[n_regular]]),
+    )  # fmt: skip
+    precision, recall, scores = curves(
+        table, score[order].astype(np.float64), recall_thresholds=recall_thresholds, max_dets=[1]
+    )
+    return precision[:, :, 0, 0, 0], recall[:, 0, 0, 0], scores[:, :, 0, 0, 0]

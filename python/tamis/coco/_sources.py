@@ -1,0 +1,239 @@
+"""Where a `COCO` object's annotations come from while nobody has touched its dicts."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _core
+from tamis.coco._columns import Annotation, Columns
+
+Array = NDArray[Any]
+Dataset = dict[str, Any]
+
+
+class Base:
+    """The `info`, `images` and `categories` that results share with their ground truth.
+
+    Bound to a ground truth that is still columns, it is settled when that one is touched, before
+    anybody can edit it, or when the results are touched first.
+    """
+
+    def __init__(self, ground_truth: Any) -> None:
+        self._ground_truth = ground_truth
+        self._parts: Dataset | None = None
+
+    def settle(self, dataset: Dataset) -> None:
+        if self._parts is None:
+            self._parts = {
+                "info": copy.deepcopy(dataset.get("info", {})),
+                "images": list(dataset["images"]),
+            }
+            if "categories" in dataset:
+                self._parts["categories"] = copy.deepcopy(dataset["categories"])
+        self._ground_truth = None
+
+    def dataset(self) -> Dataset:
+        """The parts, as the start of the results' own dataset."""
+        if self._parts is None:
+            self.settle(self._ground_truth.dataset)
+        assert self._parts is not None
+        return dict(self._parts)
+
+    def image_ids(self) -> list[Any]:
+        if self._parts is not None:
+            return list({img["id"]: None for img in self._parts["images"]})
+        return list(self._ground_truth.getImgIds())
+
+    def category_ids(self) -> list[Any]:
+        if self._parts is not None:
+            return [cat["id"] for cat in self._parts["categories"]]
+        return list(self._ground_truth.getCatIds())
+
+
+class Source:
+    """Columns, and a way to build the dicts they came from."""
+
+    columns: Columns
+
+    def rebuild(self) -> Dataset:
+        raise NotImplementedError
+
+    def image_ids(self) -> list[Any]:
+        raise NotImplementedError
+
+    def category_ids(self) -> list[Any]:
+        raise NotImplementedError
+
+    def detached(self) -> Source:
+        """The same without ties to other objects, for copies and pickles."""
+        return self
+
+
+class DatasetFile(Source):
+    """A ground-truth file: its text, its annotations as columns, its image and category ids."""
+
+    def __init__(self, text: bytes, parts: dict[str, Any]) -> None:
+        self._text = text
+        self._images = parts["images"]
+        self._categories = parts["categories"]
+        self.columns = Columns(
+            parts["id"], parts["image_id"], parts["category_id"], parts["bbox"], parts["area"],
+            iscrowd=parts["iscrowd"],
+        )  # fmt: skip
+
+    def rebuild(self) -> Dataset:
+        dataset: Dataset = json.loads(self._text)
+        return dataset
+
+    def image_ids(self) -> list[Any]:
+        return list(dict.fromkeys(self._images.tolist()))
+
+    def category_ids(self) -> list[Any]:
+        return list(self._categories.tolist())
+
+
+class Results(Source):
+    """Box results: a file's text or an array's columns, and what is shared with the ground truth."""
+
+    def __init__(self, base: Base, columns: Columns, text: bytes | None, box: Array | None) -> None:
+        self.columns = columns
+        self._base = base
+        self._text = text
+        self._rows = box  # (n, 5) x, y, w, h, score in the array's own dtype
+
+    def rebuild(self) -> Dataset:
+        dataset = self._base.dataset()
+        anns = json.loads(self._text) if self._text is not None else self._array_rows()
+        prepare_results(anns, dataset)
+        dataset["annotations"] = anns
+        return dataset
+
+    def _array_rows(self) -> list[Annotation]:
+        images, categories = self.columns.image_id.tolist(), self.columns.category_id.tolist()
+        assert self._rows is not None
+        return [
+            {"image_id": i, "bbox": list(row[:4]), "score": row[4], "category_id": c}
+            for i, row, c in zip(images, self._rows, categories, strict=True)
+        ]
+
+    def image_ids(self) -> list[Any]:
+        return self._base.image_ids()
+
+    def category_ids(self) -> list[Any]:
+        return self._base.category_ids()
+
+    def detached(self) -> Source:
+        base = Base(None)
+        base.settle(self._base.dataset())
+        return Results(base, self.columns, self._text, self._rows)
+
+
+def _read(path: Any) -> bytes:
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def read_dataset(path: Any) -> tuple[Source | None, Any]:
+    """A source, or where the file is not plain enough for columns, what Python's json makes of it."""
+    if _core.has_simdjson and isinstance(path, (str, os.PathLike)):
+        text = _read(path)
+        parts = _core.read_coco_dataset(text)
+        if parts is not None and parts["unique_ids"]:
+            return DatasetFile(text, parts), None
+        del text
+    with open(path) as f:
+        return None, json.load(f)
+
+
+def read_results(path: str, base: Base) -> Source | None:
+    """Box results of a file, or None where Python's json must look at it."""
+    if not _core.has_simdjson:
+        return None
+    text = _read(path)
+    parts = _core.read_coco_results(text)
+    if parts is None:
+        return None
+    bbox = parts["bbox"]
+    columns = Columns(
+        np.arange(1, len(bbox) + 1), parts["image_id"], parts["category_id"], bbox,
+        bbox[:, 2] * bbox[:, 3], score=parts["score"],
+    )  # fmt: skip
+    return Results(base, columns, text, None)
+
+
+def results_from_array(data: Array, base: Base) -> Source | None:
+    """Box results of an (N, 7) array, or None where a row by row look is needed."""
+    if data.dtype.type not in (np.float32, np.float64) or len(data) == 0:
+        return None
+    ids = data[:, [0, 6]].astype(np.float64)
+    if not (np.abs(ids) < 2**53).all():  # NaN too
+        return None
+    image_id, category_id = np.ascontiguousarray(np.trunc(ids).astype(np.int64).T)
+    rows = data[:, 1:6].copy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        area = rows[:, 2] * rows[:, 3]  # in the array's precision, as its scalars multiply
+    columns = Columns(
+        np.arange(1, len(data) + 1), image_id, category_id, rows[:, :4].astype(np.float64),
+        area, score=rows[:, 4].astype(np.float64),
+    )  # fmt: skip
+    return Results(base, columns, None, rows)
+
+
+def prepare_results(anns: list[Annotation], dataset: Dataset) -> None:
+    """Add to result dicts, in place, what pycocotools' loadRes adds: id, area, bbox, iscrowd."""
+    first = anns[0]
+    if "caption" in first:
+        images = {img["id"] for img in dataset["images"]} & {ann["image_id"] for ann in anns}
+        dataset["images"] = [img for img in dataset["images"] if img["id"] in images]
+        dataset.pop("categories", None)
+        for i, ann in enumerate(anns, 1):
+            ann["id"] = i
+        return
+    if "bbox" in first and first["bbox"] != []:
+        prepare = _prepare_boxes
+    elif "segmentation" in first:
+        prepare = _prepare_masks
+    elif "keypoints" in first:
+        prepare = _prepare_keypoints
+    else:
+        dataset.pop("categories", None)
+        return
+    if "categories" not in dataset:
+        raise KeyError("categories")
+    prepare(anns)
+
+
+def _prepare_boxes(anns: list[Annotation]) -> None:
+    for i, ann in enumerate(anns, 1):
+        x, y, w, h = (ann["bbox"][j] for j in range(4))
+        if "segmentation" not in ann:
+            ann["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+        ann["area"] = w * h
+        ann["id"] = i
+        ann["iscrowd"] = 0
+
+
+def _prepare_masks(anns: list[Annotation]) -> None:
+    from pycocotools import mask
+
+    for i, ann in enumerate(anns, 1):
+        ann["area"] = mask.area(ann["segmentation"])
+        if "bbox" not in ann:
+            ann["bbox"] = mask.toBbox(ann["segmentation"])
+        ann["id"] = i
+        ann["iscrowd"] = 0
+
+
+def _prepare_keypoints(anns: list[Annotation]) -> None:
+    for i, ann in enumerate(anns, 1):
+        x, y = ann["keypoints"][0::3], ann["keypoints"][1::3]
+        x0, x1, y0, y1 = np.min(x), np.max(x), np.min(y), np.max(y)
+        ann["area"] = (x1 - x0) * (y1 - y0)
+        ann["id"] = i
+        ann["bbox"] = [x0, y0, x1 - x0, y1 - y0]

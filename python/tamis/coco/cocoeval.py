@@ -1,0 +1,158 @@
+"""COCOeval of pycocotools 2.0.11: columns where everything is plain, objects where it is not."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from tamis.coco import _plain, _records
+from tamis.coco.params import Params
+from tamis.coco._summary import summarize
+
+_HOOKS = ("_prepare", "computeIoU", "computeOks", "evaluateImg")
+_BUILT = ("evalImgs", "ious", "_gts", "_dts")
+
+
+class COCOeval:
+    """Average precision and recall of detections, by pycocotools' names and to its last bit.
+
+    Parameters
+    ----------
+    cocoGt, cocoDt : COCO
+        Ground truth, and the results its `loadRes` gave. pycocotools' own objects work too.
+    iouType : {"segm", "bbox", "keypoints"}
+        This release evaluates ``"bbox"``.
+
+    Attributes
+    ----------
+    params : Params
+        Set what you need before `evaluate`.
+    evalImgs : list of dict or None
+        Per category, area range and image (in this order). Built when first touched; edits to it
+        are honoured by `accumulate`.
+    ious : dict
+        (image, category) -> (D, G) IoUs. Built when first touched.
+    eval : dict
+        ``precision`` (T, R, K, A, M), ``recall`` (T, K, A, M), ``scores`` (T, R, K, A, M).
+    stats : (12,) array
+        What `summarize` prints.
+
+    Notes
+    -----
+    A subclass or instance that overrides `evaluateImg`, `computeIoU` or `_prepare` is honoured:
+    the objects are then walked one by one, as pycocotools does, at about its speed.
+    """
+
+    def __init__(self, cocoGt: Any = None, cocoDt: Any = None, iouType: Any = "segm") -> None:
+        if not iouType:
+            print("iouType not specified. use default iouType segm")
+        self.cocoGt = cocoGt
+        self.cocoDt = cocoDt
+        self.evalImgs: Any = defaultdict(list)
+        self.eval: dict[str, Any] = {}
+        self._gts: Any = defaultdict(list)
+        self._dts: Any = defaultdict(list)
+        self.params = Params(iouType=iouType)
+        self._paramsEval: Any = {}
+        self.stats: Any = []
+        self.ious: Any = {}
+        self._plain: _plain.Evaluation | None = None
+        if cocoGt is not None:
+            self.params.imgIds = sorted(cocoGt.getImgIds())
+            self.params.catIds = sorted(cocoGt.getCatIds())
+
+    def __getattr__(self, name: str) -> Any:
+        plain = self.__dict__.get("_plain")
+        if name not in _BUILT or plain is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name in ("_gts", "_dts"):
+            _records.prepare(self)
+        elif name == "ious":
+            self.ious = plain.ious()
+        else:
+            self.evalImgs = plain.eval_imgs()
+        return self.__dict__[name]
+
+    def _hooked(self) -> bool:
+        return any(
+            name in self.__dict__ or getattr(type(self), name) is not getattr(COCOeval, name)
+            for name in _HOOKS
+        )
+
+    def _prepare(self) -> None:
+        _records.prepare(self)
+
+    def evaluate(self) -> None:
+        """Match every image, category and area range."""
+        tic = time.time()
+        print("Running per image evaluation...")
+        p = self.params
+        if p.useSegm is not None:
+            p.iouType = "segm" if p.useSegm == 1 else "bbox"
+            print(f"useSegm (deprecated) is not None. Running {p.iouType} evaluation")
+        print(f"Evaluate annotation type *{p.iouType}*")
+        p.imgIds = list(np.unique(p.imgIds))
+        if p.useCats:
+            p.catIds = list(np.unique(p.catIds))
+        p.maxDets = sorted(p.maxDets)
+        self._plain = None if self._hooked() else _plain.evaluate(self.cocoGt, self.cocoDt, p)
+        if self._plain is not None:
+            for name in _BUILT:
+                self.__dict__.pop(name, None)
+            self.eval = {}
+        else:
+            _records.evaluate(self)
+        self._paramsEval = p.snapshot()
+        print(f"DONE (t={time.time() - tic:0.2f}s).")
+
+    def computeIoU(self, imgId: Any, catId: Any) -> Any:
+        """(D, G) IoUs of an image's detections, best score first, with its ground truths."""
+        return _records.compute_iou(self, imgId, catId)
+
+    def computeOks(self, imgId: Any, catId: Any) -> Any:
+        """(D, G) keypoint similarities; not in this release."""
+        raise NotImplementedError("tamis.coco.COCOeval evaluates iouType 'bbox', got 'keypoints'")
+
+    def evaluateImg(self, imgId: Any, catId: Any, aRng: Any, maxDet: Any) -> Any:
+        """The matches of one image, category and area range, or None where there is nothing."""
+        return _records.evaluate_image(self, imgId, catId, aRng, maxDet)
+
+    def accumulate(self, p: Any = None) -> None:
+        """Precision and recall over all images, into `eval`."""
+        print("Accumulating evaluation results...")
+        tic = time.time()
+        plain = self._plain if "evalImgs" not in self.__dict__ else None
+        if plain is None and not self.evalImgs:
+            print("Please run evaluate() first")
+        if p is None:
+            p = self.params
+        p.catIds = p.catIds if p.useCats == 1 else [-1]
+        if plain is not None and plain.covers(p, self._paramsEval):
+            arrays = plain.accumulate(p)
+        else:
+            arrays = _records.accumulate(self.evalImgs, p, self._paramsEval)
+        k = len(p.catIds) if p.useCats else 1
+        precision, recall, scores = arrays
+        self.eval = {
+            "params": p,
+            "counts": [len(p.iouThrs), len(p.recThrs), k, len(p.areaRng), len(p.maxDets)],
+            "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            "precision": precision,
+            "recall": recall,
+            "scores": scores,
+        }
+        print(f"DONE (t={time.time() - tic:0.2f}s).")
+
+    def summarize(self) -> None:
+        """Print the summary table and set `stats`."""
+        if not self.eval:
+            raise Exception("Please run accumulate() first")
+        self.stats = summarize(self.eval, self.params)
+
+    def __str__(self) -> str:
+        self.summarize()
+        return ""
