@@ -7,7 +7,7 @@
 //   out = precision[at], score[at]                                        # 0 from the first `at` past the end on
 //
 // Bitwise pycocotools' accumulate. Only true positives change the curve: between two of them precision can but fall,
-// so a detection without a candidate costs one addition. -1 where a class has no regular ground truth in the area.
+// so a detection that matches nothing costs one addition a cap. -1 where a class has no regular ground truth in the area.
 // Outputs are C-ordered: precision and scores (T, R, K, A, M), recall (T, K, A, M).
 #pragma once
 #include <cstdint>

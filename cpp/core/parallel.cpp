@@ -34,6 +34,9 @@ struct Job {
   std::mutex mutex;
   std::exception_ptr error;
 
+  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f)
+      : n(n), grain(grain), f(f) {}
+
   bool step() {
     const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
     if (begin >= n || failed.load(std::memory_order_relaxed)) return false;
@@ -86,7 +89,7 @@ void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
   if (n <= 0) return;
   grain = std::max<int64_t>(1, grain);
-  Job job{n, grain, f};
+  Job job(n, grain, f);
   const int64_t helpers = std::min<int64_t>(num_threads(), (n + grain - 1) / grain) - 1;
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(helpers));

@@ -127,9 +127,11 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   match_group(group, s.matched_det.data(), s.matched_gt.data(), &n_matched);
   for (int64_t r = 0; r < n_matched; ++r)
     rows.place.push_back(groups.det[size_t(det_first + s.matched_det[size_t(r)])]);
-  for (int64_t c = 0; c < n_matched * cells; ++c) {
-    const int32_t local = s.matched_gt[size_t(c)];
-    rows.gt.push_back(local < 0 ? -1 : static_cast<int32_t>(groups.gt[size_t(gt_first + local)]));
+  const size_t before = rows.gt.size(), added = size_t(n_matched * cells);
+  rows.gt.resize(before + added);
+  for (size_t c = 0; c < added; ++c) {
+    const int32_t local = s.matched_gt[c];
+    rows.gt[before + c] = local < 0 ? -1 : static_cast<int32_t>(groups.gt[size_t(gt_first + local)]);
   }
 }
 

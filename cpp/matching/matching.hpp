@@ -11,7 +11,7 @@
 //
 // Layout: boxes are (n, 4) float64 xywh; category and image are positions 0..count-1, -1 leaves the box out.
 // Exact. Cost: a radix sort of the scores, then one IoU per pair of the same image and class, and for the pairs that
-// reach the lowest threshold A * T comparisons. Memory: 4 bytes * A * T for each detection with such a pair.
+// reach the lowest threshold A * T comparisons. Memory: 4 bytes * A * T for each detection that matches.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -60,7 +60,7 @@ struct MatchProblem {
   const double* thresholds;
 };
 
-// `row[p]` of the kept detection p is its row in `gt`, or -1 where no pair reaches the lowest threshold;
+// `row[p]` of the kept detection p is its row in `gt`, or -1 where it matches nothing at all;
 // gt[row][area][threshold] is the index of its ground truth or -1.
 struct Matches {
   std::vector<int32_t> row;
@@ -84,8 +84,8 @@ struct MatchGroup {
   uint8_t* taken;                // scratch (n_areas, n_gts, n_thresholds), zeroed by the caller
   double* best;                  // scratch (n_thresholds,)
 };
-// Writes for each detection with a pair at or above the lowest threshold its place and (n_areas, n_thresholds)
-// matches (gt or -1), and their number.
+// Writes for each detection that matches anything its place and (n_areas, n_thresholds) matches (gt or -1), and
+// their number; the outputs have room for n_dets of them.
 TAMIS_KERNEL(match_group,
              (const MatchGroup& group, int32_t* matched_det, int32_t* matched_gt, int64_t* n_matched),
              (group, matched_det, matched_gt, n_matched))

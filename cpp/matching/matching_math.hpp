@@ -46,4 +46,12 @@ TAMIS_HD void choose(const int32_t* candidates, int64_t n, const double* iou, co
   }
 }
 
+// The same for a single candidate, which most detections have: no order, no best so far.
+TAMIS_HD void choose_only(int32_t g, double iou, bool crowd, const uint8_t* taken, const double* thresholds,
+                          int64_t n_thresholds, int32_t* match) {
+  const uint8_t* taken_at = taken + g * n_thresholds;
+  for (int64_t t = 0; t < n_thresholds; ++t)
+    match[t] = (iou < thresholds[t] || (!crowd && taken_at[t] != 0)) ? -1 : g;
+}
+
 }  // namespace tamis::TAMIS_ISA

@@ -101,11 +101,10 @@ class DatasetFile(Source):
 class Results(Source):
     """Box results: a file's text or an array's columns, and what is shared with the ground truth."""
 
-    def __init__(self, base: Base, columns: Columns, text: bytes | None, box: Array | None) -> None:
+    def __init__(self, base: Base, columns: Columns, text: bytes | None = None) -> None:
         self.columns = columns
         self._base = base
         self._text = text
-        self._rows = box  # (n, 5) x, y, w, h, score in the array's own dtype
 
     def rebuild(self) -> Dataset:
         dataset = self._base.dataset()
@@ -115,12 +114,15 @@ class Results(Source):
         return dataset
 
     def _array_rows(self) -> list[Annotation]:
-        images, categories = self.columns.image_id.tolist(), self.columns.category_id.tolist()
-        assert self._rows is not None
+        c, dtype = self.columns, self.columns.area.dtype  # the array's own: areas stay in it
+        assert c.score is not None
         return [
-            {"image_id": i, "bbox": list(row[:4]), "score": row[4], "category_id": c}
-            for i, row, c in zip(images, self._rows, categories, strict=True)
-        ]
+            {"image_id": image, "bbox": list(box), "score": score, "category_id": category}
+            for image, box, score, category in zip(
+                c.image_id.tolist(), c.bbox.astype(dtype), c.score.astype(dtype),
+                c.category_id.tolist(), strict=True,
+            )
+        ]  # fmt: skip
 
     def image_ids(self) -> list[Any]:
         return self._base.image_ids()
@@ -131,7 +133,7 @@ class Results(Source):
     def detached(self) -> Source:
         base = Base(None)
         base.settle(self._base.dataset())
-        return Results(base, self.columns, self._text, self._rows)
+        return Results(base, self.columns, self._text)
 
 
 def _read(path: Any) -> bytes:
@@ -164,25 +166,27 @@ def read_results(path: str, base: Base) -> Source | None:
         np.arange(1, len(bbox) + 1), parts["image_id"], parts["category_id"], bbox,
         bbox[:, 2] * bbox[:, 3], score=parts["score"],
     )  # fmt: skip
-    return Results(base, columns, text, None)
+    return Results(base, columns, text)
 
 
 def results_from_array(data: Array, base: Base) -> Source | None:
     """Box results of an (N, 7) array, or None where a row by row look is needed."""
     if data.dtype.type not in (np.float32, np.float64) or len(data) == 0:
         return None
-    ids = data[:, [0, 6]].astype(np.float64)
-    if not (np.abs(ids) < 2**53).all():  # NaN too
-        return None
-    image_id, category_id = np.ascontiguousarray(np.trunc(ids).astype(np.int64).T)
-    rows = data[:, 1:6].copy()
+    ids = []
+    for column in (0, 6):
+        values = data[:, column]
+        if not (np.abs(values) < 2**53).all():  # NaN too
+            return None
+        ids.append(values.astype(np.int64))  # towards zero, as int() does
+    boxes = np.ascontiguousarray(data[:, 1:5])
     with np.errstate(over="ignore", invalid="ignore"):
-        area = rows[:, 2] * rows[:, 3]  # in the array's precision, as its scalars multiply
+        area = boxes[:, 2] * boxes[:, 3]  # in the array's precision, as its scalars multiply
     columns = Columns(
-        np.arange(1, len(data) + 1), image_id, category_id, rows[:, :4].astype(np.float64),
-        area, score=rows[:, 4].astype(np.float64),
+        np.arange(1, len(data) + 1), ids[0], ids[1], boxes.astype(np.float64, copy=False),
+        area, score=data[:, 5].astype(np.float64),
     )  # fmt: skip
-    return Results(base, columns, None, rows)
+    return Results(base, columns)
 
 
 def prepare_results(anns: list[Annotation], dataset: Dataset) -> None:

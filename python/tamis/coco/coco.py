@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tamis._evaluation import positions
 from tamis.coco._columns import Columns
 from tamis.coco._sources import (
     Base,
@@ -40,6 +41,13 @@ def _members(values: Any) -> Any:
         return set(values)
     except TypeError:
         return values
+
+
+def _all_known(ids: Any, known: list[Any]) -> bool:
+    integers = np.array(known)
+    if integers.dtype == np.int64:
+        return bool((positions(ids, np.unique(integers)) >= 0).all())
+    return set(ids.tolist()) <= set(known)
 
 
 class COCO:
@@ -248,11 +256,9 @@ class COCO:
             if source is None:
                 anns = self._array_rows(resFile)
         if source is not None:
-            known = np.array(self.getImgIds())
-            if known.dtype.kind not in "iu" or not np.isin(source.columns.image_id, known).all():
-                assert set(source.columns.image_id.tolist()) <= set(self.getImgIds()), (
-                    "Results do not correspond to current coco set"
-                )
+            assert _all_known(source.columns.image_id, self.getImgIds()), (
+                "Results do not correspond to current coco set"
+            )
         else:
             assert type(anns) is list, "results in not an array of objects"
             assert {ann["image_id"] for ann in anns} <= set(self.getImgIds()), (
