@@ -2,6 +2,16 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
+from tamis.evaluator import DetectionEvaluator, DetectionResult
+from tamis.matching import Matches, match_detections
 
 __version__ = "0.1.0"
-__all__ = ["CudaUnavailable", "num_threads", "set_num_threads"]
+__all__ = [
+    "CudaUnavailable",
+    "DetectionEvaluator",
+    "DetectionResult",
+    "Matches",
+    "match_detections",
+    "num_threads",
+    "set_num_threads",
+]
