@@ -148,7 +148,7 @@ def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def make_detections(dataset: dict[str, Any], n: int, seed: int = 1) -> np.ndarray:
     """(n, 7) float64 rows of image, x, y, w, h, score, class; by image, best score first.
 
-    40 % are ground truths moved a little or a lot, one in ten with another class; the rest is noise.
+    40 % are ground truths moved a little or a lot, one in ten of another class; the rest is noise.
     """
     rng = np.random.default_rng(seed)
     truth = dataset["annotations"]
