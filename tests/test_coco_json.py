@@ -366,19 +366,14 @@ def test_numbers_are_correctly_rounded():
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_order_is_kept_by_any_number_of_threads(threads):
     tamis.set_num_threads(threads)
+    chunks = (1, 500, 5000, 1 << 17)
     records = [
         {"image_id": i, "category_id": i % 90, "bbox": [i, 1, 2, 3.5], "score": i / 5000}
         for i in range(5000)
     ]
     records[2500]["segmentation"] = {"size": [1, 1], "counts": "},{"}
     data = json.dumps(records)
-    check(
-        _core.read_coco_results,
-        reference_results,
-        data,
-        chunks=(1, 500, 5000, 1 << 17),
-        regular=True,
-    )
+    check(_core.read_coco_results, reference_results, data, chunks, regular=True)
     images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(3000)]
     truth = [
         r | {"id": 7 * i % 5003, "area": 2.0, "iscrowd": i % 3 == 0} for i, r in enumerate(records)
@@ -386,13 +381,7 @@ def test_order_is_kept_by_any_number_of_threads(threads):
     data = json.dumps(
         {"images": images, "annotations": truth, "categories": [{"id": i} for i in range(90)]}
     )
-    check(
-        _core.read_coco_dataset,
-        reference_dataset,
-        data,
-        chunks=(1, 500, 5000, 1 << 17),
-        regular=True,
-    )
+    check(_core.read_coco_dataset, reference_dataset, data, chunks, regular=True)
 
 
 @needs_simdjson

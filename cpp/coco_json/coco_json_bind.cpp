@@ -20,8 +20,9 @@ T* column(py::dict& to, const char* name, std::vector<int64_t> shape) {
   return values.mutable_data();
 }
 
-py::dict columns(CocoTable&& table, uint8_t fields, const char* number) {
-  const int64_t n = table.size();
+py::object columns(std::optional<CocoTable>&& table, uint8_t fields, const char* number) {
+  if (!table) return py::none();
+  const int64_t n = table->size();
   py::dict to;
   CocoColumns at{};
   if (fields & kCocoId) at.id = column<int64_t>(to, "id", {n});
@@ -32,25 +33,21 @@ py::dict columns(CocoTable&& table, uint8_t fields, const char* number) {
   if (fields & kCocoIscrowd) at.iscrowd = column<uint8_t>(to, "iscrowd", {n});
   {
     const py::gil_scoped_release unlocked;
-    write_coco_columns(std::move(table), at);
+    write_coco_columns(std::move(*table), at);
   }
   return to;
 }
 
 py::object results(const Text& data, int64_t chunk_bytes) {
-  auto table = read(read_coco_results, data, chunk_bytes);
-  return table ? py::object(columns(std::move(*table), kCocoResultFields, "score")) : py::none();
+  return columns(read(read_coco_results, data, chunk_bytes), kCocoResultFields, "score");
 }
 
 py::object dataset(const Text& data, int64_t chunk_bytes) {
   auto tables = read(read_coco_dataset, data, chunk_bytes);
   if (!tables) return py::none();
-  const auto part = [](std::optional<CocoTable>& table, uint8_t fields) {
-    return table ? py::object(columns(std::move(*table), fields, "area")) : py::none();
-  };
-  return py::dict("images"_a = part(tables->images, kCocoId),
-                  "categories"_a = part(tables->categories, kCocoId),
-                  "annotations"_a = part(tables->annotations, kCocoAnnotationFields),
+  const auto ids = [](auto& table) { return columns(std::move(table), kCocoId, ""); };
+  return py::dict("images"_a = ids(tables->images), "categories"_a = ids(tables->categories),
+                  "annotations"_a = columns(std::move(tables->annotations), kCocoAnnotationFields, "area"),
                   "unique_images"_a = tables->unique_images, "unique_categories"_a = tables->unique_categories,
                   "unique_ids"_a = tables->unique_ids);
 }

@@ -69,10 +69,14 @@ std::pair<uint8_t, bool> read_field(std::string_view key, element value, Kind ki
       break;
     case 4:
       if (key == "bbox") return {kCocoBbox, read_bbox(value, out.bbox)};
-      if (key == "area" && kind == Kind::kDataset) return {kCocoNumber, read_number(value, kMaxAreaInteger, out.number)};
+      if (key == "area" && kind == Kind::kDataset) {
+        return {kCocoNumber, read_number(value, kMaxAreaInteger, out.number)};
+      }
       break;
     case 5:
-      if (key == "score" && kind == Kind::kResults) return {kCocoNumber, read_number(value, kMaxBoxInteger, out.number)};
+      if (key == "score" && kind == Kind::kResults) {
+        return {kCocoNumber, read_number(value, kMaxBoxInteger, out.number)};
+      }
       break;
     case 7:
       if (key == "iscrowd") return {kCocoIscrowd, read_iscrowd(value, out.iscrowd)};
