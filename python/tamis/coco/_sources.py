@@ -78,17 +78,14 @@ class Source:
 class DatasetFile(Source):
     """A ground-truth file: its text, its annotations as columns, its image and category ids."""
 
-    def __init__(self, text: bytes, parts: dict[str, Any]) -> None:
+    def __init__(self, text: Array, tables: dict[str, Any]) -> None:
         self._text = text
-        self._images = parts["images"]
-        self._categories = parts["categories"]
-        self.columns = Columns(
-            parts["id"], parts["image_id"], parts["category_id"], parts["bbox"], parts["area"],
-            iscrowd=parts["iscrowd"],
-        )  # fmt: skip
+        self._images = tables["images"]["id"]
+        self._categories = tables["categories"]["id"]
+        self.columns = Columns(**tables["annotations"])
 
     def rebuild(self) -> Dataset:
-        dataset: Dataset = json.loads(self._text)
+        dataset: Dataset = json.loads(self._text.tobytes())
         return dataset
 
     def image_ids(self) -> list[Any]:
@@ -101,14 +98,14 @@ class DatasetFile(Source):
 class Results(Source):
     """Box results: a file's text or an array's columns, and what is shared with the ground truth."""
 
-    def __init__(self, base: Base, columns: Columns, text: bytes | None = None) -> None:
+    def __init__(self, base: Base, columns: Columns, text: Array | None = None) -> None:
         self.columns = columns
         self._base = base
         self._text = text
 
     def rebuild(self) -> Dataset:
         dataset = self._base.dataset()
-        anns = json.loads(self._text) if self._text is not None else self._array_rows()
+        anns = json.loads(self._text.tobytes()) if self._text is not None else self._array_rows()
         prepare_results(anns, dataset)
         dataset["annotations"] = anns
         return dataset
@@ -136,18 +133,25 @@ class Results(Source):
         return Results(base, self.columns, self._text)
 
 
-def _read(path: Any) -> bytes:
-    with open(path, "rb") as f:
-        return f.read()
+def _read(path: Any) -> Array:
+    """The bytes of a file. NumPy's large arrays lie on large pages, which `bytes` do not."""
+    with open(path, "rb", buffering=0) as f:
+        text = np.empty(os.fstat(f.fileno()).st_size, np.uint8)
+        got, part = 0, 1
+        while got < len(text) and part:
+            part = f.readinto(memoryview(text)[got:]) or 0
+            got += part
+    return text[:got]
 
 
 def read_dataset(path: Any) -> tuple[Source | None, Any]:
     """A source, or where the file is not plain enough for columns, what Python's json makes of it."""
     if _core.has_simdjson and isinstance(path, (str, os.PathLike)):
         text = _read(path)
-        parts = _core.read_coco_dataset(text)
-        if parts is not None and parts["unique_ids"]:
-            return DatasetFile(text, parts), None
+        tables = _core.read_coco_dataset(text)
+        needed = ("images", "annotations", "categories")
+        if tables is not None and tables["unique_ids"] and all(tables[k] for k in needed):
+            return DatasetFile(text, tables), None
         del text
     with open(path) as f:
         return None, json.load(f)
@@ -158,14 +162,11 @@ def read_results(path: str, base: Base) -> Source | None:
     if not _core.has_simdjson:
         return None
     text = _read(path)
-    parts = _core.read_coco_results(text)
-    if parts is None:
+    table = _core.read_coco_results(text)
+    if table is None:
         return None
-    bbox = parts["bbox"]
-    columns = Columns(
-        np.arange(1, len(bbox) + 1), parts["image_id"], parts["category_id"], bbox,
-        bbox[:, 2] * bbox[:, 3], score=parts["score"],
-    )  # fmt: skip
+    bbox = table["bbox"]
+    columns = Columns(id=np.arange(1, len(bbox) + 1), area=bbox[:, 2] * bbox[:, 3], **table)
     return Results(base, columns, text)
 
 
