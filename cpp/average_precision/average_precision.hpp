@@ -20,8 +20,10 @@ struct CurveProblem {
   const int32_t* rank;        // (n_dets,) place within image and category
   const double* score;        // (n_dets,) descending within a category
   const uint8_t* outside;     // (A, n_dets) the detection itself lies outside the area range
-  const int32_t* row;         // (n_dets,) row in `match`, -1: matches nothing
-  const int32_t* match;       // (rows, A, T) ground truth or -1
+  const int32_t* row;         // the matches, as the matching room gives them
+  const int64_t* first;
+  const int32_t* gt;
+  const uint64_t* at;
   const uint8_t* gt_ignore;   // (A, n_gts)
   const uint8_t* gt_counts;   // (n_gts,) 0: a match to it counts as none (id 0). Null: all count
   const int64_t* n_regular;   // (K, A) ground truths that are not ignored

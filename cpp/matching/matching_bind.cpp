@@ -49,10 +49,10 @@ void bind_matching(py::module_& m) {
                  gt_category.data, gt_image.data, gt_boxes.data, gt_crowd.data, gt_ignore.data, areas, levels,
                  thresholds.data});
           }
-          const int64_t cells = std::max<int64_t>(1, areas * levels);
-          const int64_t rows = static_cast<int64_t>(matches.gt.size()) / cells;
-          return py::make_tuple(tamis::to_numpy(std::move(matches.row)),
-                                tamis::to_numpy(std::move(matches.gt), {rows, areas, levels}));
+          const int64_t entries = static_cast<int64_t>(matches.gt.size());
+          return py::make_tuple(tamis::to_numpy(std::move(matches.row)), tamis::to_numpy(std::move(matches.first)),
+                                tamis::to_numpy(std::move(matches.gt)),
+                                tamis::to_numpy(std::move(matches.at), {entries, areas, tamis::words_for(levels)}));
         });
 
   m.def("coco_iou", [](View<const double, 2> dets, View<const double, 2> gts, Bytes crowd, View<double, 2> out) {

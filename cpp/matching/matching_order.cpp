@@ -145,7 +145,7 @@ void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t
   const int64_t low = known[0], high = known[n_known - 1];
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low) + 1;
   std::vector<int32_t> table;  // direct look-up where the ids are dense enough, as COCO's are
-  if (range != 0 && range <= uint64_t(16 * n_known + n) + 1024) {
+  if (range != 0 && range <= uint64_t(64 * n_known + 8 * n) + 1024) {
     table.assign(range, -1);
     for (int64_t i = 0; i < n_known; ++i) table[size_t(known[i] - low)] = static_cast<int32_t>(i);
   }

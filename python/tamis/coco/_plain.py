@@ -95,7 +95,7 @@ class Evaluation:
         """Whether `p` asks for just what was evaluated; slices of it go through `evalImgs`."""
         caps = list(p.maxDets)
         return (
-            len(p.iouThrs) == self.table.gt.shape[2]
+            len(p.iouThrs) == self.table.n_thresholds
             and bool(p.useCats) == bool(evaluated.useCats)
             and list(p.imgIds) == list(evaluated.imgIds)
             and (not p.useCats or list(p.catIds) == list(evaluated.catIds))
@@ -151,28 +151,30 @@ class Evaluation:
         out: list[dict[str, Any] | None] = [None] * (
             categories * len(self._area_ranges) * images
         )
+        matched = [
+            self.table.dense(a, len(self.dts.id)) for a in range(len(self._area_ranges))
+        ]
         for c, im in dict.fromkeys([*gt_groups, *dt_groups]):
             gts = np.array(gt_groups.get((c, im), []), np.int64)
             places = np.array(dt_groups.get((c, im), []), np.int64)
             for a in range(len(self._area_ranges)):
-                record = self._record(c, im, a, gts, places)
+                record = self._record(c, im, a, gts, places, matched[a])
                 out[(c * len(self._area_ranges) + a) * images + im] = record
         return out
 
-    def _record(self, c: int, im: int, a: int, gts: Array, places: Array) -> dict[str, Any]:
+    def _record(
+        self, c: int, im: int, a: int, gts: Array, places: Array, all_matched: Array
+    ) -> dict[str, Any]:
         table = self.table
-        levels = table.gt.shape[2]
         gts = gts[np.argsort(table.gt_ignore[a, gts], kind="stable")]
         gt_ignore = table.gt_ignore[a, gts].astype(np.int64) if len(gts) else np.array([])
         dets = table.index[places]
         dt_ids = self.dts.id[dets]
-        matched = np.full((levels, len(places)), -1, np.int64)
-        rows = table.row[places]
-        matched[:, rows >= 0] = table.gt[rows[rows >= 0], a].T
+        matched = all_matched[:, dets]
         dt_matches = np.where(matched >= 0, self.gts.id[matched] if len(self.gts.id) else 0, 0.0)
         dt_ignore = (matched >= 0) & (table.gt_ignore[a, matched] != 0 if len(gts) else False)
         dt_ignore |= (dt_matches == 0) & (table.outside[a, places] != 0)
-        gt_matches = np.zeros((levels, len(gts)))
+        gt_matches = np.zeros((len(matched), len(gts)))
         column = {int(g): j for j, g in enumerate(gts)}
         for t, d in zip(*np.nonzero(matched >= 0), strict=True):  # by score: the last one stays
             gt_matches[t, column[int(matched[t, d])]] = dt_ids[d]
