@@ -11,32 +11,36 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
+constexpr int64_t kDetsAtOnce = 1 << 14;
 
-// Ground truths of one image and class stand together, as columns.
+// Ground truths of one image and class stand together, as columns; groups come image by image, as detections mostly
+// do in memory.
 struct Groups {
-  std::vector<int64_t> gt;                // gt indices, by category, image, input order
-  std::vector<int64_t> gt_bounds;         // (groups + 1)
-  std::vector<int64_t> category_bounds;   // (categories + 1) bounds of groups
+  std::vector<int64_t> gt;            // gt indices, by image, category, input order
+  std::vector<int64_t> gt_bounds;     // (groups + 1)
+  std::vector<int32_t> category;      // (groups,)
+  std::vector<int64_t> image_bounds;  // (images + 1) bounds of groups
   std::vector<double> x1, y1, x2, y2, area;
   std::vector<uint8_t> crowd;
-  std::vector<int64_t> det_bounds;        // (groups + 1)
-  std::vector<int64_t> det;               // kept places, best score first
+  std::vector<int64_t> det_bounds;    // (groups + 1)
+  std::vector<int64_t> det;           // kept places, best score first
 
-  int64_t count() const { return static_cast<int64_t>(gt_bounds.size()) - 1; }
+  int64_t count() const { return static_cast<int64_t>(category.size()); }
 };
 
 void group_gts(const MatchProblem& p, Groups& groups) {
   std::vector<int64_t> splits;
-  groups.gt =
-      order_by_group(p.n_gts, p.gt_category, p.gt_image, p.n_categories, p.n_images, splits);
+  groups.gt = order_by_group(p.n_gts, p.gt_image, p.gt_category, p.n_images, p.n_categories, splits);
   const int64_t n = static_cast<int64_t>(groups.gt.size());
-  groups.category_bounds.assign(1, 0);
-  for (int64_t k = 0; k < p.n_categories; ++k) {
-    for (int64_t i = splits[size_t(k)]; i < splits[size_t(k) + 1]; ++i)
-      if (i == splits[size_t(k)] ||
-          p.gt_image[groups.gt[size_t(i)]] != p.gt_image[groups.gt[size_t(i) - 1]])
-        groups.gt_bounds.push_back(i);
-    groups.category_bounds.push_back(static_cast<int64_t>(groups.gt_bounds.size()));
+  groups.image_bounds.assign(1, 0);
+  for (int64_t image = 0; image < p.n_images; ++image) {
+    for (int64_t i = splits[size_t(image)]; i < splits[size_t(image) + 1]; ++i) {
+      const int32_t category = p.gt_category[groups.gt[size_t(i)]];
+      if (i > splits[size_t(image)] && category == groups.category.back()) continue;
+      groups.category.push_back(category);
+      groups.gt_bounds.push_back(i);
+    }
+    groups.image_bounds.push_back(groups.count());
   }
   groups.gt_bounds.push_back(n);
   for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area})
@@ -55,31 +59,27 @@ void group_gts(const MatchProblem& p, Groups& groups) {
 
 // Hands each kept detection to the group of its image and class, where there is one.
 void group_dets(const MatchProblem& p, Groups& groups) {
-  std::vector<int32_t> group_of(size_t(p.n_kept), -1);
-  std::vector<int64_t> counts(size_t(groups.count()), 0);
-  const int64_t grain = std::max<int64_t>(1, p.n_categories / (16 * num_threads()));
-  parallel_for(p.n_categories, grain, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> group_at(size_t(p.n_images), -1);
-    for (int64_t k = begin; k < end; ++k) {
-      const int64_t first = groups.category_bounds[size_t(k)], last = groups.category_bounds[size_t(k) + 1];
-      const auto image_of = [&](int64_t g) {
-        return size_t(p.gt_image[groups.gt[size_t(groups.gt_bounds[size_t(g)])]]);
-      };
-      for (int64_t g = first; g < last; ++g) group_at[image_of(g)] = static_cast<int32_t>(g);
-      for (int64_t i = p.det_splits[k]; i < p.det_splits[k + 1]; ++i) {
-        const int32_t g = group_at[size_t(p.det_image[p.det_index[i]])];
-        group_of[size_t(i)] = g;
-        if (g >= 0) ++counts[size_t(g)];
-      }
-      for (int64_t g = first; g < last; ++g) group_at[image_of(g)] = -1;
+  std::vector<int32_t> group_of(size_t(p.n_dets), -1);  // by input index: in memory order
+  parallel_for(p.n_dets, kDetsAtOnce, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int32_t image = p.det_image[i];
+      if (image < 0) continue;
+      for (int64_t g = groups.image_bounds[size_t(image)]; g < groups.image_bounds[size_t(image) + 1]; ++g)
+        if (groups.category[size_t(g)] == p.det_category[i]) group_of[size_t(i)] = static_cast<int32_t>(g);
     }
   });
-  groups.det_bounds.assign(1, 0);
-  for (const int64_t c : counts) groups.det_bounds.push_back(groups.det_bounds.back() + c);
+  groups.det_bounds.assign(size_t(groups.count()) + 1, 0);
+  for (int64_t i = 0; i < p.n_kept; ++i) {
+    const int32_t g = group_of[size_t(p.det_index[i])];
+    if (g >= 0) ++groups.det_bounds[size_t(g) + 1];
+  }
+  for (size_t g = 1; g < groups.det_bounds.size(); ++g) groups.det_bounds[g] += groups.det_bounds[g - 1];
   groups.det.resize(size_t(groups.det_bounds.back()));
   std::vector<int64_t> next(groups.det_bounds.begin(), groups.det_bounds.end() - 1);
-  for (size_t i = 0; i < group_of.size(); ++i)
-    if (group_of[i] >= 0) groups.det[size_t(next[size_t(group_of[i])]++)] = static_cast<int64_t>(i);
+  for (int64_t i = 0; i < p.n_kept; ++i) {
+    const int32_t g = group_of[size_t(p.det_index[i])];
+    if (g >= 0) groups.det[size_t(next[size_t(g)]++)] = i;
+  }
 }
 
 // The matches of a run of groups, kept apart until all are there so that their order does not depend on threads.

@@ -45,9 +45,10 @@ std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const in
 void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known, int32_t* positions);
 
 struct MatchProblem {
-  int64_t n_kept;              // a DetectionOrder
+  int64_t n_kept;              // a DetectionOrder's index
   const int64_t* det_index;
-  const int64_t* det_splits;
+  int64_t n_dets;
+  const int32_t* det_category; // by input index
   const int32_t* det_image;    // by input index
   const double* det_boxes;     // by input index
   const uint8_t* det_claims;   // by input index; 0: its matches leave the gt free (ids <= 0). Null: all claim

@@ -4,14 +4,25 @@
 namespace tamis::TAMIS_ISA {
 namespace {
 
+constexpr int64_t kVectorFrom = 12;  // ground truths; below this the scalar loop, which skips the division, is faster
+
 const double* iou_row(const MatchGroup& group, const Detection& detection) {
   if (detection.given_iou != nullptr) return detection.given_iou;
   const Corners det = corners(detection.box);
-  for (int64_t g = 0; g < group.n_gts; ++g) {
-    const Corners gt{group.x1[g], group.y1[g], group.x2[g], group.y2[g], group.area[g]};
-    group.iou[g] = coco_iou(det, gt, group.crowd[g] != 0);
+  const double *x1 = group.x1, *y1 = group.y1, *x2 = group.x2, *y2 = group.y2, *area = group.area;
+  const uint8_t* crowd = group.crowd;
+  double* __restrict iou = group.iou;
+  const int64_t n = group.n_gts;
+  if (n < kVectorFrom) {
+    for (int64_t g = 0; g < n; ++g) {
+      const bool apart = det.x2 < x1[g] || x2[g] < det.x1 || det.y2 < y1[g] || y2[g] < det.y1;
+      iou[g] = apart ? 0.0 : coco_iou(det, {x1[g], y1[g], x2[g], y2[g], area[g]}, crowd[g] != 0);
+    }
+  } else {
+    for (int64_t g = 0; g < n; ++g)
+      iou[g] = coco_iou(det, {x1[g], y1[g], x2[g], y2[g], area[g]}, crowd[g] != 0);
   }
-  return group.iou;
+  return iou;
 }
 
 // The ground truths that reach the lowest threshold.

@@ -100,8 +100,8 @@ def match(
     # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
     levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
     row, first, gt, at = _core.match_detections(
-        index, splits, dets.image, dets.boxes, dets.claims, gts.category, gts.image, gts.boxes,
-        gts.crowd, gt_ignore, levels, n_images,
+        index, dets.category, dets.image, dets.boxes, dets.claims, gts.category, gts.image,
+        gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images,
     )  # fmt: skip
     used = (gts.category >= 0) & (gts.image >= 0)
     n_regular = np.empty((n_categories, len(area_ranges)), np.int64)
