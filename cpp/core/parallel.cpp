@@ -31,8 +31,8 @@ struct Job {
   const std::function<void(int64_t, int64_t)>& f;
   std::atomic<int64_t> next{0};
   std::atomic<bool> failed{false};
-  std::mutex mutex;
-  std::exception_ptr error;
+  std::mutex mutex{};
+  std::exception_ptr error{};
 
   Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f)
       : n(n), grain(grain), f(f) {}
