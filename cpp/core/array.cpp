@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -12,10 +13,9 @@ namespace tamis {
 namespace {
 
 bool contiguous(const std::vector<int64_t>& shape, const int64_t* strides) {
-  if (strides == nullptr) return true;
+  if (strides == nullptr || std::count(shape.begin(), shape.end(), 0) > 0) return true;
   int64_t expected = 1;
   for (size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] == 0) return true;
     if (shape[i] != 1 && strides[i] != expected) return false;
     expected *= shape[i];
   }

@@ -1,4 +1,4 @@
-"""Who made this array: its library and device, new arrays from the same library, and shared checks."""
+"""Who made this array: its library, device and stream, new arrays like it, and shared checks."""
 
 from __future__ import annotations
 

@@ -73,37 +73,41 @@ def max_iou(
     name = "max_iou"
     check_format(name, fmt)
     _check_second_set(labels, other, other_splits, other_labels)
-    boxes = _arrays.as_array(name, "boxes", boxes)
-    sets = {"boxes": boxes} | ({} if other is None else {"other": _arrays.as_array(name, "other", other)})
+    sets = {"boxes": boxes} if other is None else {"boxes": boxes, "other": other}
+    sets = {key: _arrays.as_array(name, key, x) for key, x in sets.items()}
     _arrays.one_device(name, **sets)
     for key, x in sets.items():
         _arrays.check_shape(name, key, x, ("N", 4))
     hosted = _arrays.floats(name, **{key: _arrays.host(name, key, x) for key, x in sets.items()})
     starts = _arrays.splits(name, "splits", splits, len(hosted[0]))
-    own, others = _label_codes(len(hosted[0]), len(hosted[-1]), labels, other_labels)
-    arguments = [hosted[0], starts, own]
-    if other is not None:
-        ends = _arrays.splits(name, "other_splits", other_splits, len(hosted[1]), len(starts) - 1)
-        arguments += [hosted[1], ends, others]
+    codes = _label_codes(len(hosted[0]), len(hosted[-1]), labels, other_labels)
     check_finite(name, **dict(zip(sets, hosted, strict=True)))
     out = np.empty(len(hosted[0]), hosted[0].dtype)
-    run = _core.max_iou if other is None else _core.max_iou_between
-    run(FORMATS.index(fmt), *arguments, out)
-    return _arrays.from_host(boxes, out)
+    first = FORMATS.index(fmt), hosted[0], starts, codes[0]
+    if other is None:
+        _core.max_iou(*first, out)
+    else:
+        ends = _arrays.splits(name, "other_splits", other_splits, len(hosted[1]), len(starts) - 1)
+        _core.max_iou_between(*first, hosted[1], ends, codes[1], out)
+    return _arrays.from_host(sets["boxes"], out)
 
 
 def _check_second_set(labels: Any, other: Any, other_splits: Any, other_labels: Any) -> None:
     """Raise for a second set of which a part is missing, or a part without the set."""
-    needed = {
-        "other_splits": (other_splits, other is not None),
-        "other_labels": (other_labels, other is not None and labels is not None),
-    }
-    for name, (given, wanted) in needed.items():
-        if wanted and given is None:
-            raise ValueError(f"max_iou: {name} must be given for this second set, got None")
-        if given is not None and not wanted:
-            needs = "other" if other is None else "labels"
-            raise ValueError(f"max_iou: {name} needs {needs}, got None for it")
+    for missing, value, cause, asked in (
+        ("other", other, "other_splits", other_splits is not None),
+        ("other", other, "other_labels", other_labels is not None),
+        ("other_splits", other_splits, "other", other is not None),
+        ("labels", labels, "other_labels", other_labels is not None),
+        (
+            "other_labels",
+            other_labels,
+            "labels and other",
+            labels is not None and other is not None,
+        ),
+    ):
+        if asked and value is None:
+            raise ValueError(f"max_iou: {missing} must be given with {cause}, got None")
 
 
 def _label_codes(n: int, m: int, labels: Any, other_labels: Any) -> tuple[np.ndarray, np.ndarray]:
