@@ -56,10 +56,11 @@ def into_old_memory(a, b):
 def test_all_pairs(benchmark, n, who):
     a, b = boxes(n, 0), boxes(n, 1)
     assert torch.equal(tamis.box_iou(a, b), torch_box_iou(a, b))
+    x, y = a.numpy(), b.numpy()
     benchmark.group = f"box_iou {n} x {n} float32, {THREADS} threads"
     run = {
         "tamis torch": lambda: tamis.box_iou(a, b),
-        "tamis numpy": lambda x=a.numpy(), y=b.numpy(): tamis.box_iou(x, y),
+        "tamis numpy": lambda: tamis.box_iou(x, y),
         "tamis into old memory": into_old_memory(a, b),
         "torch": lambda: torch_box_iou(a, b),
     }[who]

@@ -3,6 +3,8 @@
 pytest benchmarks/bench_max_iou.py
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import tamis
@@ -16,7 +18,7 @@ def boxes(n):
 
 def numpy_loop(x, splits):
     out = np.zeros(len(x))
-    for i, j in zip(splits, splits[1:], strict=False):
+    for i, j in itertools.pairwise(splits):
         p = x[i:j]
         area = (p[:, 2] - p[:, 0]) * (p[:, 3] - p[:, 1])
         low = np.maximum(p[:, None, :2], p[:, :2])
