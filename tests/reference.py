@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+
+def same_bits(got: np.ndarray, want: np.ndarray) -> None:
+    """Assert that two float or integer arrays agree in dtype, shape and every bit."""
+    assert got.dtype == want.dtype and got.shape == want.shape
+    np.testing.assert_array_equal(got.view(f"i{got.itemsize}"), want.view(f"i{want.itemsize}"))
+
+
+def some_splits(images: int, most: int, seed: int) -> np.ndarray:
+    """Offsets of `images` images of 0 to `most` boxes each."""
+    counts = np.random.default_rng(seed).integers(0, most + 1, images)
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 @np.errstate(all="ignore")
@@ -93,6 +107,34 @@ def box_iou_paired(
 def box_iou(a: np.ndarray, b: np.ndarray, kind: str = "iou", fmt: str = "xyxy") -> np.ndarray:
     i, j = np.divmod(np.arange(len(a) * len(b)), max(1, len(b)))
     return box_iou_paired(a[i], b[j], kind, fmt).reshape(len(a), len(b))
+
+
+def torchvision_overlap(a: Any, b: Any, kind: str, eps: float = 1e-7) -> Any:
+    """What torchvision.ops computes, on torch tensors."""
+    import torch
+
+    area_a, area_b = ((x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1]) for x in (a, b))
+    low = torch.max(a[:, None, :2], b[:, :2])
+    high = torch.min(a[:, None, 2:], b[:, 2:])
+    inter = (high - low).clamp(min=0).prod(dim=2)
+    union = area_a[:, None] + area_b - inter
+    iou = inter / union
+    if kind == "iou":
+        return iou
+    hull = torch.max(a[:, None, 2:], b[:, 2:]) - torch.min(a[:, None, :2], b[:, :2])
+    hull = hull.clamp(min=0)
+    if kind == "giou":
+        area = hull[..., 0] * hull[..., 1]
+        return iou - (area - union) / area
+    gap = (a[:, None, :2] + a[:, None, 2:]) / 2 - (b[:, :2] + b[:, 2:]) / 2
+    diou = iou - (gap[..., 0] ** 2 + gap[..., 1] ** 2) / (
+        hull[..., 0] ** 2 + hull[..., 1] ** 2 + eps
+    )
+    if kind == "diou":
+        return diou
+    turn = [torch.atan((x[:, 2] - x[:, 0]) / (x[:, 3] - x[:, 1])) for x in (a, b)]
+    v = (4 / torch.pi**2) * torch.pow(turn[0][:, None] - turn[1], 2)
+    return diou - v / (1 - iou + v + eps) * v
 
 
 def box_iou_batched(

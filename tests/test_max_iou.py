@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from reference import same_bits, some_splits
 from tamis.box_iou import FORMATS
 
 SQUARES = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [0, 0, 2, 2], [9, 9, 10, 10]], np.float64)
@@ -20,16 +22,6 @@ def boxes(n: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
     """Sides behind a corner; read as two corners some are inverted."""
     rng = np.random.default_rng((seed, n))
     return np.concatenate([rng.uniform(0, 20, (n, 2)), rng.uniform(8, 30, (n, 2))], 1).astype(dtype)
-
-
-def some_splits(images: int, most: int, seed: int) -> np.ndarray:
-    counts = np.random.default_rng(seed).integers(0, most + 1, images)
-    return np.concatenate([[0], np.cumsum(counts)])
-
-
-def same_bits(got: np.ndarray, want: np.ndarray) -> None:
-    assert got.dtype == want.dtype and got.shape == want.shape
-    np.testing.assert_array_equal(got.view(f"i{got.itemsize}"), want.view(f"i{want.itemsize}"))
 
 
 # Hand cases and edges
@@ -136,78 +128,70 @@ def test_mixed_dtypes():
 SPLITS = np.array([0, 4])
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "text"),
-    [
-        (
-            lambda: tamis.max_iou(SQUARES.ravel(), SPLITS),
-            ValueError,
-            r"max_iou: boxes must have shape \(N, 4\), got \(16,\)",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, np.array([0, 3])),
-            ValueError,
-            "max_iou: splits must begin with 0 and end with 4, got 0 and 3",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, SPLITS, labels=np.zeros(3, int)),
-            ValueError,
-            r"max_iou: labels must have shape \(4,\), got \(3,\)",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, SPLITS, labels=np.zeros(4)),
-            TypeError,
-            "max_iou: labels must be int8 to int64, got float64",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES.astype(int), SPLITS),
-            TypeError,
-            "max_iou: boxes must be float16, bfloat16, float32 or float64, got int64",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, SPLITS, fmt="xy"),
-            ValueError,
-            "max_iou: fmt must be one of xyxy, xywh, cxcywh, got 'xy'",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, SPLITS, other=SQUARES),
-            ValueError,
-            "max_iou: other_splits must be given with other, got None",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, SPLITS, other_splits=SPLITS),
-            ValueError,
-            "max_iou: other must be given with other_splits, got None",
-        ),
-        (
-            lambda: tamis.max_iou(
-                SQUARES, SPLITS, labels=SPLITS, other=SQUARES, other_splits=SPLITS
-            ),
-            ValueError,
-            "max_iou: other_labels must be given with labels and other, got None",
-        ),
-        (
-            lambda: tamis.max_iou(
-                SQUARES, SPLITS, other=SQUARES, other_splits=SPLITS, other_labels=SPLITS
-            ),
-            ValueError,
-            "max_iou: labels must be given with other_labels, got None",
-        ),
-        (
-            lambda: tamis.max_iou(SQUARES, SPLITS, other=SQUARES, other_splits=np.array([0, 1, 4])),
-            ValueError,
-            r"max_iou: other_splits must have shape \(2,\), got \(3,\)",
-        ),
-        (
-            lambda: tamis.max_iou(np.where(SQUARES == 3, math.nan, SQUARES), SPLITS),
-            ValueError,
-            "max_iou: boxes has a NaN or infinite coordinate in row 1",
-        ),
-    ],
-)
-def test_errors(call, error, text):
+VALUE_ERRORS = {
+    r"max_iou: boxes must have shape \(N, 4\), got \(16,\)": lambda: tamis.max_iou(
+        SQUARES.ravel(), SPLITS
+    ),
+    "max_iou: splits must begin with 0 and end with 4, got 0 and 3": lambda: tamis.max_iou(
+        SQUARES, np.array([0, 3])
+    ),
+    r"max_iou: labels must have shape \(4,\), got \(3,\)": lambda: tamis.max_iou(
+        SQUARES, SPLITS, labels=np.zeros(3, int)
+    ),
+    "max_iou: fmt must be one of xyxy, xywh, cxcywh, got 'xy'": lambda: tamis.max_iou(
+        SQUARES, SPLITS, fmt="xy"
+    ),
+    "max_iou: other_splits must be given with other, got None": lambda: tamis.max_iou(
+        SQUARES, SPLITS, other=SQUARES
+    ),
+    "max_iou: other must be given with other_splits, got None": lambda: tamis.max_iou(
+        SQUARES, SPLITS, other_splits=SPLITS
+    ),
+    "max_iou: other_labels must be given with labels and other, got None": lambda: tamis.max_iou(
+        SQUARES, SPLITS, labels=SPLITS, other=SQUARES, other_splits=SPLITS
+    ),
+    "max_iou: labels must be given with other_labels, got None": lambda: tamis.max_iou(
+        SQUARES, SPLITS, other=SQUARES, other_splits=SPLITS, other_labels=SPLITS
+    ),
+    r"max_iou: other_splits must have shape \(2,\), got \(3,\)": lambda: tamis.max_iou(
+        SQUARES, SPLITS, other=SQUARES, other_splits=np.array([0, 1, 4])
+    ),
+    "max_iou: boxes has a NaN or infinite coordinate in row 1": lambda: tamis.max_iou(
+        np.where(SQUARES == 3, math.nan, SQUARES), SPLITS
+    ),
+}
+TYPE_ERRORS = {
+    "max_iou: labels must be int8 to int64, got float64": lambda: tamis.max_iou(
+        SQUARES, SPLITS, labels=np.zeros(4)
+    ),
+    "max_iou: boxes must be float16, bfloat16, float32 or float64, got int64": lambda: (
+        tamis.max_iou(SQUARES.astype(int), SPLITS)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", [*VALUE_ERRORS, *TYPE_ERRORS])
+def test_errors(text):
+    error = ValueError if text in VALUE_ERRORS else TypeError
     with pytest.raises(error, match=f"^{text}$"):
-        call()
+        (VALUE_ERRORS | TYPE_ERRORS)[text]()
+
+
+def test_a_signal_stops_a_crowded_image():
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    x = boxes(200_000)  # half a minute on one thread
+    before = signal.signal(signal.SIGALRM, stop)
+    tamis.set_num_threads(1)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            tamis.max_iou(x, np.array([0, len(x)]))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        tamis.set_num_threads(0)
 
 
 # Properties

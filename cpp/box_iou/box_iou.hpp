@@ -6,10 +6,13 @@
 //   giou  = iou - (hull - union) / hull;   diou = iou - |ca - cb|^2 / (hull_w^2 + hull_h^2 + 1e-7)
 //   ciou  = diou - v^2 / (1 - iou + v + 1e-7),   v = 4 / pi^2 (atan(a.w / a.h) - atan(b.w / b.h))^2
 //
-// Layout: boxes (rows, 4) C-contiguous, float or double, the result in the same type; splits are (images + 1,) offsets.
+// Layout: boxes (rows, 4) C-contiguous, float or double, the result in the same type.
+// Splits are (images + 1,) offsets.
 // The area is (x2 - x1)(y2 - y1) of xyxy boxes and w h, as given, of the other two formats.
 // Inverted boxes follow the formula: they intersect nothing, their area is negative (positive if both sides are).
-// Exact: the bits of the same NumPy formula on every instruction set, whatever the threads. Cost n m pairs, no temporary.
+// Coordinates are finite (the caller checks; on CUDA a NaN follows the formula). No rows give an empty result.
+// Exact: the bits of the same NumPy formula on every instruction set, whatever the threads.
+// Cost: every pair once, the result written once, no temporary.
 #pragma once
 #include <cstdint>
 

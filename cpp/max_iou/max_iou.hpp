@@ -6,7 +6,8 @@
 //     m[i, i] = 0                                        # within one set, not between two
 //     out[image] = max(m, axis=1, initial=0)
 //
-// Layout: boxes (rows, 4) C-contiguous, float or double, splits (images + 1,) offsets, labels (rows,). An image without another box gives 0. Degenerate and inverted boxes as in box_iou.
+// Layout: boxes (rows, 4) C-contiguous, float or double; splits (images + 1,) offsets; labels (rows,).
+// An image without another box gives 0. Degenerate and inverted boxes as in box_iou; coordinates are finite.
 // Exact: the bits of the same NumPy formula on every instruction set, whatever the threads.
 // Cost: all ordered pairs of each image, no temporary.
 #pragma once

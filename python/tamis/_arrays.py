@@ -82,7 +82,8 @@ def cast(x: Any, dtype: str) -> Any:
     if where == "torch":
         return x.to(getattr(sys.modules["torch"], dtype)).contiguous()
     if where == "cupy":
-        return sys.modules["cupy"].ascontiguousarray(x, dtype=dtype)
+        with x.device:
+            return sys.modules["cupy"].ascontiguousarray(x, dtype=dtype)
     return np.require(x, dtype=dtype, requirements=["C", "A"])
 
 
@@ -122,7 +123,10 @@ def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
     if library(like) == "torch":
         torch = sys.modules["torch"]
         return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
-    return sys.modules[library(like)].empty(shape, dtype=dtype)
+    if library(like) == "cupy":
+        with like.device:
+            return sys.modules["cupy"].empty(shape, dtype=dtype)
+    return np.empty(shape, dtype=dtype)
 
 
 def host(function: str, name: str, x: Any) -> np.ndarray:
@@ -140,11 +144,14 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
 def from_host(like: Any, x: np.ndarray) -> Any:
     """`x` in the library and on the device of `like`; the host does not wait for the device."""
     if library(like) == "torch":
-        tensor = sys.modules["torch"].from_numpy(x)
+        tensor = sys.modules["torch"].from_numpy(np.require(x, requirements="W"))
         if device(like) == "cpu":
             return tensor
         return tensor.pin_memory().to(like.device, non_blocking=True)
-    return x if library(like) == "numpy" else sys.modules["cupy"].asarray(x)
+    if library(like) == "cupy":
+        with like.device:
+            return sys.modules["cupy"].asarray(x)
+    return x
 
 
 def same_library(like: Any, x: Any) -> Any:
