@@ -30,3 +30,54 @@ def max_iou_between(
     other_labels: Any,
     out: Any,
 ) -> None: ...
+
+has_simdjson: bool
+
+def read_coco_results(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def read_coco_dataset(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def find_positions(ids: Any, known: Any, out: Any) -> None: ...
+def order_detections(
+    category: Any, image: Any, score: Any, n_categories: int, n_images: int, max_det: int
+) -> tuple[Any, Any, Any]: ...
+def match_detections(
+    index: Any,
+    det_category: Any,
+    det_image: Any,
+    det_boxes: Any,
+    det_claims: Any,
+    gt_category: Any,
+    gt_image: Any,
+    gt_boxes: Any,
+    gt_crowd: Any,
+    gt_ignore: Any,
+    thresholds: Any,
+    n_categories: int,
+    n_images: int,
+) -> tuple[Any, Any, Any, Any]: ...
+def match_given(
+    similarity: Any,
+    det_claims: Any,
+    gt_crowd: Any,
+    gt_ignore: Any,
+    thresholds: Any,
+    out: Any,
+) -> None: ...
+def coco_iou(dets: Any, gts: Any, crowd: Any, out: Any) -> None: ...
+def average_precision(
+    splits: Any,
+    rank: Any,
+    score: Any,
+    outside: Any,
+    row: Any,
+    first: Any,
+    gt: Any,
+    at: Any,
+    gt_ignore: Any,
+    gt_counts: Any,
+    n_regular: Any,
+    max_dets: Any,
+    recall_thresholds: Any,
+    precision: Any,
+    recall: Any,
+    scores: Any,
+) -> None: ...

@@ -71,7 +71,8 @@ def _runs(starts: Array, lengths: Array) -> Array:
     """The indices start, start + 1, ... of each run, one after the other."""
     ends = np.cumsum(lengths)
     shift = np.repeat(starts - (ends - lengths), lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + shift
+    runs: Array = np.arange(ends[-1] if len(ends) else 0) + shift
+    return runs
 
 
 def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
@@ -106,9 +107,7 @@ def match(
     used = (gts.category >= 0) & (gts.image >= 0)
     n_regular = np.empty((n_categories, len(area_ranges)), np.int64)
     for a, ignore in enumerate(gt_ignore):
-        n_regular[:, a] = np.bincount(
-            gts.category[used & (ignore == 0)], minlength=n_categories
-        )
+        n_regular[:, a] = np.bincount(gts.category[used & (ignore == 0)], minlength=n_categories)
     outside = outside_ranges(dets.area[index], area_ranges)
     return MatchTable(
         index, rank, splits, row, first, gt, at, len(levels), gt_ignore, outside, n_regular

@@ -47,9 +47,7 @@ def mean(result: dict[str, Any], p: Any, row: Row) -> Any:
 
 
 def line(p: Any, row: Row, value: Any) -> str:
-    title, kind = (
-        ("Average Precision", "(AP)") if row.is_precision else ("Average Recall", "(AR)")
-    )
+    title, kind = ("Average Precision", "(AP)") if row.is_precision else ("Average Recall", "(AR)")
     ious = f"{p.iouThrs[0]:0.2f}:{p.iouThrs[-1]:0.2f}" if row.iou is None else f"{row.iou:0.2f}"
     where = f"IoU={ious:<9} | area={row.area:>6s} | maxDets={row.cap:>3d}"
     return f" {title:<18} {kind} @[ {where} ] = {value:0.3f}"

@@ -88,12 +88,11 @@ class DetectionResult:
         table = []
         names = self._names()
         for k, label in enumerate(self.classes.tolist()):
-            part = {"precision": self.precision[:, :, k : k + 1], "recall": self.recall[:, k : k + 1]}
+            one = slice(k, k + 1)
+            part = {"precision": self.precision[:, :, one], "recall": self.recall[:, one]}
             stats = [float(_summary.mean(part, names, row)) for row in self._rows()]
             count = int(self._table.n_regular[k, 0])
-            table.append(
-                {"label": label, "targets": count, **dict(zip(STATS, stats, strict=True))}
-            )
+            table.append({"label": label, "targets": count, **dict(zip(STATS, stats, strict=True))})
         return table
 
     def matches(self, area: str = "all") -> Matches:
@@ -179,11 +178,10 @@ class DetectionEvaluator:
         check_fmt(name, fmt)
         self.fmt = fmt
         self.iou_thresholds = self._levels(
-            "iou_thresholds", np.linspace(0.5, 0.95, 10) if iou_thresholds is None else iou_thresholds
+            "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
         )
         self.recall_thresholds = self._levels(
-            "recall_thresholds",
-            np.linspace(0.0, 1.0, 101) if recall_thresholds is None else recall_thresholds,
+            "recall_thresholds", recall_thresholds, default=np.linspace(0.0, 1.0, 101)
         )
         caps = tuple(int(c) for c in max_detections)
         if len(caps) != 3 or caps[0] < 0 or list(caps) != sorted(caps):
@@ -198,8 +196,8 @@ class DetectionEvaluator:
         self.reset()
 
     @staticmethod
-    def _levels(argument: str, values: Any) -> Array:
-        levels = np.asarray(values, np.float64)
+    def _levels(argument: str, values: Any, default: Array) -> Array:
+        levels = default if values is None else np.asarray(values, np.float64)
         if levels.ndim != 1 or len(levels) == 0 or np.isnan(levels).any():
             raise ValueError(
                 f"DetectionEvaluator: {argument} must have shape (T,), T > 0, without NaN,"
@@ -241,9 +239,7 @@ class DetectionEvaluator:
                     f"{name}: preds and targets must be of one length,"
                     f" got {len(preds)} and {len(targets)}"
                 )
-            sides = [
-                (f"[{i}]", p, t) for i, (p, t) in enumerate(zip(preds, targets, strict=True))
-            ]
+            sides = [(f"[{i}]", p, t) for i, (p, t) in enumerate(zip(preds, targets, strict=True))]
         else:
             raise TypeError(
                 f"{name}: preds and targets must both be dicts or both lists of dicts,"

@@ -117,7 +117,8 @@ def pair_iou(dets: Array, gts: Array, crowd: Array) -> Array:
     inter = w * h
     area = dets[:, 2] * dets[:, 3]
     union = np.where(crowd != 0, area, area + gts[:, 2] * gts[:, 3] - inter)
-    return np.divide(inter, union, out=np.zeros(len(inter)), where=(w > 0) & (h > 0))
+    iou: Array = np.divide(inter, union, out=np.zeros(len(inter)), where=(w > 0) & (h > 0))
+    return iou
 
 
 def match_detections(

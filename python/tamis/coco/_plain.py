@@ -22,14 +22,15 @@ def _ids(values: Any) -> Array | None:
     if ids.ndim != 1 or (ids.size and ids.dtype.kind != "i"):
         return None
     ids = ids.astype(np.int64)
-    return ids if (np.diff(ids) > 0).all() else None
+    return ids if bool((np.diff(ids) > 0).all()) else None
 
 
 def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
     """The annotations that `getAnnIds` and `loadAnns` give for these parameters, as columns."""
     plain = type(coco) is COCO and "getAnnIds" not in vars(coco) and "loadAnns" not in vars(coco)
-    if plain and (columns := coco._columns()) is not None:
-        return columns
+    read: Columns | None = coco._columns() if plain else None
+    if read is not None:
+        return read
     anns = coco.loadAnns(
         coco.getAnnIds(imgIds=p.imgIds, catIds=p.catIds)
         if p.useCats
@@ -60,7 +61,9 @@ def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
 class Evaluation:
     """Both sides as columns, grouped by position of image and category, and their matches."""
 
-    def __init__(self, gts: Columns, dts: Columns, images: Array, categories: Array, p: Any) -> None:
+    def __init__(
+        self, gts: Columns, dts: Columns, images: Array, categories: Array, p: Any
+    ) -> None:
         known = np.sort(categories)
         place = np.argsort(categories)  # pooled categories need not be ascending
         sides = []
@@ -72,6 +75,7 @@ class Evaluation:
             sides.append((columns, image, category))
         (self.gts, g_image, g_category), (self.dts, d_image, d_category) = sides
         gts, dts = self.gts, self.dts
+        assert gts.iscrowd is not None and dts.score is not None
         claims, counts = (dts.id > 0).view(np.uint8), (gts.id != 0).view(np.uint8)
         self._targets = Targets(
             g_image, g_category, gts.bbox, gts.iscrowd, gts.area,
@@ -148,12 +152,8 @@ class Evaluation:
     def eval_imgs(self) -> list[dict[str, Any] | None]:
         gt_groups, dt_groups = self._gt_groups(), self._dt_groups()
         images, categories = len(self._image_ids), len(self._category_ids)
-        out: list[dict[str, Any] | None] = [None] * (
-            categories * len(self._area_ranges) * images
-        )
-        matched = [
-            self.table.dense(a, len(self.dts.id)) for a in range(len(self._area_ranges))
-        ]
+        out: list[dict[str, Any] | None] = [None] * (categories * len(self._area_ranges) * images)
+        matched = [self.table.dense(a, len(self.dts.id)) for a in range(len(self._area_ranges))]
         for c, im in dict.fromkeys([*gt_groups, *dt_groups]):
             gts = np.array(gt_groups.get((c, im), []), np.int64)
             places = np.array(dt_groups.get((c, im), []), np.int64)

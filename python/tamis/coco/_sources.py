@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
+from tamis.coco import _rle
 from tamis.coco._columns import Annotation, Columns
 
 Array = NDArray[Any]
@@ -96,7 +97,7 @@ class DatasetFile(Source):
 
 
 class Results(Source):
-    """Box results: a file's text or an array's columns, and what is shared with the ground truth."""
+    """Box results of a file or an array, and what they share with the ground truth."""
 
     def __init__(self, base: Base, columns: Columns, text: Array | None = None) -> None:
         self.columns = columns
@@ -139,13 +140,13 @@ def _read(path: Any) -> Array:
         text = np.empty(os.fstat(f.fileno()).st_size, np.uint8)
         got, part = 0, 1
         while got < len(text) and part:
-            part = f.readinto(memoryview(text)[got:]) or 0
+            part = f.readinto(text[got:].data) or 0
             got += part
     return text[:got]
 
 
 def read_dataset(path: Any) -> tuple[Source | None, Any]:
-    """A source, or where the file is not plain enough for columns, what Python's json makes of it."""
+    """A source, or what Python's json makes of a file that is not plain enough for one."""
     if _core.has_simdjson and isinstance(path, (str, os.PathLike)):
         text = _read(path)
         tables = _core.read_coco_dataset(text)
@@ -225,12 +226,10 @@ def _prepare_boxes(anns: list[Annotation]) -> None:
 
 
 def _prepare_masks(anns: list[Annotation]) -> None:
-    from pycocotools import mask
-
     for i, ann in enumerate(anns, 1):
-        ann["area"] = mask.area(ann["segmentation"])
+        ann["area"] = _rle.area(ann["segmentation"])
         if "bbox" not in ann:
-            ann["bbox"] = mask.toBbox(ann["segmentation"])
+            ann["bbox"] = _rle.to_bbox(ann["segmentation"])
         ann["id"] = i
         ann["iscrowd"] = 0
 

@@ -163,7 +163,11 @@ class COCO:
             print(f"{key}: {value}")
 
     def getAnnIds(
-        self, imgIds: Any = [], catIds: Any = [], areaRng: Any = [], iscrowd: Any = None  # noqa: B006
+        self,
+        imgIds: Any = [],
+        catIds: Any = [],
+        areaRng: Any = [],
+        iscrowd: Any = None,
     ) -> list[Any]:
         """Ids of the annotations of these images, categories, open area range and crowd flag."""
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
@@ -181,7 +185,7 @@ class COCO:
             anns = [ann for ann in anns if ann["iscrowd"] == iscrowd]
         return [ann["id"] for ann in anns]
 
-    def getCatIds(self, catNms: Any = [], supNms: Any = [], catIds: Any = []) -> list[Any]:  # noqa: B006
+    def getCatIds(self, catNms: Any = [], supNms: Any = [], catIds: Any = []) -> list[Any]:
         """Ids of the categories of these names, supercategories and ids."""
         catNms, supNms, catIds = _as_list(catNms), _as_list(supNms), _as_list(catIds)
         if len(catNms) == len(supNms) == len(catIds) == 0 and self._columns() is not None:
@@ -192,7 +196,7 @@ class COCO:
                 cats = [cat for cat in cats if cat[key] in wanted]
         return [cat["id"] for cat in cats]
 
-    def getImgIds(self, imgIds: Any = [], catIds: Any = []) -> list[Any]:  # noqa: B006
+    def getImgIds(self, imgIds: Any = [], catIds: Any = []) -> list[Any]:
         """Ids of the images among `imgIds` that have every one of `catIds`."""
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
         if len(imgIds) == len(catIds) == 0:
@@ -205,15 +209,15 @@ class COCO:
             ids = images if i == 0 and len(ids) == 0 else ids & images
         return list(ids)
 
-    def loadAnns(self, ids: Any = []) -> Any:  # noqa: B006
+    def loadAnns(self, ids: Any = []) -> Any:
         """The annotations of these ids."""
         return self._load(self.anns, ids)
 
-    def loadCats(self, ids: Any = []) -> Any:  # noqa: B006
+    def loadCats(self, ids: Any = []) -> Any:
         """The categories of these ids."""
         return self._load(self.cats, ids)
 
-    def loadImgs(self, ids: Any = []) -> Any:  # noqa: B006
+    def loadImgs(self, ids: Any = []) -> Any:
         """The images of these ids."""
         return self._load(self.imgs, ids)
 
@@ -310,7 +314,7 @@ class COCO:
 
         return show_annotations(self, anns, draw_bbox)
 
-    def download(self, tarDir: Any = None, imgIds: Any = []) -> Any:  # noqa: B006
+    def download(self, tarDir: Any = None, imgIds: Any = []) -> Any:
         """Fetch the images' `coco_url` into a folder, those that are not there yet."""
         from urllib.request import urlretrieve
 
@@ -344,5 +348,3 @@ class COCO:
         from pycocotools import mask
 
         return mask.decode(self.annToRLE(ann))
-
-
