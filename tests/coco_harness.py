@@ -1,4 +1,4 @@
-"""Runs one evaluation on two COCO libraries and compares everything they leave behind, bit for bit."""
+"""Runs an evaluation on two COCO libraries; compares all they leave behind, bit for bit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def dataset(anns: list[Any], images: Any = 1, cats: Any = (1,), **more: Any) -> 
 
 @dataclass
 class Case:
-    """`mode`: results as a list, as `dataset` annotations of their own, or both sides as `file`s."""
+    """`mode`: results as a `list`, as a `dataset` of their own, or both sides as `file`."""
 
     gt: Any
     dt: Any
