@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
 constexpr int64_t kDetsAtOnce = 1 << 14;
+constexpr int64_t kDetsPerCheck = 256;  // one image and class can hold enough boxes for minutes
 
 // Ground truths of one image and class stand together, as columns; groups come image by image, as detections mostly
 // do in memory.
@@ -147,6 +148,7 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   group.lowest_threshold = lowest;
   s.attach(group);
   for (int64_t d = det_first; d < det_last; ++d) {
+    if ((d - det_first) % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
     const int64_t kept = groups.det[size_t(d)], i = p.det_index[kept];
     int64_t n = 0;
     match_next(group, {p.det_boxes + 4 * i, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0},

@@ -46,19 +46,24 @@ TAMIS_HD void choose(int64_t n, const int32_t* candidates, const double* iou, co
   uint64_t closed = 0;  // thresholds that hold a regular ground truth
   for (int pass = 0; pass < 2; ++pass) {
     uint64_t held = 0;
+    int64_t holders[64], n_holders = 0;  // candidates of this pass that hold a threshold
     for (int64_t c = 0; c < n; ++c) {
       const int32_t g = candidates[c];
       if ((ignore[g] != 0) != (pass == 1)) continue;
       const uint64_t open = free[c] & ~closed;
       uint64_t takes = open & reach[c] & ~held;
-      for (int64_t before = 0; before < c; ++before) {
-        uint64_t* theirs = chosen + before * stride;
-        if ((*theirs & open & held) == 0 || iou[g] < iou[candidates[before]]) continue;
-        const uint64_t won = *theirs & open & held;
-        *theirs &= ~won;
-        takes |= won;
+      int64_t left = 0;
+      for (int64_t i = 0; i < n_holders; ++i) {
+        uint64_t* theirs = chosen + holders[i] * stride;
+        if (!(iou[g] < iou[candidates[holders[i]]])) {
+          takes |= *theirs & open;
+          *theirs &= ~open;
+        }
+        if (*theirs != 0) holders[left++] = holders[i];
       }
+      n_holders = left;
       chosen[c * stride] = takes;
+      if (takes != 0) holders[n_holders++] = c;
       held |= takes;
     }
     closed |= held;
