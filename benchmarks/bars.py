@@ -146,7 +146,7 @@ def measure(contenders: Contenders, turns: int) -> dict[str, list[float]]:
     """Seconds of each turn, after one turn that compares the answers."""
     want = np.asarray(contenders["tamis"]())
     for name, run in contenders.items():
-        # the last bits of a mean are the peers' affair: hotcoco and the torch formula round otherwise
+        # the last bits are the peers' affair: hotcoco and the torch formula round otherwise
         np.testing.assert_allclose(np.asarray(run()), want, rtol=0, atol=1e-6, err_msg=name)
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(turns):

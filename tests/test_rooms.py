@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,7 @@ def test_kernels_of_one_instruction_set_leak_nothing() -> None:
         out = subprocess.run(["nm", "-C", path], capture_output=True, text=True, check=True).stdout
         weak = [line for line in out.splitlines() if re.match(r"\S* +[WV] ", line)]
         assert weak == [], path
+
+
+def test_the_readme_table_is_that_of_the_stored_results() -> None:
+    subprocess.run([sys.executable, ROOT / "benchmarks" / "table.py", "--check"], check=True)
