@@ -31,8 +31,8 @@ struct Job {
   const std::function<void(int64_t, int64_t)>& f;
   std::atomic<int64_t> next{0};
   std::atomic<bool> failed{false};
-  std::mutex mutex;
-  std::exception_ptr error;
+  std::mutex mutex{};
+  std::exception_ptr error{};
 
   bool step() {
     const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);

@@ -1,0 +1,105 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "core/array.hpp"
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "knn/knn_search.hpp"
+
+namespace py = pybind11;
+using tamis::View;
+using Floats = View<const float, 2>;
+using Doubles = View<const double, 2>;
+using Scale = std::optional<View<const double, 1>>;
+
+namespace {
+
+tamis::KnnRows rows_of(const Floats& x, const Scale& scale) {
+  return {x.data, nullptr, scale ? scale->data : nullptr, x.shape[0], x.shape[1]};
+}
+tamis::KnnRows rows_of(const Doubles& x, const Scale& scale) {
+  return {nullptr, x.data, scale ? scale->data : nullptr, x.shape[0], x.shape[1]};
+}
+
+// Norms of all rows into `norms`; the first row with a NaN or infinity, or -1.
+template <class Matrix>
+int64_t scan(const Matrix& x, View<double, 1> norms) {
+  const tamis::KnnRows rows = rows_of(x, std::nullopt);
+  TAMIS_CHECK(norms.size() == rows.n, "knn_scan: norms must have one entry a row");
+  const py::gil_scoped_release release;
+  constexpr int64_t kChunk = 2048;
+  std::vector<int64_t> bad(static_cast<size_t>((rows.n + kChunk - 1) / kChunk), -1);
+  tamis::parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
+    tamis::scan_rows(rows, begin, end, norms.data + begin, &bad[static_cast<size_t>(begin / kChunk)]);
+  });
+  for (const int64_t row : bad)
+    if (row >= 0) return row;
+  return -1;
+}
+
+template <class Matrix>
+std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, const std::optional<Matrix>& queries,
+                                         Scale query_scale, int64_t k, double radius, bool dots,
+                                         View<const double, 1> mean, double gain, bool codes, bool ordered,
+                                         std::optional<Floats> basis) {
+  const tamis::KnnRows rows = rows_of(x, scale);
+  tamis::KnnRows asked;
+  if (queries) asked = rows_of(*queries, query_scale);
+  TAMIS_CHECK(mean.size() == rows.d && (!queries || asked.d == rows.d) && (!basis || basis->shape[0] == rows.d),
+              "KnnSearch: shapes differ");
+  tamis::KnnPlan plan;
+  plan.metric = dots ? tamis::KnnMetric::inner_product : tamis::KnnMetric::squared_distance;
+  plan.mean.assign(mean.data, mean.data + mean.size());
+  plan.gain = gain;
+  plan.codes = codes;
+  plan.ordered = ordered;
+  if (basis) plan.basis.assign(basis->data, basis->data + basis->size());
+  const py::gil_scoped_release release;
+  return std::make_unique<tamis::KnnSearch>(rows, asked, std::move(plan), k, radius);
+}
+
+template <class Matrix, class Class>
+void add_constructor(Class& c) {
+  c.def(py::init(&search<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("queries"),
+        py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"), py::arg("gain"),
+        py::arg("codes"), py::arg("ordered"), py::arg("basis"));
+}
+
+py::tuple take_pairs(tamis::KnnSearch& search) {
+  const auto pairs = search.take_pairs();
+  const size_t n = pairs.size();
+  std::vector<int64_t> ends(2 * n);
+  std::vector<double> keys(n);
+  for (size_t i = 0; i < n; ++i) {
+    ends[2 * i] = pairs[i].left;
+    ends[2 * i + 1] = pairs[i].right;
+    keys[i] = pairs[i].key;
+  }
+  return py::make_tuple(tamis::to_numpy(std::move(ends), {static_cast<int64_t>(n), 2}), tamis::to_numpy(std::move(keys)));
+}
+
+}  // namespace
+
+void bind_knn(py::module_& m) {
+  m.def("cap_knn_codes", &tamis::cap_knn_codes);
+  m.def("knn_codes", [] { return tamis::knn_code_kernels().name; });
+  m.attr("KNN_BLOCK") = tamis::kKnnBlock;
+  m.def("knn_scan", &scan<Floats>);
+  m.def("knn_scan", &scan<Doubles>);
+
+  py::class_<tamis::KnnSearch> c(m, "KnnSearch");
+  add_constructor<Floats>(c);
+  add_constructor<Doubles>(c);
+  c.def_property_readonly("steps", &tamis::KnnSearch::steps);
+  c.def_property_readonly("counts", [](const tamis::KnnSearch& s) {
+    return py::make_tuple(s.counts().first.load(), s.counts().second.load());
+  });
+  c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
+  c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {
+    TAMIS_CHECK(keys.size() == indices.size(), "write_neighbours: shapes differ");
+    const py::gil_scoped_release release;
+    s.write_neighbours(keys.data, indices.data);
+  });
+  c.def("take_pairs", &take_pairs);
+}

@@ -1,0 +1,88 @@
+// A search in steps: the caller runs them in slices, so that progress and interrupts live outside.
+#pragma once
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "knn/knn_table.hpp"
+
+namespace tamis {
+
+struct KnnHit {
+  double key;
+  int64_t index;
+  bool operator<(const KnnHit& other) const {
+    return key != other.key ? key < other.key : index < other.index;
+  }
+};
+struct KnnPair {
+  int64_t left, right;  // rows; in a self search left < right
+  double key;
+};
+
+class KnnSearch {
+ public:
+  // `queries.n == 0`: the rows of x among themselves. k > 0: nearest neighbours, else all keys <= radius.
+  KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int64_t k, double radius);
+
+  int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
+  void run(int64_t begin, int64_t end);
+  void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
+  std::vector<KnnPair> take_pairs();                       // ascending by (left, right); ends the search
+
+  struct Counts {
+    std::atomic<int64_t> first{0}, second{0};  // pairs past the first filter, and those computed exactly
+  };
+  const Counts& counts() const { return counts_; }
+
+ private:
+  struct Task {
+    int64_t column_block, row_begin, row_end;
+  };
+  struct Scratch;
+  struct Lines;  // the limits of one block on one side
+
+  bool self() const { return queries_.rows.n == 0; }
+  KnnTable& columns() { return self() ? x_ : queries_; }
+  double key_limit(int64_t position) const;
+  void plan_tasks();
+  void plan_query_tasks();
+  void seed();
+  void seed_one(int64_t position, Scratch& scratch);
+  void run_task(const Task& task, Scratch& scratch);
+  void run_blocks(int64_t row_block, int64_t column_block, Scratch& scratch);
+  void run_strip(int64_t row_block, int64_t column_block, int64_t strip, Scratch& scratch);
+  int64_t tile(int64_t row_block, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch);
+  int64_t bound_again(int64_t row_block, int64_t column_block, int64_t strip, int64_t panel, int64_t n, Scratch& s);
+  void take_survivors(int64_t row_block, int64_t column_block, int64_t strip, int64_t panel, int64_t n, Scratch& s);
+  bool offer(int64_t position, double key, int64_t index);
+  void pack_columns(int64_t block, Scratch& scratch);
+  void set_lines(int64_t row_block, int64_t column_block, Scratch& scratch);
+  template <class Line>
+  void set_line(Line& line, const KnnCodes* codes, const KnnTable& table, int64_t position, int64_t at, double other_lost,
+                double other_norm, bool active, bool is_column);
+  Scratch* borrow();
+  void give_back(Scratch* scratch);
+
+  KnnPlan plan_;
+  KnnTable x_, queries_;
+  int64_t k_;
+  double radius_;
+  KnnCodeKernels kernels_;
+  std::vector<int64_t> leaf_;     // for each query position the block of x it belongs to
+  std::vector<Task> tasks_;
+  std::vector<KnnHit> heap_;      // (searched rows, k), a max-heap each
+  std::vector<int64_t> filled_;   // hits in each heap
+  std::vector<double> limit_;     // no key above this is wanted; only ever lowered
+  std::vector<char> locked_;
+  std::vector<KnnPair> pairs_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> scratches_;
+  std::vector<Scratch*> idle_;
+  Counts counts_;
+
+ public:
+  ~KnnSearch();
+};
+
+}  // namespace tamis

@@ -1,0 +1,145 @@
+"""Which filter an exact search should use: measured on a sample of its own rows, never a matter of correctness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _core
+
+Array = npt.NDArray[Any]
+
+SMALL = 2e9  # multiply-adds below which float tiles in the given order are done before a plan is
+MOST_SAMPLED = 20_000
+ASKED = 128  # rows of the sample whose neighbourhoods are measured
+PREFIXES = (64, 128, 256)
+MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
+
+# Nanoseconds on one core of a 2.6 GHz server: per pair and coordinate, per pair; the ratios are what counts.
+TILE = {"amx": (0.0005, 0.03), "vnni": (0.0055, 0.12), "bytes": (0.02, 0.6)}
+DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
+EXACT_KEY = 180.0  # a pair computed in float64, 512 dimensions
+FLOATS = {4: 0.0125, 3: 0.025, 2: 0.12}  # per pair and dimension, by instruction set
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `_core.KnnSearch` is told besides the rows."""
+
+    mean: npt.NDArray[np.float64]
+    gain: float
+    codes: bool = False
+    ordered: bool = False
+    basis: npt.NDArray[np.float32] | None = None
+
+
+def make_plan(
+    x: Array,
+    scale: Array | None,
+    n_queries: int | None,
+    *,
+    k: int,
+    radius: float,
+    dots: bool,
+) -> Plan:
+    """The cheapest plan by the survivors counted on a sample; `n_queries` is None for a self search.
+
+    `radius` is the largest key wanted where `k` is 0.
+    """
+    n, d = x.shape
+    pairs = n * n / 2 if n_queries is None else float(n) * n_queries
+    rng = np.random.default_rng(0)
+    which = np.sort(rng.choice(n, min(n, MOST_SAMPLED if pairs * d > SMALL else 256), replace=False))
+    y = np.asarray(x[which], dtype=np.float64)
+    if scale is not None:
+        y *= scale[which, None]
+    mean = np.zeros(d) if dots else y.mean(0)
+    y -= mean
+    size = float(np.sqrt(np.einsum("nd,nd->n", y, y).mean()))
+    plain = Plan(mean, 1 / size if size > 0 else 1.0)
+    if pairs * d <= SMALL or d > MOST_CODED or size == 0:
+        return plain
+    z = (y / size).astype(np.float32)
+    del y
+    sample = _Sample(z, n, k, radius / size**2, dots, n_queries is None, rng)
+    return min(sample.options(plain, ordered=n > 2 * _core.KNN_BLOCK))[-1]
+
+
+class _Sample:
+    """Centred rows of norm about 1, and how far the neighbours of some of them are."""
+
+    def __init__(
+        self, z: Array, n: int, k: int, radius: float, dots: bool, both: bool, rng: np.random.Generator
+    ) -> None:
+        self.z, self.dots, self.rng = z, dots, rng
+        self.asked = rng.choice(len(z), min(ASKED, len(z)), replace=False)
+        self.sides = 2 if both else 1  # in a self search either row of a pair may want it
+        self.kernel = _core.knn_codes()
+        self.levels = 127 if self.kernel != "bytes" else 63
+        self.far = self._distances(z)
+        self.far[np.arange(len(self.asked)), self.asked] = np.inf
+        if k > 0:
+            rank = min(len(z) - 2, max(0, round(k * len(z) / n) - 1))
+            self.reach = np.partition(self.far, rank, axis=1)[:, rank, None]
+        else:
+            self.reach = np.full((len(self.asked), 1), np.sqrt(max(0.0, radius)))
+
+    def _distances(self, rows: Array) -> Array:
+        """(asked, sampled) distances, or negated dot products."""
+        dot = rows[self.asked] @ rows.T
+        if self.dots:
+            return np.asarray(-dot)
+        squares = np.einsum("nd,nd->n", rows, rows)
+        return np.sqrt(np.maximum(0, squares[self.asked, None] + squares - 2 * dot))
+
+    def _survivors(self, bound: Array, lost: float) -> float:
+        return self.sides * float((bound <= self.reach + 2 * lost).mean())
+
+    def _lost(self, largest: float, width: int) -> float:
+        return largest / self.levels * float(np.sqrt(width / 12))
+
+    def options(self, plain: Plan, *, ordered: bool) -> list[tuple[float, int, Plan]]:
+        """(cost of a pair, place, plan) of everything that could be done."""
+        d = self.z.shape[1]
+        per_coordinate, per_pair = TILE[self.kernel]
+        exact, dot = EXACT_KEY * d / 512, DOT_CODES[self.kernel] * d / 512
+        mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
+        lost = self._lost(mixed, d)
+        if self.dots:  # a dot product goes off by about what was lost times the other norm
+            lost *= float(np.linalg.norm(self.z, axis=1).max())
+        last = self._survivors(self.far, lost) * exact
+        found = [
+            (FLOATS[_core.isa()] * d + self._survivors(self.far, 1e-4) * exact, 0, plain),
+            (
+                per_coordinate * d + per_pair + last,
+                1,
+                Plan(plain.mean, plain.gain, codes=True, ordered=ordered),
+            ),
+        ]
+        if self.dots:
+            return found
+        for width in PREFIXES:
+            if 2 * width > d:
+                break
+            basis = self.basis(width - 1)
+            inside = self.z @ basis
+            rest = np.sqrt(
+                np.maximum(0, np.einsum("nd,nd->n", self.z, self.z) - np.einsum("nd,nd->n", inside, inside))
+            )
+            kept = np.column_stack([inside, rest - rest.mean()])
+            first = self._survivors(self._distances(kept), self._lost(float(np.abs(kept).max()), width))
+            plan = Plan(plain.mean, plain.gain, codes=True, ordered=ordered, basis=basis)
+            found.append((per_coordinate * width + per_pair + first * dot + last, width, plan))
+        return found
+
+    def basis(self, width: int) -> npt.NDArray[np.float32]:
+        """About the `width` leading directions, turned at random among themselves to even out their sizes."""
+        covariance = (self.z.T @ self.z).astype(np.float64)
+        found = self.rng.standard_normal((self.z.shape[1], width))
+        for _ in range(6):
+            found = np.linalg.qr(covariance @ found)[0]
+        turn = np.linalg.qr(self.rng.standard_normal((width, width)))[0]
+        return np.ascontiguousarray(np.linalg.qr(found)[0] @ turn, dtype=np.float32)
