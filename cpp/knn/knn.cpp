@@ -49,7 +49,7 @@ struct KnnSearch::Scratch {
   std::vector<uint32_t> survivors = std::vector<uint32_t>(kStrip * kKnnPanel + 16);
   std::vector<int32_t> dots = std::vector<int32_t>(kStrip * kKnnPanel);
   std::vector<int64_t> left, right;
-  std::vector<double> keys;
+  std::vector<double> keys, limits;
   std::vector<KnnPair> pairs;
   int64_t first = 0, second = 0;
 };
@@ -69,7 +69,7 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
   x_.encode(plan_, kernels_.bias);
   if (plan_.codes && plan_.ordered) {
     x_.reorder(plan_, &tree);
-    if (!self()) queries_.reorder_by(plan_, tree, leaf_);
+    if (!self()) queries_.reorder_by(plan_, tree, place_);
   }
   x_.finish(plan_);
   if (!self()) queries_.finish(plan_);
@@ -104,7 +104,7 @@ void KnnSearch::plan_query_tasks() {
   for (int64_t near = 0; near < blocks; near += 8)
     for (int64_t column = 0; column < queries_.blocks(); ++column) {
       const size_t middle = static_cast<size_t>(column * kKnnBlock + queries_.block_size(column) / 2);
-      const int64_t home = leaf_.empty() ? 0 : leaf_[middle];
+      const int64_t home = place_.empty() ? 0 : place_[middle] / kKnnBlock;
       const auto add = [&](int64_t begin, int64_t end) {
         begin = std::max<int64_t>(0, begin);
         end = std::min(blocks, end);
@@ -126,7 +126,7 @@ void KnnSearch::seed() {
 
 void KnnSearch::seed_one(int64_t p, Scratch& s) {
   const int64_t reach = std::max<int64_t>(24, k_);
-  const int64_t home = self() ? p : leaf_.empty() ? 0 : leaf_[static_cast<size_t>(p)] * kKnnBlock + kKnnBlock / 2;
+  const int64_t home = self() ? p : place_.empty() ? 0 : place_[static_cast<size_t>(p)];
   const int64_t begin = std::max<int64_t>(0, home - reach), end = std::min(x_.n(), home + reach + 1);
   const KnnTable& table = columns();
   s.left.clear();
@@ -138,7 +138,7 @@ void KnnSearch::seed_one(int64_t p, Scratch& s) {
   if (!plan_.codes) {
     for (int64_t& q : s.left) q = x_.order[static_cast<size_t>(q)];
     s.right.assign(static_cast<size_t>(n), table.order[static_cast<size_t>(p)]);
-    exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric}, s.keys.data());
+    exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, nullptr}, s.keys.data());
   } else {
     std::vector<uint32_t> pairs(static_cast<size_t>(n));
     std::vector<int32_t> dots(static_cast<size_t>(n));
@@ -333,6 +333,7 @@ void KnnSearch::take_survivors(int64_t row_block, int64_t column_block, int64_t 
   const bool diagonal = self() && row_block == column_block;
   s.left.clear();
   s.right.clear();
+  s.limits.clear();
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t pair = s.survivors[static_cast<size_t>(i)];
@@ -341,10 +342,12 @@ void KnnSearch::take_survivors(int64_t row_block, int64_t column_block, int64_t 
     s.survivors[static_cast<size_t>(kept++)] = pair;
     s.left.push_back(x_.order[static_cast<size_t>(row_block * kKnnBlock + row)]);
     s.right.push_back(table.order[static_cast<size_t>(column_block * kKnnBlock + column)]);
+    const double by_column = key_limit(column_block * kKnnBlock + column);
+    s.limits.push_back(self() ? std::max(by_column, key_limit(row_block * kKnnBlock + row)) : by_column);
   }
   s.keys.resize(static_cast<size_t>(kept));
   s.second += kept;
-  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric}, s.keys.data());
+  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, s.limits.data()}, s.keys.data());
   const auto tighten = [&](Lines& lines, const KnnTable& t, int64_t position, int64_t at, const KnnTable& o, int64_t other, bool is_column) {
     const size_t ob = static_cast<size_t>(other);
     const double norm = static_cast<double>(o.block_norm[ob]);

@@ -82,12 +82,13 @@ struct KnnCodeKernels {
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of the two below, 1 up to VNNI, 2 up to AMX (the default)
 
-// keys[p] for pairs (left[p] of a, right[p] of b), in float64.
+// keys[p] for pairs (left[p] of a, right[p] of b), in float64; infinity may stand for one above limits[p].
 struct KnnKeyPairs {
   const KnnRows &a, &b;
   const int64_t *left, *right;
   int64_t n;
   KnnMetric metric;
+  const double* limits = nullptr;  // (n,) or null: none
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
 

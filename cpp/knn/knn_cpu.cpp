@@ -5,16 +5,27 @@
 namespace tamis::TAMIS_ISA {
 namespace {
 
+constexpr double kTooFar = __builtin_huge_val();
+
+inline bool too_far(const float* a, double sa, const float* b, double sb, int64_t d, double limit, bool scaled) {
+  if (!scaled) return above<false>(float_key<false>(a, 1, b, 1, d), limit, d);
+  return above<true>(float_key<true>(a, static_cast<float>(sa), b, static_cast<float>(sb), d), limit, d);
+}
+inline bool too_far(const double*, double, const double*, double, int64_t, double, bool) { return false; }
+
 template <bool kDot, class T>
 void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   const int64_t d = p.a.d;
+  const bool scaled = p.a.scale != nullptr;
   for (int64_t i = 0; i < p.n; ++i) {
     const int64_t l = p.left[i], r = p.right[i];
-    const double sa = p.a.scale != nullptr ? p.a.scale[l] : 1.0, sb = p.b.scale != nullptr ? p.b.scale[r] : 1.0;
+    const double sa = scaled ? p.a.scale[l] : 1.0, sb = scaled ? p.b.scale[r] : 1.0;
     if (i + 2 < p.n)
       for (int64_t k = 0; k < d; k += 64 / static_cast<int64_t>(sizeof(T)))
         __builtin_prefetch(b + p.right[i + 2] * d + k);
-    keys[i] = exact_key<kDot>(a + l * d, sa, b + r * d, sb, d);
+    keys[i] = !kDot && p.limits != nullptr && too_far(a + l * d, sa, b + r * d, sb, d, p.limits[i], scaled)
+                  ? kTooFar
+                  : exact_key<kDot>(a + l * d, sa, b + r * d, sb, d);
   }
 }
 

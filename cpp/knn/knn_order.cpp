@@ -10,8 +10,8 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kSample = 1024;  // rows looked at to find a direction
-constexpr int kRounds = 4;         // of 2-means on them
+constexpr int64_t kSample = 512;  // rows looked at to find a direction
+constexpr int kRounds = 3;         // of 2-means on them
 
 struct Random {  // xorshift: the order only has to be good, and the same every time
   uint64_t state;
@@ -64,8 +64,8 @@ class Bisection {
   using Projected = std::pair<float, int64_t>;
 
   static int64_t middle_of(const KnnTree::Node& node) {
-    const int64_t blocks = (node.end - node.begin + kKnnBlock - 1) / kKnnBlock;
-    return node.begin + (blocks + 1) / 2 * kKnnBlock;
+    const int64_t n = node.end - node.begin, unit = n > kKnnBlock ? kKnnBlock : kKnnPanel;
+    return node.begin + ((n + unit - 1) / unit + 1) / 2 * unit;  // whole blocks on the left, below that whole panels
   }
   const uint8_t* code(int64_t row) const { return bytes_ + row * stride_; }
 
@@ -94,7 +94,7 @@ class Bisection {
       std::fill(low.begin(), low.end(), 0.f);
       std::fill(high.begin(), high.end(), 0.f);
       int64_t n_low = 0, n_high = 0;
-      for (int64_t i = 0; i < std::min(n, kSample); ++i) {
+      for (int64_t i = 0; i < std::min(n / 2, kSample); ++i) {
         const uint8_t* c = pick();
         const bool above = static_cast<double>(dot(c, direction.data(), width_)) > split;
         (above ? n_high : n_low) += 1;
@@ -113,7 +113,7 @@ class Bisection {
   }
 
   void split(KnnTree::Node& node, bool in_parallel) {
-    if (node.end - node.begin <= kKnnBlock) return;
+    if (node.end - node.begin <= kKnnPanel) return;
     node.direction = direction_of(node);
     const auto project = [&](int64_t begin, int64_t end) {
       for (int64_t i = node.begin + begin; i < node.begin + end; ++i) {
@@ -141,14 +141,14 @@ class Bisection {
 
 }  // namespace
 
-int64_t KnnTree::leaf_block(const uint8_t* code) const {
+int64_t KnnTree::place_of(const uint8_t* code) const {
   size_t at = 0;
   while (nodes[at].left >= 0) {
     const Node& node = nodes[at];
     const bool above = static_cast<double>(dot(code, node.direction.data(), static_cast<int64_t>(node.direction.size()))) >= node.split;
     at = static_cast<size_t>(above ? node.right : node.left);
   }
-  return nodes[at].begin / kKnnBlock;
+  return (nodes[at].begin + nodes[at].end) / 2;
 }
 
 KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, std::vector<int64_t>& order) {

@@ -69,7 +69,7 @@ class KnnSearch {
   int64_t k_;
   double radius_;
   KnnCodeKernels kernels_;
-  std::vector<int64_t> leaf_;     // for each query position the block of x it belongs to
+  std::vector<int64_t> place_;    // for each query position the position of x it belongs to
   std::vector<Task> tasks_;
   std::vector<KnnHit> heap_;      // (searched rows, k), a max-heap each
   std::vector<int64_t> filled_;   // hits in each heap

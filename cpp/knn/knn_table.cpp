@@ -177,16 +177,16 @@ void KnnTable::reorder(const KnnPlan& plan, KnnTree* tree) {
   permute(plan);
 }
 
-void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& leaf) {
+void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& place) {
   const KnnCodes& codes = first(plan);
-  leaf.resize(static_cast<size_t>(rows.n));
+  place.resize(static_cast<size_t>(rows.n));
   parallel_for(rows.n, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) leaf[static_cast<size_t>(i)] = tree.leaf_block(codes.row(i));
+    for (int64_t i = begin; i < end; ++i) place[static_cast<size_t>(i)] = tree.place_of(codes.row(i));
   });
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return leaf[static_cast<size_t>(a)] < leaf[static_cast<size_t>(b)];
+    return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)];
   });
-  permute_column(leaf, order);
+  permute_column(place, order);
   permute(plan);
 }
 

@@ -43,7 +43,7 @@ struct KnnCodes {
   void permute(const std::vector<int64_t>& order);
 };
 
-// Balanced bisection by 2-means directions. Leaves are blocks; a query walks to the leaf it would be in.
+// Balanced bisection by 2-means directions, into blocks and further into panels; a query walks to where it would be.
 struct KnnTree {
   struct Node {
     int64_t begin, end;
@@ -52,7 +52,7 @@ struct KnnTree {
     std::vector<float> direction;
   };
   std::vector<Node> nodes;
-  int64_t leaf_block(const uint8_t* code) const;
+  int64_t place_of(const uint8_t* code) const;  // a position
 };
 KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, std::vector<int64_t>& order);
 
@@ -73,7 +73,7 @@ struct KnnTable {
   void measure_like(const KnnTable& other);                // or those of the other side
   void encode(const KnnPlan& plan, int32_t bias);          // in row order
   void reorder(const KnnPlan& plan, KnnTree* tree);        // by bisection; the tree is handed out for queries
-  void reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& leaf);  // as another table's tree says
+  void reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& place);  // as another table's tree says
   void finish(const KnnPlan& plan);                        // block maxima
 
  private:

@@ -13,7 +13,7 @@ from tamis import _core
 Array = npt.NDArray[Any]
 
 SMALL = 2e9  # multiply-adds below which float tiles in the given order are done before a plan is
-MOST_SAMPLED = 20_000
+MOST_SAMPLED = 10_000
 ASKED = 128  # rows of the sample whose neighbourhoods are measured
 PREFIXES = (64, 128, 256)
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
@@ -121,10 +121,10 @@ class _Sample:
         ]
         if self.dots:
             return found
-        for width in PREFIXES:
-            if 2 * width > d:
-                break
-            basis = self.basis(width - 1)
+        widths = [width for width in PREFIXES if 2 * width <= d]
+        leading = self.basis(max(widths, default=2) - 1)
+        for width in widths:
+            basis = _evened_out(leading[:, : width - 1])
             inside = self.z @ basis
             rest = np.sqrt(
                 np.maximum(0, np.einsum("nd,nd->n", self.z, self.z) - np.einsum("nd,nd->n", inside, inside))
@@ -135,11 +135,33 @@ class _Sample:
             found.append((per_coordinate * width + per_pair + first * dot + last, width, plan))
         return found
 
-    def basis(self, width: int) -> npt.NDArray[np.float32]:
-        """About the `width` leading directions, turned at random among themselves to even out their sizes."""
+    def basis(self, width: int) -> Array:
+        """About the `width` leading directions, most important first."""
         covariance = (self.z.T @ self.z).astype(np.float64)
+        covariance /= np.trace(covariance)
         found = self.rng.standard_normal((self.z.shape[1], width))
-        for _ in range(6):
-            found = np.linalg.qr(covariance @ found)[0]
-        turn = np.linalg.qr(self.rng.standard_normal((width, width)))[0]
-        return np.ascontiguousarray(np.linalg.qr(found)[0] @ turn, dtype=np.float32)
+        for _ in range(2):
+            found = _orthonormal(covariance @ found)
+        order = np.linalg.eigh(found.T @ covariance @ found)[1][:, ::-1]
+        return np.asarray(_orthonormal(found @ order))
+
+
+def _orthonormal(columns: Array) -> Array:
+    """By Cholesky, which is matrix products; by QR where the columns are nearly dependent."""
+    columns = columns / np.linalg.norm(columns, axis=0)
+    for _ in range(2):
+        try:
+            lower = np.linalg.cholesky(columns.T @ columns)
+        except np.linalg.LinAlgError:
+            return np.asarray(np.linalg.qr(columns)[0])
+        columns = columns @ np.linalg.inv(lower).T
+    return np.asarray(columns)
+
+
+def _evened_out(basis: Array) -> npt.NDArray[np.float32]:
+    """The same subspace, its directions mixed (a cosine transform): sizes even out, int8 steps get finer."""
+    width = basis.shape[1]
+    at = np.arange(width)
+    mix = np.cos(np.pi / width * (at[:, None] + 0.5) * at) * np.sqrt(2 / width)
+    mix[:, 0] *= np.sqrt(0.5)
+    return np.ascontiguousarray(basis @ mix.T, dtype=np.float32)
