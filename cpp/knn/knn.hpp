@@ -1,6 +1,6 @@
 // Exact nearest neighbours of the rows of x, and all pairs within a radius, without an n x n matrix.
 //
-//   y = x * scale[:, None]                               # scale: ones, or 1 / norm for cosine
+//   y = (x - offset) * scale[:, None]                    # plain rows, or unit rows about a point for cosine
 //   key[i, j] = ((y[i] - y[j]) ** 2).sum()               # squared_distance, or
 //   key[i, j] = -(y[i] * y[j]).sum()                     # inner_product
 //   neighbours of i = the k smallest (key[i, j], j), j != i in a self search
@@ -29,7 +29,8 @@ enum class KnnMetric { squared_distance, inner_product };
 struct KnnRows {
   const float* f32 = nullptr;  // one of the two
   const double* f64 = nullptr;
-  const double* scale = nullptr;  // (n,) or null: ones
+  const double* scale = nullptr;  // (n,), 1 / |x - offset|, or null: y = x
+  const float* offset = nullptr;  // (d,), given exactly when scale is
   int64_t n = 0, d = 0;
 };
 
@@ -92,9 +93,11 @@ struct KnnKeyPairs {
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
 
-// norms[i - begin] of the rows [begin, end), and the first row with a NaN or infinity in *bad (untouched if none).
-TAMIS_KERNEL(scan_rows, (const KnnRows& rows, int64_t begin, int64_t end, double* norms, int64_t* bad),
-             (rows, begin, end, norms, bad))
+// norms[i - begin] of x - offset for the rows [begin, end), the sums of their columns where `sums` (d,) is not null,
+// and the first row with a NaN or infinity in *bad (untouched if there is none).
+TAMIS_KERNEL(scan_rows,
+             (const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad),
+             (rows, begin, end, norms, sums, bad))
 
 // out (n, d) = (y[which] - mean) * gain in float32; `which` null: rows first, first + 1, ...
 struct KnnCentre {

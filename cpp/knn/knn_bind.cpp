@@ -15,37 +15,53 @@ using Scale = std::optional<View<const double, 1>>;
 
 namespace {
 
-tamis::KnnRows rows_of(const Floats& x, const Scale& scale) {
-  return {x.data, nullptr, scale ? scale->data : nullptr, x.shape[0], x.shape[1]};
-}
-tamis::KnnRows rows_of(const Doubles& x, const Scale& scale) {
-  return {nullptr, x.data, scale ? scale->data : nullptr, x.shape[0], x.shape[1]};
+using Offset = std::optional<View<const float, 1>>;
+
+template <class Matrix>
+tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset) {
+  tamis::KnnRows rows;
+  if constexpr (std::is_same_v<Matrix, Floats>)
+    rows.f32 = x.data;
+  else
+    rows.f64 = x.data;
+  if (scale) rows.scale = scale->data;
+  if (offset) rows.offset = offset->data;
+  rows.n = x.shape[0];
+  rows.d = x.shape[1];
+  TAMIS_CHECK((!scale || scale->size() == rows.n) && (!offset || offset->size() == rows.d),
+              "knn: scale and offset must fit x");
+  return rows;
 }
 
-// Norms of all rows into `norms`; the first row with a NaN or infinity, or -1.
+// Norms of all rows into `norms`, column sums into `sums`; the first row with a NaN or infinity, or -1.
 template <class Matrix>
-int64_t scan(const Matrix& x, View<double, 1> norms) {
-  const tamis::KnnRows rows = rows_of(x, std::nullopt);
-  TAMIS_CHECK(norms.size() == rows.n, "knn_scan: norms must have one entry a row");
+int64_t scan(const Matrix& x, Offset offset, View<double, 1> norms, std::optional<View<double, 1>> sums) {
+  const tamis::KnnRows rows = rows_of(x, std::nullopt, offset);
+  TAMIS_CHECK(norms.size() == rows.n && (!sums || sums->size() == rows.d), "knn_scan: outputs must fit x");
   const py::gil_scoped_release release;
   constexpr int64_t kChunk = 2048;
-  std::vector<int64_t> bad(static_cast<size_t>((rows.n + kChunk - 1) / kChunk), -1);
+  const int64_t chunks = (rows.n + kChunk - 1) / kChunk;
+  std::vector<int64_t> bad(static_cast<size_t>(chunks), -1);
+  std::vector<double> parts(sums ? static_cast<size_t>(chunks * rows.d) : 0);
   tamis::parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
-    tamis::scan_rows(rows, begin, end, norms.data + begin, &bad[static_cast<size_t>(begin / kChunk)]);
+    const int64_t chunk = begin / kChunk;
+    tamis::scan_rows(rows, begin, end, norms.data + begin, sums ? &parts[static_cast<size_t>(chunk * rows.d)] : nullptr,
+                     &bad[static_cast<size_t>(chunk)]);
   });
+  for (size_t i = 0; i < parts.size(); ++i) (*sums)[static_cast<int64_t>(i) % rows.d] += parts[i];
   for (const int64_t row : bad)
     if (row >= 0) return row;
   return -1;
 }
 
 template <class Matrix>
-std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, const std::optional<Matrix>& queries,
-                                         Scale query_scale, int64_t k, double radius, bool dots,
+std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, Offset offset,
+                                         const std::optional<Matrix>& queries, Scale query_scale, int64_t k, double radius, bool dots,
                                          View<const double, 1> mean, double gain, bool codes, bool ordered,
                                          std::optional<Floats> basis) {
-  const tamis::KnnRows rows = rows_of(x, scale);
+  const tamis::KnnRows rows = rows_of(x, scale, offset);
   tamis::KnnRows asked;
-  if (queries) asked = rows_of(*queries, query_scale);
+  if (queries) asked = rows_of(*queries, query_scale, offset);
   TAMIS_CHECK(mean.size() == rows.d && (!queries || asked.d == rows.d) && (!basis || basis->shape[0] == rows.d),
               "KnnSearch: shapes differ");
   tamis::KnnPlan plan;
@@ -61,7 +77,7 @@ std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, const std
 
 template <class Matrix, class Class>
 void add_constructor(Class& c) {
-  c.def(py::init(&search<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("queries"),
+  c.def(py::init(&search<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"), py::arg("queries"),
         py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"), py::arg("gain"),
         py::arg("codes"), py::arg("ordered"), py::arg("basis"));
 }
@@ -95,6 +111,7 @@ void bind_knn(py::module_& m) {
   c.def_property_readonly("counts", [](const tamis::KnnSearch& s) {
     return py::make_tuple(s.counts().first.load(), s.counts().second.load());
   });
+  c.def_property_readonly("pairs_found", &tamis::KnnSearch::pairs_found);
   c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
   c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {
     TAMIS_CHECK(keys.size() == indices.size(), "write_neighbours: shapes differ");

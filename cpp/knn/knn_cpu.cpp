@@ -7,60 +7,81 @@ namespace {
 
 constexpr double kTooFar = __builtin_huge_val();
 
-inline bool too_far(const float* a, double sa, const float* b, double sb, int64_t d, double limit, bool scaled) {
-  if (!scaled) return above<false>(float_key<false>(a, 1, b, 1, d), limit, d);
-  return above<true>(float_key<true>(a, static_cast<float>(sa), b, static_cast<float>(sb), d), limit, d);
+template <bool kScaled>
+inline bool too_far(const RowOf<float>& a, const RowOf<float>& b, const float* offset, int64_t d, double limit) {
+  return above<kScaled>(float_key<kScaled>(a, b, offset, d), limit, d);
 }
-inline bool too_far(const double*, double, const double*, double, int64_t, double, bool) { return false; }
+template <bool kScaled>
+inline bool too_far(const RowOf<double>&, const RowOf<double>&, const float*, int64_t, double) {
+  return false;
+}
 
-template <bool kDot, class T>
+template <bool kDot, bool kScaled, class T>
 void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   const int64_t d = p.a.d;
-  const bool scaled = p.a.scale != nullptr;
+  const float* offset = p.a.offset;
   for (int64_t i = 0; i < p.n; ++i) {
     const int64_t l = p.left[i], r = p.right[i];
-    const double sa = scaled ? p.a.scale[l] : 1.0, sb = scaled ? p.b.scale[r] : 1.0;
+    const RowOf<T> left{a + l * d, kScaled ? p.a.scale[l] : 1.0}, right{b + r * d, kScaled ? p.b.scale[r] : 1.0};
     if (i + 2 < p.n)
       for (int64_t k = 0; k < d; k += 64 / static_cast<int64_t>(sizeof(T)))
         __builtin_prefetch(b + p.right[i + 2] * d + k);
-    keys[i] = !kDot && p.limits != nullptr && too_far(a + l * d, sa, b + r * d, sb, d, p.limits[i], scaled)
+    keys[i] = !kDot && p.limits != nullptr && too_far<kScaled>(left, right, offset, d, p.limits[i])
                   ? kTooFar
-                  : exact_key<kDot>(a + l * d, sa, b + r * d, sb, d);
+                  : exact_key<kDot, kScaled>(left, right, offset, d);
   }
 }
 
 template <class T>
-void scan(const T* x, int64_t d, int64_t begin, int64_t end, double* norms, int64_t* bad) {
-  for (int64_t i = begin; i < end; ++i) {
-    const T* row = x + i * d;
-    double squares[kKeyLanes] = {};
-    T zeros[kKeyLanes] = {};
-    int64_t k = 0;
-    for (; k + kKeyLanes <= d; k += kKeyLanes)
-      for (int l = 0; l < kKeyLanes; ++l) {
-        const double v = static_cast<double>(row[k + l]);
-        squares[l] += v * v;
-        zeros[l] += row[k + l] * T(0);  // NaN once a NaN or infinity came by
-      }
-    for (int l = 0; k + l < d; ++l) {
-      const double v = static_cast<double>(row[k + l]);
+void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
+  const bool dot = p.metric == KnnMetric::inner_product;
+  if (p.a.scale == nullptr && dot) return keys_of<true, false>(p, a, b, keys);
+  if (p.a.scale == nullptr) return keys_of<false, false>(p, a, b, keys);
+  if (dot) return keys_of<true, true>(p, a, b, keys);
+  keys_of<false, true>(p, a, b, keys);
+}
+
+// The norm of x - offset; NaN where a NaN or infinity is among the values.
+template <class T>
+double norm_of(const T* x, const float* offset, int64_t d) {
+  double squares[kKeyLanes] = {};
+  T zeros[kKeyLanes] = {};
+  const RowOf<T> row{x, 1.0};
+  int64_t k = 0;
+  for (; k + kKeyLanes <= d; k += kKeyLanes)
+    for (int l = 0; l < kKeyLanes; ++l) {
+      const double v = row.at(k + l, offset);
       squares[l] += v * v;
-      zeros[l] += row[k + l] * T(0);
+      zeros[l] += x[k + l] * T(0);  // NaN once a NaN or infinity came by
     }
-    T all = 0;
-    for (int l = 0; l < kKeyLanes; ++l) all += zeros[l];
-    if (!(all == T(0))) {
+  for (int l = 0; k + l < d; ++l) {
+    const double v = row.at(k + l, offset);
+    squares[l] += v * v;
+    zeros[l] += x[k + l] * T(0);
+  }
+  T all = 0;
+  for (int l = 0; l < kKeyLanes; ++l) all += zeros[l];
+  return __builtin_sqrt(sum_lanes(squares)) + static_cast<double>(all);
+}
+
+template <class T>
+void scan(const T* x, const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad) {
+  for (int64_t i = begin; i < end; ++i) {
+    const T* row = x + i * rows.d;
+    norms[i - begin] = norm_of(row, rows.offset, rows.d);
+    if (norms[i - begin] != norms[i - begin]) {
       *bad = i;
       return;
     }
-    norms[i - begin] = __builtin_sqrt(sum_lanes(squares));
+    if (sums == nullptr) continue;
+    for (int64_t k = 0; k < rows.d; ++k) sums[k] += static_cast<double>(row[k]);
   }
 }
 
 template <class T>
-void centre(const T* row, double scale, int64_t d, const KnnCentre& c, float* out) {
-  for (int64_t k = 0; k < d; ++k)
-    out[k] = static_cast<float>((static_cast<double>(row[k]) * scale - c.mean[k]) * c.gain);
+void centre(const T* x, double scale, const float* offset, int64_t d, const KnnCentre& c, float* out) {
+  const RowOf<T> row{x, scale};
+  for (int64_t k = 0; k < d; ++k) out[k] = static_cast<float>((row.at(k, offset) - c.mean[k]) * c.gain);
 }
 
 // Hadamard over z[0:width] in strides of 16 and more, so that every step runs on whole registers.
@@ -81,16 +102,13 @@ void hadamard(float* z, int64_t width) {
 }  // namespace
 
 void exact_keys(const KnnKeyPairs& p, double* keys) {
-  const bool dot = p.metric == KnnMetric::inner_product;
-  if (p.a.f32 != nullptr && dot) return keys_of<true>(p, p.a.f32, p.b.f32, keys);
-  if (p.a.f32 != nullptr) return keys_of<false>(p, p.a.f32, p.b.f32, keys);
-  if (dot) return keys_of<true>(p, p.a.f64, p.b.f64, keys);
-  keys_of<false>(p, p.a.f64, p.b.f64, keys);
+  if (p.a.f32 != nullptr) return keys_of(p, p.a.f32, p.b.f32, keys);
+  keys_of(p, p.a.f64, p.b.f64, keys);
 }
 
-void scan_rows(const KnnRows& rows, int64_t begin, int64_t end, double* norms, int64_t* bad) {
-  if (rows.f32 != nullptr) return scan(rows.f32, rows.d, begin, end, norms, bad);
-  scan(rows.f64, rows.d, begin, end, norms, bad);
+void scan_rows(const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad) {
+  if (rows.f32 != nullptr) return scan(rows.f32, rows, begin, end, norms, sums, bad);
+  scan(rows.f64, rows, begin, end, norms, sums, bad);
 }
 
 void centre_rows(const KnnRows& rows, const int64_t* which, int64_t first, int64_t n, const KnnCentre& c,
@@ -99,9 +117,9 @@ void centre_rows(const KnnRows& rows, const int64_t* which, int64_t first, int64
     const int64_t at = which != nullptr ? which[i] : first + i;
     const double scale = rows.scale != nullptr ? rows.scale[at] : 1.0;
     if (rows.f32 != nullptr)
-      centre(rows.f32 + at * rows.d, scale, rows.d, c, out + i * rows.d);
+      centre(rows.f32 + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
     else
-      centre(rows.f64 + at * rows.d, scale, rows.d, c, out + i * rows.d);
+      centre(rows.f64 + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
   }
 }
 

@@ -18,43 +18,58 @@ TAMIS_HD double sum_lanes(const double* lanes) {
   return s[0];
 }
 
-// sum((a * sa - b * sb) ** 2), or -sum(a * b) * sa * sb
-template <bool kDot, class T>
-TAMIS_HD double exact_key(const T* a, double sa, const T* b, double sb, int64_t d) {
+// One row as the exact key sees it.
+template <class T>
+struct RowOf {
+  const T* x;
+  double scale;
+  TAMIS_HD double at(int64_t k, const float* offset) const {
+    return offset == nullptr ? static_cast<double>(x[k])
+                             : (static_cast<double>(x[k]) - static_cast<double>(offset[k])) * scale;
+  }
+};
+
+// sum((a - b) ** 2), or -sum(a * b)
+template <bool kDot, bool kScaled, class T>
+TAMIS_HD double exact_key(const RowOf<T>& a, const RowOf<T>& b, const float* offset, int64_t d) {
   double lanes[kKeyLanes] = {};
+  const float* from = kScaled ? offset : nullptr;
   int64_t k = 0;
   for (; k + kKeyLanes <= d; k += kKeyLanes)
     for (int i = 0; i < kKeyLanes; ++i) {
-      const double x = static_cast<double>(a[k + i]) * sa, y = static_cast<double>(b[k + i]) * sb;
+      const double x = a.at(k + i, from), y = b.at(k + i, from);
       lanes[i] += kDot ? x * y : (x - y) * (x - y);
     }
   for (int i = 0; k + i < d; ++i) {
-    const double x = static_cast<double>(a[k + i]) * sa, y = static_cast<double>(b[k + i]) * sb;
+    const double x = a.at(k + i, from), y = b.at(k + i, from);
     lanes[i] += kDot ? x * y : (x - y) * (x - y);
   }
   const double sum = sum_lanes(lanes);
   return kDot ? -sum : sum;
 }
 
-// The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 8) where `kScaled` is false; scaled rows
-// are of norm 1 and may be 4e-7 off in distance besides.
+// The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 64) where `kScaled` is false; scaled rows
+// are of norm 1 and may be 6e-7 off in distance besides.
 template <bool kScaled>
-TAMIS_HD float float_key(const float* a, float sa, const float* b, float sb, int64_t d) {
-  FloatLanes lanes = {}, more = {};
+TAMIS_HD float float_key(const RowOf<float>& a, const RowOf<float>& b, const float* offset, int64_t d) {
+  const float sa = static_cast<float>(a.scale), sb = static_cast<float>(b.scale);
+  FloatLanes lanes = {};
   int64_t k = 0;
-  for (; k + 2 * kKeyLanes <= d; k += 2 * kKeyLanes) {
-    const FloatLanes* x = reinterpret_cast<const FloatLanes*>(a + k);
-    const FloatLanes* y = reinterpret_cast<const FloatLanes*>(b + k);
-    const FloatLanes apart = kScaled ? x[0] * sa - y[0] * sb : x[0] - y[0];
-    const FloatLanes next = kScaled ? x[1] * sa - y[1] * sb : x[1] - y[1];
+  for (; k + kKeyLanes <= d; k += kKeyLanes) {
+    const FloatLanes x = *reinterpret_cast<const FloatLanes*>(a.x + k), y = *reinterpret_cast<const FloatLanes*>(b.x + k);
+    FloatLanes apart;
+    if constexpr (kScaled) {
+      const FloatLanes o = *reinterpret_cast<const FloatLanes*>(offset + k);
+      apart = (x - o) * sa - (y - o) * sb;
+    } else {
+      apart = x - y;
+    }
     lanes += apart * apart;
-    more += next * next;
   }
-  lanes += more;
   float sum = 0;
   for (int i = 0; i < kKeyLanes; ++i) sum += lanes[i];
   for (; k < d; ++k) {
-    const float apart = kScaled ? a[k] * sa - b[k] * sb : a[k] - b[k];
+    const float apart = kScaled ? (a.x[k] - offset[k]) * sa - (b.x[k] - offset[k]) * sb : a.x[k] - b.x[k];
     sum += apart * apart;
   }
   return sum;
@@ -64,7 +79,7 @@ TAMIS_HD float float_key(const float* a, float sa, const float* b, float sb, int
 template <bool kScaled>
 TAMIS_HD bool above(float key, double limit, int64_t d) {
   const double least = static_cast<double>(key) * (1 - 1e-7 * (static_cast<double>(d) / kKeyLanes + 64));
-  const double reach = kScaled ? __builtin_sqrt(limit) + 4e-7 : 0;
+  const double reach = kScaled ? __builtin_sqrt(limit) + 6e-7 : 0;
   return key <= 3e38f && least > (kScaled ? reach * reach : limit);
 }
 

@@ -30,6 +30,8 @@ class KnnSearch {
   void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
   std::vector<KnnPair> take_pairs();                       // ascending by (left, right); ends the search
 
+  int64_t pairs_found() const { return static_cast<int64_t>(pairs_.size()); }  // between runs
+
   struct Counts {
     std::atomic<int64_t> first{0}, second{0};  // pairs past the first filter, and those computed exactly
   };

@@ -2,6 +2,7 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
+from tamis.knn import knn
 
 __version__ = "0.1.0"
-__all__ = ["CudaUnavailable", "num_threads", "set_num_threads"]
+__all__ = ["CudaUnavailable", "knn", "num_threads", "set_num_threads"]

@@ -39,6 +39,7 @@ class Plan:
 def make_plan(
     x: Array,
     scale: Array | None,
+    offset: Array | None,
     n_queries: int | None,
     *,
     k: int,
@@ -54,8 +55,8 @@ def make_plan(
     rng = np.random.default_rng(0)
     which = np.sort(rng.choice(n, min(n, MOST_SAMPLED if pairs * d > SMALL else 256), replace=False))
     y = np.asarray(x[which], dtype=np.float64)
-    if scale is not None:
-        y *= scale[which, None]
+    if scale is not None and offset is not None:
+        y = (y - offset) * scale[which, None]
     mean = np.zeros(d) if dots else y.mean(0)
     y -= mean
     size = float(np.sqrt(np.einsum("nd,nd->n", y, y).mean()))
