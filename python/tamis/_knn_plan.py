@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,41 +53,53 @@ def make_plan(
     """
     n, d = x.shape
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
-    rng = np.random.default_rng(0)
-    which = np.sort(rng.choice(n, min(n, MOST_SAMPLED if pairs * d > SMALL else 256), replace=False))
-    y = np.asarray(x[which], dtype=np.float64)
-    if scale is not None and offset is not None:
-        y = (y - offset) * scale[which, None]
-    mean = np.zeros(d) if dots else y.mean(0)
-    y -= mean
-    size = float(np.sqrt(np.einsum("nd,nd->n", y, y).mean()))
-    plain = Plan(mean, 1 / size if size > 0 else 1.0)
-    if pairs * d <= SMALL or d > MOST_CODED or size == 0:
-        return plain
-    z = (y / size).astype(np.float32)
-    del y
-    sample = _Sample(z, n, k, radius / size**2, dots, n_queries is None, rng)
-    return min(sample.options(plain, ordered=n > 2 * _core.KNN_BLOCK))[-1]
+    small = pairs * d <= SMALL or d > MOST_CODED
+    sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
+    if small or sample.size == 0:
+        return sample.plain()
+    sample.measure(k, radius, both=n_queries is None)
+    return sample.cheapest()
 
 
-class _Sample:
-    """Centred rows of norm about 1, and how far the neighbours of some of them are."""
+class Sample:
+    """Some of the rows, and what is learnt from them: the mean, the size, how far neighbours are."""
 
     def __init__(
-        self, z: Array, n: int, k: int, radius: float, dots: bool, both: bool, rng: np.random.Generator
+        self, x: Array, scale: Array | None, offset: Array | None, *, dots: bool, size: int
     ) -> None:
-        self.z, self.dots, self.rng = z, dots, rng
-        self.asked = rng.choice(len(z), min(ASKED, len(z)), replace=False)
-        self.sides = 2 if both else 1  # in a self search either row of a pair may want it
+        self.n, self.dots = len(x), dots
+        self.rng = np.random.default_rng(0)
+        which = np.sort(self.rng.choice(self.n, min(self.n, size), replace=False))
+        y = np.asarray(x[which], dtype=np.float64)
+        if scale is not None and offset is not None:
+            y = (y - offset) * scale[which, None]
+        self.mean = np.zeros(x.shape[1]) if dots else y.mean(0)
+        y -= self.mean
+        self.size = float(np.sqrt(np.einsum("nd,nd->n", y, y).mean()))
+        self.gain = 1 / self.size if self.size > 0 else 1.0
+        self.z = (y * self.gain).astype(np.float32)
+
+    def plain(self) -> Plan:
+        return Plan(self.mean, self.gain)
+
+    def coded(self, basis: Array | None = None) -> Plan:
+        ordered = self.n > 2 * _core.KNN_BLOCK
+        return Plan(self.mean, self.gain, codes=True, ordered=ordered, basis=basis)
+
+    def measure(self, k: int, radius: float, *, both: bool) -> None:
+        """How far some of the rows look for neighbours; `both` rows of a pair in a self search."""
+        self.asked = self.rng.choice(len(self.z), min(ASKED, len(self.z)), replace=False)
+        self.sides = 2 if both else 1
         self.kernel = _core.knn_codes()
         self.levels = 127 if self.kernel != "bytes" else 63
-        self.far = self._distances(z)
+        self.far = self._distances(self.z)
         self.far[np.arange(len(self.asked)), self.asked] = np.inf
         if k > 0:
-            rank = min(len(z) - 2, max(0, round(k * len(z) / n) - 1))
+            rank = max(0, min(len(self.z) - 2, round(k * len(self.z) / self.n) - 1))
             self.reach = np.partition(self.far, rank, axis=1)[:, rank, None]
         else:
-            self.reach = np.full((len(self.asked), 1), np.sqrt(max(0.0, radius)))
+            reach = np.sqrt(max(0.0, radius)) * self.gain
+            self.reach = np.full((len(self.asked), 1), reach)
 
     def _distances(self, rows: Array) -> Array:
         """(asked, sampled) distances, or negated dot products."""
@@ -102,8 +115,8 @@ class _Sample:
     def _lost(self, largest: float, width: int) -> float:
         return largest / self.levels * float(np.sqrt(width / 12))
 
-    def options(self, plain: Plan, *, ordered: bool) -> list[tuple[float, int, Plan]]:
-        """(cost of a pair, place, plan) of everything that could be done."""
+    def cheapest(self) -> Plan:
+        """By the time a pair would take."""
         d = self.z.shape[1]
         per_coordinate, per_pair = TILE[self.kernel]
         exact, dot = EXACT_KEY * d / 512, DOT_CODES[self.kernel] * d / 512
@@ -112,34 +125,34 @@ class _Sample:
         if self.dots:  # a dot product goes off by about what was lost times the other norm
             lost *= float(np.linalg.norm(self.z, axis=1).max())
         last = self._survivors(self.far, lost) * exact
-        found = [
-            (FLOATS[_core.isa()] * d + self._survivors(self.far, 1e-4) * exact, 0, plain),
-            (
-                per_coordinate * d + per_pair + last,
-                1,
-                Plan(plain.mean, plain.gain, codes=True, ordered=ordered),
-            ),
+        costs = [
+            (FLOATS[_core.isa()] * d + self._survivors(self.far, 1e-4) * exact, 0, self.plain()),
+            (per_coordinate * d + per_pair + last, 1, self.coded()),
         ]
-        if self.dots:
-            return found
-        widths = [width for width in PREFIXES if 2 * width <= d]
-        leading = self.basis(max(widths, default=2) - 1)
+        for width, basis, kept in self.prefixes():
+            largest = float(np.abs(kept).max())
+            first = self._survivors(self._distances(kept), self._lost(largest, width))
+            cost = per_coordinate * width + per_pair + first * dot + last
+            costs.append((cost, width, self.coded(basis)))
+        return min(costs, key=lambda option: option[:2])[-1]
+
+    def prefixes(self) -> Iterator[tuple[int, Array, Array]]:
+        """(width, basis, the rows in it and the norm of their rest) of every prefix worth a look."""
+        widths = [width for width in PREFIXES if 2 * width <= self.z.shape[1]]
+        if self.dots or not widths:
+            return
+        leading = self.basis(max(widths) - 1)
+        squares = np.einsum("nd,nd->n", self.z, self.z)
         for width in widths:
             basis = _evened_out(leading[:, : width - 1])
             inside = self.z @ basis
-            rest = np.sqrt(
-                np.maximum(0, np.einsum("nd,nd->n", self.z, self.z) - np.einsum("nd,nd->n", inside, inside))
-            )
-            kept = np.column_stack([inside, rest - rest.mean()])
-            first = self._survivors(self._distances(kept), self._lost(float(np.abs(kept).max()), width))
-            plan = Plan(plain.mean, plain.gain, codes=True, ordered=ordered, basis=basis)
-            found.append((per_coordinate * width + per_pair + first * dot + last, width, plan))
-        return found
+            rest = np.sqrt(np.maximum(0, squares - np.einsum("nd,nd->n", inside, inside)))
+            yield width, basis, np.column_stack([inside, rest - rest.mean()])
 
     def basis(self, width: int) -> Array:
         """About the `width` leading directions, most important first."""
         covariance = (self.z.T @ self.z).astype(np.float64)
-        covariance /= np.trace(covariance)
+        covariance /= max(np.trace(covariance), 1e-30)
         found = self.rng.standard_normal((self.z.shape[1], width))
         for _ in range(2):
             found = _orthonormal(covariance @ found)
@@ -149,7 +162,7 @@ class _Sample:
 
 def _orthonormal(columns: Array) -> Array:
     """By Cholesky, which is matrix products; by QR where the columns are nearly dependent."""
-    columns = columns / np.linalg.norm(columns, axis=0)
+    columns = columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-30)
     for _ in range(2):
         try:
             lower = np.linalg.cholesky(columns.T @ columns)

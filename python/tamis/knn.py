@@ -106,14 +106,14 @@ def exact(
     if queries is not None:
         asked = make_rows(function, "queries", queries, cosine=cosine, offset=rows.offset)
     itself = queries is None and not exclude_self
-    wanted = k - itself
+    wanted = min(k, len(x) - 1) if itself else k
     if cosine:
         keys, indices = nearest_cosine(rows, asked, wanted, progress=progress, title=function)
     else:
         dots = metric == "inner_product"
         keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
     if itself:
-        keys, indices = _with_itself(rows, keys, indices, metric)
+        keys, indices = _with_itself(rows, keys, indices, metric, k)
     if metric == "euclidean":
         np.sqrt(keys, out=keys)
     elif metric == "inner_product":
@@ -121,8 +121,10 @@ def exact(
     return keys.astype(x.dtype, copy=False), indices
 
 
-def _with_itself(rows: Rows, keys: Array, indices: Array, metric: Metric) -> tuple[Array, Array]:
-    """Each row put among its neighbours, where its key and index belong."""
+def _with_itself(
+    rows: Rows, keys: Array, indices: Array, metric: Metric, k: int
+) -> tuple[Array, Array]:
+    """Each row put among its neighbours, where its key and index belong; the first `k` of them."""
     n = len(rows.x)
     own = np.zeros((n, 1))
     if metric == "inner_product":
@@ -130,7 +132,7 @@ def _with_itself(rows: Rows, keys: Array, indices: Array, metric: Metric) -> tup
         own = -np.einsum("nd,nd->n", wide, wide)[:, None]
     keys = np.concatenate([keys, own], axis=1)
     indices = np.concatenate([indices, np.arange(n)[:, None]], axis=1)
-    order = np.lexsort((indices, keys), axis=1)
+    order = np.lexsort((indices, keys), axis=1)[:, :k]
     return np.take_along_axis(keys, order, 1), np.take_along_axis(indices, order, 1)
 
 
