@@ -54,7 +54,7 @@ def knn(x, k, queries=None, metric="euclidean"):
 
 
 def assert_neighbours(got, x, k, queries=None, metric="euclidean", ties=1e-12):
-    """`got` equals the reference, but for neighbours whose float64 keys differ by less than `ties`."""
+    """`got` equals the reference, but for neighbours whose keys differ by less than `ties`."""
     distances, indices = map(np.asarray, got)
     wanted, at = knn(x, k, queries, metric)
     rtol = 1e-12 if distances.dtype == np.float64 else 1e-6
@@ -70,7 +70,8 @@ def assert_neighbours(got, x, k, queries=None, metric="euclidean", ties=1e-12):
         assert queries is not None or own not in row
 
 
-# FiftyOne Brain 0.25, `brain/internal/core/{sklearn,uniqueness,duplicates,leaky_splits,representativeness}.py`
+# FiftyOne Brain 0.25,
+# `brain/internal/core/{sklearn,uniqueness,duplicates,leaky_splits,representativeness}.py`
 
 
 def brain_distances(x: np.ndarray) -> np.ndarray:

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import reference_embeddings as reference
+import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
-import tamis
 from tamis import _core, _knn_plan, _knn_search
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
@@ -134,9 +133,9 @@ class TestErrors:
             tamis.knn(x, **{"k": 1, **options})
 
     def test_types(self):
-        with pytest.raises(TypeError, match="knn: x must be float16.*got int64"):
+        with pytest.raises(TypeError, match=r"knn: x must be float16.*got int64"):
             tamis.knn(np.zeros((3, 2), np.int64), 1)
-        with pytest.raises(TypeError, match="knn: x must be an array.*got list"):
+        with pytest.raises(TypeError, match=r"knn: x must be an array.*got list"):
             tamis.knn([[1.0, 2.0]], 1)
         with pytest.raises(TypeError, match="knn: k must be an int, got float"):
             tamis.knn(np.zeros((3, 2), np.float32), 1.0)
@@ -148,9 +147,11 @@ class TestErrors:
     def test_the_first_bad_row_is_named(self, bad, dtype):
         x = rows(5000, 20, dtype=dtype)
         x[[4321, 2999], [19, 3]] = bad
-        with pytest.raises(ValueError, match="knn: x must be finite, got NaN or infinity in row 2999"):
+        with pytest.raises(
+            ValueError, match="knn: x must be finite, got NaN or infinity in row 2999"
+        ):
             tamis.knn(x, 3)
-        with pytest.raises(ValueError, match="knn: queries must be finite.*row 2999"):
+        with pytest.raises(ValueError, match=r"knn: queries must be finite.*row 2999"):
             tamis.knn(x[:100], 3, queries=x)
 
 
@@ -204,7 +205,7 @@ def test_threads_do_not_matter(use_filter, way):
 @pytest.mark.parametrize("way", FILTERS)
 @pytest.mark.parametrize("kind", ["same", "twice", "far", "flat", "outlier"])
 def test_hard_rows(use_filter, way, kind):
-    """What int8 bounds like least: nothing to tell apart, a large mean, no spread, one row far away."""
+    """What int8 bounds like least: equal rows, a large mean, no spread, one row far away."""
     use_filter(way)
     x = rows(400, 40)
     if kind == "same":

@@ -182,7 +182,11 @@ KnnSearch::Scratch* KnnSearch::borrow() {
 void KnnSearch::give_back(Scratch* s) {
   const std::lock_guard lock(mutex_);
   idle_.push_back(s);
-  pairs_.insert(pairs_.end(), s->pairs.begin(), s->pairs.end());
+  if (static_cast<int64_t>(pairs_.size() + s->pairs.size()) > most_pairs_) {
+    too_many_.store(true, std::memory_order_relaxed);
+    pairs_ = {};
+  }
+  if (!too_many_pairs()) pairs_.insert(pairs_.end(), s->pairs.begin(), s->pairs.end());
   s->pairs.clear();
   counts_.first += std::exchange(s->first, 0);
   counts_.second += std::exchange(s->second, 0);
@@ -269,6 +273,7 @@ void KnnSearch::set_lines(int64_t row_block, int64_t column_block, Scratch& s) {
 }
 
 void KnnSearch::run_blocks(int64_t row_block, int64_t column_block, Scratch& s) {
+  if (too_many_pairs()) return;
   set_lines(row_block, column_block, s);
   const int64_t n = x_.block_size(row_block);
   for (int64_t strip = 0; strip < n; strip += kStrip) run_strip(row_block, column_block, strip, s);

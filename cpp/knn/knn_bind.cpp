@@ -104,6 +104,17 @@ void bind_knn(py::module_& m) {
   m.def("knn_scan", &scan<Floats>);
   m.def("knn_scan", &scan<Doubles>);
 
+  m.def("greedy_keep", [](View<const int64_t, 2> pairs, View<uint8_t, 1> keep) {
+    TAMIS_CHECK(pairs.shape[1] == 2, "greedy_keep: pairs must have shape (P, 2)");
+    const py::gil_scoped_release release;
+    tamis::greedy_keep(pairs.data, pairs.shape[0], keep.data);
+  });
+  m.def("group_pairs", [](View<const int64_t, 2> pairs, View<int64_t, 1> group) {
+    TAMIS_CHECK(pairs.shape[1] == 2, "group_pairs: pairs must have shape (P, 2)");
+    const py::gil_scoped_release release;
+    tamis::group_pairs(pairs.data, pairs.shape[0], group.size(), group.data);
+  });
+
   py::class_<tamis::KnnSearch> c(m, "KnnSearch");
   add_constructor<Floats>(c);
   add_constructor<Doubles>(c);
@@ -111,7 +122,8 @@ void bind_knn(py::module_& m) {
   c.def_property_readonly("counts", [](const tamis::KnnSearch& s) {
     return py::make_tuple(s.counts().first.load(), s.counts().second.load());
   });
-  c.def_property_readonly("pairs_found", &tamis::KnnSearch::pairs_found);
+  c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
+  c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
   c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
   c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {
     TAMIS_CHECK(keys.size() == indices.size(), "write_neighbours: shapes differ");

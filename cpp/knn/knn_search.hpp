@@ -20,6 +20,11 @@ struct KnnPair {
   double key;
 };
 
+// Over pairs ascending by (left, right): a row that is kept drops the later rows it is paired with. `keep`: ones.
+void greedy_keep(const int64_t* pairs, int64_t n_pairs, uint8_t* keep);
+// group[i]: the first row that row i hangs together with.
+void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* group);
+
 class KnnSearch {
  public:
   // `queries.n == 0`: the rows of x among themselves. k > 0: nearest neighbours, else all keys <= radius.
@@ -30,7 +35,9 @@ class KnnSearch {
   void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
   std::vector<KnnPair> take_pairs();                       // ascending by (left, right); ends the search
 
-  int64_t pairs_found() const { return static_cast<int64_t>(pairs_.size()); }  // between runs
+  // A radius search drops all pairs once it has found more than this.
+  void set_most_pairs(int64_t most) { most_pairs_ = most; }
+  bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
 
   struct Counts {
     std::atomic<int64_t> first{0}, second{0};  // pairs past the first filter, and those computed exactly
@@ -78,6 +85,8 @@ class KnnSearch {
   std::vector<double> limit_;     // no key above this is wanted; only ever lowered
   std::vector<char> locked_;
   std::vector<KnnPair> pairs_;
+  int64_t most_pairs_ = INT64_MAX;
+  std::atomic<bool> too_many_{false};
   std::mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> scratches_;
   std::vector<Scratch*> idle_;

@@ -21,7 +21,7 @@ def approximate(
 ) -> tuple[Array, Array, float | None]:
     """(distances, indices, recall or None); see `tamis.knn`."""
     try:
-        import faiss
+        import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise ImportError(
             "knn: method other than 'exact' needs faiss (pip install faiss-cpu)"
@@ -41,7 +41,9 @@ def approximate(
             index.train(rows)
         index.add(rows)
     elif index.ntotal != len(x):
-        raise ValueError(f"knn: method must hold the {len(x)} rows of x or none, got {index.ntotal}")
+        raise ValueError(
+            f"knn: method must hold the {len(x)} rows of x or none, got {index.ntotal}"
+        )
     itself = queries is None and exclude_self
     keys, indices = index.search(rows if asked is None else asked, k + itself)
     if itself:

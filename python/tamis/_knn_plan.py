@@ -1,4 +1,4 @@
-"""Which filter an exact search should use: measured on a sample of its own rows, never a matter of correctness."""
+"""Which filter suits an exact search: measured on a sample of its rows, never wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ASKED = 128  # rows of the sample whose neighbourhoods are measured
 PREFIXES = (64, 128, 256)
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
 
-# Nanoseconds on one core of a 2.6 GHz server: per pair and coordinate, per pair; the ratios are what counts.
+# Nanoseconds on one core of a 2.6 GHz server: per pair and coordinate, per pair; the ratios are
+# what counts.
 TILE = {"amx": (0.0005, 0.03), "vnni": (0.0055, 0.12), "bytes": (0.02, 0.6)}
 DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
 EXACT_KEY = 180.0  # a pair computed in float64, 512 dimensions
@@ -47,7 +48,7 @@ def make_plan(
     radius: float,
     dots: bool,
 ) -> Plan:
-    """The cheapest plan by the survivors counted on a sample; `n_queries` is None for a self search.
+    """The cheapest plan by survivors counted on a sample; `n_queries` is None for a self search.
 
     `radius` is the largest key wanted where `k` is 0.
     """
@@ -62,7 +63,7 @@ def make_plan(
 
 
 class Sample:
-    """Some of the rows, and what is learnt from them: the mean, the size, how far neighbours are."""
+    """Some of the rows, and what they tell: the mean, the size, how far neighbours are."""
 
     def __init__(
         self, x: Array, scale: Array | None, offset: Array | None, *, dots: bool, size: int
@@ -107,7 +108,7 @@ class Sample:
         if self.dots:
             return np.asarray(-dot)
         squares = np.einsum("nd,nd->n", rows, rows)
-        return np.sqrt(np.maximum(0, squares[self.asked, None] + squares - 2 * dot))
+        return np.asarray(np.sqrt(np.maximum(0, squares[self.asked, None] + squares - 2 * dot)))
 
     def _survivors(self, bound: Array, lost: float) -> float:
         return self.sides * float((bound <= self.reach + 2 * lost).mean())
@@ -137,7 +138,7 @@ class Sample:
         return min(costs, key=lambda option: option[:2])[-1]
 
     def prefixes(self) -> Iterator[tuple[int, Array, Array]]:
-        """(width, basis, the rows in it and the norm of their rest) of every prefix worth a look."""
+        """(width, basis, the rows in it and the norm of their rest) of the prefixes to weigh."""
         widths = [width for width in PREFIXES if 2 * width <= self.z.shape[1]]
         if self.dots or not widths:
             return
@@ -173,7 +174,7 @@ def _orthonormal(columns: Array) -> Array:
 
 
 def _evened_out(basis: Array) -> npt.NDArray[np.float32]:
-    """The same subspace, its directions mixed (a cosine transform): sizes even out, int8 steps get finer."""
+    """The same subspace by a cosine transform: even sizes make the int8 steps finer."""
     width = basis.shape[1]
     at = np.arange(width)
     mix = np.cos(np.pi / width * (at[:, None] + 0.5) * at) * np.sqrt(2 / width)

@@ -45,7 +45,7 @@ def matrix(function: str, name: str, x: Any) -> Array:
     _arrays.check_shape(function, name, x, ("N", "D"))
     if _arrays.device(x) != "cpu":
         raise _arrays.CudaUnavailable(
-            f"{function}: {name} is on {_arrays.device(x)}, but this build of tamis has no CUDA part"
+            f"{function}: {name} is on {_arrays.device(x)}, but this tamis has no CUDA part"
             " (pip install tamis[cuda])"
         )
     if _arrays.dtype_name(x) not in _arrays.FLOATS + _arrays.HALVES:
@@ -117,13 +117,15 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
 
 def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
     """All steps of a search, in slices."""
+    if most_pairs is not None:
+        found.set_most_pairs(most_pairs)
     report = reporter(progress, title)
     steps = found.steps
     size = max(1, -(-steps // SLICES))
     for begin in range(0, steps, size):
         end = min(steps, begin + size)
         found.run(begin, end)
-        if most_pairs is not None and found.pairs_found > most_pairs:
+        if found.too_many_pairs:
             raise TooManyPairs
         report(end, steps)
 
@@ -131,7 +133,7 @@ def run(found: Any, progress: Progress, title: str, most_pairs: int | None = Non
 def nearest(
     rows: Rows, queries: Rows | None, k: int, *, dots: bool, progress: Progress, title: str
 ) -> tuple[Array, Array]:
-    """(keys, indices), both (n, k): squared distances of `rows` as they are scaled, or negated dot products."""
+    """(keys, indices), both (n, k): squared distances of scaled rows, or negated products."""
     n = len(rows.x) if queries is None else len(queries.x)
     keys, indices = np.empty((n, k)), np.empty((n, k), np.int64)
     if n == 0 or k == 0:
@@ -145,7 +147,7 @@ def nearest(
 def nearest_cosine(
     rows: Rows, queries: Rows | None, k: int, *, progress: Progress, title: str
 ) -> tuple[Array, Array]:
-    """(distances, indices) by cosine; a row without a direction is at distance 1 from every other."""
+    """(distances, indices) by cosine; a row without a direction is at 1 from every other."""
     if len(rows.zeros) == 0 and (queries is None or len(queries.zeros) == 0):
         keys, indices = nearest(rows, queries, k, dots=False, progress=progress, title=title)
         keys *= 0.5

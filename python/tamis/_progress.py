@@ -16,7 +16,7 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
     if not progress:
         return lambda done, total: None
     try:
-        from tqdm.auto import tqdm
+        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         return _line(title)
     bar = tqdm(desc=title, total=None)
@@ -33,6 +33,8 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
 def _line(title: str) -> Callable[[int, int], None]:
     def show(done: int, total: int) -> None:
         end = "\n" if done == total else ""
-        print(f"\r{title}: {100 * done // max(1, total):3d} %", end=end, file=sys.stderr, flush=True)
+        print(
+            f"\r{title}: {100 * done // max(1, total):3d} %", end=end, file=sys.stderr, flush=True
+        )
 
     return show

@@ -32,28 +32,33 @@ def knn(
     Parameters
     ----------
     x : (N, D) array
-        float16, bfloat16, float32 or float64; NumPy (also `np.memmap`), PyTorch or anything with DLPack or the
-        buffer protocol. Read where it lies when float32 or float64 and C-contiguous, else copied once.
+        float16, bfloat16, float32 or float64; NumPy (also `np.memmap`), PyTorch or anything with
+        DLPack or the buffer protocol. Read where it lies when float32 or float64 and C-contiguous,
+        else copied once.
     k : int
         1 to 1024, and at most N (N - 1 in a self search without the row itself).
     queries : (M, D) array, optional
         Of the same dtype as `x`. Default: the rows of `x`.
     metric : {"euclidean", "sqeuclidean", "cosine", "inner_product"}
-        "cosine" is ``1 - cos``, 1 where a row is zero; "inner_product" gives the largest products first.
+        "cosine" is ``1 - cos``, 1 where a row is zero; "inner_product" gives the largest products
+        first.
     exclude_self : bool
         Self search only: False counts a row among its own neighbours.
     method : "exact", str or faiss index
-        A faiss factory string (``"HNSW16"``, ``"IVF1024,Flat"``) builds that index with faiss-cpu or faiss-gpu; an
-        index object is used as it is, or filled with `x` when empty. Answers are then approximate.
+        A faiss factory string (``"HNSW16"``, ``"IVF1024,Flat"``) builds that index with faiss-cpu
+        or faiss-gpu; an index object is used as it is, or filled with `x` when empty. Answers are
+        then approximate.
     recall_sample : int
-        With a faiss method: also return the recall measured against the exact answer on so many rows.
+        With a faiss method: also return the recall measured against the exact answer on so many
+        rows.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar (tqdm if it is installed).
 
     Returns
     -------
     distances : (M, k) array
-        Ascending (inner products descending); float64 for float64 input, else float32. In the library of `x`.
+        Ascending (inner products descending); float64 for float64 input, else float32. In the
+        library of `x`.
     indices : (M, k) int64 array
         Equal distances (as float64 sees them) go to the lower index first.
     recall : float
@@ -62,17 +67,19 @@ def knn(
     Raises
     ------
     ValueError, TypeError
-        For shapes, dtypes, `k` or `metric` that do not fit, and for NaN or infinity, naming the first such row.
+        For shapes, dtypes, `k` or `metric` that do not fit, and for NaN or infinity, naming the
+        first such row.
     tamis.CudaUnavailable
         For device arrays without the CUDA part.
 
     Notes
     -----
-    Exact: every distance that counts is computed in float64 from the rows, the rest is excluded by lower bounds, so
-    the answer is the same bits for any number of threads and on any CPU.
+    Exact: every distance that counts is computed in float64 from the rows, the rest is excluded by
+    lower bounds, so the answer is the same bits for any number of threads and on any CPU.
 
-    Time is that of N * M / 2 (self) int8 dot products on clustered data, and never more than that of float32 ones.
-    Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a thread.
+    Time is that of N * M / 2 (self) int8 dot products on clustered data, and never more than that
+    of float32 ones. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
+    thread.
     """
     _check(k, metric)
     like = _arrays.as_array("knn", "x", x)
@@ -158,10 +165,10 @@ def _check_fit(x: Array, queries: Array | None, k: int, exclude_self: bool) -> N
         raise ValueError(f"knn: k must be at most {most} for {len(x)} rows, got {k}")
 
 
-def _give(like: Any, *arrays: Array) -> Any:
+def _give(like: Any, distances: Array, indices: Array) -> tuple[Any, Any]:
     """The arrays in the library of `like`."""
     if _arrays.library(like) != "torch":
-        return arrays
+        return distances, indices
     import torch
 
-    return tuple(torch.from_numpy(a) for a in arrays)
+    return torch.from_numpy(distances), torch.from_numpy(indices)
