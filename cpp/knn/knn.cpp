@@ -14,8 +14,6 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kStrip = 192;            // rows between two looks at the limits
-constexpr double kNever = 8e8;             // above any dot product of codes, and twice it still fits int32
-constexpr double kAlways = -5e8;
 constexpr float kFloatNever = 1e38f;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -25,14 +23,14 @@ struct alignas(64) LineOf {
 };
 
 void set(LineOf<int32_t>& line, int64_t i, double limit, double rest, double shift) {
-  line.limit[i] = static_cast<int32_t>(std::floor(std::clamp(limit, kAlways, kNever)) + shift);
+  line.limit[i] = static_cast<int32_t>(std::floor(std::clamp<double>(limit, kKnnAlways, kKnnNever)) + shift);
   line.rest[i] = static_cast<int32_t>(std::floor(rest) + shift);
 }
 void set(LineOf<float>& line, int64_t i, double limit, double rest, double) {
   line.limit[i] = static_cast<float>(std::clamp(limit, -1e38, 1e38));
   line.rest[i] = static_cast<float>(rest);
 }
-void close(LineOf<int32_t>& line, int64_t i) { line.limit[i] = line.rest[i] = static_cast<int32_t>(kNever); }
+void close(LineOf<int32_t>& line, int64_t i) { line.limit[i] = line.rest[i] = kKnnNever; }
 void close(LineOf<float>& line, int64_t i) { line.limit[i] = line.rest[i] = kFloatNever; }
 
 }  // namespace
@@ -49,6 +47,7 @@ struct KnnSearch::Scratch {
   std::vector<uint32_t> survivors = std::vector<uint32_t>(kStrip * kKnnPanel + 16);
   std::vector<int32_t> dots = std::vector<int32_t>(kStrip * kKnnPanel);
   std::vector<int64_t> left, right;
+  std::vector<float> reach = std::vector<float>(kKnnBlock);
   std::vector<double> keys, limits;
   std::vector<KnnPair> pairs;
   int64_t first = 0, second = 0;
@@ -205,28 +204,17 @@ void KnnSearch::run_task(const Task& task, Scratch& s) {
   for (int64_t row = task.row_end; row-- > task.row_begin;) run_blocks(row, task.column_block, s);
 }
 
-// Panels of 64 columns, four bytes of each column in turn.
 void KnnSearch::pack_columns(int64_t block, Scratch& s) {
   const KnnTable& table = columns();
   const int64_t begin = block * kKnnBlock, n = table.block_size(block);
-  const int64_t row = plan_.codes ? table.first(plan_).padded : 4 * table.rows.d, groups = row / 4;
+  const int64_t row = plan_.codes ? table.first(plan_).padded : 4 * table.rows.d;
   std::vector<float> floats(plan_.codes ? 0 : static_cast<size_t>(kKnnPanel * table.rows.d));
-  const uint32_t flip = plan_.codes ? (kernels_.bias == 128 ? 0x80808080u : 0x40404040u) : 0;
   for (int64_t panel = 0; panel < n; panel += kKnnPanel) {
     const int64_t wide = std::min(kKnnPanel, n - panel);
-    const uint8_t* from = plan_.codes ? table.first(plan_).row(begin + panel) : reinterpret_cast<const uint8_t*>(floats.data());
     if (!plan_.codes)
       centre_rows(table.rows, table.order.data() + begin + panel, 0, wide, {plan_.mean.data(), plan_.gain}, floats.data());
-    uint32_t* to = reinterpret_cast<uint32_t*>(s.packed.get() + panel * row);
-    for (int64_t c = 0; c < kKnnPanel; ++c)
-      for (int64_t g = 0; g < groups; ++g) {
-        uint32_t four = 0;
-        if (c < wide) std::memcpy(&four, from + c * row + 4 * g, 4);
-        // with bias 64 the bytes are 1..127, so q = byte - 64 has bit 6 turned and its sign drawn out to bit 7
-        if (c < wide && flip == 0x40404040u) four = (four ^ flip) | ((~four & flip) << 1);
-        if (c < wide && flip == 0x80808080u) four ^= flip;
-        to[g * kKnnPanel + c] = four;
-      }
+    const uint8_t* from = plan_.codes ? table.first(plan_).row(begin + panel) : reinterpret_cast<const uint8_t*>(floats.data());
+    pack_panel({from, wide, row / 4, plan_.codes ? kernels_.bias : 0}, s.packed.get() + panel * row);
   }
 }
 
@@ -250,7 +238,7 @@ void KnnSearch::set_line(Line& line, const KnnCodes* codes, const KnnTable& tabl
     const double limit = active ? host::code_limit(row, 1, key_limit(p), plan_.gain, 0, other_norm, dots) - slack : 1e38;
     return set(line, at, limit, row.half - slack, 0);
   }
-  const double limit = active ? host::code_limit(row, step, key_limit(p), plan_.gain, other_lost, other_norm, dots) : kNever;
+  const double limit = active ? host::code_limit(row, step, key_limit(p), plan_.gain, other_lost, other_norm, dots) : kKnnNever;
   set(line, at, limit, row.half, shift);
 }
 
@@ -260,7 +248,21 @@ void KnnSearch::set_lines(int64_t row_block, int64_t column_block, Scratch& s) {
     const int64_t begin = block * kKnnBlock, n = table.block_size(block);
     const size_t ob = static_cast<size_t>(other_block);
     const double norm = static_cast<double>(other.block_norm[ob]);
+    const bool distances = plan_.codes && active && plan_.metric == KnnMetric::squared_distance;
+    if (distances)  // read once: other threads lower them all the time
+      for (int64_t i = 0; i < n; ++i)
+        s.reach[static_cast<size_t>(i)] = static_cast<float>(host::reach_of(key_limit(begin + i), plan_.gain) * 1.0000002);
     const auto fill = [&](auto& line, const KnnCodes* codes, double lost) {
+      if constexpr (std::is_same_v<decltype(line), LineOf<int32_t>&>) {
+        if (distances) {
+          const size_t at = static_cast<size_t>(begin);
+          code_limits({s.reach.data(), &codes->lost[at], &codes->squares[at], &codes->sum[at], lost,
+                       static_cast<double>(codes->step), is_column ? kernels_.bias : 0, n},
+                      line.limit, line.rest);
+          for (int64_t i = n; i < kKnnBlock + kKnnRowStep; ++i) close(line, i);
+          return;
+        }
+      }
       for (int64_t i = 0; i < n; ++i) set_line(line, codes, table, begin + i, i, lost, norm, active, is_column);
       for (int64_t i = n; i < kKnnBlock + kKnnRowStep; ++i) close(line, i);
     };
@@ -409,6 +411,10 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   const size_t k = static_cast<size_t>(k_);
+  for (KnnTable* table : {&x_, &queries_}) {
+    table->full = KnnCodes();  // the callers' arrays take their place
+    table->prefix = KnnCodes();
+  }
   const std::vector<int64_t>& order = columns().order;
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {

@@ -49,6 +49,14 @@ struct KnnTile {
 constexpr int64_t kKnnPanel = 64;
 constexpr int64_t kKnnRowStep = 96;  // 6-row registers and 32-row tiles both divide it
 
+// Rows of `groups` * 4 bytes to a panel of 64 columns as above, zeros beyond `n`; codes (bias not 0) lose their bias.
+struct KnnPanel {
+  const uint8_t* rows;
+  int64_t n, groups;
+  int32_t bias;
+};
+TAMIS_KERNEL(pack_panel, (const KnnPanel& panel, uint8_t* out), (panel, out))
+
 // Survivors are written as row << 16 | column.
 TAMIS_KERNEL(tile_codes, (const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count),
              (tile, survivors, count))
@@ -82,6 +90,20 @@ struct KnnCodeKernels {
 };
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of the two below, 1 up to VNNI, 2 up to AMX (the default)
+
+// Both sides of the test above for n rows of codes in a search by distance: a row that looks no further than `reach`
+// (in z) needs, with |q|^2 and sum(q) in `squares` and `sums`, and `lost` of it and of the other side,
+//   limit = floor((squares - ((reach + lost + other_lost) / step) ** 2) / 2) + shift * sums,  rest = the same less reach
+struct KnnLimits {
+  const float *reach, *lost;
+  const int32_t *squares, *sums;
+  double other_lost, step;
+  int32_t shift;  // the bias for columns, 0 for rows
+  int64_t n;
+};
+constexpr int32_t kKnnNever = 800000000;    // above any dot product of codes, and twice it still fits int32
+constexpr int32_t kKnnAlways = -500000000;  // below any
+TAMIS_KERNEL(code_limits, (const KnnLimits& limits, int32_t* limit, int32_t* rest), (limits, limit, rest))
 
 // keys[p] for pairs (left[p] of a, right[p] of b), in float64; infinity may stand for one above limits[p].
 struct KnnKeyPairs {

@@ -178,6 +178,31 @@ void round_row(const float* v, int64_t width, int64_t padded, float step, int32_
   *rounded = {sum, squares, static_cast<float>(__builtin_sqrt(lost) * 1.00001)};
 }
 
+void pack_panel(const KnnPanel& p, uint8_t* out) {
+  uint32_t* to = reinterpret_cast<uint32_t*>(out);
+  const uint32_t* from = reinterpret_cast<const uint32_t*>(p.rows);
+  constexpr int64_t kLine = 16;  // groups of one cache line
+  for (int64_t line = 0; line < p.groups; line += kLine) {
+    const int64_t end = line + kLine < p.groups ? line + kLine : p.groups;
+    for (int64_t g = line; g < end; ++g) {
+      for (int64_t c = 0; c < p.n; ++c) to[g * kKnnPanel + c] = from[c * p.groups + g];
+      for (int64_t c = p.n; c < kKnnPanel; ++c) to[g * kKnnPanel + c] = static_cast<uint32_t>(p.bias) * 0x01010101u;
+    }
+  }
+  if (p.bias != 0)
+    for (int64_t i = 0; i < p.groups * kKnnPanel * 4; ++i) out[i] = static_cast<uint8_t>(out[i] - p.bias);
+}
+
+void code_limits(const KnnLimits& l, int32_t* limit, int32_t* rest) {
+  for (int64_t i = 0; i < l.n; ++i) {
+    const double half = 0.5 * l.squares[i], reach = static_cast<double>(l.reach[i]) + static_cast<double>(l.lost[i]);
+    double least = distance_limit(half, reach + l.other_lost, l.step) - 1;  // truncation rounds up below zero
+    least = least < kKnnAlways ? kKnnAlways : least;
+    limit[i] = static_cast<int32_t>(least) + l.shift * l.sums[i];
+    rest[i] = (l.squares[i] >> 1) + l.shift * l.sums[i];
+  }
+}
+
 void tile_floats(const KnnTile<float>& t, uint32_t* survivors, int64_t* count) {
   uint32_t* out = survivors;
   for (int64_t r = 0; r < t.n_rows; r += kFloatRows)

@@ -90,6 +90,14 @@ struct CodeRow {
   double lost;
 };
 
+// How far in z a key reaches, rounded up.
+TAMIS_HD double reach_of(double key, double gain) { return __builtin_sqrt(key) * gain * 1.000004; }
+
+TAMIS_HD double distance_limit(double half, double reach, double step) {
+  const double steps = reach / step;
+  return half - 0.5 * steps * steps;
+}
+
 // The dot product of codes below which a pair cannot have a key <= `key` for this row, less the other row's part.
 // `lost` and `norm` are the largest of the other block. The factor and the lost norms cover all float rounding.
 TAMIS_HD double code_limit(const CodeRow& row, double step, double key, double gain, double lost, double norm,
@@ -98,8 +106,7 @@ TAMIS_HD double code_limit(const CodeRow& row, double step, double key, double g
     const double slack = row.lost * norm + lost * (row.norm + row.lost) + 1e-6 * row.norm * norm;
     return (-key * gain * gain - slack) / (step * step);
   }
-  const double reach = (__builtin_sqrt(key) * gain * 1.000004 + row.lost + lost) / step;
-  return row.half - 0.5 * reach * reach;
+  return distance_limit(row.half, reach_of(key, gain) + row.lost + lost, step);
 }
 
 }  // namespace tamis::TAMIS_ISA

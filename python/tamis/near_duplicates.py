@@ -108,8 +108,8 @@ def near_duplicates(
         )
     except TooManyPairs:
         raise ValueError(
-            f"near_duplicates: more than {max_pairs} pairs (max_pairs) are within threshold {threshold};"
-            " find_unique needs no pairs"
+            f"near_duplicates: more than {max_pairs} pairs (max_pairs) are within threshold"
+            f" {threshold}; find_unique needs no pairs"
         ) from None
     if image_index is not None:
         image = _arrays.host("near_duplicates", "image_index", image_index)
@@ -133,7 +133,7 @@ def find_unique(
     metric: Literal["cosine", "euclidean"] = "cosine",
     progress: Progress = None,
 ) -> Array:
-    """About `count` rows, none near another: Brain's bisection for the threshold that keeps so many.
+    """About `count` rows, none near another, by Brain's bisection for the threshold.
 
     Parameters
     ----------
