@@ -7,51 +7,14 @@
 #include <utility>
 
 #include "core/parallel.hpp"
-#include "knn/knn_math.hpp"
-#include "knn/knn_search.hpp"
+#include "knn/knn_scratch.hpp"
 
 namespace tamis {
 namespace {
 
-constexpr int64_t kStrip = 192;            // rows between two looks at the limits
-constexpr float kFloatNever = 1e38f;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-template <class T>
-struct alignas(64) LineOf {
-  T limit[kKnnBlock + kKnnRowStep], rest[kKnnBlock + kKnnRowStep];
-};
-
-void set(LineOf<int32_t>& line, int64_t i, double limit, double rest, double shift) {
-  line.limit[i] = static_cast<int32_t>(std::floor(std::clamp<double>(limit, kKnnAlways, kKnnNever)) + shift);
-  line.rest[i] = static_cast<int32_t>(std::floor(rest) + shift);
-}
-void set(LineOf<float>& line, int64_t i, double limit, double rest, double) {
-  line.limit[i] = static_cast<float>(std::clamp(limit, -1e38, 1e38));
-  line.rest[i] = static_cast<float>(rest);
-}
-void close(LineOf<int32_t>& line, int64_t i) { line.limit[i] = line.rest[i] = kKnnNever; }
-void close(LineOf<float>& line, int64_t i) { line.limit[i] = line.rest[i] = kFloatNever; }
-
 }  // namespace
-
-struct KnnSearch::Lines {
-  LineOf<int32_t> prefix, full;
-  LineOf<float> floats;
-};
-
-struct KnnSearch::Scratch {
-  Lines rows, columns;
-  Aligned<uint8_t> packed;      // the columns of the first filter
-  Aligned<float> strip;         // floats: the centred rows of a strip
-  std::vector<uint32_t> survivors = std::vector<uint32_t>(kStrip * kKnnPanel + 16);
-  std::vector<int32_t> dots = std::vector<int32_t>(kStrip * kKnnPanel);
-  std::vector<int64_t> left, right;
-  std::vector<float> reach = std::vector<float>(kKnnBlock);
-  std::vector<double> keys, limits;
-  std::vector<KnnPair> pairs;
-  int64_t first = 0, second = 0;
-};
 
 KnnSearch::~KnnSearch() = default;
 
@@ -87,7 +50,8 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
 }
 
 double KnnSearch::key_limit(int64_t position) const {
-  return std::atomic_ref<double>(const_cast<double&>(limit_[static_cast<size_t>(position)])).load(std::memory_order_relaxed);
+  return std::atomic_ref<double>(const_cast<double&>(limit_[static_cast<size_t>(position)]))
+      .load(std::memory_order_relaxed);
 }
 
 // Block pairs by how far apart they are in the order: 0, 1, 2-3, 4-7, then by eights.
@@ -114,55 +78,6 @@ void KnnSearch::plan_query_tasks() {
     }
 }
 
-// An upper bound of the k-th key of each row, from rows beside it.
-void KnnSearch::seed() {
-  parallel_for(columns().n(), 64, [&](int64_t begin, int64_t end) {
-    Scratch* scratch = borrow();
-    for (int64_t p = begin; p < end; ++p) seed_one(p, *scratch);
-    give_back(scratch);
-  });
-}
-
-void KnnSearch::seed_one(int64_t p, Scratch& s) {
-  const int64_t reach = std::max<int64_t>(24, k_);
-  const int64_t home = self() ? p : place_.empty() ? 0 : place_[static_cast<size_t>(p)];
-  const int64_t begin = std::max<int64_t>(0, home - reach), end = std::min(x_.n(), home + reach + 1);
-  const KnnTable& table = columns();
-  s.left.clear();
-  for (int64_t q = begin; q < end; ++q)
-    if (!(self() && q == p)) s.left.push_back(q);
-  const int64_t n = static_cast<int64_t>(s.left.size());
-  if (n < k_) return;
-  s.keys.resize(static_cast<size_t>(n));
-  if (!plan_.codes) {
-    for (int64_t& q : s.left) q = x_.order[static_cast<size_t>(q)];
-    s.right.assign(static_cast<size_t>(n), table.order[static_cast<size_t>(p)]);
-    exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, nullptr}, s.keys.data());
-  } else {
-    std::vector<uint32_t> pairs(static_cast<size_t>(n));
-    std::vector<int32_t> dots(static_cast<size_t>(n));
-    for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = static_cast<uint32_t>((s.left[i] - begin) << 16);
-    kernels_.dot({x_.full.row(begin), table.full.row(p), x_.full.padded, pairs.data(), n}, dots.data());
-    const double step = static_cast<double>(x_.full.step), gain = plan_.gain;
-    const size_t at = static_cast<size_t>(p);
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      const size_t q = static_cast<size_t>(s.left[i]);
-      const double dot = static_cast<double>(dots[i]) - kernels_.bias * static_cast<double>(table.full.sum[at]);
-      const double lost = static_cast<double>(x_.full.lost[q]) + static_cast<double>(table.full.lost[at]);
-      if (plan_.metric == KnnMetric::inner_product) {
-        const double nq = static_cast<double>(x_.norm[q]), np = static_cast<double>(table.norm[at]);
-        s.keys[i] = (-dot * step * step + lost * (nq + np + lost) + 1e-6 * nq * np) / (gain * gain);
-      } else {
-        const double apart = static_cast<double>(x_.full.squares[q]) + static_cast<double>(table.full.squares[at]) - 2 * dot;
-        const double far = (step * std::sqrt(std::max(0.0, apart)) + lost) * 1.000004 / gain;
-        s.keys[i] = far * far;
-      }
-    }
-  }
-  std::nth_element(s.keys.begin(), s.keys.begin() + k_ - 1, s.keys.end());
-  limit_[static_cast<size_t>(p)] = s.keys[static_cast<size_t>(k_ - 1)];
-}
-
 KnnSearch::Scratch* KnnSearch::borrow() {
   const std::lock_guard lock(mutex_);
   if (idle_.empty()) {
@@ -170,7 +85,7 @@ KnnSearch::Scratch* KnnSearch::borrow() {
     Scratch& s = *scratches_.back();
     const int64_t row = plan_.codes ? x_.first(plan_).padded : 4 * x_.rows.d;
     s.packed = make_aligned<uint8_t>(kKnnBlock * row);
-    if (!plan_.codes) s.strip = make_aligned<float>(kStrip * x_.rows.d);
+    if (!plan_.codes) s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
     return &s;
   }
   Scratch* s = idle_.back();
@@ -199,12 +114,20 @@ void KnnSearch::run(int64_t begin, int64_t end) {
   });
 }
 
-void KnnSearch::run_task(const Task& task, Scratch& s) {
-  pack_columns(task.column_block, s);
-  for (int64_t row = task.row_end; row-- > task.row_begin;) run_blocks(row, task.column_block, s);
+KnnSearch::Blocks KnnSearch::blocks_of(int64_t row_block, int64_t column_block) const {
+  const KnnTable& table = columns();
+  return {{x_, table, row_block * kKnnBlock, x_.block_size(row_block), column_block, self(), false},
+          {table, x_, column_block * kKnnBlock, table.block_size(column_block), row_block, true, true},
+          self() && row_block == column_block};
 }
 
-void KnnSearch::pack_columns(int64_t block, Scratch& s) {
+void KnnSearch::run_task(const Task& task, Scratch& s) {
+  pack_columns(task.column_block, s);
+  for (int64_t row = task.row_end; row-- > task.row_begin;)
+    if (!too_many_pairs()) run_blocks(blocks_of(row, task.column_block), s);
+}
+
+void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
   const KnnTable& table = columns();
   const int64_t begin = block * kKnnBlock, n = table.block_size(block);
   const int64_t row = plan_.codes ? table.first(plan_).padded : 4 * table.rows.d;
@@ -212,98 +135,49 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) {
   for (int64_t panel = 0; panel < n; panel += kKnnPanel) {
     const int64_t wide = std::min(kKnnPanel, n - panel);
     if (!plan_.codes)
-      centre_rows(table.rows, table.order.data() + begin + panel, 0, wide, {plan_.mean.data(), plan_.gain}, floats.data());
-    const uint8_t* from = plan_.codes ? table.first(plan_).row(begin + panel) : reinterpret_cast<const uint8_t*>(floats.data());
+      centre_rows(table.rows, table.order.data() + begin + panel, 0, wide, {plan_.mean.data(), plan_.gain},
+                  floats.data());
+    const uint8_t* from =
+        plan_.codes ? table.first(plan_).row(begin + panel) : reinterpret_cast<const uint8_t*>(floats.data());
     pack_panel({from, wide, row / 4, plan_.codes ? kernels_.bias : 0}, s.packed.get() + panel * row);
   }
 }
 
-template <class Line>
-void KnnSearch::set_line(Line& line, const KnnCodes* codes, const KnnTable& table, int64_t p, int64_t at,
-                         double other_lost, double other_norm, bool active, bool is_column) {
-  const size_t i = static_cast<size_t>(p);
-  const bool dots = plan_.metric == KnnMetric::inner_product;
-  const double norm = static_cast<double>(table.norm[i]);
-  host::CodeRow row{0, norm, 0};
-  double step = 1, shift = 0;
-  if (codes != nullptr) {
-    if (!dots) row.half = 0.5 * codes->squares[i];
-    row.lost = static_cast<double>(codes->lost[i]);
-    step = static_cast<double>(codes->step);
-    if (is_column) shift = static_cast<double>(kernels_.bias) * codes->sum[i];
-  } else {
-    // d float32 multiply-adds in one chain, and the sums of the test itself
-    const double slack = 6e-8 * (static_cast<double>(table.rows.d) + 16) * (norm + other_norm) * (norm + other_norm);
-    if (!dots) row.half = 0.5 * norm * norm;
-    const double limit = active ? host::code_limit(row, 1, key_limit(p), plan_.gain, 0, other_norm, dots) - slack : 1e38;
-    return set(line, at, limit, row.half - slack, 0);
-  }
-  const double limit = active ? host::code_limit(row, step, key_limit(p), plan_.gain, other_lost, other_norm, dots) : kKnnNever;
-  set(line, at, limit, row.half, shift);
+void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
+  set_lines(s.rows, blocks.rows, s);
+  set_lines(s.columns, blocks.columns, s);
+  for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) run_strip(blocks, strip, s);
 }
 
-void KnnSearch::set_lines(int64_t row_block, int64_t column_block, Scratch& s) {
-  const auto side = [&](Lines& lines, const KnnTable& table, int64_t block, const KnnTable& other, int64_t other_block,
-                        bool active, bool is_column) {
-    const int64_t begin = block * kKnnBlock, n = table.block_size(block);
-    const size_t ob = static_cast<size_t>(other_block);
-    const double norm = static_cast<double>(other.block_norm[ob]);
-    const bool distances = plan_.codes && active && plan_.metric == KnnMetric::squared_distance;
-    if (distances)  // read once: other threads lower them all the time
-      for (int64_t i = 0; i < n; ++i)
-        s.reach[static_cast<size_t>(i)] = static_cast<float>(host::reach_of(key_limit(begin + i), plan_.gain) * 1.0000002);
-    const auto fill = [&](auto& line, const KnnCodes* codes, double lost) {
-      if constexpr (std::is_same_v<decltype(line), LineOf<int32_t>&>) {
-        if (distances) {
-          const size_t at = static_cast<size_t>(begin);
-          code_limits({s.reach.data(), &codes->lost[at], &codes->squares[at], &codes->sum[at], lost,
-                       static_cast<double>(codes->step), is_column ? kernels_.bias : 0, n},
-                      line.limit, line.rest);
-          for (int64_t i = n; i < kKnnBlock + kKnnRowStep; ++i) close(line, i);
-          return;
-        }
-      }
-      for (int64_t i = 0; i < n; ++i) set_line(line, codes, table, begin + i, i, lost, norm, active, is_column);
-      for (int64_t i = n; i < kKnnBlock + kKnnRowStep; ++i) close(line, i);
-    };
-    if (!plan_.codes) return fill(lines.floats, nullptr, 0);
-    fill(lines.full, &table.full, static_cast<double>(other.full.block_lost[ob]));
-    if (!plan_.basis.empty()) fill(lines.prefix, &table.prefix, static_cast<double>(other.prefix.block_lost[ob]));
-  };
-  side(s.rows, x_, row_block, columns(), column_block, self(), false);
-  side(s.columns, columns(), column_block, x_, row_block, true, true);
-}
-
-void KnnSearch::run_blocks(int64_t row_block, int64_t column_block, Scratch& s) {
-  if (too_many_pairs()) return;
-  set_lines(row_block, column_block, s);
-  const int64_t n = x_.block_size(row_block);
-  for (int64_t strip = 0; strip < n; strip += kStrip) run_strip(row_block, column_block, strip, s);
-}
-
-void KnnSearch::run_strip(int64_t row_block, int64_t column_block, int64_t strip, Scratch& s) {
-  const int64_t left = x_.block_size(row_block) - strip;
-  const int64_t rows = std::min(kStrip, (left + kKnnRowStep - 1) / kKnnRowStep * kKnnRowStep);
+void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
+  const int64_t left = blocks.rows.n - strip;
+  const int64_t rows = std::min(kKnnStrip, (left + kKnnRowStep - 1) / kKnnRowStep * kKnnRowStep);
   if (!plan_.codes) {
     const int64_t have = std::min(rows, left), d = x_.rows.d;
-    centre_rows(x_.rows, x_.order.data() + row_block * kKnnBlock + strip, 0, have, {plan_.mean.data(), plan_.gain}, s.strip.get());
+    centre_rows(x_.rows, x_.order.data() + blocks.rows.begin + strip, 0, have, {plan_.mean.data(), plan_.gain},
+                s.strip.get());
     std::fill(s.strip.get() + have * d, s.strip.get() + rows * d, 0.f);
   }
-  const bool diagonal = self() && row_block == column_block;
-  const int64_t panels = columns().block_size(column_block);
-  for (int64_t panel = diagonal ? strip / kKnnPanel * kKnnPanel : 0; panel < panels; panel += kKnnPanel) {
-    int64_t n = tile(row_block, strip, rows, panel, s);
+  const int64_t first = blocks.diagonal ? strip / kKnnPanel * kKnnPanel : 0;
+  for (int64_t panel = first; panel < blocks.columns.n; panel += kKnnPanel) {
+    int64_t n = tile(blocks, strip, rows, panel, s);
     s.first += n;
-    if (n > 0 && !plan_.basis.empty()) n = bound_again(row_block, column_block, strip, panel, n, s);
-    if (n > 0) take_survivors(row_block, column_block, strip, panel, n, s);
+    if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
+    if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
+    s.second += n;
+    take_keys(blocks, strip, panel, n, s);
   }
 }
 
-int64_t KnnSearch::tile(int64_t row_block, int64_t strip, int64_t rows, int64_t panel, Scratch& s) {
+int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& s) const {
   int64_t count = 0;
   const auto tile_of = [&](const auto& r, const auto& c, const void* from, int64_t stride) {
-    return KnnTile<std::remove_cvref_t<decltype(r.limit[0])>>{
-        from, s.packed.get() + panel * stride, stride, stride / 4, rows, r.limit + strip, r.rest + strip, c.limit + panel, c.rest + panel};
+    using Number = std::remove_cvref_t<decltype(r.limit[0])>;
+    return KnnTile<Number>{from,           s.packed.get() + panel * stride,
+                           stride,         stride / 4,
+                           rows,           r.limit + strip,
+                           r.rest + strip, c.limit + panel,
+                           c.rest + panel};
   };
   if (!plan_.codes) {
     tile_floats(tile_of(s.rows.floats, s.columns.floats, s.strip.get(), 4 * x_.rows.d), s.survivors.data(), &count);
@@ -312,18 +186,17 @@ int64_t KnnSearch::tile(int64_t row_block, int64_t strip, int64_t rows, int64_t 
   const KnnCodes& codes = x_.first(plan_);
   const bool full = plan_.basis.empty();
   kernels_.tile(tile_of(full ? s.rows.full : s.rows.prefix, full ? s.columns.full : s.columns.prefix,
-                        codes.row(row_block * kKnnBlock + strip), codes.padded),
+                        codes.row(blocks.rows.begin + strip), codes.padded),
                 s.survivors.data(), &count);
   return count;
 }
 
 // The survivors of a prefix, by the codes of the whole row.
-int64_t KnnSearch::bound_again(int64_t row_block, int64_t column_block, int64_t strip, int64_t panel, int64_t n, Scratch& s) {
-  const KnnTable& table = columns();
-  kernels_.dot({x_.full.row(row_block * kKnnBlock + strip), table.full.row(column_block * kKnnBlock + panel), x_.full.padded,
-                s.survivors.data(), n},
+int64_t KnnSearch::bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+  kernels_.dot({x_.full.row(blocks.rows.begin + strip), columns().full.row(blocks.columns.begin + panel),
+                x_.full.padded, s.survivors.data(), n},
                s.dots.data());
-  const LineOf<int32_t>&r = s.rows.full, &c = s.columns.full;
+  const KnnLine<int32_t>&r = s.rows.full, &c = s.columns.full;
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t pair = s.survivors[static_cast<size_t>(i)];
@@ -335,9 +208,9 @@ int64_t KnnSearch::bound_again(int64_t row_block, int64_t column_block, int64_t 
   return kept;
 }
 
-void KnnSearch::take_survivors(int64_t row_block, int64_t column_block, int64_t strip, int64_t panel, int64_t n, Scratch& s) {
-  KnnTable& table = columns();
-  const bool diagonal = self() && row_block == column_block;
+// The exact keys of the survivors; of a diagonal block only those above the diagonal.
+int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+  const KnnTable& table = columns();
   s.left.clear();
   s.right.clear();
   s.limits.clear();
@@ -345,37 +218,33 @@ void KnnSearch::take_survivors(int64_t row_block, int64_t column_block, int64_t 
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t pair = s.survivors[static_cast<size_t>(i)];
     const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
-    if (diagonal && column <= row) continue;
+    if (blocks.diagonal && column <= row) continue;
     s.survivors[static_cast<size_t>(kept++)] = pair;
-    s.left.push_back(x_.order[static_cast<size_t>(row_block * kKnnBlock + row)]);
-    s.right.push_back(table.order[static_cast<size_t>(column_block * kKnnBlock + column)]);
-    const double by_column = key_limit(column_block * kKnnBlock + column);
-    s.limits.push_back(self() ? std::max(by_column, key_limit(row_block * kKnnBlock + row)) : by_column);
+    s.left.push_back(x_.order[static_cast<size_t>(blocks.rows.begin + row)]);
+    s.right.push_back(table.order[static_cast<size_t>(blocks.columns.begin + column)]);
+    const double by_column = key_limit(blocks.columns.begin + column);
+    s.limits.push_back(self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column);
   }
   s.keys.resize(static_cast<size_t>(kept));
-  s.second += kept;
   exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, s.limits.data()}, s.keys.data());
-  const auto tighten = [&](Lines& lines, const KnnTable& t, int64_t position, int64_t at, const KnnTable& o, int64_t other, bool is_column) {
-    const size_t ob = static_cast<size_t>(other);
-    const double norm = static_cast<double>(o.block_norm[ob]);
-    if (!plan_.codes) return set_line(lines.floats, nullptr, t, position, at, 0, norm, true, is_column);
-    set_line(lines.full, &t.full, t, position, at, static_cast<double>(o.full.block_lost[ob]), norm, true, is_column);
-    if (!plan_.basis.empty())
-      set_line(lines.prefix, &t.prefix, t, position, at, static_cast<double>(o.prefix.block_lost[ob]), norm, true, is_column);
-  };
-  for (int64_t i = 0; i < kept; ++i) {
+  return kept;
+}
+
+// The keys to the rows that look for them.
+void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) {
+  for (int64_t i = 0; i < n; ++i) {
     const size_t at = static_cast<size_t>(i);
-    const uint32_t pair = s.survivors[at];
-    const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
-    const int64_t row_at = row_block * kKnnBlock + row, column_at = column_block * kKnnBlock + column;
+    const double key = s.keys[at];
+    const int64_t left = s.left[at], right = s.right[at];
     if (k_ == 0) {
-      if (s.keys[at] > radius_) continue;
-      const int64_t a = s.left[at], b = s.right[at];
-      s.pairs.push_back(self() ? KnnPair{std::min(a, b), std::max(a, b), s.keys[at]} : KnnPair{b, a, s.keys[at]});
+      if (key > radius_) continue;
+      s.pairs.push_back(self() ? KnnPair{std::min(left, right), std::max(left, right), key}
+                               : KnnPair{right, left, key});
       continue;
     }
-    if (self() && offer(row_at, s.keys[at], s.right[at])) tighten(s.rows, x_, row_at, row, table, column_block, false);
-    if (offer(column_at, s.keys[at], s.left[at])) tighten(s.columns, table, column_at, column, x_, row_block, true);
+    const int64_t row = strip + (s.survivors[at] >> 16), column = panel + (s.survivors[at] & 0xffff);
+    if (self() && offer(blocks.rows.begin + row, key, right)) set_entries(s.rows, blocks.rows, row);
+    if (offer(blocks.columns.begin + column, key, left)) set_entries(s.columns, blocks.columns, column);
   }
 }
 
@@ -430,9 +299,8 @@ void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
 }
 
 std::vector<KnnPair> KnnSearch::take_pairs() {
-  std::sort(pairs_.begin(), pairs_.end(), [](const KnnPair& a, const KnnPair& b) {
-    return a.left != b.left ? a.left < b.left : a.right < b.right;
-  });
+  std::sort(pairs_.begin(), pairs_.end(),
+            [](const KnnPair& a, const KnnPair& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
   return std::move(pairs_);
 }
 

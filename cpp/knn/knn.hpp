@@ -58,10 +58,8 @@ struct KnnPanel {
 TAMIS_KERNEL(pack_panel, (const KnnPanel& panel, uint8_t* out), (panel, out))
 
 // Survivors are written as row << 16 | column.
-TAMIS_KERNEL(tile_codes, (const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count),
-             (tile, survivors, count))
-TAMIS_KERNEL(tile_floats, (const KnnTile<float>& tile, uint32_t* survivors, int64_t* count),
-             (tile, survivors, count))
+TAMIS_KERNEL(tile_codes, (const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count), (tile, survivors, count))
+TAMIS_KERNEL(tile_floats, (const KnnTile<float>& tile, uint32_t* survivors, int64_t* count), (tile, survivors, count))
 
 // out[p] = sum(rows[i] * (columns[j] - bias)) for the pair p = (i, j), both tables of bytes q + bias.
 struct KnnCodePairs {
@@ -93,7 +91,8 @@ void cap_knn_codes(int level);  // tests: 0 none of the two below, 1 up to VNNI,
 
 // Both sides of the test above for n rows of codes in a search by distance: a row that looks no further than `reach`
 // (in z) needs, with |q|^2 and sum(q) in `squares` and `sums`, and `lost` of it and of the other side,
-//   limit = floor((squares - ((reach + lost + other_lost) / step) ** 2) / 2) + shift * sums,  rest = the same less reach
+//   limit = floor((squares - ((reach + lost + other_lost) / step) ** 2) / 2) + shift * sums,  rest = the same less
+//   reach
 struct KnnLimits {
   const float *reach, *lost;
   const int32_t *squares, *sums;
@@ -117,8 +116,7 @@ TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys)
 
 // norms[i - begin] of x - offset for the rows [begin, end), the sums of their columns where `sums` (d,) is not null,
 // and the first row with a NaN or infinity in *bad (untouched if there is none).
-TAMIS_KERNEL(scan_rows,
-             (const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad),
+TAMIS_KERNEL(scan_rows, (const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad),
              (rows, begin, end, norms, sums, bad))
 
 // out (n, d) = (y[which] - mean) * gain in float32; `which` null: rows first, first + 1, ...
@@ -127,8 +125,7 @@ struct KnnCentre {
   double gain;
 };
 TAMIS_KERNEL(centre_rows,
-             (const KnnRows& rows, const int64_t* which, int64_t first, int64_t n, const KnnCentre& centre,
-              float* out),
+             (const KnnRows& rows, const int64_t* which, int64_t first, int64_t n, const KnnCentre& centre, float* out),
              (rows, which, first, n, centre, out))
 
 // In place, the same orthonormal transform for every row: spreads large single coordinates over many.

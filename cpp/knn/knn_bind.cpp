@@ -56,9 +56,9 @@ int64_t scan(const Matrix& x, Offset offset, View<double, 1> norms, std::optiona
 
 template <class Matrix>
 std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, Offset offset,
-                                         const std::optional<Matrix>& queries, Scale query_scale, int64_t k, double radius, bool dots,
-                                         View<const double, 1> mean, double gain, bool codes, bool ordered,
-                                         std::optional<Floats> basis) {
+                                         const std::optional<Matrix>& queries, Scale query_scale, int64_t k,
+                                         double radius, bool dots, View<const double, 1> mean, double gain, bool codes,
+                                         bool ordered, std::optional<Floats> basis) {
   const tamis::KnnRows rows = rows_of(x, scale, offset);
   tamis::KnnRows asked;
   if (queries) asked = rows_of(*queries, query_scale, offset);
@@ -92,7 +92,8 @@ py::tuple take_pairs(tamis::KnnSearch& search) {
     ends[2 * i + 1] = pairs[i].right;
     keys[i] = pairs[i].key;
   }
-  return py::make_tuple(tamis::to_numpy(std::move(ends), {static_cast<int64_t>(n), 2}), tamis::to_numpy(std::move(keys)));
+  return py::make_tuple(tamis::to_numpy(std::move(ends), {static_cast<int64_t>(n), 2}),
+                        tamis::to_numpy(std::move(keys)));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "knn/knn.hpp"
-#include "knn/knn_math.hpp"
 #include "knn/knn_lanes.hpp"
+#include "knn/knn_math.hpp"
 
 namespace tamis::TAMIS_ISA {
 namespace {
@@ -111,8 +111,7 @@ void scan_rows(const KnnRows& rows, int64_t begin, int64_t end, double* norms, d
   scan(rows.f64, rows, begin, end, norms, sums, bad);
 }
 
-void centre_rows(const KnnRows& rows, const int64_t* which, int64_t first, int64_t n, const KnnCentre& c,
-                 float* out) {
+void centre_rows(const KnnRows& rows, const int64_t* which, int64_t first, int64_t n, const KnnCentre& c, float* out) {
   for (int64_t i = 0; i < n; ++i) {
     const int64_t at = which != nullptr ? which[i] : first + i;
     const double scale = rows.scale != nullptr ? rows.scale[at] : 1.0;

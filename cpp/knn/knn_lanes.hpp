@@ -92,7 +92,9 @@ inline uint32_t* float_block(const KnnTile<float>& t, int64_t row, int64_t colum
 #if defined(__AVX2__)
 constexpr int64_t kCodeRows = 4, kCodeColumns = 16;
 
-inline __m256i group_of(const uint8_t* p) { return _mm256_set1_epi32(*reinterpret_cast<const int __attribute__((aligned(1), may_alias))*>(p)); }
+inline __m256i group_of(const uint8_t* p) {
+  return _mm256_set1_epi32(*reinterpret_cast<const int __attribute__((aligned(1), may_alias))*>(p));
+}
 
 inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
   const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;

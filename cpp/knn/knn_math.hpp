@@ -56,7 +56,8 @@ TAMIS_HD float float_key(const RowOf<float>& a, const RowOf<float>& b, const flo
   FloatLanes lanes = {};
   int64_t k = 0;
   for (; k + kKeyLanes <= d; k += kKeyLanes) {
-    const FloatLanes x = *reinterpret_cast<const FloatLanes*>(a.x + k), y = *reinterpret_cast<const FloatLanes*>(b.x + k);
+    const FloatLanes x = *reinterpret_cast<const FloatLanes*>(a.x + k),
+                     y = *reinterpret_cast<const FloatLanes*>(b.x + k);
     FloatLanes apart;
     if constexpr (kScaled) {
       const FloatLanes o = *reinterpret_cast<const FloatLanes*>(offset + k);
@@ -85,8 +86,8 @@ TAMIS_HD bool above(float key, double limit, int64_t d) {
 
 // What a filter knows of one row: z = step * q + something of norm `lost`, q with these sums.
 struct CodeRow {
-  double half;   // what the row alone adds to the test: |q|^2 / 2, or 0 for dot products
-  double norm;   // |z|
+  double half;  // what the row alone adds to the test: |q|^2 / 2, or 0 for dot products
+  double norm;  // |z|
   double lost;
 };
 

@@ -11,7 +11,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kSample = 512;  // rows looked at to find a direction
-constexpr int kRounds = 3;         // of 2-means on them
+constexpr int kRounds = 3;        // of 2-means on them
 
 struct Random {  // xorshift: the order only has to be good, and the same every time
   uint64_t state;
@@ -89,7 +89,8 @@ class Bisection {
     }
     double split = 0;
     for (size_t k = 0; k < w; ++k)
-      split += static_cast<double>(direction[k]) * (static_cast<double>(near[k]) + 0.5 * static_cast<double>(direction[k]));
+      split +=
+          static_cast<double>(direction[k]) * (static_cast<double>(near[k]) + 0.5 * static_cast<double>(direction[k]));
     for (int round = 0; round < kRounds; ++round) {
       std::fill(low.begin(), low.end(), 0.f);
       std::fill(high.begin(), high.end(), 0.f);
@@ -106,7 +107,8 @@ class Bisection {
       for (size_t k = 0; k < w; ++k) {
         const float a = low[k] / static_cast<float>(n_low), b = high[k] / static_cast<float>(n_high);
         direction[k] = b - a;
-        split += 0.5 * (static_cast<double>(b) * static_cast<double>(b) - static_cast<double>(a) * static_cast<double>(a));
+        split +=
+            0.5 * (static_cast<double>(b) * static_cast<double>(b) - static_cast<double>(a) * static_cast<double>(a));
       }
     }
     return direction;
@@ -145,7 +147,8 @@ int64_t KnnTree::place_of(const uint8_t* code) const {
   size_t at = 0;
   while (nodes[at].left >= 0) {
     const Node& node = nodes[at];
-    const bool above = static_cast<double>(dot(code, node.direction.data(), static_cast<int64_t>(node.direction.size()))) >= node.split;
+    const bool above = static_cast<double>(
+                           dot(code, node.direction.data(), static_cast<int64_t>(node.direction.size()))) >= node.split;
     at = static_cast<size_t>(above ? node.right : node.left);
   }
   return (nodes[at].begin + nodes[at].end) / 2;

@@ -12,9 +12,10 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kChunk = 256;          // rows encoded at a time
-constexpr int64_t kMeasured = 4096;      // rows the code steps are taken from
-constexpr double kFloatSlack = 2e-6;     // what float32 centring, mixing and projecting may lose, per unit of norm
+constexpr int64_t kChunk = 256;       // rows encoded at a time
+constexpr int64_t kMeasured = 4096;   // rows the code steps are taken from
+constexpr double kFloatSlack = 2e-6;  // what float32 centring, mixing and projecting may lose, per unit of norm
+constexpr double kTiny = 1e-30;       // and what is too small for float32
 
 double norm_of(const float* v, int64_t n) {
   double s = 0;
@@ -101,8 +102,9 @@ void KnnTable::measure(const KnnPlan& plan) {
   if (inside > 0) {
     project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
     for (int64_t i = 0; i < n; ++i)
-      rest[static_cast<size_t>(i)] = rest_of(norm_of(&z[static_cast<size_t>(i * d)], d),
-                                             norm_of(&p[static_cast<size_t>(i * inside)], inside)).norm;
+      rest[static_cast<size_t>(i)] =
+          rest_of(norm_of(&z[static_cast<size_t>(i * d)], d), norm_of(&p[static_cast<size_t>(i * inside)], inside))
+              .norm;
     rest_mean = std::accumulate(rest.begin(), rest.end(), 0.0) / static_cast<double>(n);
     for (const double r : rest) most = std::max(most, static_cast<float>(std::abs(r - rest_mean)));
     for (const float v : p) most = std::max(most, std::abs(v));
@@ -127,9 +129,11 @@ void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int
     round_row(v, codes.width, codes.padded, codes.step, bias, codes.bytes.get() + at * codes.padded, &rounded);
     codes.sum[static_cast<size_t>(at)] = rounded.sum;
     codes.squares[static_cast<size_t>(at)] = rounded.squares;
-    codes.lost[static_cast<size_t>(at)] = static_cast<float>((static_cast<double>(rounded.lost) + also_lost) * 1.00001);
+    codes.lost[static_cast<size_t>(at)] =
+        static_cast<float>((static_cast<double>(rounded.lost) + also_lost) * 1.00001 + kTiny);
   };
-  std::vector<float> z(static_cast<size_t>(kChunk * d)), p(static_cast<size_t>(kChunk * prefix.width)), coordinates(static_cast<size_t>(prefix.width));
+  std::vector<float> z(static_cast<size_t>(kChunk * d)), p(static_cast<size_t>(kChunk * prefix.width)),
+      coordinates(static_cast<size_t>(prefix.width));
   for (int64_t at = begin; at < end; at += kChunk) {
     const int64_t n = std::min(kChunk, end - at);
     centre_rows(rows, nullptr, at, n, {plan.mean.data(), plan.gain}, z.data());
@@ -146,7 +150,8 @@ void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int
     }
     mix_rows(z.data(), n, d);
     for (int64_t i = 0; i < n; ++i)
-      round(full, &z[static_cast<size_t>(i * d)], at + i, kFloatSlack * static_cast<double>(norm[static_cast<size_t>(at + i)]));
+      round(full, &z[static_cast<size_t>(i * d)], at + i,
+            kFloatSlack * static_cast<double>(norm[static_cast<size_t>(at + i)]));
   }
 }
 
@@ -155,7 +160,9 @@ void KnnTable::encode(const KnnPlan& plan, int32_t bias) {
   std::iota(order.begin(), order.end(), int64_t{0});
   norm.resize(static_cast<size_t>(rows.n));
   if (!plan.codes) return;
-  const auto step_of = [&](KnnCodes& codes) { codes.step = codes.step > 0 ? codes.step / static_cast<float>(bias - 1) : 1.0f; };
+  const auto step_of = [&](KnnCodes& codes) {
+    codes.step = codes.step > 0 ? codes.step / static_cast<float>(bias - 1) : 1.0f;
+  };
   full.prepare(rows.n, rows.d);
   step_of(full);
   if (!plan.basis.empty()) {
@@ -183,9 +190,8 @@ void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<
   parallel_for(rows.n, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) place[static_cast<size_t>(i)] = tree.place_of(codes.row(i));
   });
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)];
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)]; });
   permute_column(place, order);
   permute(plan);
 }
@@ -196,7 +202,8 @@ void KnnTable::finish(const KnnPlan& plan) {
       std::vector<float> z(static_cast<size_t>((end - begin) * rows.d));
       centre_rows(rows, order.data() + begin, 0, end - begin, {plan.mean.data(), plan.gain}, z.data());
       for (int64_t i = begin; i < end; ++i)
-        norm[static_cast<size_t>(i)] = static_cast<float>(norm_of(&z[static_cast<size_t>((i - begin) * rows.d)], rows.d) * 1.000001);
+        norm[static_cast<size_t>(i)] =
+            static_cast<float>(norm_of(&z[static_cast<size_t>((i - begin) * rows.d)], rows.d) * 1.000001);
     });
   }
   for (int64_t b = 0; b < blocks(); ++b) {

@@ -12,11 +12,11 @@ constexpr int64_t kKnnBlock = 960;  // rows of a block; the last one may be shor
 
 struct KnnPlan {
   KnnMetric metric = KnnMetric::squared_distance;
-  std::vector<double> mean;   // (d,), zeros for inner products
-  double gain = 1;            // brings centred rows to a size float32 squares hold
-  bool codes = false;         // else floats
-  bool ordered = false;       // near rows beside each other, so that bounds get tight early
-  std::vector<float> basis;   // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
+  std::vector<double> mean;  // (d,), zeros for inner products
+  double gain = 1;           // brings centred rows to a size float32 squares hold
+  bool codes = false;        // else floats
+  bool ordered = false;      // near rows beside each other, so that bounds get tight early
+  std::vector<float> basis;  // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
 };
 
 struct AlignedFree {
@@ -62,19 +62,20 @@ struct KnnTable {
   std::vector<float> norm;     // |z| by position
   std::vector<float> block_norm;
   KnnCodes full, prefix;
-  double rest_mean = 0;        // of the norm outside the basis
+  double rest_mean = 0;  // of the norm outside the basis
 
   int64_t n() const { return rows.n; }
   int64_t blocks() const { return (rows.n + kKnnBlock - 1) / kKnnBlock; }
   int64_t block_size(int64_t block) const;
   const KnnCodes& first(const KnnPlan& plan) const { return plan.basis.empty() ? full : prefix; }
 
-  void measure(const KnnPlan& plan);                       // code steps from a sample of the rows
-  void measure_like(const KnnTable& other);                // or those of the other side
-  void encode(const KnnPlan& plan, int32_t bias);          // in row order
-  void reorder(const KnnPlan& plan, KnnTree* tree);        // by bisection; the tree is handed out for queries
-  void reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& place);  // as another table's tree says
-  void finish(const KnnPlan& plan);                        // block maxima
+  void measure(const KnnPlan& plan);                 // code steps from a sample of the rows
+  void measure_like(const KnnTable& other);          // or those of the other side
+  void encode(const KnnPlan& plan, int32_t bias);    // in row order
+  void reorder(const KnnPlan& plan, KnnTree* tree);  // by bisection; the tree is handed out for queries
+  void reorder_by(const KnnPlan& plan, const KnnTree& tree,
+                  std::vector<int64_t>& place);  // as another table's tree says
+  void finish(const KnnPlan& plan);              // block maxima
 
  private:
   void permute(const KnnPlan& plan);

@@ -72,14 +72,12 @@ void dot_codes(const KnnCodePairs& p, int32_t* out) {
     __m512i even = _mm512_setzero_si512(), odd = even;
     int64_t k = 0;
     for (; k + 128 <= p.width; k += 128) {
-      even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(a + k),
-                                 _mm512_xor_si512(_mm512_loadu_si512(b + k), flip));
+      even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(a + k), _mm512_xor_si512(_mm512_loadu_si512(b + k), flip));
       odd = _mm512_dpbusd_epi32(odd, _mm512_loadu_si512(a + k + 64),
                                 _mm512_xor_si512(_mm512_loadu_si512(b + k + 64), flip));
     }
     if (k < p.width)
-      even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(a + k),
-                                 _mm512_xor_si512(_mm512_loadu_si512(b + k), flip));
+      even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(a + k), _mm512_xor_si512(_mm512_loadu_si512(b + k), flip));
     out[i] = _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
   }
 }

@@ -19,12 +19,17 @@ ASKED = 128  # rows of the sample whose neighbourhoods are measured
 PREFIXES = (64, 128, 256)
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
 
-# Nanoseconds on one core of a 2.6 GHz server: per pair and coordinate, per pair; the ratios are
-# what counts.
-TILE = {"amx": (0.0005, 0.03), "vnni": (0.0055, 0.12), "bytes": (0.02, 0.6)}
+# Nanoseconds on one core of a 2.6 GHz server; only their ratios count.
+TILE = {  # per pair and coordinate, per pair: by kernel, "bytes" by instruction set
+    "amx": (0.0006, 0.08),
+    "vnni": (0.0047, 0.06),
+    "bytes 4": (0.0077, 0.95),
+    "bytes 3": (0.0090, 0.95),
+    "bytes 2": (0.135, 0.2),
+}
+FLOATS = {4: 0.0128, 3: 0.0224, 2: 0.059}  # per pair and dimension, by instruction set
 DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
-EXACT_KEY = 180.0  # a pair computed in float64, 512 dimensions
-FLOATS = {4: 0.0125, 3: 0.025, 2: 0.12}  # per pair and dimension, by instruction set
+EXACT_KEY = 150.0  # a pair computed exactly, 512 dimensions
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,9 @@ class Sample:
     def cheapest(self) -> Plan:
         """By the time a pair would take."""
         d = self.z.shape[1]
-        per_coordinate, per_pair = TILE[self.kernel]
+        isa = _core.isa()
+        kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {isa}"
+        per_coordinate, per_pair = TILE[kernel]
         exact, dot = EXACT_KEY * d / 512, DOT_CODES[self.kernel] * d / 512
         mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
         lost = self._lost(mixed, d)
@@ -127,7 +134,7 @@ class Sample:
             lost *= float(np.linalg.norm(self.z, axis=1).max())
         last = self._survivors(self.far, lost) * exact
         costs = [
-            (FLOATS[_core.isa()] * d + self._survivors(self.far, 1e-4) * exact, 0, self.plain()),
+            (FLOATS[isa] * d + self._survivors(self.far, 1e-4) * exact, 0, self.plain()),
             (per_coordinate * d + per_pair + last, 1, self.coded()),
         ]
         for width, basis, kept in self.prefixes():
