@@ -201,16 +201,14 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "what", nargs="*", default=["clustered", "gaussian", "near_duplicates"], choices=BENCHES
-    )
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--json")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         return child(args.child)
     results = []
-    for what in args.what:
+    for what in args.what or ["clustered", "gaussian", "near_duplicates"]:
         found = BENCHES[what]()
         for row in found if isinstance(found, list) else [found]:
             results.append(row)

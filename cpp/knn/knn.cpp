@@ -298,10 +298,4 @@ void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   });
 }
 
-std::vector<KnnPair> KnnSearch::take_pairs() {
-  std::sort(pairs_.begin(), pairs_.end(),
-            [](const KnnPair& a, const KnnPair& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
-  return std::move(pairs_);
-}
-
 }  // namespace tamis

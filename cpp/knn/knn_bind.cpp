@@ -82,20 +82,6 @@ void add_constructor(Class& c) {
         py::arg("codes"), py::arg("ordered"), py::arg("basis"));
 }
 
-py::tuple take_pairs(tamis::KnnSearch& search) {
-  const auto pairs = search.take_pairs();
-  const size_t n = pairs.size();
-  std::vector<int64_t> ends(2 * n);
-  std::vector<double> keys(n);
-  for (size_t i = 0; i < n; ++i) {
-    ends[2 * i] = pairs[i].left;
-    ends[2 * i + 1] = pairs[i].right;
-    keys[i] = pairs[i].key;
-  }
-  return py::make_tuple(tamis::to_numpy(std::move(ends), {static_cast<int64_t>(n), 2}),
-                        tamis::to_numpy(std::move(keys)));
-}
-
 }  // namespace
 
 void bind_knn(py::module_& m) {
@@ -109,6 +95,13 @@ void bind_knn(py::module_& m) {
     TAMIS_CHECK(pairs.shape[1] == 2, "greedy_keep: pairs must have shape (P, 2)");
     const py::gil_scoped_release release;
     tamis::greedy_keep(pairs.data, pairs.shape[0], keep.data);
+  });
+  m.def("nearest_kept", [](View<const int64_t, 2> pairs, View<const double, 1> keys, View<const uint8_t, 1> keep,
+                           View<int64_t, 1> kept, View<double, 1> apart) {
+    TAMIS_CHECK(pairs.size() == 2 * keys.size() && kept.size() == keep.size() && apart.size() == keep.size(),
+                "nearest_kept: shapes differ");
+    const py::gil_scoped_release release;
+    tamis::nearest_kept(pairs.data, keys.data, keys.size(), keep.data, kept.data, apart.data);
   });
   m.def("group_pairs", [](View<const int64_t, 2> pairs, View<int64_t, 1> group) {
     TAMIS_CHECK(pairs.shape[1] == 2, "group_pairs: pairs must have shape (P, 2)");
@@ -131,5 +124,10 @@ void bind_knn(py::module_& m) {
     const py::gil_scoped_release release;
     s.write_neighbours(keys.data, indices.data);
   });
-  c.def("take_pairs", &take_pairs);
+  c.def_property_readonly("n_pairs", &tamis::KnnSearch::n_pairs);
+  c.def("write_pairs", [](tamis::KnnSearch& s, View<int64_t, 2> ends, View<double, 1> keys) {
+    TAMIS_CHECK(keys.size() == s.n_pairs() && ends.size() == 2 * keys.size(), "write_pairs: outputs must fit n_pairs");
+    const py::gil_scoped_release release;
+    s.write_pairs(ends.data, keys.data);
+  });
 }

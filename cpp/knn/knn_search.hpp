@@ -20,6 +20,9 @@ struct KnnPair {
 
 // Over pairs ascending by (left, right): a row that is kept drops the later rows it is paired with. `keep`: ones.
 void greedy_keep(const int64_t* pairs, int64_t n_pairs, uint8_t* keep);
+// For each row that is not kept the nearest kept one it is paired with, the lower of equals. `kept`: -1 each.
+void nearest_kept(const int64_t* pairs, const double* keys, int64_t n_pairs, const uint8_t* keep, int64_t* kept,
+                  double* apart);
 // group[i]: the first row that row i hangs together with.
 void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* group);
 
@@ -34,7 +37,8 @@ class KnnSearch {
   int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
   void run(int64_t begin, int64_t end);
   void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
-  std::vector<KnnPair> take_pairs();                      // ascending by (left, right); ends the search
+  int64_t n_pairs() const { return static_cast<int64_t>(pairs_.size()); }
+  void write_pairs(int64_t* ends, double* keys);  // (n_pairs, 2), ascending; ends the search
 
   // A radius search drops all pairs once it has found more than this.
   void set_most_pairs(int64_t most) { most_pairs_ = most; }

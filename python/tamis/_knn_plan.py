@@ -159,13 +159,14 @@ class Sample:
 
     def basis(self, width: int) -> Array:
         """About the `width` leading directions, most important first."""
+        # matrix products as far as possible: LAPACK's small threaded calls crawl on busy machines
         covariance = (self.z.T @ self.z).astype(np.float64)
         covariance /= max(np.trace(covariance), 1e-30)
         found = self.rng.standard_normal((self.z.shape[1], width))
         for _ in range(2):
             found = _orthonormal(covariance @ found)
         order = np.linalg.eigh(found.T @ covariance @ found)[1][:, ::-1]
-        return np.asarray(_orthonormal(found @ order))
+        return np.asarray(found @ order)
 
 
 def _orthonormal(columns: Array) -> Array:

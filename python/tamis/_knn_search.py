@@ -187,8 +187,9 @@ def within(
         return np.empty((0, 2), np.int64), np.empty(0)
     found = search(rows, queries, k=0, radius=radius, dots=False)
     run(found, progress, title, most_pairs)
-    pairs, keys = found.take_pairs()
-    return np.asarray(pairs), np.asarray(keys)
+    pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
+    found.write_pairs(pairs, keys)
+    return pairs, keys
 
 
 def within_cosine(
@@ -204,8 +205,11 @@ def within_cosine(
     pairs, keys = within(
         kept, None, 2 * threshold, progress=progress, title=title, most_pairs=most_pairs
     )
-    pairs, distances = at[pairs], 0.5 * keys
-    if threshold < 1 or len(rows.zeros) == 0:
+    distances = np.multiply(keys, 0.5, out=keys)
+    if len(rows.zeros) == 0:
+        return pairs, distances
+    pairs = at[pairs]
+    if threshold < 1:
         return pairs, distances
     n, zeros = len(rows.x), rows.zeros
     if most_pairs is not None and len(zeros) * n > most_pairs:

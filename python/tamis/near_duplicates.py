@@ -265,12 +265,6 @@ def _some(rows: Rows, which: Array) -> Rows:
 
 def _nearest_keeper(pairs: Array, distances: Array, kept: Array) -> tuple[Array, Array]:
     """For every row the nearest kept row it is paired with (-1: none), and how far that is."""
-    ends = np.concatenate([pairs, pairs[:, ::-1]])
-    far = np.concatenate([distances, distances])
-    wanted = kept[ends[:, 0]] & ~kept[ends[:, 1]]
-    ends, far = ends[wanted], far[wanted]
-    order = np.lexsort((ends[:, 0], far, ends[:, 1]))
-    rows, first = np.unique(ends[order, 1], return_index=True)
     keeper, apart = np.full(len(kept), -1), np.full(len(kept), np.nan)
-    keeper[rows], apart[rows] = ends[order[first], 0], far[order[first]]
+    _core.nearest_kept(pairs, distances, kept.view(np.uint8), keeper, apart)
     return keeper, apart
