@@ -119,7 +119,6 @@ def brain_find_unique(far: np.ndarray, count: int) -> tuple[list[int], float]:
     def kept_at(threshold):
         return brain_keep([np.flatnonzero(row <= threshold).tolist() for row in far])
 
-    n = len(far)
     low, high, threshold, last = 0.0, None, 1.0, None
     while True:
         keep = kept_at(threshold)
@@ -132,7 +131,24 @@ def brain_find_unique(far: np.ndarray, count: int) -> tuple[list[int], float]:
         else:
             low = threshold
             threshold = 2 * threshold if high is None else (threshold + high) / 2
-        assert n > 0
+
+
+def brain_leaks(x: np.ndarray, splits: np.ndarray, threshold: float) -> list[int]:
+    """Rows of leaks: keepers and the duplicates assigned to them that are of another split."""
+    from sklearn.preprocessing import normalize
+
+    far = brain_distances(x)
+    np.fill_diagonal(far, np.inf)
+    keep = brain_keep([np.flatnonzero(row <= threshold).tolist() for row in far])
+    duplicates = np.setdiff1d(np.arange(len(x)), keep)
+    centred = x - x.mean(0)
+    keepers = normalize(centred[keep] - centred[keep].mean(0))
+    leaked: set[int] = set()
+    for row in duplicates:  # the query is neither centred again nor normalised
+        keeper = keep[int(np.argmin(((keepers - centred[row]) ** 2).sum(1)))]
+        if splits[row] != splits[keeper]:
+            leaked |= {int(row), int(keeper)}
+    return sorted(leaked)
 
 
 def brain_representativeness(x: np.ndarray, method: str = "cluster-center", centres: int = 20):

@@ -170,6 +170,15 @@ class TestLeaks:
             == found.pairs.tolist()
         )
 
+    def test_brain(self):
+        pytest.importorskip("sklearn")
+        x, splits = rows(250, 10), np.random.default_rng(1).integers(0, 3, 250)
+        for threshold in (0.02, 0.1, 0.3):
+            wanted = reference.brain_leaks(x, splits, threshold)
+            found = tamis.leaks(x, splits, threshold=threshold, compat="brain")
+            assert found.rows.tolist() == wanted
+            assert set(wanted) <= set(tamis.leaks(x, splits, threshold=threshold).rows.tolist())
+
     def test_pairs_that_brain_misses(self):
         x = np.array([[0.0, 1], [0.02, 1], [-0.02, 1], [0, -3]], np.float32)
         splits = ["a", "a", "b", "c"]
@@ -186,6 +195,13 @@ class TestLeaks:
         found = tamis.leaks(x, other=other, threshold=1.0, metric="euclidean")
         wide = reference.keys(other, x)
         assert found.pairs.tolist() == np.argwhere(wide <= 1.0).tolist()
+
+    def test_brain_on_real_embeddings(self):
+        pytest.importorskip("sklearn")
+        x = reference.embeddings("pool_512.npy")[:1500]
+        splits = np.arange(len(x)) % 3
+        found = tamis.leaks(x, splits, threshold=0.1, compat="brain")
+        assert found.rows.tolist() == reference.brain_leaks(x, splits, 0.1)
 
     def test_errors(self):
         with pytest.raises(TypeError, match="leaks: give either splits or other"):
