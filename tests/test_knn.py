@@ -321,7 +321,9 @@ def test_real_embeddings(use_filter, name, metric, way):
 
 
 class TestFaiss:
-    faiss = pytest.importorskip("faiss")
+    @pytest.fixture(autouse=True)
+    def peer(self):
+        self.faiss = pytest.importorskip("faiss")
 
     @pytest.mark.parametrize("metric", METRICS)
     def test_flat_has_full_recall(self, metric):

@@ -7,7 +7,7 @@
 //   out = precision[at], score[at]                                        # 0 from the first `at` past the end on
 //
 // Bitwise pycocotools' accumulate. Only true positives change the curve: between two of them precision can but fall,
-// so a detection without a candidate costs one addition. -1 where a class has no regular ground truth in the area.
+// so a detection that matches nothing costs one addition a cap. -1 where a class has no regular ground truth in the area.
 // Outputs are C-ordered: precision and scores (T, R, K, A, M), recall (T, K, A, M).
 #pragma once
 #include <cstdint>
@@ -20,8 +20,10 @@ struct CurveProblem {
   const int32_t* rank;        // (n_dets,) place within image and category
   const double* score;        // (n_dets,) descending within a category
   const uint8_t* outside;     // (A, n_dets) the detection itself lies outside the area range
-  const int32_t* row;         // (n_dets,) row in `match`, -1: matches nothing
-  const int32_t* match;       // (rows, A, T) ground truth or -1
+  const int32_t* row;         // the matches, as the matching room gives them
+  const int64_t* first;
+  const int32_t* gt;
+  const uint64_t* at;
   const uint8_t* gt_ignore;   // (A, n_gts)
   const uint8_t* gt_counts;   // (n_gts,) 0: a match to it counts as none (id 0). Null: all count
   const int64_t* n_regular;   // (K, A) ground truths that are not ignored

@@ -23,14 +23,16 @@ TAMIS_HD int64_t needed_for_recall(double threshold, int64_t n_regular) {
   return count;
 }
 
-// How a detection counts at one threshold. `match`: ground truth or -1.
+// How a detection counts: bit t for threshold t. In neither: as a false positive.
 struct Verdict {
-  bool tp, fp;
+  uint64_t tp, ignored;
 };
-TAMIS_HD Verdict judge(int32_t match, const uint8_t* gt_ignore, const uint8_t* gt_counts, bool outside) {
-  const bool matched = match >= 0 && (gt_counts == nullptr || gt_counts[match] != 0);
-  const bool ignored = (match >= 0 && gt_ignore[match] != 0) || (!matched && outside);
-  return {matched && !ignored, !matched && !ignored};
+// One match more: at the thresholds `bits` to a ground truth that is ignored, or counts as none.
+TAMIS_HD void judge_match(uint64_t bits, bool gt_ignored, bool gt_counts, uint64_t* matched, Verdict* verdict) {
+  if (gt_ignored) verdict->ignored |= bits;
+  if (!gt_counts) return;
+  if (!gt_ignored) verdict->tp |= bits;
+  *matched |= bits;
 }
 
 }  // namespace tamis::TAMIS_ISA

@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -12,10 +13,9 @@ namespace tamis {
 namespace {
 
 bool contiguous(const std::vector<int64_t>& shape, const int64_t* strides) {
-  if (strides == nullptr) return true;
+  if (strides == nullptr || std::count(shape.begin(), shape.end(), 0) > 0) return true;
   int64_t expected = 1;
   for (size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] == 0) return true;
     if (shape[i] != 1 && strides[i] != expected) return false;
     expected *= shape[i];
   }
@@ -69,12 +69,16 @@ bool Exported::open_buffer(py::handle source, bool writable) {
 }
 
 bool Exported::open_dlpack(py::handle source, bool writable) {
+  // Callers run on the exporter's current stream, so a device array needs no wait: stream -1.
+  const auto device = source.attr("__dlpack_device__")().cast<std::pair<int32_t, int32_t>>();
+  py::object stream = py::none();
+  if (device.first == dlpack::kCuda || device.first == dlpack::kCudaManaged) stream = py::int_(-1);
   py::object capsule;
   try {
-    capsule = source.attr("__dlpack__")(py::arg("max_version") = py::make_tuple(1, 0));
+    capsule = source.attr("__dlpack__")(py::arg("stream") = stream, py::arg("max_version") = py::make_tuple(1, 0));
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_TypeError)) throw;
-    capsule = source.attr("__dlpack__")();  // an exporter from before DLPack 1.0
+    capsule = source.attr("__dlpack__")(py::arg("stream") = stream);  // an exporter from before DLPack 1.0
   }
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
     auto* held = static_cast<dlpack::ManagedVersioned*>(

@@ -33,6 +33,10 @@ struct Job {
   std::atomic<bool> failed{false};
   std::mutex mutex{};
   std::exception_ptr error{};
+  std::chrono::steady_clock::time_point last_poll = std::chrono::steady_clock::now();
+
+  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f)
+      : n(n), grain(grain), f(f) {}
 
   bool step() {
     const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
@@ -47,30 +51,36 @@ struct Job {
     failed.store(true, std::memory_order_relaxed);
   }
 
-  void work() {
-    try {
-      while (step()) {
-      }
-    } catch (...) {
-      fail();
-    }
+  // Only the calling thread may ask Python; the others see that the job has failed.
+  void check(bool caller) {
+    if (failed.load(std::memory_order_relaxed)) throw Interrupted{};
+    if (!caller) return;
+    const auto now = std::chrono::steady_clock::now();
+    const auto poll = interrupt_poll.load(std::memory_order_relaxed);
+    if (now - last_poll < kPollEvery || poll == nullptr) return;
+    last_poll = now;
+    if (poll()) throw Interrupted{};
   }
 
-  void work_and_poll() {
-    try {
-      auto last = std::chrono::steady_clock::now();
-      while (step()) {
-        const auto now = std::chrono::steady_clock::now();
-        const auto poll = interrupt_poll.load(std::memory_order_relaxed);
-        if (now - last < kPollEvery || poll == nullptr) continue;
-        last = now;
-        if (poll()) throw Interrupted{};
-      }
-    } catch (...) {
-      fail();
-    }
-  }
+  void work(bool caller);
 };
+
+struct Here {  // the job that this thread is working on
+  Job* job = nullptr;
+  bool caller = false;
+};
+thread_local Here here;
+
+void Job::work(bool caller) {
+  const Here outer = here;
+  here = {this, caller};
+  try {
+    while (step()) check(caller);
+  } catch (...) {
+    fail();
+  }
+  here = outer;
+}
 
 }  // namespace
 
@@ -83,19 +93,23 @@ void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memor
 
 void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
 
+void check_interrupt() {
+  if (here.job != nullptr) here.job->check(here.caller);
+}
+
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
   if (n <= 0) return;
   grain = std::max<int64_t>(1, grain);
-  Job job{n, grain, f};
+  Job job(n, grain, f);
   const int64_t helpers = std::min<int64_t>(num_threads(), (n + grain - 1) / grain) - 1;
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(helpers));
   try {
-    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] { job.work(); });
+    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] { job.work(false); });
   } catch (const std::system_error&) {
     // no more threads to be had: the ones there are do the work
   }
-  job.work_and_poll();
+  job.work(true);
   for (auto& t : threads) t.join();
   if (job.error) std::rethrow_exception(job.error);
 }

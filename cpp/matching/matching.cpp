@@ -11,32 +11,37 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
+constexpr int64_t kDetsAtOnce = 1 << 14;
+constexpr int64_t kDetsPerCheck = 256;  // one image and class can hold enough boxes for minutes
 
-// Ground truths of one image and class stand together, as columns.
+// Ground truths of one image and class stand together, as columns; groups come image by image, as detections mostly
+// do in memory.
 struct Groups {
-  std::vector<int64_t> gt;                // gt indices, by category, image, input order
-  std::vector<int64_t> gt_bounds;         // (groups + 1)
-  std::vector<int64_t> category_bounds;   // (categories + 1) bounds of groups
+  std::vector<int64_t> gt;            // gt indices, by image, category, input order
+  std::vector<int64_t> gt_bounds;     // (groups + 1)
+  std::vector<int32_t> category;      // (groups,)
+  std::vector<int64_t> image_bounds;  // (images + 1) bounds of groups
   std::vector<double> x1, y1, x2, y2, area;
   std::vector<uint8_t> crowd;
-  std::vector<int64_t> det_bounds;        // (groups + 1)
-  std::vector<int64_t> det;               // kept places, best score first
+  std::vector<int64_t> det_bounds;    // (groups + 1)
+  std::vector<int64_t> det;           // kept places, best score first
 
-  int64_t count() const { return static_cast<int64_t>(gt_bounds.size()) - 1; }
+  int64_t count() const { return static_cast<int64_t>(category.size()); }
 };
 
 void group_gts(const MatchProblem& p, Groups& groups) {
   std::vector<int64_t> splits;
-  groups.gt =
-      order_by_group(p.n_gts, p.gt_category, p.gt_image, p.n_categories, p.n_images, splits);
+  groups.gt = order_by_group(p.n_gts, p.gt_image, p.gt_category, p.n_images, p.n_categories, splits);
   const int64_t n = static_cast<int64_t>(groups.gt.size());
-  groups.category_bounds.assign(1, 0);
-  for (int64_t k = 0; k < p.n_categories; ++k) {
-    for (int64_t i = splits[size_t(k)]; i < splits[size_t(k) + 1]; ++i)
-      if (i == splits[size_t(k)] ||
-          p.gt_image[groups.gt[size_t(i)]] != p.gt_image[groups.gt[size_t(i) - 1]])
-        groups.gt_bounds.push_back(i);
-    groups.category_bounds.push_back(static_cast<int64_t>(groups.gt_bounds.size()));
+  groups.image_bounds.assign(1, 0);
+  for (int64_t image = 0; image < p.n_images; ++image) {
+    for (int64_t i = splits[size_t(image)]; i < splits[size_t(image) + 1]; ++i) {
+      const int32_t category = p.gt_category[groups.gt[size_t(i)]];
+      if (i > splits[size_t(image)] && category == groups.category.back()) continue;
+      groups.category.push_back(category);
+      groups.gt_bounds.push_back(i);
+    }
+    groups.image_bounds.push_back(groups.count());
   }
   groups.gt_bounds.push_back(n);
   for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area})
@@ -55,81 +60,100 @@ void group_gts(const MatchProblem& p, Groups& groups) {
 
 // Hands each kept detection to the group of its image and class, where there is one.
 void group_dets(const MatchProblem& p, Groups& groups) {
-  std::vector<int32_t> group_of(size_t(p.n_kept), -1);
-  std::vector<int64_t> counts(size_t(groups.count()), 0);
-  const int64_t grain = std::max<int64_t>(1, p.n_categories / (16 * num_threads()));
-  parallel_for(p.n_categories, grain, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> group_at(size_t(p.n_images), -1);
-    for (int64_t k = begin; k < end; ++k) {
-      const int64_t first = groups.category_bounds[size_t(k)], last = groups.category_bounds[size_t(k) + 1];
-      const auto image_of = [&](int64_t g) {
-        return size_t(p.gt_image[groups.gt[size_t(groups.gt_bounds[size_t(g)])]]);
-      };
-      for (int64_t g = first; g < last; ++g) group_at[image_of(g)] = static_cast<int32_t>(g);
-      for (int64_t i = p.det_splits[k]; i < p.det_splits[k + 1]; ++i) {
-        const int32_t g = group_at[size_t(p.det_image[p.det_index[i]])];
-        group_of[size_t(i)] = g;
-        if (g >= 0) ++counts[size_t(g)];
-      }
-      for (int64_t g = first; g < last; ++g) group_at[image_of(g)] = -1;
+  std::vector<int32_t> group_of(size_t(p.n_dets), -1);  // by input index: in memory order
+  parallel_for(p.n_dets, kDetsAtOnce, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int32_t image = p.det_image[i];
+      if (image < 0) continue;
+      for (int64_t g = groups.image_bounds[size_t(image)]; g < groups.image_bounds[size_t(image) + 1]; ++g)
+        if (groups.category[size_t(g)] == p.det_category[i]) group_of[size_t(i)] = static_cast<int32_t>(g);
     }
   });
-  groups.det_bounds.assign(1, 0);
-  for (const int64_t c : counts) groups.det_bounds.push_back(groups.det_bounds.back() + c);
+  groups.det_bounds.assign(size_t(groups.count()) + 1, 0);
+  for (int64_t i = 0; i < p.n_kept; ++i) {
+    const int32_t g = group_of[size_t(p.det_index[i])];
+    if (g >= 0) ++groups.det_bounds[size_t(g) + 1];
+  }
+  for (size_t g = 1; g < groups.det_bounds.size(); ++g) groups.det_bounds[g] += groups.det_bounds[g - 1];
   groups.det.resize(size_t(groups.det_bounds.back()));
   std::vector<int64_t> next(groups.det_bounds.begin(), groups.det_bounds.end() - 1);
-  for (size_t i = 0; i < group_of.size(); ++i)
-    if (group_of[i] >= 0) groups.det[size_t(next[size_t(group_of[i])]++)] = static_cast<int64_t>(i);
+  for (int64_t i = 0; i < p.n_kept; ++i) {
+    const int32_t g = group_of[size_t(p.det_index[i])];
+    if (g >= 0) groups.det[size_t(next[size_t(g)]++)] = i;
+  }
 }
 
-// The rows of a run of groups, kept apart until all are there so that their order does not depend on threads.
-struct Rows {
-  std::vector<int64_t> place;  // of the kept detection
+// The matches of a run of groups, kept apart until all are there so that their order does not depend on threads.
+struct Run {
+  std::vector<int64_t> place;    // of each kept detection that matches
+  std::vector<int64_t> entries;  // their number
   std::vector<int32_t> gt;
-};
+  std::vector<uint64_t> at;
 
-struct Scratch {
-  std::vector<double> boxes, iou, best;
-  std::vector<uint8_t> claims, ignore, taken;
-  std::vector<int32_t> candidates, matched_det, matched_gt;
-};
-
-void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lowest, Scratch& s,
-               Rows& rows) {
-  const int64_t gt_first = groups.gt_bounds[size_t(g)], n_gts = groups.gt_bounds[size_t(g) + 1] - gt_first;
-  const int64_t det_first = groups.det_bounds[size_t(g)], n_dets = groups.det_bounds[size_t(g) + 1] - det_first;
-  if (n_dets == 0) return;
-  const int64_t cells = p.n_areas * p.n_thresholds;
-  s.boxes.resize(size_t(4 * n_dets));
-  s.claims.resize(size_t(n_dets));
-  for (int64_t d = 0; d < n_dets; ++d) {
-    const int64_t i = p.det_index[groups.det[size_t(det_first + d)]];
-    std::copy_n(p.det_boxes + 4 * i, 4, s.boxes.begin() + 4 * d);
-    s.claims[size_t(d)] = p.det_claims == nullptr || p.det_claims[i] != 0;
+  void add(int64_t kept, int64_t n, const int64_t* gt_index, const int32_t* local, const uint64_t* words, int64_t cells) {
+    if (n == 0) return;
+    place.push_back(kept);
+    entries.push_back(n);
+    for (int64_t i = 0; i < n; ++i) gt.push_back(static_cast<int32_t>(gt_index[local[i]]));
+    at.insert(at.end(), words, words + n * cells);
   }
+};
+
+// What one group needs besides its columns, reused from group to group.
+struct Scratch {
+  std::vector<double> iou;
+  std::vector<uint8_t> ignore;
+  std::vector<int32_t> candidates, gt;
+  std::vector<uint64_t> taken, reach, free, chosen, at;
+
+  void attach(MatchGroup& group) {
+    const size_t n = size_t(group.n_gts), cells = size_t(group.n_areas * words_for(group.n_thresholds));
+    iou.resize(n);
+    candidates.resize(n);
+    gt.resize(n);
+    reach.resize(n);
+    free.resize(n);
+    chosen.resize(n * cells);
+    at.resize(n * cells);
+    taken.assign(n * cells, 0);
+    group.iou = iou.data();
+    group.candidates = candidates.data();
+    group.reach = reach.data();
+    group.free = free.data();
+    group.chosen = chosen.data();
+    group.taken = taken.data();
+  }
+};
+
+void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lowest, Scratch& s, Run& run) {
+  const int64_t gt_first = groups.gt_bounds[size_t(g)], n_gts = groups.gt_bounds[size_t(g) + 1] - gt_first;
+  const int64_t det_first = groups.det_bounds[size_t(g)], det_last = groups.det_bounds[size_t(g) + 1];
+  if (det_first == det_last) return;
+  const int64_t* gt_index = groups.gt.data() + gt_first;
   s.ignore.resize(size_t(p.n_areas * n_gts));
   for (int64_t a = 0; a < p.n_areas; ++a)
-    for (int64_t i = 0; i < n_gts; ++i)
-      s.ignore[size_t(a * n_gts + i)] = p.gt_ignore[a * p.n_gts + groups.gt[size_t(gt_first + i)]];
-  s.iou.resize(size_t(n_gts));
-  s.candidates.resize(size_t(n_gts));
-  s.best.resize(size_t(p.n_thresholds));
-  s.taken.assign(size_t(n_gts * cells), 0);
-  s.matched_det.resize(size_t(n_dets));
-  s.matched_gt.resize(size_t(n_dets * cells));
-  const MatchGroup group{n_dets, n_gts, p.n_areas, p.n_thresholds, s.boxes.data(), nullptr, s.claims.data(),
-                         groups.x1.data() + gt_first, groups.y1.data() + gt_first,
-                         groups.x2.data() + gt_first, groups.y2.data() + gt_first,
-                         groups.area.data() + gt_first, groups.crowd.data() + gt_first,
-                         s.ignore.data(), p.thresholds, lowest, s.iou.data(), s.candidates.data(),
-                         s.taken.data(), s.best.data()};
-  int64_t n_matched = 0;
-  match_group(group, s.matched_det.data(), s.matched_gt.data(), &n_matched);
-  for (int64_t r = 0; r < n_matched; ++r)
-    rows.place.push_back(groups.det[size_t(det_first + s.matched_det[size_t(r)])]);
-  for (int64_t c = 0; c < n_matched * cells; ++c) {
-    const int32_t local = s.matched_gt[size_t(c)];
-    rows.gt.push_back(local < 0 ? -1 : static_cast<int32_t>(groups.gt[size_t(gt_first + local)]));
+    for (int64_t i = 0; i < n_gts; ++i) s.ignore[size_t(a * n_gts + i)] = p.gt_ignore[a * p.n_gts + gt_index[i]];
+  MatchGroup group{};
+  group.n_gts = n_gts;
+  group.n_areas = p.n_areas;
+  group.n_thresholds = p.n_thresholds;
+  group.x1 = groups.x1.data() + gt_first;
+  group.y1 = groups.y1.data() + gt_first;
+  group.x2 = groups.x2.data() + gt_first;
+  group.y2 = groups.y2.data() + gt_first;
+  group.area = groups.area.data() + gt_first;
+  group.crowd = groups.crowd.data() + gt_first;
+  group.ignore = s.ignore.data();
+  group.thresholds = p.thresholds;
+  group.lowest_threshold = lowest;
+  s.attach(group);
+  for (int64_t d = det_first; d < det_last; ++d) {
+    if ((d - det_first) % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
+    const int64_t kept = groups.det[size_t(d)], i = p.det_index[kept];
+    int64_t n = 0;
+    match_next(group, {p.det_boxes + 4 * i, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0},
+               s.gt.data(), s.at.data(), &n);
+    run.add(kept, n, gt_index, s.gt.data(), s.at.data(), p.n_areas * words_for(p.n_thresholds));
   }
 }
 
@@ -151,22 +175,23 @@ Matches match_detections(const MatchProblem& p) {
   group_gts(p, groups);
   group_dets(p, groups);
   const double lowest = lowest_threshold(p.thresholds, p.n_thresholds);
-  const int64_t runs = (groups.count() + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  std::vector<Rows> rows{size_t(runs)};
+  const int64_t n_runs = (groups.count() + kGroupsAtOnce - 1) / kGroupsAtOnce;
+  std::vector<Run> runs{size_t(n_runs)};
   parallel_for(groups.count(), kGroupsAtOnce, [&](int64_t begin, int64_t end) {
     Scratch scratch;
     for (int64_t g = begin; g < end; ++g)
-      match_one(p, groups, g, lowest, scratch, rows[size_t(begin / kGroupsAtOnce)]);
+      match_one(p, groups, g, lowest, scratch, runs[size_t(begin / kGroupsAtOnce)]);
   });
   Matches matches;
   matches.row.assign(size_t(p.n_kept), -1);
-  size_t cells = 0;
-  for (const Rows& run : rows) cells += run.gt.size();
-  matches.gt.reserve(cells);
-  int32_t next = 0;
-  for (Rows& run : rows) {
-    for (const int64_t place : run.place) matches.row[size_t(place)] = next++;
+  matches.first.assign(1, 0);
+  for (Run& run : runs) {
+    for (size_t r = 0; r < run.place.size(); ++r) {
+      matches.row[size_t(run.place[r])] = static_cast<int32_t>(matches.first.size()) - 1;
+      matches.first.push_back(matches.first.back() + run.entries[r]);
+    }
     matches.gt.insert(matches.gt.end(), run.gt.begin(), run.gt.end());
+    matches.at.insert(matches.at.end(), run.at.begin(), run.at.end());
     run = {};
   }
   return matches;
@@ -184,29 +209,27 @@ void coco_iou(const double* dets, int64_t n_dets, const double* gts, int64_t n_g
 }
 
 void match_given(const GivenProblem& p, int32_t* out) {
-  const int64_t cells = p.n_areas * p.n_thresholds;
-  std::vector<int32_t> candidates(size_t(p.n_gts)), det(size_t(p.n_dets)), gt(size_t(p.n_dets * cells));
-  std::vector<uint8_t> taken(size_t(p.n_gts * cells), 0);
-  std::vector<double> best(size_t(p.n_thresholds));
+  const int64_t words = words_for(p.n_thresholds);
   MatchGroup group{};
-  group.n_dets = p.n_dets;
   group.n_gts = p.n_gts;
   group.n_areas = p.n_areas;
   group.n_thresholds = p.n_thresholds;
-  group.given_iou = p.similarity;
-  group.det_claims = p.det_claims;
   group.crowd = p.gt_crowd;
   group.ignore = p.gt_ignore;
   group.thresholds = p.thresholds;
   group.lowest_threshold = lowest_threshold(p.thresholds, p.n_thresholds);
-  group.candidates = candidates.data();
-  group.taken = taken.data();
-  group.best = best.data();
-  int64_t rows = 0;
-  match_group(group, det.data(), gt.data(), &rows);
-  std::fill_n(out, cells * p.n_dets, -1);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < cells; ++c) out[c * p.n_dets + det[size_t(r)]] = gt[size_t(r * cells + c)];
+  Scratch s;
+  s.attach(group);
+  std::fill_n(out, p.n_areas * p.n_thresholds * p.n_dets, -1);
+  for (int64_t d = 0; d < p.n_dets; ++d) {
+    int64_t n = 0;
+    match_next(group, {nullptr, p.similarity + d * p.n_gts, p.det_claims[d] != 0}, s.gt.data(), s.at.data(), &n);
+    for (int64_t e = 0; e < n; ++e)
+      for (int64_t a = 0; a < p.n_areas; ++a)
+        for (int64_t t = 0; t < p.n_thresholds; ++t)
+          if (s.at[size_t((e * p.n_areas + a) * words + t / kWordBits)] >> (t % kWordBits) & 1)
+            out[(a * p.n_thresholds + t) * p.n_dets + d] = s.gt[size_t(e)];
+  }
 }
 
 }  // namespace tamis

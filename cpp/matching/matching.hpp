@@ -10,8 +10,9 @@
 // where the boxes do not overlap. A NaN IoU is not below any threshold, so it matches, as it does there.
 //
 // Layout: boxes are (n, 4) float64 xywh; category and image are positions 0..count-1, -1 leaves the box out.
-// Exact. Cost: a radix sort of the scores, then one IoU per pair of the same image and class, and for the pairs that
-// reach the lowest threshold A * T comparisons. Memory: 4 bytes * A * T for each detection with such a pair.
+// Thresholds are the bits of 64-bit words: whether a ground truth is free, in reach and chosen is decided for all of
+// them by a few logical operations. Exact. Cost: a radix sort of the scores, one IoU per pair of the same image and
+// class. Memory: 12 + 8 A ceil(T / 64) bytes for each detection that matches.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -44,9 +45,10 @@ std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const in
 void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known, int32_t* positions);
 
 struct MatchProblem {
-  int64_t n_kept;              // a DetectionOrder
+  int64_t n_kept;              // a DetectionOrder's index
   const int64_t* det_index;
-  const int64_t* det_splits;
+  int64_t n_dets;
+  const int32_t* det_category; // by input index
   const int32_t* det_image;    // by input index
   const double* det_boxes;     // by input index
   const uint8_t* det_claims;   // by input index; 0: its matches leave the gt free (ids <= 0). Null: all claim
@@ -60,40 +62,48 @@ struct MatchProblem {
   const double* thresholds;
 };
 
-// `row[p]` of the kept detection p is its row in `gt`, or -1 where no pair reaches the lowest threshold;
-// gt[row][area][threshold] is the index of its ground truth or -1.
+// Sparse, as few detections match: the kept detection p has row[p] = -1, or entries first[row] to first[row + 1] - 1.
+// An entry says that the detection matched ground truth gt[e] in area range a at the thresholds whose bits are set in
+// the words at[e][a].
 struct Matches {
-  std::vector<int32_t> row;
-  std::vector<int32_t> gt;
+  std::vector<int32_t> row;    // (n_kept,)
+  std::vector<int64_t> first;  // (rows + 1,)
+  std::vector<int32_t> gt;     // (entries,)
+  std::vector<uint64_t> at;    // (entries, n_areas, words)
 };
 Matches match_detections(const MatchProblem& problem);
 
-// One image and class. Ground truths are columns of length n_gts; scratch is the caller's.
+constexpr int64_t kWordBits = 64;
+constexpr int64_t words_for(int64_t n_thresholds) { return (n_thresholds + kWordBits - 1) / kWordBits; }
+
+// One image and class while its detections are matched. Ground truths are columns of length n_gts.
 struct MatchGroup {
-  int64_t n_dets, n_gts, n_areas, n_thresholds;
-  const double* det_boxes;       // (n_dets, 4), best score first
-  const double* given_iou;       // (n_dets, n_gts) to match by instead of boxes, or null
-  const uint8_t* det_claims;     // (n_dets,)
-  const double *x1, *y1, *x2, *y2, *area;
+  int64_t n_gts, n_areas, n_thresholds;
+  const double *x1, *y1, *x2, *y2, *area;  // of the ground truths; not read where the IoU is given
   const uint8_t* crowd;
-  const uint8_t* ignore;         // (n_areas, n_gts)
+  const uint8_t* ignore;     // (n_areas, n_gts)
   const double* thresholds;
   double lowest_threshold;
-  double* iou;                   // scratch (n_gts,)
-  int32_t* candidates;           // scratch (n_gts,)
-  uint8_t* taken;                // scratch (n_areas, n_gts, n_thresholds), zeroed by the caller
-  double* best;                  // scratch (n_thresholds,)
+  uint64_t* taken;           // (n_areas, n_gts, words), 0 at the start
+  double* iou;               // scratch (n_gts,)
+  int32_t* candidates;       // scratch (n_gts,)
+  uint64_t *reach, *free;    // scratch (n_gts,)
+  uint64_t* chosen;          // scratch (n_gts, n_areas, words)
 };
-// Writes for each detection with a pair at or above the lowest threshold its place and (n_areas, n_thresholds)
-// matches (gt or -1), and their number.
-TAMIS_KERNEL(match_group,
-             (const MatchGroup& group, int32_t* matched_det, int32_t* matched_gt, int64_t* n_matched),
-             (group, matched_det, matched_gt, n_matched))
+struct Detection {
+  const double* box;        // xywh
+  const double* given_iou;  // (n_gts,) to match by instead of the box, or null
+  bool claims;              // false: what it matches stays free
+};
+// Matches the next detection of the group, best score first: writes its entries, ground truths in gt and words in at,
+// both with room for n_gts, and their number.
+TAMIS_KERNEL(match_next, (const MatchGroup& group, const Detection& det, int32_t* gt, uint64_t* at, int64_t* n),
+             (group, det, gt, at, n))
 
 // All pairs of one image: out (n_dets, n_gts) is row-major.
 void coco_iou(const double* dets, int64_t n_dets, const double* gts, int64_t n_gts, const uint8_t* crowd, double* out);
 
-// One image and class by a given similarity, for callers that have their own: out (n_areas, n_thresholds, n_dets).
+// One image and class by a given similarity, for callers that have their own: out (n_areas, n_thresholds, n_dets), gt or -1.
 struct GivenProblem {
   int64_t n_dets, n_gts, n_areas, n_thresholds;
   const double* similarity;   // (n_dets, n_gts), best score first

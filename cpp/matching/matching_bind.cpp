@@ -32,27 +32,28 @@ void bind_matching(py::module_& m) {
   });
 
   m.def("match_detections",
-        [](View<const int64_t, 1> index, View<const int64_t, 1> splits, Ints det_image,
+        [](View<const int64_t, 1> index, Ints det_category, Ints det_image,
            View<const double, 2> det_boxes, std::optional<Bytes> det_claims, Ints gt_category, Ints gt_image,
            View<const double, 2> gt_boxes, Bytes gt_crowd, View<const uint8_t, 2> gt_ignore,
-           View<const double, 1> thresholds, int64_t n_images) {
+           View<const double, 1> thresholds, int64_t n_categories, int64_t n_images) {
           const int64_t n_gts = gt_category.size(), areas = gt_ignore.shape[0], levels = thresholds.size();
           TAMIS_CHECK(gt_image.size() == n_gts && gt_boxes.size() == 4 * n_gts && gt_crowd.size() == n_gts &&
-                          gt_ignore.shape[1] == n_gts && det_boxes.size() == 4 * det_image.size(),
+                          gt_ignore.shape[1] == n_gts && det_boxes.size() == 4 * det_image.size() &&
+                          det_category.size() == det_image.size(),
                       "match_detections: columns differ in length");
           tamis::Matches matches;
           {
             const py::gil_scoped_release release;
             matches = tamis::match_detections(
-                {index.size(), index.data, splits.data, det_image.data, det_boxes.data,
-                 det_claims ? det_claims->data : nullptr, n_gts, splits.size() - 1, n_images,
+                {index.size(), index.data, det_image.size(), det_category.data, det_image.data, det_boxes.data,
+                 det_claims ? det_claims->data : nullptr, n_gts, n_categories, n_images,
                  gt_category.data, gt_image.data, gt_boxes.data, gt_crowd.data, gt_ignore.data, areas, levels,
                  thresholds.data});
           }
-          const int64_t cells = std::max<int64_t>(1, areas * levels);
-          const int64_t rows = static_cast<int64_t>(matches.gt.size()) / cells;
-          return py::make_tuple(tamis::to_numpy(std::move(matches.row)),
-                                tamis::to_numpy(std::move(matches.gt), {rows, areas, levels}));
+          const int64_t entries = static_cast<int64_t>(matches.gt.size());
+          return py::make_tuple(tamis::to_numpy(std::move(matches.row)), tamis::to_numpy(std::move(matches.first)),
+                                tamis::to_numpy(std::move(matches.gt)),
+                                tamis::to_numpy(std::move(matches.at), {entries, areas, tamis::words_for(levels)}));
         });
 
   m.def("coco_iou", [](View<const double, 2> dets, View<const double, 2> gts, Bytes crowd, View<double, 2> out) {

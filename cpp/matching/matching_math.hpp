@@ -26,23 +26,47 @@ TAMIS_HD double coco_iou(const Corners& d, const Corners& g, bool crowd) {
   return (w <= 0 || h <= 0) ? 0.0 : inter / all;
 }
 
-// Among `candidates` (in ground-truth order) those with ignore == wanted: each threshold takes the last of the
-// largest IoU that reaches it. `best` holds the IoU to reach, `match` the choice so far (-1: none).
-TAMIS_HD void choose(const int32_t* candidates, int64_t n, const double* iou, const uint8_t* crowd,
-                     const uint8_t* ignore, bool wanted, const uint8_t* taken, int64_t n_thresholds,
-                     double* best, int32_t* match) {
-  for (int64_t i = 0; i < n; ++i) {
-    const int32_t g = candidates[i];
-    if ((ignore[g] != 0) != wanted) continue;
-    const uint8_t* taken_at = taken + g * n_thresholds;
-    for (int64_t t = 0; t < n_thresholds; ++t) {
-      // a threshold that holds a regular ground truth does not look at the ignored ones
-      const bool closed = wanted && match[t] >= 0 && ignore[match[t]] == 0;
-      const bool free = crowd[g] != 0 || taken_at[t] == 0;
-      if (closed || !free || iou[g] < best[t]) continue;
-      best[t] = iou[g];
-      match[t] = g;
+// The thresholds, of up to 64, that an IoU is not below; bit t is thresholds[t].
+TAMIS_HD uint64_t in_reach(double iou, const double* thresholds, int64_t n) {
+  uint64_t bits = 0;
+  for (int64_t t = 0; t < n; ++t) bits |= static_cast<uint64_t>(!(iou < thresholds[t])) << t;
+  return bits;
+}
+
+// One word of one area range: which candidate each threshold chooses, as chosen[c * stride] for candidate c. Candidates
+// come in ground-truth order; `reach[c]` are the thresholds within reach, `free[c]` those at which it is not taken.
+// First the regular ones, then, where none was chosen, the ignored ones. A later one wins unless its IoU is less.
+TAMIS_HD void choose(int64_t n, const int32_t* candidates, const double* iou, const uint8_t* ignore,
+                     const uint64_t* reach, const uint64_t* free, uint64_t* chosen, int64_t stride) {
+  if (n == 1) {
+    chosen[0] = reach[0] & free[0];
+    return;
+  }
+  for (int64_t c = 0; c < n; ++c) chosen[c * stride] = 0;
+  uint64_t closed = 0;  // thresholds that hold a regular ground truth
+  for (int pass = 0; pass < 2; ++pass) {
+    uint64_t held = 0;
+    int64_t holders[64], n_holders = 0;  // candidates of this pass that hold a threshold
+    for (int64_t c = 0; c < n; ++c) {
+      const int32_t g = candidates[c];
+      if ((ignore[g] != 0) != (pass == 1)) continue;
+      const uint64_t open = free[c] & ~closed;
+      uint64_t takes = open & reach[c] & ~held;
+      int64_t left = 0;
+      for (int64_t i = 0; i < n_holders; ++i) {
+        uint64_t* theirs = chosen + holders[i] * stride;
+        if (!(iou[g] < iou[candidates[holders[i]]])) {
+          takes |= *theirs & open;
+          *theirs &= ~open;
+        }
+        if (*theirs != 0) holders[left++] = holders[i];
+      }
+      n_holders = left;
+      chosen[c * stride] = takes;
+      if (takes != 0) holders[n_holders++] = c;
+      held |= takes;
     }
+    closed |= held;
   }
 }
 

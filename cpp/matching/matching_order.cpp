@@ -12,7 +12,8 @@ struct Keyed {
   uint64_t key;
   int64_t index;
 };
-constexpr int kDigitBits = 11;
+constexpr int kDigitBits = 11, kDigits = 3;
+constexpr int kLowBits = 64 - kDigits * kDigitBits;  // left to a comparison sort where they decide
 constexpr int64_t kRadixFrom = 1024;  // below this a comparison sort is faster
 
 // Ascending keys are descending scores: -0.0 equals 0.0, and NaN comes last, as numpy sorts -score.
@@ -22,20 +23,27 @@ uint64_t descending_key(double score) {
   return (bits >> 63) ? ~bits : bits | (uint64_t{1} << 63);
 }
 
+bool before(const Keyed& a, const Keyed& b) { return a.key < b.key; }
+
+// Radix passes over the high bits, which tell nearly all scores apart; then the runs that they do not.
 void radix_sort(std::vector<Keyed>& items, std::vector<Keyed>& spare) {
   const size_t n = items.size();
   spare.resize(n);
-  uint64_t differing = 0;
-  for (const Keyed& item : items) differing |= item.key ^ items[0].key;
-  for (int shift = 0; shift < 64; shift += kDigitBits) {
+  for (int shift = kLowBits; shift < 64; shift += kDigitBits) {
     constexpr uint64_t kMask = (uint64_t{1} << kDigitBits) - 1;
-    if (((differing >> shift) & kMask) == 0) continue;
     int64_t starts[kMask + 1] = {};
     for (const Keyed& item : items) ++starts[(item.key >> shift) & kMask];
     int64_t sum = 0;
     for (int64_t& start : starts) sum += std::exchange(start, sum);
     for (const Keyed& item : items) spare[size_t(starts[(item.key >> shift) & kMask]++)] = item;
     items.swap(spare);
+  }
+  for (size_t begin = 0, end; begin < n; begin = end) {
+    bool sorted = true;
+    for (end = begin + 1; end < n && items[end].key >> kLowBits == items[begin].key >> kLowBits; ++end)
+      sorted &= items[end - 1].key <= items[end].key;
+    const auto first = items.begin() + static_cast<std::ptrdiff_t>(begin);
+    if (!sorted) std::stable_sort(first, items.begin() + static_cast<std::ptrdiff_t>(end), before);
   }
 }
 
@@ -46,8 +54,7 @@ void sort_by_score(int64_t* index, int64_t n, const double* score, std::vector<K
   if (n >= kRadixFrom)
     radix_sort(items, spare);
   else
-    std::stable_sort(items.begin(), items.end(),
-                     [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
+    std::stable_sort(items.begin(), items.end(), before);
   for (int64_t i = 0; i < n; ++i) index[i] = items[size_t(i)].index;
 }
 
@@ -138,20 +145,23 @@ void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t
   const int64_t low = known[0], high = known[n_known - 1];
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low) + 1;
   std::vector<int32_t> table;  // direct look-up where the ids are dense enough, as COCO's are
-  if (range != 0 && range <= uint64_t(16 * n_known + n) + 1024) {
+  if (range != 0 && range <= uint64_t(64 * n_known + 8 * n) + 1024) {
     table.assign(range, -1);
     for (int64_t i = 0; i < n_known; ++i) table[size_t(known[i] - low)] = static_cast<int32_t>(i);
   }
-  parallel_for(n, 1 << 16, [&](int64_t begin, int64_t end) {
+  parallel_for(n, 1 << 16, [=, direct = table.empty() ? nullptr : table.data()](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      positions[i] = -1;
-      if (ids[i] < low || ids[i] > high) continue;
-      if (!table.empty()) {
-        positions[i] = table[size_t(ids[i] - low)];
-        continue;
+      const int64_t id = ids[i];
+      int32_t found = -1;
+      if (id >= low && id <= high) {
+        if (direct != nullptr) {
+          found = direct[id - low];
+        } else {
+          const int64_t* at = std::lower_bound(known, known + n_known, id);
+          if (*at == id) found = static_cast<int32_t>(at - known);
+        }
       }
-      const int64_t* at = std::lower_bound(known, known + n_known, ids[i]);
-      if (*at == ids[i]) positions[i] = static_cast<int32_t>(at - known);
+      positions[i] = found;
     }
   });
 }

@@ -1,13 +1,17 @@
-"""Who made this array: its library and device, new arrays from the same library, and shared checks."""
+"""Who made this array: its library, device and stream, new arrays like it, and shared checks."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 FLOATS = ("float32", "float64")
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 HALVES = ("float16", "bfloat16")  # taken in, given back as float32
 
 
@@ -69,16 +73,18 @@ def as_array(function: str, name: str, x: Any) -> Any:
 
 def dtype_name(x: Any) -> str:
     """``"float32"``, the same for every library."""
-    return str(x.dtype).rpartition(".")[2]
+    return str(x.dtype)[6:] if library(x) == "torch" else str(x.dtype.name)
 
 
 def cast(x: Any, dtype: str) -> Any:
-    """`x` C-contiguous and of `dtype`, itself when it already is."""
-    if library(x) == "torch":
-        import torch
-
-        return x.to(getattr(torch, dtype)).contiguous()
-    return sys.modules[library(x)].ascontiguousarray(x, dtype=dtype)
+    """`x` C-contiguous, aligned and of `dtype`, itself when it already is."""
+    where = library(x)
+    if where == "torch":
+        return x.to(getattr(sys.modules["torch"], dtype)).contiguous()
+    if where == "cupy":
+        with x.device:
+            return sys.modules["cupy"].ascontiguousarray(x, dtype=dtype)
+    return np.require(x, dtype=dtype, requirements=["C", "A"])
 
 
 def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) -> None:
@@ -104,13 +110,23 @@ def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
     return tuple(cast(x, common) for x in arrays.values())
 
 
+def integers(function: str, name: str, x: Any) -> Any:
+    """`x` as an array of integers that int64 holds."""
+    x = as_array(function, name, x)
+    if dtype_name(x) not in INTEGERS:
+        raise TypeError(f"{function}: {name} must be int8 to int64, got {dtype_name(x)}")
+    return x
+
+
 def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
     """An uninitialised array of the library and device of `like`."""
     if library(like) == "torch":
-        import torch
-
+        torch = sys.modules["torch"]
         return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
-    return sys.modules[library(like)].empty(shape, dtype=dtype)
+    if library(like) == "cupy":
+        with like.device:
+            return sys.modules["cupy"].empty(shape, dtype=dtype)
+    return np.empty(shape, dtype=dtype)
 
 
 def host(function: str, name: str, x: Any) -> np.ndarray:
@@ -123,3 +139,71 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     if library(x) == "cupy":
         return np.asarray(x.get())
     return np.asarray(x)
+
+
+def from_host(like: Any, x: np.ndarray) -> Any:
+    """`x` in the library and on the device of `like`; the host does not wait for the device."""
+    if library(like) == "torch":
+        tensor = sys.modules["torch"].from_numpy(np.require(x, requirements="W"))
+        if device(like) == "cpu":
+            return tensor
+        return tensor.pin_memory().to(like.device, non_blocking=True)
+    if library(like) == "cupy":
+        with like.device:
+            return sys.modules["cupy"].asarray(x)
+    return x
+
+
+def same_library(like: Any, x: Any) -> Any:
+    """`x`, taken without a copy and in stream order into the library of `like`."""
+    if library(like) == library(x) or library(like) == "numpy":
+        return x
+    return sys.modules[library(like)].from_dlpack(x)
+
+
+@contextmanager
+def stream(like: Any) -> Iterator[int]:
+    """The caller's current stream, with the device of `like` the current one."""
+    if library(like) == "torch":
+        cuda = sys.modules["torch"].cuda
+        with cuda.device(like.device):
+            yield cuda.current_stream().cuda_stream or 1  # 1: the legacy default stream
+    else:
+        with like.device:
+            yield sys.modules["cupy"].cuda.get_current_stream().ptr or 1
+
+
+def backend(function: str, device: str) -> ModuleType:
+    """The compiled part for `device`: ``tamis._core`` or ``tamis._cuda``."""
+    if device == "cpu":
+        from tamis import _core
+
+        return _core
+    if not device.startswith("cuda"):
+        raise ValueError(f"{function}: arrays must be on the CPU or on CUDA, got {device}")
+    try:
+        from tamis import _cuda
+    except ImportError as error:
+        raise CudaUnavailable(
+            f"{function}: got an array on {device}, but tamis was built without its CUDA part:"
+            " install tamis[cuda], or build tamis where nvcc is on PATH"
+        ) from error
+    return _cuda
+
+
+def splits(function: str, name: str, x: Any, rows: int, images: int | None = None) -> np.ndarray:
+    """Checked offsets of images into `rows` boxes, as int64 on the host."""
+    x = integers(function, name, x)
+    check_shape(function, name, x, ("images + 1" if images is None else images + 1,))
+    offsets: np.ndarray = np.require(host(function, name, x), np.int64, ["C", "A"])
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != rows:
+        ends = "no offsets" if len(offsets) == 0 else f"{offsets[0]} and {offsets[-1]}"
+        raise ValueError(f"{function}: {name} must begin with 0 and end with {rows}, got {ends}")
+    drops = np.flatnonzero(np.diff(offsets) < 0)
+    if len(drops):
+        at = int(drops[0])
+        raise ValueError(
+            f"{function}: {name} must not decrease, got {offsets[at + 1]} after {offsets[at]}"
+            f" at position {at + 1}"
+        )
+    return offsets

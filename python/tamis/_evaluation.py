@@ -45,18 +45,34 @@ class MatchTable:
     index: Array  # (kept,) detections by category, then descending score
     rank: Array  # (kept,) place by score within image and category
     splits: Array  # (K + 1,) bounds of each category
-    row: Array  # (kept,) row of `gt`, -1: no ground truth in reach
-    gt: Array  # (rows, A, T) index of the matched ground truth, or -1
+    row: Array  # (kept,) -1: matches nothing; else entries first[row] to first[row + 1]
+    first: Array
+    gt: Array  # (entries,) a ground truth that the detection matches
+    at: Array  # (entries, A, words) uint64: at which thresholds, as bits
+    n_thresholds: int
     gt_ignore: Array  # (A, m) uint8
     outside: Array  # (A, kept) uint8: the detection's own area is out of range
     n_regular: Array  # (K, A) ground truths that are not ignored
 
     def dense(self, area: int, n_dets: int) -> Array:
-        """(T, n_dets) matches of one area range for all detections, dropped ones included."""
-        out = np.full((self.gt.shape[2], n_dets), -1, np.int64)
-        has_row = self.row >= 0
-        out[:, self.index[has_row]] = self.gt[self.row[has_row], area].T
+        """(T, n_dets) matches of one area range for all detections, -1 for none."""
+        out = np.full((self.n_thresholds, n_dets), -1, np.int64)
+        matched = self.row >= 0
+        count = np.diff(self.first)[self.row[matched]]
+        det = np.empty(len(self.gt), np.int64)  # of each entry; rows do not come in detection order
+        det[_runs(self.first[self.row[matched]], count)] = np.repeat(self.index[matched], count)
+        for t in range(self.n_thresholds):
+            hit = (self.at[:, area, t // 64] >> np.uint64(t % 64)) & np.uint64(1) != 0
+            out[t, det[hit]] = self.gt[hit]
         return out
+
+
+def _runs(starts: Array, lengths: Array) -> Array:
+    """The indices start, start + 1, ... of each run, one after the other."""
+    ends = np.cumsum(lengths)
+    shift = np.repeat(starts - (ends - lengths), lengths)
+    runs: Array = np.arange(ends[-1] if len(ends) else 0) + shift
+    return runs
 
 
 def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
@@ -84,18 +100,18 @@ def match(
     gt_ignore = outside_ranges(gts.area, area_ranges) | (gts.crowd != 0)
     # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
     levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
-    row, gt = _core.match_detections(
-        index, splits, dets.image, dets.boxes, dets.claims, gts.category, gts.image, gts.boxes,
-        gts.crowd, gt_ignore, levels, n_images,
+    row, first, gt, at = _core.match_detections(
+        index, dets.category, dets.image, dets.boxes, dets.claims, gts.category, gts.image,
+        gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images,
     )  # fmt: skip
     used = (gts.category >= 0) & (gts.image >= 0)
     n_regular = np.empty((n_categories, len(area_ranges)), np.int64)
     for a, ignore in enumerate(gt_ignore):
-        n_regular[:, a] = np.bincount(
-            gts.category[used & (ignore == 0)], minlength=n_categories
-        )
+        n_regular[:, a] = np.bincount(gts.category[used & (ignore == 0)], minlength=n_categories)
     outside = outside_ranges(dets.area[index], area_ranges)
-    return MatchTable(index, rank, splits, row, gt, gt_ignore, outside, n_regular)
+    return MatchTable(
+        index, rank, splits, row, first, gt, at, len(levels), gt_ignore, outside, n_regular
+    )
 
 
 def curves(
@@ -107,14 +123,14 @@ def curves(
     counts: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M)."""
-    levels, areas = table.gt.shape[2], table.gt.shape[1]
-    shape = (len(table.splits) - 1, areas, len(max_dets))
+    levels = table.n_thresholds
+    shape = (len(table.splits) - 1, len(table.outside), len(max_dets))
     precision = np.empty((levels, len(recall_thresholds), *shape))
     recall = np.empty((levels, *shape))
     at = np.empty_like(precision)
     _core.average_precision(
         table.splits, table.rank, np.ascontiguousarray(scores[table.index]), table.outside,
-        table.row, table.gt, table.gt_ignore, counts, table.n_regular,
+        table.row, table.first, table.gt, table.at, table.gt_ignore, counts, table.n_regular,
         np.asarray(max_dets, np.int64), np.asarray(recall_thresholds, np.float64),
         precision, recall, at,
     )  # fmt: skip

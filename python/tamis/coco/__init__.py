@@ -6,6 +6,7 @@
 
 from tamis.coco._install import init_as_pycocotools
 from tamis.coco.coco import COCO
-from tamis.coco.cocoeval import COCOeval, Params
+from tamis.coco.cocoeval import COCOeval
+from tamis.coco.params import Params
 
 __all__ = ["COCO", "COCOeval", "Params", "init_as_pycocotools"]

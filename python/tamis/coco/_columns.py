@@ -28,9 +28,8 @@ class Columns:
     iscrowd: Array | None = None  # uint8
 
     def take(self, index: Array) -> Columns:
-        return Columns(
-            **{k: None if v is None else v[index] for k, v in vars(self).items()}
-        )
+        rows = {key: None if v is None else v[index] for key, v in vars(self).items()}
+        return Columns(**rows)  # type: ignore[arg-type]
 
 
 def _integers(anns: Sequence[Annotation], key: str) -> Array | None:

@@ -22,14 +22,15 @@ def _ids(values: Any) -> Array | None:
     if ids.ndim != 1 or (ids.size and ids.dtype.kind != "i"):
         return None
     ids = ids.astype(np.int64)
-    return ids if (np.diff(ids) > 0).all() else None
+    return ids if bool((np.diff(ids) > 0).all()) else None
 
 
 def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
     """The annotations that `getAnnIds` and `loadAnns` give for these parameters, as columns."""
     plain = type(coco) is COCO and "getAnnIds" not in vars(coco) and "loadAnns" not in vars(coco)
-    if plain and (columns := coco._columns()) is not None:
-        return columns
+    read: Columns | None = coco._columns() if plain else None
+    if read is not None:
+        return read
     anns = coco.loadAnns(
         coco.getAnnIds(imgIds=p.imgIds, catIds=p.catIds)
         if p.useCats
@@ -60,7 +61,9 @@ def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
 class Evaluation:
     """Both sides as columns, grouped by position of image and category, and their matches."""
 
-    def __init__(self, gts: Columns, dts: Columns, images: Array, categories: Array, p: Any) -> None:
+    def __init__(
+        self, gts: Columns, dts: Columns, images: Array, categories: Array, p: Any
+    ) -> None:
         known = np.sort(categories)
         place = np.argsort(categories)  # pooled categories need not be ascending
         sides = []
@@ -72,6 +75,7 @@ class Evaluation:
             sides.append((columns, image, category))
         (self.gts, g_image, g_category), (self.dts, d_image, d_category) = sides
         gts, dts = self.gts, self.dts
+        assert gts.iscrowd is not None and dts.score is not None
         claims, counts = (dts.id > 0).view(np.uint8), (gts.id != 0).view(np.uint8)
         self._targets = Targets(
             g_image, g_category, gts.bbox, gts.iscrowd, gts.area,
@@ -95,7 +99,7 @@ class Evaluation:
         """Whether `p` asks for just what was evaluated; slices of it go through `evalImgs`."""
         caps = list(p.maxDets)
         return (
-            len(p.iouThrs) == self.table.gt.shape[2]
+            len(p.iouThrs) == self.table.n_thresholds
             and bool(p.useCats) == bool(evaluated.useCats)
             and list(p.imgIds) == list(evaluated.imgIds)
             and (not p.useCats or list(p.catIds) == list(evaluated.catIds))
@@ -148,31 +152,29 @@ class Evaluation:
     def eval_imgs(self) -> list[dict[str, Any] | None]:
         gt_groups, dt_groups = self._gt_groups(), self._dt_groups()
         images, categories = len(self._image_ids), len(self._category_ids)
-        out: list[dict[str, Any] | None] = [None] * (
-            categories * len(self._area_ranges) * images
-        )
+        out: list[dict[str, Any] | None] = [None] * (categories * len(self._area_ranges) * images)
+        matched = [self.table.dense(a, len(self.dts.id)) for a in range(len(self._area_ranges))]
         for c, im in dict.fromkeys([*gt_groups, *dt_groups]):
             gts = np.array(gt_groups.get((c, im), []), np.int64)
             places = np.array(dt_groups.get((c, im), []), np.int64)
             for a in range(len(self._area_ranges)):
-                record = self._record(c, im, a, gts, places)
+                record = self._record(c, im, a, gts, places, matched[a])
                 out[(c * len(self._area_ranges) + a) * images + im] = record
         return out
 
-    def _record(self, c: int, im: int, a: int, gts: Array, places: Array) -> dict[str, Any]:
+    def _record(
+        self, c: int, im: int, a: int, gts: Array, places: Array, all_matched: Array
+    ) -> dict[str, Any]:
         table = self.table
-        levels = table.gt.shape[2]
         gts = gts[np.argsort(table.gt_ignore[a, gts], kind="stable")]
         gt_ignore = table.gt_ignore[a, gts].astype(np.int64) if len(gts) else np.array([])
         dets = table.index[places]
         dt_ids = self.dts.id[dets]
-        matched = np.full((levels, len(places)), -1, np.int64)
-        rows = table.row[places]
-        matched[:, rows >= 0] = table.gt[rows[rows >= 0], a].T
+        matched = all_matched[:, dets]
         dt_matches = np.where(matched >= 0, self.gts.id[matched] if len(self.gts.id) else 0, 0.0)
         dt_ignore = (matched >= 0) & (table.gt_ignore[a, matched] != 0 if len(gts) else False)
         dt_ignore |= (dt_matches == 0) & (table.outside[a, places] != 0)
-        gt_matches = np.zeros((levels, len(gts)))
+        gt_matches = np.zeros((len(matched), len(gts)))
         column = {int(g): j for j, g in enumerate(gts)}
         for t, d in zip(*np.nonzero(matched >= 0), strict=True):  # by score: the last one stays
             gt_matches[t, column[int(matched[t, d])]] = dt_ids[d]

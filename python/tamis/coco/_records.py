@@ -178,14 +178,20 @@ def _curve(records: list[Any], cap: Any, recall_thresholds: Any) -> Any:
     n_regular = np.count_nonzero(np.concatenate([r["gtIgnore"] for r in records]) == 0)
     if n_regular == 0:
         return None
-    n = len(order)
-    # 0 is a regular ground truth, 1 an ignored one, -1 none
-    gt = np.where(np.logical_not(matched), -1, 0)
-    gt = np.where(np.logical_not(ignored), gt, 1).astype(np.int32)
+    # one entry a detection: bits of a regular ground truth 0, or of an ignored one, 1
+    n, levels = len(order), len(matched)
+    outside = np.zeros(n, bool)
+    words = np.zeros((2 * n, 1, -(-levels // 64)), np.uint64)
+    for t in range(levels):
+        bit = np.uint64(1 << (t % 64))
+        drop = ignored[t].astype(bool)
+        words[0::2, 0, t // 64][matched[t].astype(bool) & ~drop] |= bit
+        words[1::2, 0, t // 64][drop] |= bit
     table = MatchTable(
         index=np.arange(n), rank=np.zeros(n, np.int32), splits=np.array([0, n]),
-        row=np.arange(n, dtype=np.int32), gt=np.ascontiguousarray(gt.T[:, None, :]),
-        gt_ignore=np.array([[0, 1]], np.uint8), outside=np.zeros((1, n), np.uint8),
+        row=np.arange(n, dtype=np.int32), first=2 * np.arange(n + 1),
+        gt=np.tile(np.array([0, 1], np.int32), n), at=words, n_thresholds=levels,
+        gt_ignore=np.array([[0, 1]], np.uint8), outside=outside.view(np.uint8)[None],
         n_regular=np.array([[n_regular]]),
     )  # fmt: skip
     precision, recall, scores = curves(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
+from tamis.coco import _rle
 from tamis.coco._columns import Annotation, Columns
 
 Array = NDArray[Any]
@@ -78,17 +79,14 @@ class Source:
 class DatasetFile(Source):
     """A ground-truth file: its text, its annotations as columns, its image and category ids."""
 
-    def __init__(self, text: bytes, parts: dict[str, Any]) -> None:
+    def __init__(self, text: Array, tables: dict[str, Any]) -> None:
         self._text = text
-        self._images = parts["images"]
-        self._categories = parts["categories"]
-        self.columns = Columns(
-            parts["id"], parts["image_id"], parts["category_id"], parts["bbox"], parts["area"],
-            iscrowd=parts["iscrowd"],
-        )  # fmt: skip
+        self._images = tables["images"]["id"]
+        self._categories = tables["categories"]["id"]
+        self.columns = Columns(**tables["annotations"])
 
     def rebuild(self) -> Dataset:
-        dataset: Dataset = json.loads(self._text)
+        dataset: Dataset = json.loads(self._text.tobytes())
         return dataset
 
     def image_ids(self) -> list[Any]:
@@ -99,28 +97,30 @@ class DatasetFile(Source):
 
 
 class Results(Source):
-    """Box results: a file's text or an array's columns, and what is shared with the ground truth."""
+    """Box results of a file or an array, and what they share with the ground truth."""
 
-    def __init__(self, base: Base, columns: Columns, text: bytes | None, box: Array | None) -> None:
+    def __init__(self, base: Base, columns: Columns, text: Array | None = None) -> None:
         self.columns = columns
         self._base = base
         self._text = text
-        self._rows = box  # (n, 5) x, y, w, h, score in the array's own dtype
 
     def rebuild(self) -> Dataset:
         dataset = self._base.dataset()
-        anns = json.loads(self._text) if self._text is not None else self._array_rows()
+        anns = json.loads(self._text.tobytes()) if self._text is not None else self._array_rows()
         prepare_results(anns, dataset)
         dataset["annotations"] = anns
         return dataset
 
     def _array_rows(self) -> list[Annotation]:
-        images, categories = self.columns.image_id.tolist(), self.columns.category_id.tolist()
-        assert self._rows is not None
+        c, dtype = self.columns, self.columns.area.dtype  # the array's own: areas stay in it
+        assert c.score is not None
         return [
-            {"image_id": i, "bbox": list(row[:4]), "score": row[4], "category_id": c}
-            for i, row, c in zip(images, self._rows, categories, strict=True)
-        ]
+            {"image_id": image, "bbox": list(box), "score": score, "category_id": category}
+            for image, box, score, category in zip(
+                c.image_id.tolist(), c.bbox.astype(dtype), c.score.astype(dtype),
+                c.category_id.tolist(), strict=True,
+            )
+        ]  # fmt: skip
 
     def image_ids(self) -> list[Any]:
         return self._base.image_ids()
@@ -131,21 +131,28 @@ class Results(Source):
     def detached(self) -> Source:
         base = Base(None)
         base.settle(self._base.dataset())
-        return Results(base, self.columns, self._text, self._rows)
+        return Results(base, self.columns, self._text)
 
 
-def _read(path: Any) -> bytes:
-    with open(path, "rb") as f:
-        return f.read()
+def _read(path: Any) -> Array:
+    """The bytes of a file. NumPy's large arrays lie on large pages, which `bytes` do not."""
+    with open(path, "rb", buffering=0) as f:
+        text = np.empty(os.fstat(f.fileno()).st_size, np.uint8)
+        got, part = 0, 1
+        while got < len(text) and part:
+            part = f.readinto(text[got:].data) or 0
+            got += part
+    return text[:got]
 
 
 def read_dataset(path: Any) -> tuple[Source | None, Any]:
-    """A source, or where the file is not plain enough for columns, what Python's json makes of it."""
+    """A source, or what Python's json makes of a file that is not plain enough for one."""
     if _core.has_simdjson and isinstance(path, (str, os.PathLike)):
         text = _read(path)
-        parts = _core.read_coco_dataset(text)
-        if parts is not None and parts["unique_ids"]:
-            return DatasetFile(text, parts), None
+        tables = _core.read_coco_dataset(text)
+        needed = ("images", "annotations", "categories")
+        if tables is not None and tables["unique_ids"] and all(tables[k] for k in needed):
+            return DatasetFile(text, tables), None
         del text
     with open(path) as f:
         return None, json.load(f)
@@ -156,33 +163,32 @@ def read_results(path: str, base: Base) -> Source | None:
     if not _core.has_simdjson:
         return None
     text = _read(path)
-    parts = _core.read_coco_results(text)
-    if parts is None:
+    table = _core.read_coco_results(text)
+    if table is None:
         return None
-    bbox = parts["bbox"]
-    columns = Columns(
-        np.arange(1, len(bbox) + 1), parts["image_id"], parts["category_id"], bbox,
-        bbox[:, 2] * bbox[:, 3], score=parts["score"],
-    )  # fmt: skip
-    return Results(base, columns, text, None)
+    bbox = table["bbox"]
+    columns = Columns(id=np.arange(1, len(bbox) + 1), area=bbox[:, 2] * bbox[:, 3], **table)
+    return Results(base, columns, text)
 
 
 def results_from_array(data: Array, base: Base) -> Source | None:
     """Box results of an (N, 7) array, or None where a row by row look is needed."""
     if data.dtype.type not in (np.float32, np.float64) or len(data) == 0:
         return None
-    ids = data[:, [0, 6]].astype(np.float64)
-    if not (np.abs(ids) < 2**53).all():  # NaN too
-        return None
-    image_id, category_id = np.ascontiguousarray(np.trunc(ids).astype(np.int64).T)
-    rows = data[:, 1:6].copy()
+    ids = []
+    for column in (0, 6):
+        values = data[:, column]
+        if not (np.abs(values) < 2**53).all():  # NaN too
+            return None
+        ids.append(values.astype(np.int64))  # towards zero, as int() does
+    boxes = np.ascontiguousarray(data[:, 1:5])
     with np.errstate(over="ignore", invalid="ignore"):
-        area = rows[:, 2] * rows[:, 3]  # in the array's precision, as its scalars multiply
+        area = boxes[:, 2] * boxes[:, 3]  # in the array's precision, as its scalars multiply
     columns = Columns(
-        np.arange(1, len(data) + 1), image_id, category_id, rows[:, :4].astype(np.float64),
-        area, score=rows[:, 4].astype(np.float64),
+        np.arange(1, len(data) + 1), ids[0], ids[1], boxes.astype(np.float64, copy=False),
+        area, score=data[:, 5].astype(np.float64),
     )  # fmt: skip
-    return Results(base, columns, None, rows)
+    return Results(base, columns)
 
 
 def prepare_results(anns: list[Annotation], dataset: Dataset) -> None:
@@ -220,12 +226,10 @@ def _prepare_boxes(anns: list[Annotation]) -> None:
 
 
 def _prepare_masks(anns: list[Annotation]) -> None:
-    from pycocotools import mask
-
     for i, ann in enumerate(anns, 1):
-        ann["area"] = mask.area(ann["segmentation"])
+        ann["area"] = _rle.area(ann["segmentation"])
         if "bbox" not in ann:
-            ann["bbox"] = mask.toBbox(ann["segmentation"])
+            ann["bbox"] = _rle.to_bbox(ann["segmentation"])
         ann["id"] = i
         ann["iscrowd"] = 0
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tamis._evaluation import positions
 from tamis.coco._columns import Columns
 from tamis.coco._sources import (
     Base,
@@ -40,6 +41,13 @@ def _members(values: Any) -> Any:
         return set(values)
     except TypeError:
         return values
+
+
+def _all_known(ids: Any, known: list[Any]) -> bool:
+    integers = np.array(known)
+    if integers.dtype == np.int64:
+        return bool((positions(ids, np.unique(integers)) >= 0).all())
+    return set(ids.tolist()) <= set(known)
 
 
 class COCO:
@@ -155,7 +163,11 @@ class COCO:
             print(f"{key}: {value}")
 
     def getAnnIds(
-        self, imgIds: Any = [], catIds: Any = [], areaRng: Any = [], iscrowd: Any = None  # noqa: B006
+        self,
+        imgIds: Any = [],
+        catIds: Any = [],
+        areaRng: Any = [],
+        iscrowd: Any = None,
     ) -> list[Any]:
         """Ids of the annotations of these images, categories, open area range and crowd flag."""
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
@@ -173,7 +185,7 @@ class COCO:
             anns = [ann for ann in anns if ann["iscrowd"] == iscrowd]
         return [ann["id"] for ann in anns]
 
-    def getCatIds(self, catNms: Any = [], supNms: Any = [], catIds: Any = []) -> list[Any]:  # noqa: B006
+    def getCatIds(self, catNms: Any = [], supNms: Any = [], catIds: Any = []) -> list[Any]:
         """Ids of the categories of these names, supercategories and ids."""
         catNms, supNms, catIds = _as_list(catNms), _as_list(supNms), _as_list(catIds)
         if len(catNms) == len(supNms) == len(catIds) == 0 and self._columns() is not None:
@@ -184,7 +196,7 @@ class COCO:
                 cats = [cat for cat in cats if cat[key] in wanted]
         return [cat["id"] for cat in cats]
 
-    def getImgIds(self, imgIds: Any = [], catIds: Any = []) -> list[Any]:  # noqa: B006
+    def getImgIds(self, imgIds: Any = [], catIds: Any = []) -> list[Any]:
         """Ids of the images among `imgIds` that have every one of `catIds`."""
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
         if len(imgIds) == len(catIds) == 0:
@@ -197,15 +209,15 @@ class COCO:
             ids = images if i == 0 and len(ids) == 0 else ids & images
         return list(ids)
 
-    def loadAnns(self, ids: Any = []) -> Any:  # noqa: B006
+    def loadAnns(self, ids: Any = []) -> Any:
         """The annotations of these ids."""
         return self._load(self.anns, ids)
 
-    def loadCats(self, ids: Any = []) -> Any:  # noqa: B006
+    def loadCats(self, ids: Any = []) -> Any:
         """The categories of these ids."""
         return self._load(self.cats, ids)
 
-    def loadImgs(self, ids: Any = []) -> Any:  # noqa: B006
+    def loadImgs(self, ids: Any = []) -> Any:
         """The images of these ids."""
         return self._load(self.imgs, ids)
 
@@ -248,11 +260,9 @@ class COCO:
             if source is None:
                 anns = self._array_rows(resFile)
         if source is not None:
-            known = np.array(self.getImgIds())
-            if known.dtype.kind not in "iu" or not np.isin(source.columns.image_id, known).all():
-                assert set(source.columns.image_id.tolist()) <= set(self.getImgIds()), (
-                    "Results do not correspond to current coco set"
-                )
+            assert _all_known(source.columns.image_id, self.getImgIds()), (
+                "Results do not correspond to current coco set"
+            )
         else:
             assert type(anns) is list, "results in not an array of objects"
             assert {ann["image_id"] for ann in anns} <= set(self.getImgIds()), (
@@ -304,7 +314,7 @@ class COCO:
 
         return show_annotations(self, anns, draw_bbox)
 
-    def download(self, tarDir: Any = None, imgIds: Any = []) -> Any:  # noqa: B006
+    def download(self, tarDir: Any = None, imgIds: Any = []) -> Any:
         """Fetch the images' `coco_url` into a folder, those that are not there yet."""
         from urllib.request import urlretrieve
 
@@ -338,5 +348,3 @@ class COCO:
         from pycocotools import mask
 
         return mask.decode(self.annToRLE(ann))
-
-

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tamis._summary import summarize
 from tamis.coco import _plain, _records
 from tamis.coco.params import Params
-from tamis.coco._summary import summarize
 
 _HOOKS = ("_prepare", "computeIoU", "computeOks", "evaluateImg")
 _BUILT = ("evalImgs", "ious", "_gts", "_dts")

@@ -1,0 +1,252 @@
+"""The bars of the evaluation and box rooms: tamis and each peer in turn, answers compared first.
+
+    python benchmarks/bars.py                    all of them, 7 turns each (some minutes)
+    python benchmarks/bars.py --quick            small, 2 turns: does all still run and agree?
+    python benchmarks/bars.py --write            also into benchmarks/results/<machine>.json
+    python benchmarks/bars.py coco box_iou       only those whose name starts so
+
+Each turn runs every contender once; a ratio is the median over turns of tamis' time by the
+peer's in the same turn. Peers that are not installed are left out and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import tamis
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from synthetic import write_files
+
+FOLDER = os.environ.get("TAMIS_BENCH_DATA", os.path.join(tempfile.gettempdir(), "tamis-bench"))
+PEERS = {
+    "tamis": ("tamis.coco", "tamis.coco"),
+    "ultrafast-pycocotools": ("ultrafast_pycocotools", "ultrafast_pycocotools"),
+    "hotcoco": ("hotcoco", "hotcoco"),
+    "pycocotools": ("pycocotools.coco", "pycocotools.cocoeval"),
+}
+Contenders = dict[str, Callable[[], Any]]
+
+
+def installed(names: list[str]) -> dict[str, tuple[Any, Any]]:
+    """COCO and COCOeval of each library that is there."""
+    found = {}
+    for name in names:
+        try:
+            modules = [importlib.import_module(m) for m in PEERS[name]]
+        except ImportError:
+            print(f"  ({name} is not installed)")
+            continue
+        found[name] = (modules[0].COCO, modules[1].COCOeval)
+    return found
+
+
+def coco_numbers(classes: tuple[Any, Any], gt: Path, results: Any) -> Any:
+    """Ground-truth file and results to the 12 numbers."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        ground_truth = classes[0](str(gt))
+        e = classes[1](ground_truth, ground_truth.loadRes(results), "bbox")
+        e.evaluate()
+        e.accumulate()
+        e.summarize()
+    return np.asarray(e.stats, float)
+
+
+def coco(n: int, names: list[str], arrays: bool) -> Contenders:
+    gt, dt, npz = write_files(FOLDER, n)
+    with np.load(npz) as file:
+        rows = file[file.files[0]]
+    results = rows if arrays else str(dt)
+    return {
+        name: (lambda classes=classes: coco_numbers(classes, gt, results))
+        for name, classes in installed(["tamis", *names]).items()
+    }
+
+
+def torch_iou(a: Any, b: Any) -> Any:
+    """torchvision.ops.box_iou."""
+    import torch
+
+    area_a, area_b = ((x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1]) for x in (a, b))
+    low = torch.max(a[:, None, :2], b[:, :2])
+    high = torch.min(a[:, None, 2:], b[:, 2:])
+    wh = (high - low).clamp(min=0)
+    inter = wh[:, :, 0] * wh[:, :, 1]
+    return inter / (area_a[:, None] + area_b - inter)
+
+
+def random_boxes(n: int, seed: int) -> Any:
+    import torch
+
+    torch.set_num_threads(tamis.num_threads())
+    rng = np.random.default_rng(seed)
+    low, size = rng.uniform(0, 500, (n, 2)), rng.uniform(1, 200, (n, 2))
+    return torch.from_numpy(np.concatenate([low, low + size], 1).astype(np.float32))
+
+
+def box_iou(n: int) -> Contenders:
+    a, b = random_boxes(n, 0), random_boxes(n, 1)
+    return {"tamis": lambda: tamis.box_iou(a, b), "torch formula": lambda: torch_iou(a, b)}
+
+
+def box_iou_batched(images: int) -> Contenders:
+    import torch
+
+    a, b = random_boxes(100 * images, 0), random_boxes(8 * images, 1)
+    a_splits, b_splits = 100 * np.arange(images + 1), 8 * np.arange(images + 1)
+
+    def loop() -> Any:
+        pairs = zip(a.split(100), b.split(8), strict=True)
+        return torch.cat([torch_iou(x, y).flatten() for x, y in pairs])
+
+    def ours() -> Any:
+        return tamis.box_iou_batched(a, a_splits, b, b_splits)[0]
+
+    return {"tamis": ours, "loop of the torch formula": loop}
+
+
+def bars(quick: bool) -> Iterator[tuple[str, dict[str, float], Callable[[], Contenders], int]]:
+    """Name, the most that tamis' share of each peer's time may be, contenders, turns."""
+    turns = 2 if quick else 7
+    sizes = [20_000] if quick else [500_000, 200_000]
+    both = {"ultrafast-pycocotools": 0.5, "hotcoco": 0.4}
+    for n in sizes:
+        yield f"coco json {n:,}", both, lambda n=n: coco(n, list(both), False), turns
+        fast = {"ultrafast-pycocotools": 0.25}
+        yield f"coco arrays {n:,}", fast, lambda n=n: coco(n, list(fast), True), turns
+    slow = {"pycocotools": 0.01}
+    if not quick:  # the dataset alone keeps pycocotools busy for half a minute
+        yield "coco pycocotools", slow, lambda: coco(sizes[0], list(slow), False), 5
+    size, images = (500, 100) if quick else (10_000, 5_000)
+    yield f"box_iou {size:,} x {size:,}", {"torch formula": 0.2}, lambda: box_iou(size), turns
+    loop = {"loop of the torch formula": 0.02}
+    yield f"box_iou_batched {images:,} x 100 x 8", loop, lambda: box_iou_batched(images), turns
+
+
+def measure(contenders: Contenders, turns: int) -> dict[str, list[float]]:
+    """Seconds of each turn, after one turn that compares the answers."""
+    want = np.asarray(contenders["tamis"]())
+    for name, run in contenders.items():
+        # the last bits of a mean are the peers' affair: hotcoco and the torch formula round otherwise
+        np.testing.assert_allclose(np.asarray(run()), want, rtol=0, atol=1e-6, err_msg=name)
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(turns):
+        for name, run in contenders.items():
+            gc.collect()
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def peak_memory(name: str, n: int) -> float:
+    """Peak resident MB of a fresh process that does the JSON run."""
+    gt, dt, _ = write_files(FOLDER, n)
+    first, second = PEERS[name]
+    code = (
+        f"from {first} import COCO; from {second} import COCOeval; import re\n"
+        f"g = COCO({str(gt)!r}); e = COCOeval(g, g.loadRes({str(dt)!r}), 'bbox')\n"
+        "e.evaluate(); e.accumulate(); e.summarize()\n"
+        # not ru_maxrss, which a new process inherits from the one that started it
+        "print('KB', re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(out.stdout.split("KB ")[-1]) / 1024
+
+
+def import_seconds(turns: int) -> float:
+    """Time to import tamis where numpy already is."""
+    code = (
+        "import numpy, time; t = time.perf_counter(); import tamis; print(time.perf_counter() - t)"
+    )
+    runs = [subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(turns)]
+    return median(map(float, runs))
+
+
+def machine() -> str:
+    with contextlib.suppress(OSError):
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    out = {"python": platform.python_version()}
+    for name in ("tamis", "numpy", "torch", "pycocotools", "ultrafast-pycocotools", "hotcoco"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            out[name] = version(name)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("only", nargs="*", help="names start with one of these")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--write", action="store_true", help="store the results")
+    args = parser.parse_args()
+    rows = []
+    print(f"{machine()}, {tamis.num_threads()} threads, instruction set v{tamis._core.isa()}")
+    for name, limits, build, turns in bars(args.quick):
+        if args.only and not name.startswith(tuple(args.only)):
+            continue
+        try:
+            contenders = build()
+        except ImportError as error:
+            print(f"{name}: left out, {error}")
+            continue
+        seconds = measure(contenders, turns)
+        for peer in limits:
+            if peer not in seconds:
+                continue
+            ratio = median(a / b for a, b in zip(seconds["tamis"], seconds[peer], strict=True))
+            row = {
+                "work": name, "peer": peer, "tamis_s": median(seconds["tamis"]),
+                "peer_s": median(seconds[peer]), "ratio": ratio, "bar": limits[peer],
+                "turns": turns,
+            }  # fmt: skip
+            rows.append(row)
+            print(
+                f"{name:32s} tamis {row['tamis_s'] * 1e3:9.1f} ms  {peer:26s}"
+                f" {row['peer_s'] * 1e3:9.1f} ms  ratio {ratio:.4f}  (bar {limits[peer]})"
+            )
+    memory = {}
+    if not args.only:
+        n = 20_000 if args.quick else 500_000
+        memory = {name: peak_memory(name, n) for name in installed(list(PEERS)[:3])}
+        print("peak MB of the JSON run:", {k: round(v) for k, v in memory.items()})
+        print(f"import of tamis beyond numpy: {import_seconds(5):.3f} s")
+    if args.write:
+        commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
+        result = {
+            "machine": machine(), "threads": tamis.num_threads(), "commit": commit,
+            "versions": versions(), "bars": rows, "peak_mb": memory,
+        }  # fmt: skip
+        stem = re.sub(r"\W+", "-", machine().lower()).strip("-")
+        path = HERE / "results" / f"{stem}-{tamis.num_threads()}-threads.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

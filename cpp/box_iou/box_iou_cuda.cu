@@ -1,0 +1,129 @@
+#include "box_iou/box_iou_cuda.hpp"
+#include "core/cuda.hpp"
+
+namespace tamis::cuda {
+namespace {
+
+using namespace tamis::host;
+
+constexpr int kTileRows = 64;         // boxes of a in shared memory
+constexpr int64_t kFewColumns = 256;  // narrower matrices would leave most of a tile's threads idle
+
+template <class T>
+struct Wide {  // the numbers of one 16-byte store
+  static constexpr int kCount = 16 / sizeof(T);
+  alignas(16) T values[kCount];
+};
+
+// One tile of the matrix: a thread keeps its boxes of b in registers and walks down the rows. kStep is the distance
+// between its columns: 1 for one wide store a row, kThreads for coalesced single stores where rows are not aligned.
+template <BoxKind kind, int kStep, class T>
+__global__ void __launch_bounds__(kThreads)
+    tile_kernel(BoxFormat format, const T* __restrict__ a, int64_t n, const T* __restrict__ b, int64_t m,
+                int64_t tiles_across, T* __restrict__ out) {
+  constexpr int kCount = Wide<T>::kCount;
+  __shared__ Box<T> rows[kTileRows];
+  const int64_t top = blockIdx.x / tiles_across * kTileRows;
+  const int64_t left = blockIdx.x % tiles_across * (kThreads * kCount);
+  const int height = static_cast<int>(smaller<int64_t>(kTileRows, n - top));
+  if (threadIdx.x < height) rows[threadIdx.x] = load_box<kind>(a + 4 * (top + threadIdx.x), format);
+  __syncthreads();
+
+  const int64_t column = left + threadIdx.x * (kStep == 1 ? kCount : 1);
+  Box<T> mine[kCount];
+#pragma unroll
+  for (int k = 0; k < kCount; ++k)
+    mine[k] = load_box<kind>(b + 4 * smaller<int64_t>(column + k * kStep, m - 1), format);
+  if (column >= m) return;
+  T* to = out + top * m + column;
+#pragma unroll 2
+  for (int i = 0; i < height; ++i, to += m) {
+    Wide<T> line;
+#pragma unroll
+    for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k]);
+    if constexpr (kStep == 1) {
+      *reinterpret_cast<Wide<T>*>(to) = line;
+    } else {
+#pragma unroll
+      for (int k = 0; k < kCount; ++k)
+        if (column + k * kStep < m) to[k * kStep] = line.values[k];
+    }
+  }
+}
+
+// One thread for each element of a flat output.
+template <BoxKind kind, class T, class Pairs>
+__global__ void __launch_bounds__(kThreads)
+    flat_kernel(BoxFormat format, const T* __restrict__ a, const T* __restrict__ b, Pairs pairs, int64_t total,
+                T* __restrict__ out) {
+  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  if (i >= total) return;
+  const Pair pair = pairs.at(i);
+  out[i] = overlap<kind>(load_box<kind>(a + 4 * pair.a, format), load_box<kind>(b + 4 * pair.b, format));
+}
+
+template <BoxKind kind, class T, class Pairs>
+void flat(BoxFormat format, const T* a, const T* b, const Pairs& pairs, int64_t total, T* out, cudaStream_t stream) {
+  if (total == 0) return;
+  flat_kernel<kind><<<blocks_for(total, kThreads), kThreads, 0, stream>>>(format, a, b, pairs, total, out);
+  check(cudaGetLastError(), "box_iou");
+}
+
+template <BoxKind kind, class T>
+void tiles(BoxFormat format, const T* a, int64_t n, const T* b, int64_t m, T* out, cudaStream_t stream) {
+  constexpr int64_t kCount = Wide<T>::kCount;
+  if (n == 0 || m < kFewColumns) return flat<kind>(format, a, b, AllPairs{m}, n * m, out, stream);
+  const int64_t across = blocks_for(m, kThreads * kCount);
+  const unsigned grid = blocks_for(across * blocks_for(n, kTileRows), 1);
+  const bool aligned = m % kCount == 0 && reinterpret_cast<uintptr_t>(out) % 16 == 0;
+  const auto kernel = aligned ? tile_kernel<kind, 1, T> : tile_kernel<kind, kThreads, T>;
+  kernel<<<grid, kThreads, 0, stream>>>(format, a, n, b, m, across, out);
+  check(cudaGetLastError(), "box_iou");
+}
+
+template <BoxKind kind>
+struct Kind {
+  static constexpr BoxKind value = kind;
+};
+
+template <class F>
+void for_kind(BoxKind kind, const F& f) {
+  switch (kind) {
+    case BoxKind::iou: return f(Kind<BoxKind::iou>());
+    case BoxKind::giou: return f(Kind<BoxKind::giou>());
+    case BoxKind::diou: return f(Kind<BoxKind::diou>());
+    case BoxKind::ciou: return f(Kind<BoxKind::ciou>());
+    case BoxKind::iof: return f(Kind<BoxKind::iof>());
+  }
+}
+
+}  // namespace
+
+template <class T>
+void box_iou(BoxKind kind, BoxFormat format, const T* a, int64_t n, const T* b, int64_t m, T* out,
+             cudaStream_t stream) {
+  for_kind(kind, [&](auto k) { tiles<decltype(k)::value>(format, a, n, b, m, out, stream); });
+}
+
+template <class T>
+void box_iou_paired(BoxKind kind, BoxFormat format, const T* a, const T* b, int64_t n, T* out, cudaStream_t stream) {
+  for_kind(kind, [&](auto k) { flat<decltype(k)::value>(format, a, b, PairedRows{}, n, out, stream); });
+}
+
+template <class T>
+void box_iou_batched(BoxKind kind, BoxFormat format, const T* a, const int64_t* a_splits, const T* b,
+                     const int64_t* b_splits, int64_t images, const int64_t* out_splits, int64_t total, T* out,
+                     cudaStream_t stream) {
+  const BatchedPairs pairs{a_splits, b_splits, out_splits, images};
+  for_kind(kind, [&](auto k) { flat<decltype(k)::value>(format, a, b, pairs, total, out, stream); });
+}
+
+#define TAMIS_BOX_IOU(T)                                                                                         \
+  template void box_iou(BoxKind, BoxFormat, const T*, int64_t, const T*, int64_t, T*, cudaStream_t);             \
+  template void box_iou_paired(BoxKind, BoxFormat, const T*, const T*, int64_t, T*, cudaStream_t);               \
+  template void box_iou_batched(BoxKind, BoxFormat, const T*, const int64_t*, const T*, const int64_t*, int64_t, \
+                                const int64_t*, int64_t, T*, cudaStream_t);
+TAMIS_BOX_IOU(float)
+TAMIS_BOX_IOU(double)
+
+}  // namespace tamis::cuda

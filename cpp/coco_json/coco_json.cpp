@@ -1,0 +1,82 @@
+// Tables to columns. The reading itself is in coco_json_simdjson.cpp (coco_json_none.cpp without simdjson).
+#include "coco_json/coco_json.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+
+#include "core/parallel.hpp"
+
+namespace tamis {
+
+int64_t CocoTable::size() const {
+  int64_t n = 0;
+  for (const auto& piece : pieces) n += static_cast<int64_t>(piece.records.size());
+  return n;
+}
+
+bool CocoTable::all_have(uint8_t fields) const {
+  return std::all_of(pieces.begin(), pieces.end(),
+                     [fields](const CocoPiece& piece) { return (piece.common & fields) == fields; });
+}
+
+namespace {
+void write_record(const CocoRecord& record, int64_t row, const CocoColumns& to) {
+  if (to.id) to.id[row] = record.id;
+  if (to.image_id) to.image_id[row] = record.image_id;
+  if (to.category_id) to.category_id[row] = record.category_id;
+  if (to.bbox) std::copy_n(record.bbox, 4, to.bbox + 4 * row);
+  if (to.number) to.number[row] = record.number;
+  if (to.iscrowd) to.iscrowd[row] = record.iscrowd;
+}
+
+uint64_t mixed(uint64_t x) {  // the finalizer of MurmurHash3
+  x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdu;
+  x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53u;
+  return x ^ (x >> 33);
+}
+
+bool all_distinct(const std::vector<int64_t>& values) {
+  if (std::is_sorted(values.begin(), values.end(), std::less_equal<>())) return true;
+  // open addressing, at most half full; 0 marks a free slot, so zeros are counted apart
+  std::vector<int64_t> slots(std::bit_ceil(2 * values.size()));
+  const uint64_t mask = slots.size() - 1;
+  int zeros = 0;
+  for (const int64_t value : values) {
+    if (value == 0) {
+      if (++zeros == 2) return false;
+      continue;
+    }
+    uint64_t slot = mixed(static_cast<uint64_t>(value)) & mask;
+    while (slots[slot] != 0 && slots[slot] != value) slot = (slot + 1) & mask;
+    if (slots[slot] != 0) return false;
+    slots[slot] = value;
+  }
+  return true;
+}
+}  // namespace
+
+void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
+  std::vector<int64_t> start{0};
+  for (const auto& piece : table.pieces) {
+    start.push_back(start.back() + static_cast<int64_t>(piece.records.size()));
+  };
+  parallel_for(static_cast<int64_t>(table.pieces.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const CocoPiece piece = std::move(table.pieces[size_t(i)]);  // freed at the end of the turn
+      int64_t row = start[size_t(i)];
+      for (const CocoRecord& record : piece.records) write_record(record, row++, columns);
+    }
+  });
+}
+
+bool unique_ids(const std::optional<CocoTable>& table) {
+  if (!table) return true;
+  std::vector<int64_t> ids;
+  ids.reserve(size_t(table->size()));
+  for (const auto& piece : table->pieces) {
+    for (const CocoRecord& record : piece.records) ids.push_back(record.id);
+  }
+  return all_distinct(ids);
+}
+}  // namespace tamis

@@ -1,0 +1,95 @@
+// Reads COCO JSON straight into columns; Python objects are never made.
+//
+//   results: image_id, category_id, bbox, score = zip(*[(r["image_id"], ...) for r in json.loads(text)])
+//   dataset: the same for d["annotations"], and [i["id"] for i in d["images"]], [c["id"] for c in d["categories"]]
+//
+// A reader answers only for a regular file: Python's json accepts it with the same values, and every record holds
+// every column in the expected type. Anything else (invalid, NaN, 1e400, integers beyond 64 bits, a byte order mark,
+// nesting beyond 128, a missing or mistyped field, a caption in the first result) is std::nullopt, and the caller
+// takes Python's json. Ids are JSON integers within int64 (true is not one); an integer in a bbox or score is at most
+// 2^31 in magnitude, an area 2^53; iscrowd is 0..255, true or false. Among equal keys the last wins.
+//
+// Cost: one pass of simdjson on all threads. Memory: 72 bytes a record (given back while the columns are written) and
+// about 12 chunks a thread. A file that must be read in one piece is at most 4 GiB and takes about ten times its size.
+//
+// How chunks stay exact. The text is cut at commas that stand between `}` and `{`, about every `chunk_bytes`. A chunk
+// C between two cuts is parsed as [C]; if that is an array of objects only, the chunk becomes one object {"$":i} in
+// the *skeleton*, which keeps all other text; then the skeleton is parsed.
+//  1. If the skeleton is valid, so is the file, and its tree is the skeleton's with each {"$":i} replaced by the
+//     objects of chunk i. Take the first placeholder: the text before it is the file's own. Were a string open there,
+//     the quote of {"$ would close it and $ would be an error; so the placeholder is a value, and a value `{` after
+//     `},` can only be an element of an array. A list of objects parses the same in its place and leaves the parser in
+//     the same state; repeat for the next placeholder.
+//  2. The skeleton's own text has no key "$": its two spellings, "$" and "\u0024", are searched for before.
+//  3. Placeholders are accepted only as elements of a table (the array of results, or the last "images",
+//     "annotations" or "categories" of the top level), and all must be found there.
+// Where a step fails, the file is parsed in one piece and that decides.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "coco_json/coco_json_pages.hpp"
+
+namespace tamis {
+
+enum CocoField : uint8_t {  // which fields a record holds in the expected type
+  kCocoId = 1,
+  kCocoImageId = 2,
+  kCocoCategoryId = 4,
+  kCocoBbox = 8,
+  kCocoNumber = 16,   // score (results) or area (dataset)
+  kCocoIscrowd = 32,
+  kCocoCaption = 64,  // of any type
+};
+
+inline constexpr uint8_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
+inline constexpr uint8_t kCocoAnnotationFields = kCocoResultFields | kCocoId | kCocoIscrowd;
+
+struct CocoRecord {
+  int64_t id, image_id, category_id;
+  double bbox[4];
+  double number;
+  uint8_t iscrowd, fields;
+};
+
+struct CocoPiece {
+  PagedVector<CocoRecord> records;
+  uint8_t common = 0xff;  // the fields that all of them hold
+
+  void add(const CocoRecord& record) {
+    records.push_back(record);
+    common &= record.fields;
+  }
+};
+
+// The records of one JSON array in file order, in pieces that are freed as they are copied to columns.
+struct CocoTable {
+  std::vector<CocoPiece> pieces;  // none is empty
+
+  int64_t size() const;
+  bool all_have(uint8_t fields) const;
+};
+
+struct CocoDataset {  // a table is absent where the file lacks its key
+  std::optional<CocoTable> images, annotations, categories;
+  bool unique_images = true, unique_ids = true, unique_categories = true;  // no id occurs twice in the table
+};
+
+inline constexpr int64_t kCocoChunkBytes = 1 << 18;  // a chunk's tape fits the L2 cache; 1 MiB is 7-20 % slower
+
+bool has_simdjson();  // false: the readers always return nullopt
+std::optional<CocoTable> read_coco_results(std::string_view text, int64_t chunk_bytes = kCocoChunkBytes);
+std::optional<CocoDataset> read_coco_dataset(std::string_view text, int64_t chunk_bytes = kCocoChunkBytes);
+
+// Columns of table.size() rows (bbox: 4 a row) that the caller has allocated; a null column is left out.
+struct CocoColumns {
+  int64_t *id, *image_id, *category_id;
+  double *bbox, *number;
+  uint8_t* iscrowd;
+};
+void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
+
+bool unique_ids(const std::optional<CocoTable>& table);
+}  // namespace tamis

@@ -1,0 +1,83 @@
+# Arrays are C-contiguous host memory; float32 and float64 have one overload each. The functions
+# of the rooms are documented in the Python module of the same name.
+from typing import Any
+
+def isa() -> int: ...
+def cap_isa(most: int) -> None: ...
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+def box_iou(kind: int, format: int, a: Any, b: Any, out: Any) -> None: ...
+def box_iou_paired(kind: int, format: int, a: Any, b: Any, out: Any) -> None: ...
+def box_iou_batched(
+    kind: int,
+    format: int,
+    a: Any,
+    a_splits: Any,
+    b: Any,
+    b_splits: Any,
+    out_splits: Any,
+    out: Any,
+) -> None: ...
+def first_bad_box(boxes: Any) -> int: ...
+def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any) -> None: ...
+def max_iou_between(
+    format: int,
+    boxes: Any,
+    splits: Any,
+    labels: Any,
+    other: Any,
+    other_splits: Any,
+    other_labels: Any,
+    out: Any,
+) -> None: ...
+
+has_simdjson: bool
+
+def read_coco_results(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def read_coco_dataset(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def find_positions(ids: Any, known: Any, out: Any) -> None: ...
+def order_detections(
+    category: Any, image: Any, score: Any, n_categories: int, n_images: int, max_det: int
+) -> tuple[Any, Any, Any]: ...
+def match_detections(
+    index: Any,
+    det_category: Any,
+    det_image: Any,
+    det_boxes: Any,
+    det_claims: Any,
+    gt_category: Any,
+    gt_image: Any,
+    gt_boxes: Any,
+    gt_crowd: Any,
+    gt_ignore: Any,
+    thresholds: Any,
+    n_categories: int,
+    n_images: int,
+) -> tuple[Any, Any, Any, Any]: ...
+def match_given(
+    similarity: Any,
+    det_claims: Any,
+    gt_crowd: Any,
+    gt_ignore: Any,
+    thresholds: Any,
+    out: Any,
+) -> None: ...
+def coco_iou(dets: Any, gts: Any, crowd: Any, out: Any) -> None: ...
+def average_precision(
+    splits: Any,
+    rank: Any,
+    score: Any,
+    outside: Any,
+    row: Any,
+    first: Any,
+    gt: Any,
+    at: Any,
+    gt_ignore: Any,
+    gt_counts: Any,
+    n_regular: Any,
+    max_dets: Any,
+    recall_thresholds: Any,
+    precision: Any,
+    recall: Any,
+    scores: Any,
+) -> None: ...

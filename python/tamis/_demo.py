@@ -1,0 +1,60 @@
+"""`tamis demo`: a small data set made up on the spot, and what each part says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tamis
+
+Array = NDArray[Any]
+IMAGES, CLASSES = 200, 5
+
+
+def make(seed: int = 0) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Detections and ground truths, as `DetectionEvaluator.update` takes them."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 10, IMAGES)
+    n = int(counts.sum())
+    low, size = rng.uniform(0, 400, (n, 2)), np.exp(rng.uniform(2.5, 5, (n, 2)))
+    boxes = np.concatenate([low, low + size], 1)
+    labels = rng.integers(0, CLASSES, n)
+    image = np.repeat(np.arange(IMAGES), counts)
+    noise = rng.normal(size=(n, 4)) * rng.exponential(0.08, (n, 1)) * np.tile(size, 2)
+    pred_image = np.concatenate([image, rng.integers(0, IMAGES, n // 2)])
+    order = np.argsort(pred_image, kind="stable")
+    preds = {
+        "boxes": np.concatenate([boxes + noise, boxes[rng.permutation(n)[: n // 2]]])[order],
+        "scores": np.concatenate([rng.beta(5, 2, n), rng.beta(2, 3, n // 2)])[order],
+        "labels": np.concatenate([labels, rng.integers(0, CLASSES, n // 2)])[order],
+        "splits": np.searchsorted(pred_image[order], np.arange(IMAGES + 1)),
+    }
+    targets = {"boxes": boxes, "labels": labels, "splits": np.concatenate([[0], counts.cumsum()])}
+    return preds, targets
+
+
+def run() -> list[tuple[str, str, str]]:
+    """Rows of part, question and answer."""
+    preds, targets = make()
+    evaluator = tamis.DetectionEvaluator()
+    evaluator.update(preds, targets)
+    result = evaluator.compute()
+    counts = {name: int(values.sum()) for name, values in result.per_image(0.5).items()}
+    pairs, _ = tamis.box_iou_batched(
+        preds["boxes"], preds["splits"], targets["boxes"], targets["splits"]
+    )
+    crowding = tamis.max_iou(targets["boxes"], targets["splits"], labels=targets["labels"])
+    matches = tamis.match_detections(
+        preds["boxes"], preds["scores"], preds["splits"], targets["boxes"], targets["splits"]
+    )
+    found = matches.gt[0] >= 0
+    wrong = preds["labels"][found] != targets["labels"][matches.gt[0][found]]
+    return [
+        ("evaluation", "AP, AP50", f"{result.stats['AP']:.3f}, {result.stats['AP50']:.3f}"),
+        ("evaluation", "tp, fp, fn at IoU 0.5", "{tp}, {fp}, {fn}".format(**counts)),
+        ("matching", "boxes found under a wrong label", str(int(wrong.sum()))),
+        ("box IoU", "pairs in the same image", f"{len(pairs)}, {np.mean(pairs > 0):.0%} overlap"),
+        ("max IoU", "boxes over half on another", str(int((crowding > 0.5).sum()))),
+    ]

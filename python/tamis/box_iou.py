@@ -1,0 +1,198 @@
+"""Overlap of axis-aligned boxes: all pairs, row by row, or image by image."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from tamis import _arrays
+
+Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
+Format = Literal["xyxy", "xywh", "cxcywh"]
+KINDS = ("iou", "giou", "diou", "ciou", "iof")  # in the order of tamis::BoxKind
+FORMATS = ("xyxy", "xywh", "cxcywh")  # in the order of tamis::BoxFormat
+
+
+def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
+    """Overlap of every box of `a` with every box of `b`.
+
+    Parameters
+    ----------
+    a : array, shape (n, 4)
+        Boxes, float16, bfloat16, float32 or float64. Copied only if not C-contiguous or of
+        another dtype than the result.
+    b : array, shape (m, 4)
+        Boxes on the device of `a`.
+    kind : {"iou", "giou", "diou", "ciou", "iof"}, default "iou"
+        Intersection over union; generalized, distance and complete IoU as torchvision.ops defines
+        them (eps 1e-7); or "iof", the intersection over the area of the box of `a`, the rule
+        COCO applies to crowds.
+    fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
+        What the four numbers are: two corners, a corner and the sides, or the centre and the
+        sides. Areas are ``(x2 - x1) * (y2 - y1)`` or the product of the sides as given.
+
+    Returns
+    -------
+    array, shape (n, m)
+        In the library and on the device of `a`; float64 if either input is, else float32.
+
+    Raises
+    ------
+    TypeError
+        For something that is no array, or whose dtype is not one of the four floats.
+    ValueError
+        For another shape, an unknown `kind` or `fmt`, arrays on two devices and, on the CPU, a NaN
+        or infinite coordinate. On CUDA such coordinates follow the formula, because looking for
+        them would make the host wait for the device.
+    CudaUnavailable
+        For CUDA arrays where tamis was built without its CUDA part.
+
+    Notes
+    -----
+    Where a union, an area or a hull is 0 the ratio is 0, not NaN, and a box without extent has no
+    aspect ("ciou"). Inverted boxes follow the formula: they intersect nothing, and their area is
+    negative, or positive if both sides are. Coordinates so large that an area overflows give what
+    the arithmetic gives. The result has the same bits on every instruction set and for any number
+    of threads.
+
+    Time is n * m pairs; memory is the result and, where inputs must be converted, their copies:
+    ``(n * m + 4 * (n + m)) * itemsize`` bytes. CUDA work is queued on the caller's current stream.
+
+    References
+    ----------
+    torchvision.ops.box_iou, generalized_box_iou, distance_box_iou, complete_box_iou.
+    """
+    a, b = _boxes("box_iou", a, b, kind, fmt)
+    out = _arrays.empty(a, (a.shape[0], b.shape[0]), _arrays.dtype_name(a))
+    _run("box_iou", kind, fmt, a, b, out)
+    return out
+
+
+def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
+    """Overlap of each box of `a` with the box of `b` in the same row.
+
+    Parameters
+    ----------
+    a, b : array, shape (n, 4)
+        Boxes, as in :func:`box_iou`.
+    kind : {"iou", "giou", "diou", "ciou", "iof"}, default "iou"
+        As in :func:`box_iou`.
+    fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
+        As in :func:`box_iou`.
+
+    Returns
+    -------
+    array, shape (n,)
+        In the library and on the device of `a`; float64 if either input is, else float32.
+
+    Raises
+    ------
+    TypeError, ValueError, CudaUnavailable
+        As :func:`box_iou`; ValueError also where `a` and `b` differ in length.
+
+    Notes
+    -----
+    Time is n pairs; memory is the result and the copies of inputs that must be converted:
+    ``(n + 8 * n) * itemsize`` bytes at most. All else is as in :func:`box_iou`.
+    """
+    a, b = _boxes("box_iou_paired", a, b, kind, fmt)
+    _arrays.check_shape("box_iou_paired", "b", b, tuple(a.shape))
+    out = _arrays.empty(a, (a.shape[0],), _arrays.dtype_name(a))
+    _run("box_iou_paired", kind, fmt, a, b, out)
+    return out
+
+
+def box_iou_batched(
+    a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+) -> tuple[Any, Any]:
+    """Overlap of every box of `a` with every box of `b` in the same image, for many images.
+
+    Parameters
+    ----------
+    a : array, shape (n, 4)
+        The boxes of all images, one image after the other, as in :func:`box_iou`.
+    a_splits : array of integers, shape (images + 1,)
+        Image `i` has the rows ``a_splits[i]`` to ``a_splits[i + 1]`` of `a`; begins with 0, ends
+        with n. Read on the host: give it as a host array, for CUDA boxes too.
+    b : array, shape (m, 4)
+        Boxes on the device of `a`.
+    b_splits : array of integers, shape (images + 1,)
+        The same for `b`.
+    kind : {"iou", "giou", "diou", "ciou", "iof"}, default "iou"
+        As in :func:`box_iou`.
+    fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
+        As in :func:`box_iou`.
+
+    Returns
+    -------
+    values : array, shape (sum of n_i * m_i,)
+        The blocks of all images without padding, each row-major: ``values[splits[i]:splits[i + 1]]
+        .reshape(n_i, m_i)`` is image `i`.
+    splits : array of int64, shape (images + 1,)
+        In the library and on the device of `values`.
+
+    Raises
+    ------
+    TypeError, ValueError, CudaUnavailable
+        As :func:`box_iou`; also for splits that are no integers, decrease, do not begin with 0,
+        do not end with the number of boxes, or are of two lengths.
+
+    Notes
+    -----
+    Time is one pass over the pairs of each image; memory is the result and the copies of inputs
+    that must be converted: ``(sum(n_i * m_i) + 4 * (n + m)) * itemsize + 32 * images`` bytes. On
+    CUDA the host waits only if the splits live there. All else is as in :func:`box_iou`.
+    """
+    name = "box_iou_batched"
+    a, b = _boxes(name, a, b, kind, fmt)
+    starts_a = _arrays.splits(name, "a_splits", a_splits, a.shape[0])
+    starts_b = _arrays.splits(name, "b_splits", b_splits, b.shape[0], len(starts_a) - 1)
+    starts = np.zeros_like(starts_a)
+    np.cumsum(np.diff(starts_a) * np.diff(starts_b), out=starts[1:])
+    values = _arrays.empty(a, (int(starts[-1]),), _arrays.dtype_name(a))
+    table = [_arrays.from_host(a, x) for x in (starts_a, starts_b, starts)]
+    _run(name, kind, fmt, a, table[0], b, table[1], table[2], values)
+    return values, table[2]
+
+
+def _boxes(function: str, a: Any, b: Any, kind: str, fmt: str) -> tuple[Any, Any]:
+    """Both box arrays, checked, in one library, contiguous and of their common dtype."""
+    if kind not in KINDS:
+        raise ValueError(f"{function}: kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    check_format(function, fmt)
+    a, b = _arrays.as_array(function, "a", a), _arrays.as_array(function, "b", b)
+    where = _arrays.one_device(function, a=a, b=b)
+    for name, x in {"a": a, "b": b}.items():
+        _arrays.check_shape(function, name, x, ("N", 4))
+    a, b = _arrays.floats(function, a=a, b=_arrays.same_library(a, b))
+    _arrays.backend(function, where)
+    if where == "cpu":
+        check_finite(function, a=a, b=b)
+    return a, b
+
+
+def check_format(function: str, fmt: str) -> None:
+    """Raise unless `fmt` names a box format."""
+    if fmt not in FORMATS:
+        raise ValueError(f"{function}: fmt must be one of {', '.join(FORMATS)}, got {fmt!r}")
+
+
+def check_finite(function: str, **boxes: Any) -> None:
+    """Raise for the first row with a NaN or infinite coordinate; the arrays are on the host."""
+    for name, x in boxes.items():
+        row = _arrays.backend(function, "cpu").first_bad_box(x)
+        if row < x.shape[0]:
+            raise ValueError(f"{function}: {name} has a NaN or infinite coordinate in row {row}")
+
+
+def _run(function: str, kind: str, fmt: str, *arrays: Any) -> None:
+    """Call the compiled function where the arrays live; the last one is the output."""
+    where = _arrays.device(arrays[0])
+    compiled = getattr(_arrays.backend(function, where), function)
+    options = KINDS.index(kind), FORMATS.index(fmt)
+    if where == "cpu":
+        compiled(*options, *arrays)
+    else:
+        with _arrays.stream(arrays[0]) as stream:
+            compiled(*options, *arrays, stream)

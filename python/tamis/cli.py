@@ -1,0 +1,109 @@
+"""The `tamis` command: parse, call, print."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import tamis
+from tamis.evaluator import STATS
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Left-aligned columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def demo(args: argparse.Namespace) -> None:
+    from tamis import _demo
+
+    rows = _demo.run()
+    if args.json:
+        print(json.dumps({f"{part}: {question}": answer for part, question, answer in rows}))
+    else:
+        print(table([("part", "question", "answer"), *rows]))
+
+
+def per_class(e: Any) -> list[dict[str, Any]]:
+    """One dict a category: id, name and the 12 numbers."""
+    from tamis._summary import detection_rows, mean
+
+    p, rows = e.params, []
+    for k, category in enumerate(p.catIds):
+        one = slice(k, k + 1)
+        part = {"precision": e.eval["precision"][:, :, one], "recall": e.eval["recall"][:, one]}
+        stats = [float(mean(part, p, row)) for row in detection_rows(p.maxDets, main=100)]
+        name = str(e.cocoGt.cats[category].get("name", category))
+        rows.append({"id": int(category), "name": name, **dict(zip(STATS, stats, strict=True))})
+    return rows
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    from tamis.coco import COCO, COCOeval
+
+    quiet = contextlib.redirect_stdout(io.StringIO()) if args.json else contextlib.nullcontext()
+    with quiet:
+        ground_truth = COCO(args.gt)
+        e = COCOeval(ground_truth, ground_truth.loadRes(args.dt), "bbox")
+        e.evaluate()
+        e.accumulate()
+        e.summarize()
+    classes = per_class(e) if args.per_class else []
+    if args.json:
+        stats = dict(zip(STATS, map(float, e.stats), strict=True))
+        print(json.dumps({**stats, "classes": classes} if args.per_class else stats))
+    elif classes:
+        names = ("name", "AP", "AP50", "AP75", "AR100")
+        cells = [(c["name"], *(f"{c[n]:.3f}" for n in names[1:])) for c in classes]
+        print(table([names, *cells]))
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="tamis", description="A fine sieve for vision datasets.")
+    top.add_argument("--version", action="version", version=f"tamis {tamis.__version__}")
+    commands = top.add_subparsers(required=True, metavar="command")
+
+    command = commands.add_parser("demo", help="what each part says of a small data set")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=demo)
+
+    command = commands.add_parser("eval", help="COCO box evaluation of a results file")
+    command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
+    command.add_argument("dt", metavar="DT", help="COCO results, JSON")
+    command.add_argument("--per-class", action="store_true", help="add a table by category")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=evaluate)
+    return top
+
+
+def reason(error: Exception) -> str:
+    """One line for bad input."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, KeyError):
+        return f"missing field {error}"
+    if isinstance(error, IndexError):
+        return "there are no results"
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0, or 2 with one line on stderr for bad input."""
+    args = parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; nothing is left to say
+    except (OSError, ValueError, AssertionError, KeyError, IndexError, TypeError) as error:
+        print(f"tamis: {reason(error)}", file=sys.stderr)
+        return 2
+    return 0

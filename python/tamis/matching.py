@@ -1,0 +1,234 @@
+"""The greedy matcher of COCO evaluation, batched over images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _arrays
+from tamis._evaluation import Detections, Targets, match
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Matches:
+    """What `match_detections` found, for n detections, m ground truths and T thresholds.
+
+    Attributes
+    ----------
+    gt : (T, n) int64
+        Ground truth that each detection matched, -1 for none.
+    iou : (T, n) float64
+        Their IoU (over the detection's own area where it is a crowd), 0 for none.
+    ignored : (T, n) bool
+        True where a detection counts neither as true nor as false positive: it matched a crowd, or
+        lies beyond `max_detections`.
+    det : (T, m) int64
+        Detection that matched each ground truth, -1 for none; of a crowd, the last.
+    """
+
+    gt: Array
+    iou: Array
+    ignored: Array
+    det: Array
+
+
+def to_xywh(boxes: Array, fmt: str) -> Array:
+    """(n, 4) float64 xywh."""
+    boxes = np.array(boxes, dtype=np.float64)
+    if fmt == "xyxy":
+        boxes[:, 2:] -= boxes[:, :2]
+    elif fmt == "cxcywh":
+        boxes[:, :2] -= boxes[:, 2:] / 2
+    return boxes
+
+
+def check_fmt(function: str, fmt: str) -> None:
+    if fmt not in ("xyxy", "xywh", "cxcywh"):
+        raise ValueError(f"{function}: fmt must be 'xyxy', 'xywh' or 'cxcywh', got {fmt!r}")
+
+
+def finite(function: str, name: str, values: Array) -> Array:
+    """`values`, or ValueError naming the first row with a NaN or infinity."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argmax(bad.reshape(len(values), -1).any(axis=1)))
+        raise ValueError(f"{function}: {name} has a NaN or infinite value in row {row}")
+    return values
+
+
+def read_boxes(function: str, name: str, boxes: Any, fmt: str) -> Array:
+    """(n, 4) float64 xywh of any float or integer array."""
+    got = _arrays.host(function, name, boxes)
+    if got.shape == (0,):
+        got = got.reshape(0, 4)
+    _arrays.check_shape(function, name, got, ("N", 4))
+    if got.dtype.kind not in "fiu":
+        raise TypeError(f"{function}: {name} must hold numbers, got {got.dtype}")
+    return to_xywh(finite(function, name, got), fmt)
+
+
+def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
+    """(n,) array of one of the dtype kinds."""
+    got = _arrays.host(function, name, values)
+    if got.size == 0 and n == 0:
+        return np.empty(0, np.float64 if kinds == "fiu" else np.int64)
+    _arrays.check_shape(function, name, got, (n,))
+    if got.dtype.kind not in kinds:
+        wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
+        raise TypeError(f"{function}: {name} must hold {wanted}, got {got.dtype}")
+    return finite(function, name, got) if kinds == "fiu" else got
+
+
+def read_splits(function: str, name: str, splits: Any, n: int) -> Array:
+    """(images + 1,) int64 offsets from 0 to n, never falling."""
+    got = _arrays.host(function, name, splits)
+    if got.ndim != 1 or len(got) == 0:
+        raise ValueError(f"{function}: {name} must have shape (images + 1,), got {got.shape}")
+    if got.dtype.kind not in "iu":
+        raise TypeError(f"{function}: {name} must hold integers, got {got.dtype}")
+    got = got.astype(np.int64)
+    if got[0] != 0 or got[-1] != n or (np.diff(got) < 0).any():
+        raise ValueError(f"{function}: {name} must rise from 0 to {n}, got {got[0]} to {got[-1]}")
+    return got
+
+
+def image_of(splits: Array) -> Array:
+    """The image of each row."""
+    return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
+
+
+def class_positions(labels: Array, gt_labels: Array) -> tuple[Array, Array, Array]:
+    """The classes, ascending, and where each label stands among them."""
+    classes, place = np.unique(np.concatenate([labels, gt_labels]), return_inverse=True)
+    place = place.astype(np.int32)
+    return classes, place[: len(labels)], place[len(labels) :]
+
+
+def pair_iou(dets: Array, gts: Array, crowd: Array) -> Array:
+    """Row by row IoU of xywh boxes as pycocotools computes it; overlapping pairs only."""
+    low = np.maximum(dets[:, :2], gts[:, :2])
+    high = np.minimum(dets[:, 2:] + dets[:, :2], gts[:, 2:] + gts[:, :2])
+    w, h = (high - low).T
+    inter = w * h
+    area = dets[:, 2] * dets[:, 3]
+    union = np.where(crowd != 0, area, area + gts[:, 2] * gts[:, 3] - inter)
+    iou: Array = np.divide(inter, union, out=np.zeros(len(inter)), where=(w > 0) & (h > 0))
+    return iou
+
+
+def match_detections(
+    boxes: Any,
+    scores: Any,
+    splits: Any,
+    gt_boxes: Any,
+    gt_splits: Any,
+    *,
+    labels: Any = None,
+    gt_labels: Any = None,
+    iscrowd: Any = None,
+    thresholds: Any = 0.5,
+    max_detections: int = 100,
+    fmt: str = "xyxy",
+) -> Matches:
+    """Match detections to ground truths, image by image, best score first.
+
+    A detection takes the free ground truth of largest IoU that reaches the threshold (the last
+    one among equals); a crowd, which any number of detections may take, only if no other will do.
+    Equal scores keep their input order.
+
+    Parameters
+    ----------
+    boxes : (n, 4) array
+        Detections of all images, one image after the other. Pixels or any other unit.
+    scores : (n,) array
+    splits : (images + 1,) integer array
+        Image `i` holds rows ``splits[i]:splits[i + 1]``.
+    gt_boxes : (m, 4) array
+    gt_splits : (images + 1,) integer array
+    labels, gt_labels : (n,) and (m,) integer arrays, optional
+        Only boxes of one label match. Both or neither.
+    iscrowd : (m,) bool or integer array, optional
+    thresholds : float or (T,) array, default 0.5
+    max_detections : int, default 100
+        The most that count per image and label, best score first.
+    fmt : {"xyxy", "xywh", "cxcywh"}
+
+    Returns
+    -------
+    Matches
+        NumPy arrays on the host. For a single float threshold the first axis has length 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Wrong shapes, dtypes or splits; NaN or infinite boxes or scores.
+
+    Notes
+    -----
+    The rule of pycocotools 2.0.11 `COCOeval.evaluateImg` for one area range, exact. Cost: one IoU
+    per pair of the same image and label; memory ``T * (n + m) * 25`` bytes for the result.
+    """
+    name = "match_detections"
+    check_fmt(name, fmt)
+    det = read_boxes(name, "boxes", boxes, fmt)
+    gt = read_boxes(name, "gt_boxes", gt_boxes, fmt)
+    n, m = len(det), len(gt)
+    score = read_column(name, "scores", scores, n, "fiu").astype(np.float64)
+    det_splits = read_splits(name, "splits", splits, n)
+    gt_rows = read_splits(name, "gt_splits", gt_splits, m)
+    if len(det_splits) != len(gt_rows):
+        raise ValueError(
+            f"{name}: splits and gt_splits must be of one length,"
+            f" got {len(det_splits)} and {len(gt_rows)}"
+        )
+    if (labels is None) != (gt_labels is None):
+        raise ValueError(f"{name}: labels and gt_labels must be given together")
+    if isinstance(max_detections, bool) or not isinstance(max_detections, (int, np.integer)):
+        raise TypeError(f"{name}: max_detections must be an integer, got {max_detections!r}")
+    if max_detections < 0:
+        raise ValueError(f"{name}: max_detections must be at least 0, got {max_detections}")
+    levels = np.atleast_1d(np.asarray(thresholds, np.float64))
+    if levels.ndim != 1 or np.isnan(levels).any():
+        raise ValueError(f"{name}: thresholds must be a number or shape (T,), without NaN")
+    zeros = np.zeros(n, np.int64), np.zeros(m, np.int64)
+    _, category, gt_category = class_positions(
+        zeros[0] if labels is None else read_column(name, "labels", labels, n, "iu"),
+        zeros[1] if labels is None else read_column(name, "gt_labels", gt_labels, m, "iu"),
+    )
+    crowd = np.zeros(m, np.uint8)
+    if iscrowd is not None:
+        crowd = (read_column(name, "iscrowd", iscrowd, m, "biu") != 0).view(np.uint8)
+    dets = Detections(image_of(det_splits), category, det, score, np.zeros(n))
+    gts = Targets(image_of(gt_rows), gt_category, gt, crowd, np.zeros(m))
+    table = match(
+        dets, gts, n_images=len(det_splits) - 1,
+        n_categories=1 + max(category.max(initial=0), gt_category.max(initial=0)),
+        thresholds=levels.tolist(), area_ranges=[(-np.inf, np.inf)], max_det=int(max_detections),
+    )  # fmt: skip
+    return box_matches(dets, gts, table, 0)
+
+
+def box_matches(dets: Detections, gts: Targets, table: Any, area: int) -> Matches:
+    """The matches of one area range, spread over all detections and ground truths."""
+    n, m = len(dets.boxes), len(gts.boxes)
+    found = table.dense(area, n)
+    hit = found >= 0
+    iou = np.zeros(found.shape)
+    t, d = np.nonzero(hit)
+    iou[t, d] = pair_iou(dets.boxes[d], gts.boxes[found[t, d]], gts.crowd[found[t, d]])
+    ignored = np.ones(found.shape, bool)
+    outside = table.outside[area] != 0
+    ignored[:, table.index] = outside
+    ignored[t, d] = table.gt_ignore[area, found[t, d]] != 0
+    back = np.full((len(found), m), -1, np.int64)
+    by_score = table.index[np.argsort(table.rank, kind="stable")]
+    sorted_found = found[:, by_score]
+    for level, row in enumerate(sorted_found):  # the last of equal targets stays, as in order
+        has = row >= 0
+        back[level, row[has]] = by_score[has]
+    return Matches(found, iou, ignored, back)

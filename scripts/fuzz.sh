@@ -1,0 +1,48 @@
+#!/bin/sh
+# Fuzzes the COCO JSON readers: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev) and simdjson.
+# The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
+set -eu
+seconds=${1:-60}
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER="${CXX:-clang++}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTAMIS_FUZZ=ON \
+  -DTAMIS_CUDA=OFF -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)"
+cmake --build build/fuzz --target coco_json_fuzz
+cd build/fuzz
+
+mkdir -p corpus
+seed() { printf '%s' "$2" > "corpus/seed-$1"; }
+result='{"image_id":1,"category_id":2,"bbox":[1,2.5,3,4],"score":0.5}'
+annotation='{"id":1,"image_id":1,"category_id":2,"bbox":[1,2,3,4],"area":12.5,"iscrowd":0}'
+crowd='{"id":2,"image_id":1,"category_id":2,"bbox":[1,2,3,4],"area":1,"iscrowd":true,"segmentation":{"counts":[1],"size":[2,2]}}'
+seed results "[$result, $result ,$result]"
+seed results-text "[$result,{\"s\":\"},{\",\"image_id\":1,\"category_id\":2,\"bbox\":[1,2,3,4],\"score\":1},$result]"
+seed results-nested "[$result,{\"n\":[{\"id\":1},{\"id\":2},{\"id\":3}]},$result]"
+seed placeholder "[$result,{\"\$\":0},{\"\\u0024\":1},$result]"
+seed dataset "{\"images\":[{\"id\":1},{\"id\":2},{\"id\":3}],\"annotations\":[$annotation,$crowd,$annotation],\"categories\":[{\"id\":2}]}"
+seed dataset-twice "{\"images\":[{\"id\":1},{\"id\":2},{\"id\":3}],\"images\":[{\"id\":1}],\"other\":[{\"id\":1},{\"id\":2},{\"id\":3}]}"
+cat > words <<'WORDS'
+"},{"
+"{}"
+"{\"$\":0}"
+"\"\\u0024\""
+"\"images\":["
+"\"annotations\":["
+"\"categories\":["
+"\"image_id\":"
+"\"category_id\":"
+"\"\\u0069d\":"
+"\"bbox\":[1,2,3,4]"
+"\"score\":"
+"\"area\":"
+"\"iscrowd\":"
+"\"caption\":"
+"9223372036854775808"
+"1e400"
+"-0.0"
+"NaN"
+"true"
+"null"
+"\\ud800"
+WORDS
+./coco_json_fuzz -max_total_time="$seconds" -max_len=2048 -timeout=20 -dict=words -print_final_stats=1 corpus

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Builds tamis with CUDA, then runs the GPU tests, compute-sanitizer and the GPU benchmarks. Needs a GPU, the CUDA
+# toolkit, CMake, pybind11, NumPy, pytest, hypothesis, PyTorch and CuPy; no network, and nothing is installed.
+#   scripts/gpu_check.sh            PYTHON=python3.12 scripts/gpu_check.sh
+# Steps can be chosen: STEPS="build tests sanitizer benchmarks" is the default.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+python=${PYTHON:-python3}
+steps=" ${STEPS:-build tests sanitizer benchmarks} "
+build=$PWD/build/gpu
+export PYTHONPATH=$build/site${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONDONTWRITEBYTECODE=1
+
+say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+die() { printf 'gpu_check: %s\n' "$1" >&2; exit 1; }
+wants() { [[ $steps == *" $1 "* ]]; }
+
+architecture() { # 90 for compute capability 9.0; CUDA_ARCHITECTURE overrides it
+  if [[ -n ${CUDA_ARCHITECTURE:-} ]]; then
+    echo "$CUDA_ARCHITECTURE"
+  else
+    nvidia-smi --query-gpu=compute_cap --format=csv,noheader --id=0 | tr -d '. '
+  fi
+}
+
+find_nvcc() { # the toolkit is often installed beside PATH
+  command -v nvcc >/dev/null && return
+  [[ -x /usr/local/cuda/bin/nvcc ]] || die "nvcc is neither on PATH nor in /usr/local/cuda/bin"
+  export PATH=/usr/local/cuda/bin:$PATH
+}
+
+build_all() {
+  local arch generator=()
+  arch=$(architecture) || die "nvidia-smi failed; set CUDA_ARCHITECTURE, for example to 90"
+  command -v ninja >/dev/null && generator=(-G Ninja)
+  cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DTAMIS_CUDA=ON \
+    -DCMAKE_CUDA_ARCHITECTURES="$arch-real" -DPython_EXECUTABLE="$(command -v "$python")" \
+    -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)"
+  cmake --build "$build" --parallel "${JOBS:-$(nproc)}"
+  rm -rf "$build/site"
+  cmake --install "$build" --prefix "$build/site"
+  cp python/tamis/*.py "$build/site/tamis/"
+  find python/tamis -mindepth 1 -type d ! -name __pycache__ -exec cp -r {} "$build/site/tamis/" \;
+}
+
+check_import() {
+  "$python" - "$build/site" <<'PY'
+import sys, tamis
+from pathlib import Path
+if not Path(tamis.__file__).is_relative_to(sys.argv[1]):
+    sys.exit(f"gpu_check: another tamis is imported ({tamis.__file__}): uninstall it or set PYTHON")
+from tamis import _cuda
+PY
+}
+
+check_gpu() {
+  "$python" - <<'PY'
+import sys
+import cupy, torch
+if not torch.cuda.is_available():
+    sys.exit("gpu_check: PyTorch sees no CUDA device")
+cupy.cuda.runtime.getDevice()
+print(torch.cuda.get_device_name(), "torch", torch.__version__, "cupy", cupy.__version__)
+PY
+}
+
+run_pytest() { "$@" "$python" -m pytest -q -p no:cacheprovider -m gpu tests; }
+
+sanitize() { # caching off: a read past an array must not land in the allocator's pool
+  local tool=$1 sanitizer=compute-sanitizer
+  command -v "$sanitizer" >/dev/null || sanitizer=/usr/local/cuda/bin/compute-sanitizer
+  [[ -x $(command -v "$sanitizer") ]] || die "compute-sanitizer not found"
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 150 "$sanitizer" --tool "$tool" --error-exitcode 9 \
+    "$python" -m pytest -q -x -p no:cacheprovider -m gpu tests/test_box_iou.py -k "torch and (layouts or batched)"
+}
+
+if wants build; then
+  say "build"
+  find_nvcc
+  build_all
+fi
+check_import
+if wants tests || wants sanitizer || wants benchmarks; then check_gpu; fi
+if wants tests; then
+  say "tests"
+  run_pytest timeout 150
+fi
+if wants sanitizer; then
+  for tool in memcheck racecheck; do
+    say "compute-sanitizer $tool"
+    sanitize "$tool"
+  done
+fi
+if wants benchmarks; then
+  say "benchmarks"
+  gpu=$("$python" -c "import torch; print(torch.cuda.get_device_name().lower().replace(' ', '_').replace('/', '_'))")
+  timeout 150 "$python" benchmarks/gpu_box_iou.py "benchmarks/results/$gpu.json"
+fi
+say "done"

@@ -1,0 +1,80 @@
+"""Fixtures: every instruction set, every array library, and the directory of real data."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tamis import _core
+
+sys.path.insert(0, str(Path(__file__).parent))  # reference.py
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Library:
+    """One array library on one device: arrays in, NumPy out."""
+
+    def __init__(self, name: str, device: str = "cpu") -> None:
+        self.name, self.device = name, device
+        self.module = importlib.import_module(name)
+
+    def array(self, x: Any) -> Any:
+        if self.name == "torch":
+            return self.module.from_numpy(np.array(x)).to(self.device)
+        return self.module.asarray(x)
+
+    def numpy(self, x: Any) -> np.ndarray:
+        assert isinstance(x, self.module.Tensor if self.name == "torch" else self.module.ndarray)
+        if self.name == "torch":
+            assert x.device.type == self.device
+            return x.cpu().numpy()
+        return x.get() if self.name == "cupy" else x
+
+
+@pytest.fixture(params=[2, 3, 4], ids=lambda level: f"v{level}")
+def isa(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Each x86-64 level this CPU has; the best one is restored afterwards."""
+    before = _core.isa()
+    if request.param > before:
+        pytest.skip(f"this CPU has no v{request.param} instructions (it has v{before})")
+    _core.cap_isa(request.param)
+    yield request.param
+    _core.cap_isa(before)
+
+
+@pytest.fixture(params=["numpy", "torch"])
+def library(request: pytest.FixtureRequest) -> Library:
+    """Each library of host arrays."""
+    pytest.importorskip(request.param)
+    return Library(request.param)
+
+
+@pytest.fixture(params=["torch", "cupy"])
+def gpu_library(request: pytest.FixtureRequest) -> Library:
+    """Each library of CUDA arrays."""
+    module = pytest.importorskip(request.param)
+    pytest.importorskip("tamis._cuda", reason="tamis was built without its CUDA part")
+    if request.param == "torch":
+        found = module.cuda.is_available()
+    else:
+        try:
+            found = module.cuda.runtime.getDeviceCount() > 0
+        except module.cuda.runtime.CUDARuntimeError:
+            found = False
+    if not found:
+        pytest.skip(f"{request.param} sees no CUDA device")
+    return Library(request.param, "cuda")
+
+
+def data_path(*parts: str) -> Path:
+    """A file of the real data (TAMIS_DATA, else ../shared/data beside the repository), or skip."""
+    path = Path(os.environ.get("TAMIS_DATA", ROOT / "../shared/data")).joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"no {'/'.join(parts)} among the test data (set TAMIS_DATA)")
+    return path

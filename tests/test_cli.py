@@ -1,0 +1,78 @@
+"""The command line: tables, JSON, and exit code 2 with one line for bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from coco_cases import random_problem
+from tamis.cli import main
+
+
+@pytest.fixture
+def files(tmp_path: Any) -> tuple[str, str]:
+    case = random_problem(4)
+    for name, content in (("gt.json", case.gt), ("dt.json", case.dt)):
+        (tmp_path / name).write_text(json.dumps(content))
+    return str(tmp_path / "gt.json"), str(tmp_path / "dt.json")
+
+
+def test_demo_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tamis", "demo"], capture_output=True, text=True, check=True
+    )
+    assert "AP, AP50" in done.stdout and done.stderr == ""
+
+
+def test_demo_as_json(capsys: Any) -> None:
+    assert main(["demo", "--json"]) == 0
+    assert "evaluation: AP, AP50" in json.loads(capsys.readouterr().out)
+
+
+def test_eval_prints_pycocotools_table(files: Any, capsys: Any) -> None:
+    assert main(["eval", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(" @[ IoU=" in line for line in lines) == 12
+
+
+def test_eval_per_class_and_json(files: Any, capsys: Any) -> None:
+    assert main(["eval", *files, "--per-class"]) == 0
+    assert "AR100" in capsys.readouterr().out
+    assert main(["eval", *files, "--per-class", "--json"]) == 0
+    out = json.loads(capsys.readouterr().out)
+    classes = [c["AP"] for c in out["classes"] if c["AP"] > -1]
+    assert out["AP"] == pytest.approx(sum(classes) / len(classes))
+
+
+@pytest.mark.parametrize(
+    ("gt", "dt", "text"),
+    [
+        ("nowhere.json", None, "nowhere.json: No such file or directory"),
+        (".", None, "Is a directory"),
+        ("[1]", "[]", "AssertionError: annotation file format"),
+        ("{", "[]", "JSONDecodeError"),
+        ("{}", "[]", "missing field"),
+        (None, "[]", "there are no results"),
+        (None, '[{"image_id": 99, "category_id": 1, "bbox": [0,0,1,1], "score": 1}]', "correspond"),
+    ],
+)
+def test_bad_input(gt: Any, dt: Any, text: str, files: Any, tmp_path: Any, capsys: Any) -> None:
+    paths = list(files)
+    for i, content in enumerate((gt, dt)):
+        if content is not None and content[0] in "[{":
+            (tmp_path / f"{i}.json").write_text(content)
+            paths[i] = str(tmp_path / f"{i}.json")
+        elif content is not None:
+            paths[i] = content
+    assert main(["eval", *paths]) == 2
+    err = capsys.readouterr().err
+    assert text in err and err.count("\n") == 1
+
+
+def test_usage_errors_exit_2() -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["eval"])
+    assert stop.value.code == 2
