@@ -5,6 +5,12 @@
 #include <cstdlib>
 #include <string_view>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace tamis {
 namespace {
 
@@ -27,6 +33,26 @@ Isa detect() {
   return best;
 }
 
+bool detect_vnni() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
+bool detect_amx_int8() {
+#if defined(__x86_64__) && defined(__linux__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTile) == 0 || (d & kInt8) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2), ARCH_REQ_XCOMP_PERM
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 const Isa kDetected = detect();
 std::atomic<Isa> current{kDetected};
 
@@ -34,5 +60,14 @@ std::atomic<Isa> current{kDetected};
 
 Isa isa() { return current.load(std::memory_order_relaxed); }
 void cap_isa(Isa most) { current.store(std::min(most, kDetected), std::memory_order_relaxed); }
+
+bool has_vnni() {
+  static const bool has = detect_vnni();
+  return has && isa() == Isa::v4;
+}
+bool has_amx_int8() {
+  static const bool has = detect_amx_int8();
+  return has && isa() == Isa::v4;
+}
 
 }  // namespace tamis

@@ -10,6 +10,7 @@ void bind_max_iou(py::module_&);
 void bind_matching(py::module_&);
 void bind_average_precision(py::module_&);
 void bind_coco_json(py::module_&);
+void bind_knn(py::module_&);
 
 namespace {
 bool signal_pending() {
@@ -36,4 +37,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_matching(m);
   bind_average_precision(m);
   bind_coco_json(m);
+  bind_knn(m);
 }

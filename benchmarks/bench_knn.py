@@ -1,0 +1,236 @@
+"""Exact neighbours and what is made of them against faiss and scikit-learn, on two threads.
+
+    python benchmarks/bench_knn.py                     # 100,000 rows: minutes
+    python benchmarks/bench_knn.py hnsw million        # 200,000 and 1,000,000 rows
+    python benchmarks/bench_knn.py clustered --json results.json
+
+Answers are compared before anything is timed. Times are medians of runs in turn; where the peer
+would take hours it answers a share of the rows, and its time is scaled up (the line says so).
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import faiss
+import numpy as np
+import tamis
+from embeddings import clustered, gaussian
+from tamis import _core
+
+THREADS = 2
+faiss.omp_set_num_threads(THREADS)
+tamis.set_num_threads(THREADS)
+
+
+def in_turn(ours, theirs, rounds=3):
+    """(our seconds, their seconds): medians."""
+    times = [[], []]
+    for _ in range(rounds):
+        for run, kept in zip((ours, theirs), times, strict=True):
+            begin = time.perf_counter()
+            run()
+            kept.append(time.perf_counter() - begin)
+    return [statistics.median(t) for t in times]
+
+
+def same_neighbours(x, k, rows=1000):
+    """Our neighbours of some rows are those of a float64 brute force."""
+    distances, indices = tamis.knn(x, k, metric="sqeuclidean")
+    asked = np.random.default_rng(1).choice(len(x), rows, replace=False)
+    squares = np.einsum("nd,nd->n", x, x, dtype=np.float64)
+    for part in np.array_split(asked, max(1, rows // 50)):
+        far = np.empty((len(part), len(x)))
+        for begin in range(0, len(x), 100_000):
+            block = x[begin : begin + 100_000].astype(np.float64)
+            far[:, begin : begin + len(block)] = -2 * (x[part].astype(np.float64) @ block.T)
+        far += squares + squares[part, None]
+        far[np.arange(len(part)), part] = np.inf
+        near = np.argpartition(far, k, axis=1)[:, : k + 1]
+        for row, own in zip(near, part, strict=True):
+            exact = ((x[row].astype(np.float64) - x[own].astype(np.float64)) ** 2).sum(1)
+            order = np.lexsort((row, exact))[:k]
+            np.testing.assert_allclose(distances[own], exact[order], rtol=1e-6, atol=1e-12)
+            differ = indices[own] != row[order]
+            assert np.allclose(exact[order][differ], distances[own][differ], rtol=1e-6)
+    return indices
+
+
+def self_knn(name, x, bar, share):
+    same_neighbours(x, 10)
+    asked = x[: int(len(x) * share)]
+    ours, theirs = in_turn(lambda: tamis.knn(x, 10), lambda: faiss.knn(asked, x, 11))
+    return line(
+        f"self-kNN k=10, {len(x):,} x {x.shape[1]} {name}",
+        ours,
+        theirs / share,
+        bar,
+        f"faiss.knn ({share:.0%} of the rows)",
+    )
+
+
+def bench_clustered():
+    return self_knn("clustered", clustered(100_000), 1 / 9, 0.1)
+
+
+def bench_gaussian():
+    return self_knn("Gaussian", gaussian(100_000), 1.0, 0.1)
+
+
+def bench_hnsw():
+    x = clustered(200_000)
+    true = same_neighbours(x, 10, rows=300)
+    recall = []
+
+    def approximate():
+        index = faiss.IndexHNSWFlat(x.shape[1], 16)
+        index.hnsw.efConstruction, index.hnsw.efSearch = 100, 16
+        index.add(x)
+        found = index.search(x, 11)[1]
+        recall.append(
+            np.mean([np.isin(t, f).mean() for t, f in zip(true[:5000], found[:5000], strict=True)])
+        )
+
+    ours, theirs = in_turn(lambda: tamis.knn(x, 10), approximate, rounds=1)
+    return line(
+        "kNN k=10, 200,000 x 512 clustered, exact",
+        ours,
+        theirs,
+        1 / 3,
+        f"faiss HNSW16, build and search, recall {recall[0]:.3f}",
+    )
+
+
+def bench_near_duplicates():
+    from sklearn.neighbors import NearestNeighbors
+
+    x = clustered(100_000)
+    centred = x - x.mean(0, dtype=np.float64).astype(np.float32)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    peer = NearestNeighbors(metric="euclidean").fit(centred)
+    part, radius = centred[:4000], float(np.sqrt(2 * 0.2))
+    near = peer.radius_neighbors(part, radius, return_distance=False)
+    theirs = {(i, int(j)) for i, row in enumerate(near) for j in row if j > i}
+    found = tamis.near_duplicates(x, threshold=0.2 + 1e-5)  # their float32 is good to about 1e-6
+    mine = found.pairs[:, 0] < len(part)
+    sure = mine & (found.distances <= 0.2 - 1e-5)
+    assert set(map(tuple, found.pairs[sure].tolist())) <= theirs
+    assert theirs <= set(map(tuple, found.pairs[mine].tolist()))
+    share = len(part) / len(x)
+    times = in_turn(
+        lambda: tamis.near_duplicates(x, threshold=0.2), lambda: peer.radius_neighbors(part, radius)
+    )
+    name = f"near-duplicates at 0.2, 100,000 x 512 ({len(found.pairs):,} pairs)"
+    return line(
+        name,
+        times[0],
+        times[1] / share,
+        1 / 40,
+        f"scikit-learn radius_neighbors ({share:.0%} of the rows)",
+    )
+
+
+def bench_million():
+    """Each search in a process of its own, for its peak memory."""
+    run = [sys.executable, __file__, "--child"]
+    done = {
+        what: json.loads(
+            subprocess.run([*run, what], check=True, capture_output=True, text=True).stdout
+        )
+        for what in ("uniqueness", "knn", "faiss")
+    }
+    gib = 2**30
+    rows = [
+        line(
+            "uniqueness k=4, 1,000,000 x 512 clustered",
+            done["uniqueness"]["seconds"],
+            done["faiss"]["seconds"],
+            1 / 20,
+            "faiss.knn (2% of the rows)",
+        ),
+        {"name": "its peak memory, GiB", "value": done["uniqueness"]["peak"] / gib, "bar": 5.5},
+        {"name": "its seconds", "value": done["uniqueness"]["seconds"], "bar": 240},
+        {
+            "name": "peak memory of self-kNN k=10, times the input",
+            "value": done["knn"]["peak"] / done["knn"]["input"],
+            "bar": 1.6,
+        },
+    ]
+    return rows
+
+
+def child(what):
+    x = clustered(1_000_000)
+    begin = time.perf_counter()
+    if what == "uniqueness":
+        tamis.uniqueness(x, k=4)
+    elif what == "knn":
+        tamis.knn(x, 10)
+    else:
+        faiss.knn(x[:20_000], x, 5)
+    seconds = (time.perf_counter() - begin) * (50 if what == "faiss" else 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": seconds, "peak": peak, "input": x.nbytes}))
+
+
+def line(name, ours, theirs, bar, peer):
+    return {
+        "name": name,
+        "peer": peer,
+        "ours_s": ours,
+        "peer_s": theirs,
+        "value": ours / theirs,
+        "bar": bar,
+    }
+
+
+BENCHES = {
+    "clustered": bench_clustered,
+    "gaussian": bench_gaussian,
+    "near_duplicates": bench_near_duplicates,
+    "hnsw": bench_hnsw,
+    "million": bench_million,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--json")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        return child(args.child)
+    results = []
+    for what in args.what or ["clustered", "gaussian", "near_duplicates"]:
+        found = BENCHES[what]()
+        for row in found if isinstance(found, list) else [found]:
+            results.append(row)
+            seconds = (
+                f"{row['ours_s']:8.2f} s against {row['peer_s']:8.1f} s of {row['peer']}; "
+                if "peer" in row
+                else ""
+            )
+            verdict = "meets" if row["value"] <= row["bar"] else "MISSES"
+            print(
+                f"{row['name']}: {seconds}{row['value']:.4f} {verdict} {row['bar']:.4f}", flush=True
+            )
+    if args.json:
+        machine = {
+            "isa": _core.isa(),
+            "codes": _core.knn_codes(),
+            "threads": THREADS,
+            "faiss": faiss.__version__,
+        }
+        with open(args.json, "w") as file:
+            json.dump({"machine": machine, "results": results}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+#include "knn/knn.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "core/parallel.hpp"
+#include "knn/knn_scratch.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+KnnSearch::~KnnSearch() = default;
+
+KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int64_t k, double radius)
+    : plan_(std::move(plan)), k_(k), radius_(radius), kernels_(knn_code_kernels()) {
+  x_.rows = x;
+  queries_.rows = queries;
+  if (plan_.codes) x_.measure(plan_);
+  KnnTree tree;
+  if (!self()) {
+    queries_.measure_like(x_);
+    queries_.encode(plan_, kernels_.bias);
+  }
+  x_.encode(plan_, kernels_.bias);
+  if (plan_.codes && plan_.ordered) {
+    x_.reorder(plan_, &tree);
+    if (!self()) queries_.reorder_by(plan_, tree, place_);
+  }
+  x_.finish(plan_);
+  if (!self()) queries_.finish(plan_);
+  const size_t searched = static_cast<size_t>(columns().n());
+  limit_.assign(searched, k_ > 0 ? kInfinity : radius_);
+  if (k_ > 0) {
+    heap_.resize(searched * static_cast<size_t>(k_));
+    filled_.assign(searched, 0);
+    locked_.assign(searched, 0);
+    seed();
+  }
+  if (self())
+    plan_tasks();
+  else
+    plan_query_tasks();
+}
+
+double KnnSearch::key_limit(int64_t position) const {
+  return std::atomic_ref<double>(const_cast<double&>(limit_[static_cast<size_t>(position)]))
+      .load(std::memory_order_relaxed);
+}
+
+// Block pairs by how far apart they are in the order: 0, 1, 2-3, 4-7, then by eights.
+void KnnSearch::plan_tasks() {
+  const int64_t blocks = x_.blocks();
+  for (int64_t near = 0, wide = 1; near < blocks; near += wide, wide = std::min<int64_t>(8, near))
+    for (int64_t column = near; column < blocks; ++column)
+      tasks_.push_back({column, std::max<int64_t>(0, column - near - wide + 1), column - near + 1});
+}
+
+void KnnSearch::plan_query_tasks() {
+  const int64_t blocks = x_.blocks();
+  for (int64_t near = 0; near < blocks; near += 8)
+    for (int64_t column = 0; column < queries_.blocks(); ++column) {
+      const size_t middle = static_cast<size_t>(column * kKnnBlock + queries_.block_size(column) / 2);
+      const int64_t home = place_.empty() ? 0 : place_[middle] / kKnnBlock;
+      const auto add = [&](int64_t begin, int64_t end) {
+        begin = std::max<int64_t>(0, begin);
+        end = std::min(blocks, end);
+        if (begin < end) tasks_.push_back({column, begin, end});
+      };
+      add(home + near, home + near + 8);
+      add(home - near - 8, home - near);
+    }
+}
+
+KnnSearch::Scratch* KnnSearch::borrow() {
+  const std::lock_guard lock(mutex_);
+  if (idle_.empty()) {
+    scratches_.push_back(std::make_unique<Scratch>());
+    Scratch& s = *scratches_.back();
+    const int64_t row = plan_.codes ? x_.first(plan_).padded : 4 * x_.rows.d;
+    s.packed = make_aligned<uint8_t>(kKnnBlock * row);
+    if (!plan_.codes) s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
+    return &s;
+  }
+  Scratch* s = idle_.back();
+  idle_.pop_back();
+  return s;
+}
+
+void KnnSearch::give_back(Scratch* s) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(s);
+  if (static_cast<int64_t>(pairs_.size() + s->pairs.size()) > most_pairs_) {
+    too_many_.store(true, std::memory_order_relaxed);
+    pairs_ = {};
+  }
+  if (!too_many_pairs()) pairs_.insert(pairs_.end(), s->pairs.begin(), s->pairs.end());
+  s->pairs.clear();
+  counts_.first += std::exchange(s->first, 0);
+  counts_.second += std::exchange(s->second, 0);
+}
+
+void KnnSearch::run(int64_t begin, int64_t end) {
+  parallel_for(end - begin, 1, [&](int64_t b, int64_t e) {
+    Scratch* scratch = borrow();
+    for (int64_t t = b; t < e; ++t) run_task(tasks_[static_cast<size_t>(begin + t)], *scratch);
+    give_back(scratch);
+  });
+}
+
+KnnSearch::Blocks KnnSearch::blocks_of(int64_t row_block, int64_t column_block) const {
+  const KnnTable& table = columns();
+  return {{x_, table, row_block * kKnnBlock, x_.block_size(row_block), column_block, self(), false},
+          {table, x_, column_block * kKnnBlock, table.block_size(column_block), row_block, true, true},
+          self() && row_block == column_block};
+}
+
+void KnnSearch::run_task(const Task& task, Scratch& s) {
+  pack_columns(task.column_block, s);
+  for (int64_t row = task.row_end; row-- > task.row_begin;)
+    if (!too_many_pairs()) run_blocks(blocks_of(row, task.column_block), s);
+}
+
+void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
+  const KnnTable& table = columns();
+  const int64_t begin = block * kKnnBlock, n = table.block_size(block);
+  const int64_t row = plan_.codes ? table.first(plan_).padded : 4 * table.rows.d;
+  std::vector<float> floats(plan_.codes ? 0 : static_cast<size_t>(kKnnPanel * table.rows.d));
+  for (int64_t panel = 0; panel < n; panel += kKnnPanel) {
+    const int64_t wide = std::min(kKnnPanel, n - panel);
+    if (!plan_.codes)
+      centre_rows(table.rows, table.order.data() + begin + panel, 0, wide, {plan_.mean.data(), plan_.gain},
+                  floats.data());
+    const uint8_t* from =
+        plan_.codes ? table.first(plan_).row(begin + panel) : reinterpret_cast<const uint8_t*>(floats.data());
+    pack_panel({from, wide, row / 4, plan_.codes ? kernels_.bias : 0}, s.packed.get() + panel * row);
+  }
+}
+
+void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
+  set_lines(s.rows, blocks.rows, s);
+  set_lines(s.columns, blocks.columns, s);
+  for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) run_strip(blocks, strip, s);
+}
+
+void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
+  const int64_t left = blocks.rows.n - strip;
+  const int64_t rows = std::min(kKnnStrip, (left + kKnnRowStep - 1) / kKnnRowStep * kKnnRowStep);
+  if (!plan_.codes) {
+    const int64_t have = std::min(rows, left), d = x_.rows.d;
+    centre_rows(x_.rows, x_.order.data() + blocks.rows.begin + strip, 0, have, {plan_.mean.data(), plan_.gain},
+                s.strip.get());
+    std::fill(s.strip.get() + have * d, s.strip.get() + rows * d, 0.f);
+  }
+  const int64_t first = blocks.diagonal ? strip / kKnnPanel * kKnnPanel : 0;
+  for (int64_t panel = first; panel < blocks.columns.n; panel += kKnnPanel) {
+    int64_t n = tile(blocks, strip, rows, panel, s);
+    s.first += n;
+    if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
+    if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
+    s.second += n;
+    take_keys(blocks, strip, panel, n, s);
+  }
+}
+
+int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& s) const {
+  int64_t count = 0;
+  const auto tile_of = [&](const auto& r, const auto& c, const void* from, int64_t stride) {
+    using Number = std::remove_cvref_t<decltype(r.limit[0])>;
+    return KnnTile<Number>{from,           s.packed.get() + panel * stride,
+                           stride,         stride / 4,
+                           rows,           r.limit + strip,
+                           r.rest + strip, c.limit + panel,
+                           c.rest + panel};
+  };
+  if (!plan_.codes) {
+    tile_floats(tile_of(s.rows.floats, s.columns.floats, s.strip.get(), 4 * x_.rows.d), s.survivors.data(), &count);
+    return count;
+  }
+  const KnnCodes& codes = x_.first(plan_);
+  const bool full = plan_.basis.empty();
+  kernels_.tile(tile_of(full ? s.rows.full : s.rows.prefix, full ? s.columns.full : s.columns.prefix,
+                        codes.row(blocks.rows.begin + strip), codes.padded),
+                s.survivors.data(), &count);
+  return count;
+}
+
+// The survivors of a prefix, by the codes of the whole row.
+int64_t KnnSearch::bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+  kernels_.dot({x_.full.row(blocks.rows.begin + strip), columns().full.row(blocks.columns.begin + panel),
+                x_.full.padded, s.survivors.data(), n},
+               s.dots.data());
+  const KnnLine<int32_t>&r = s.rows.full, &c = s.columns.full;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
+    const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
+    const int32_t least = std::min(r.limit[row] + c.rest[column], r.rest[row] + c.limit[column]);
+    s.survivors[static_cast<size_t>(kept)] = pair;
+    kept += s.dots[static_cast<size_t>(i)] >= least;
+  }
+  return kept;
+}
+
+// The exact keys of the survivors; of a diagonal block only those above the diagonal.
+int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+  const KnnTable& table = columns();
+  s.left.clear();
+  s.right.clear();
+  s.limits.clear();
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
+    const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
+    if (blocks.diagonal && column <= row) continue;
+    s.survivors[static_cast<size_t>(kept++)] = pair;
+    s.left.push_back(x_.order[static_cast<size_t>(blocks.rows.begin + row)]);
+    s.right.push_back(table.order[static_cast<size_t>(blocks.columns.begin + column)]);
+    const double by_column = key_limit(blocks.columns.begin + column);
+    s.limits.push_back(self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column);
+  }
+  s.keys.resize(static_cast<size_t>(kept));
+  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, s.limits.data()}, s.keys.data());
+  return kept;
+}
+
+// The keys to the rows that look for them.
+void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) {
+  for (int64_t i = 0; i < n; ++i) {
+    const size_t at = static_cast<size_t>(i);
+    const double key = s.keys[at];
+    const int64_t left = s.left[at], right = s.right[at];
+    if (k_ == 0) {
+      if (key > radius_) continue;
+      s.pairs.push_back(self() ? KnnPair{std::min(left, right), std::max(left, right), key}
+                               : KnnPair{right, left, key});
+      continue;
+    }
+    const int64_t row = strip + (s.survivors[at] >> 16), column = panel + (s.survivors[at] & 0xffff);
+    if (self() && offer(blocks.rows.begin + row, key, right)) set_entries(s.rows, blocks.rows, row);
+    if (offer(blocks.columns.begin + column, key, left)) set_entries(s.columns, blocks.columns, column);
+  }
+}
+
+// True where the limit of the row went down.
+bool KnnSearch::offer(int64_t position, double key, int64_t index) {
+  if (key > key_limit(position)) return false;
+  const size_t p = static_cast<size_t>(position), k = static_cast<size_t>(k_);
+  const std::atomic_ref<char> lock(locked_[p]);
+  while (lock.exchange(1, std::memory_order_acquire) != 0) {
+  }
+  KnnHit* heap = heap_.data() + p * k;
+  size_t n = static_cast<size_t>(filled_[p]);
+  const KnnHit hit{key, index};
+  bool lower = false;
+  if (n < k) {
+    heap[n++] = hit;
+    std::push_heap(heap, heap + n);
+    filled_[p] = static_cast<int64_t>(n);
+    lower = n == k;
+  } else if (hit < heap[0]) {
+    std::pop_heap(heap, heap + n);
+    heap[n - 1] = hit;
+    std::push_heap(heap, heap + n);
+    lower = true;
+  }
+  if (lower && heap[0].key < limit_[p])
+    std::atomic_ref<double>(limit_[p]).store(heap[0].key, std::memory_order_relaxed);
+  else
+    lower = false;
+  lock.store(0, std::memory_order_release);
+  return lower;
+}
+
+void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
+  const size_t k = static_cast<size_t>(k_);
+  for (KnnTable* table : {&x_, &queries_}) {
+    table->full = KnnCodes();  // the callers' arrays take their place
+    table->prefix = KnnCodes();
+  }
+  const std::vector<int64_t>& order = columns().order;
+  parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      KnnHit* heap = heap_.data() + static_cast<size_t>(p) * k;
+      std::sort_heap(heap, heap + k);
+      const size_t row = static_cast<size_t>(order[static_cast<size_t>(p)]) * k;
+      for (size_t i = 0; i < k; ++i) {
+        keys[row + i] = heap[i].key;
+        indices[row + i] = heap[i].index;
+      }
+    }
+  });
+}
+
+}  // namespace tamis

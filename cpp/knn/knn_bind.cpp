@@ -1,0 +1,133 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "core/array.hpp"
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "knn/knn_search.hpp"
+
+namespace py = pybind11;
+using tamis::View;
+using Floats = View<const float, 2>;
+using Doubles = View<const double, 2>;
+using Scale = std::optional<View<const double, 1>>;
+
+namespace {
+
+using Offset = std::optional<View<const float, 1>>;
+
+template <class Matrix>
+tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset) {
+  tamis::KnnRows rows;
+  if constexpr (std::is_same_v<Matrix, Floats>)
+    rows.f32 = x.data;
+  else
+    rows.f64 = x.data;
+  if (scale) rows.scale = scale->data;
+  if (offset) rows.offset = offset->data;
+  rows.n = x.shape[0];
+  rows.d = x.shape[1];
+  TAMIS_CHECK((!scale || scale->size() == rows.n) && (!offset || offset->size() == rows.d),
+              "knn: scale and offset must fit x");
+  return rows;
+}
+
+// Norms of all rows into `norms`, column sums into `sums`; the first row with a NaN or infinity, or -1.
+template <class Matrix>
+int64_t scan(const Matrix& x, Offset offset, View<double, 1> norms, std::optional<View<double, 1>> sums) {
+  const tamis::KnnRows rows = rows_of(x, std::nullopt, offset);
+  TAMIS_CHECK(norms.size() == rows.n && (!sums || sums->size() == rows.d), "knn_scan: outputs must fit x");
+  const py::gil_scoped_release release;
+  constexpr int64_t kChunk = 2048;
+  const int64_t chunks = (rows.n + kChunk - 1) / kChunk;
+  std::vector<int64_t> bad(static_cast<size_t>(chunks), -1);
+  std::vector<double> parts(sums ? static_cast<size_t>(chunks * rows.d) : 0);
+  tamis::parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
+    const int64_t chunk = begin / kChunk;
+    tamis::scan_rows(rows, begin, end, norms.data + begin, sums ? &parts[static_cast<size_t>(chunk * rows.d)] : nullptr,
+                     &bad[static_cast<size_t>(chunk)]);
+  });
+  for (size_t i = 0; i < parts.size(); ++i) (*sums)[static_cast<int64_t>(i) % rows.d] += parts[i];
+  for (const int64_t row : bad)
+    if (row >= 0) return row;
+  return -1;
+}
+
+template <class Matrix>
+std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, Offset offset,
+                                         const std::optional<Matrix>& queries, Scale query_scale, int64_t k,
+                                         double radius, bool dots, View<const double, 1> mean, double gain, bool codes,
+                                         bool ordered, std::optional<Floats> basis) {
+  const tamis::KnnRows rows = rows_of(x, scale, offset);
+  tamis::KnnRows asked;
+  if (queries) asked = rows_of(*queries, query_scale, offset);
+  TAMIS_CHECK(mean.size() == rows.d && (!queries || asked.d == rows.d) && (!basis || basis->shape[0] == rows.d),
+              "KnnSearch: shapes differ");
+  tamis::KnnPlan plan;
+  plan.metric = dots ? tamis::KnnMetric::inner_product : tamis::KnnMetric::squared_distance;
+  plan.mean.assign(mean.data, mean.data + mean.size());
+  plan.gain = gain;
+  plan.codes = codes;
+  plan.ordered = ordered;
+  if (basis) plan.basis.assign(basis->data, basis->data + basis->size());
+  const py::gil_scoped_release release;
+  return std::make_unique<tamis::KnnSearch>(rows, asked, std::move(plan), k, radius);
+}
+
+template <class Matrix, class Class>
+void add_constructor(Class& c) {
+  c.def(py::init(&search<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"), py::arg("queries"),
+        py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"), py::arg("gain"),
+        py::arg("codes"), py::arg("ordered"), py::arg("basis"));
+}
+
+}  // namespace
+
+void bind_knn(py::module_& m) {
+  m.def("cap_knn_codes", &tamis::cap_knn_codes);
+  m.def("knn_codes", [] { return tamis::knn_code_kernels().name; });
+  m.attr("KNN_BLOCK") = tamis::kKnnBlock;
+  m.def("knn_scan", &scan<Floats>);
+  m.def("knn_scan", &scan<Doubles>);
+
+  m.def("greedy_keep", [](View<const int64_t, 2> pairs, View<uint8_t, 1> keep) {
+    TAMIS_CHECK(pairs.shape[1] == 2, "greedy_keep: pairs must have shape (P, 2)");
+    const py::gil_scoped_release release;
+    tamis::greedy_keep(pairs.data, pairs.shape[0], keep.data);
+  });
+  m.def("nearest_kept", [](View<const int64_t, 2> pairs, View<const double, 1> keys, View<const uint8_t, 1> keep,
+                           View<int64_t, 1> kept, View<double, 1> apart) {
+    TAMIS_CHECK(pairs.size() == 2 * keys.size() && kept.size() == keep.size() && apart.size() == keep.size(),
+                "nearest_kept: shapes differ");
+    const py::gil_scoped_release release;
+    tamis::nearest_kept(pairs.data, keys.data, keys.size(), keep.data, kept.data, apart.data);
+  });
+  m.def("group_pairs", [](View<const int64_t, 2> pairs, View<int64_t, 1> group) {
+    TAMIS_CHECK(pairs.shape[1] == 2, "group_pairs: pairs must have shape (P, 2)");
+    const py::gil_scoped_release release;
+    tamis::group_pairs(pairs.data, pairs.shape[0], group.size(), group.data);
+  });
+
+  py::class_<tamis::KnnSearch> c(m, "KnnSearch");
+  add_constructor<Floats>(c);
+  add_constructor<Doubles>(c);
+  c.def_property_readonly("steps", &tamis::KnnSearch::steps);
+  c.def_property_readonly("counts", [](const tamis::KnnSearch& s) {
+    return py::make_tuple(s.counts().first.load(), s.counts().second.load());
+  });
+  c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
+  c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
+  c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
+  c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {
+    TAMIS_CHECK(keys.size() == indices.size(), "write_neighbours: shapes differ");
+    const py::gil_scoped_release release;
+    s.write_neighbours(keys.data, indices.data);
+  });
+  c.def_property_readonly("n_pairs", &tamis::KnnSearch::n_pairs);
+  c.def("write_pairs", [](tamis::KnnSearch& s, View<int64_t, 2> ends, View<double, 1> keys) {
+    TAMIS_CHECK(keys.size() == s.n_pairs() && ends.size() == 2 * keys.size(), "write_pairs: outputs must fit n_pairs");
+    const py::gil_scoped_release release;
+    s.write_pairs(ends.data, keys.data);
+  });
+}

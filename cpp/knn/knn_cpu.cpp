@@ -1,0 +1,224 @@
+#include "knn/knn.hpp"
+#include "knn/knn_lanes.hpp"
+#include "knn/knn_math.hpp"
+
+namespace tamis::TAMIS_ISA {
+namespace {
+
+constexpr double kTooFar = __builtin_huge_val();
+
+template <bool kScaled>
+inline bool too_far(const RowOf<float>& a, const RowOf<float>& b, const float* offset, int64_t d, double limit) {
+  return above<kScaled>(float_key<kScaled>(a, b, offset, d), limit, d);
+}
+template <bool kScaled>
+inline bool too_far(const RowOf<double>&, const RowOf<double>&, const float*, int64_t, double) {
+  return false;
+}
+
+template <bool kDot, bool kScaled, class T>
+void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
+  const int64_t d = p.a.d;
+  const float* offset = p.a.offset;
+  for (int64_t i = 0; i < p.n; ++i) {
+    const int64_t l = p.left[i], r = p.right[i];
+    const RowOf<T> left{a + l * d, kScaled ? p.a.scale[l] : 1.0}, right{b + r * d, kScaled ? p.b.scale[r] : 1.0};
+    if (i + 2 < p.n)
+      for (int64_t k = 0; k < d; k += 64 / static_cast<int64_t>(sizeof(T)))
+        __builtin_prefetch(b + p.right[i + 2] * d + k);
+    keys[i] = !kDot && p.limits != nullptr && too_far<kScaled>(left, right, offset, d, p.limits[i])
+                  ? kTooFar
+                  : exact_key<kDot, kScaled>(left, right, offset, d);
+  }
+}
+
+template <class T>
+void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
+  const bool dot = p.metric == KnnMetric::inner_product;
+  if (p.a.scale == nullptr && dot) return keys_of<true, false>(p, a, b, keys);
+  if (p.a.scale == nullptr) return keys_of<false, false>(p, a, b, keys);
+  if (dot) return keys_of<true, true>(p, a, b, keys);
+  keys_of<false, true>(p, a, b, keys);
+}
+
+// The norm of x - offset; NaN where a NaN or infinity is among the values.
+template <class T>
+double norm_of(const T* x, const float* offset, int64_t d) {
+  double squares[kKeyLanes] = {};
+  T zeros[kKeyLanes] = {};
+  const RowOf<T> row{x, 1.0};
+  int64_t k = 0;
+  for (; k + kKeyLanes <= d; k += kKeyLanes)
+    for (int l = 0; l < kKeyLanes; ++l) {
+      const double v = row.at(k + l, offset);
+      squares[l] += v * v;
+      zeros[l] += x[k + l] * T(0);  // NaN once a NaN or infinity came by
+    }
+  for (int l = 0; k + l < d; ++l) {
+    const double v = row.at(k + l, offset);
+    squares[l] += v * v;
+    zeros[l] += x[k + l] * T(0);
+  }
+  T all = 0;
+  for (int l = 0; l < kKeyLanes; ++l) all += zeros[l];
+  return __builtin_sqrt(sum_lanes(squares)) + static_cast<double>(all);
+}
+
+template <class T>
+void scan(const T* x, const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad) {
+  for (int64_t i = begin; i < end; ++i) {
+    const T* row = x + i * rows.d;
+    norms[i - begin] = norm_of(row, rows.offset, rows.d);
+    if (norms[i - begin] != norms[i - begin]) {
+      *bad = i;
+      return;
+    }
+    if (sums == nullptr) continue;
+    for (int64_t k = 0; k < rows.d; ++k) sums[k] += static_cast<double>(row[k]);
+  }
+}
+
+template <class T>
+void centre(const T* x, double scale, const float* offset, int64_t d, const KnnCentre& c, float* out) {
+  const RowOf<T> row{x, scale};
+  for (int64_t k = 0; k < d; ++k) out[k] = static_cast<float>((row.at(k, offset) - c.mean[k]) * c.gain);
+}
+
+// Hadamard over z[0:width] in strides of 16 and more, so that every step runs on whole registers.
+void hadamard(float* z, int64_t width) {
+  for (int64_t half = 16; half < width; half *= 2)
+    for (int64_t i = 0; i < width; i += 2 * half)
+      for (int64_t j = i; j < i + half; ++j) {
+        const float a = z[j], b = z[j + half];
+        z[j] = a + b;
+        z[j + half] = a - b;
+      }
+  float norm = 1;
+  for (int64_t half = 16; half < width; half *= 2) norm *= 0.5f;
+  const float scale = static_cast<float>(__builtin_sqrt(static_cast<double>(norm)));
+  for (int64_t j = 0; j < width; ++j) z[j] *= scale;
+}
+
+}  // namespace
+
+void exact_keys(const KnnKeyPairs& p, double* keys) {
+  if (p.a.f32 != nullptr) return keys_of(p, p.a.f32, p.b.f32, keys);
+  keys_of(p, p.a.f64, p.b.f64, keys);
+}
+
+void scan_rows(const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad) {
+  if (rows.f32 != nullptr) return scan(rows.f32, rows, begin, end, norms, sums, bad);
+  scan(rows.f64, rows, begin, end, norms, sums, bad);
+}
+
+void centre_rows(const KnnRows& rows, const int64_t* which, int64_t first, int64_t n, const KnnCentre& c, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t at = which != nullptr ? which[i] : first + i;
+    const double scale = rows.scale != nullptr ? rows.scale[at] : 1.0;
+    if (rows.f32 != nullptr)
+      centre(rows.f32 + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
+    else
+      centre(rows.f64 + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
+  }
+}
+
+void mix_rows(float* z, int64_t n, int64_t d) {
+  int64_t width = 32;
+  if (d < width) return;
+  while (2 * width <= d) width *= 2;
+  for (int64_t i = 0; i < n; ++i) {
+    hadamard(z + i * d, width);
+    if (width < d) hadamard(z + (i + 1) * d - width, width);  // the overlap mixes the rest in
+  }
+}
+
+void project_rows(const float* z, int64_t n, int64_t d, const float* basis, int64_t p, float* out) {
+  constexpr int64_t kRows = 4, kColumns = 3 * kLanes;
+  for (int64_t c = 0; c < p; c += kColumns) {
+    const int64_t wide = p - c < kColumns ? p - c : kColumns;
+    for (int64_t r = 0; r < n; r += kRows) {
+      const int64_t tall = n - r < kRows ? n - r : kRows;
+      float sum[kRows][kColumns] = {};
+      if (tall == kRows && wide == kColumns) {
+        project_block<kRows>(z + r * d, d, basis + c, p, sum);
+      } else {
+        for (int64_t k = 0; k < d; ++k)
+          for (int64_t i = 0; i < tall; ++i)
+            for (int64_t j = 0; j < wide; ++j) sum[i][j] += z[(r + i) * d + k] * basis[k * p + c + j];
+      }
+      for (int64_t i = 0; i < tall; ++i)
+        for (int64_t j = 0; j < wide; ++j) out[(r + i) * p + c + j] = sum[i][j];
+    }
+  }
+}
+
+void round_row(const float* v, int64_t width, int64_t padded, float step, int32_t bias, uint8_t* out,
+               KnnRounded* rounded) {
+  const float per_step = 1.0f / step, most = static_cast<float>(bias - 1);
+  int32_t sum = 0, squares = 0;
+  float lanes[16] = {};
+  const auto one = [&](int64_t k, int lane) {
+    float f = v[k] * per_step;
+    f = f < -most ? -most : f > most ? most : f;
+    const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
+    const float lost = v[k] - static_cast<float>(q) * step;
+    sum += q;
+    squares += q * q;
+    lanes[lane] += lost * lost;
+    out[k] = static_cast<uint8_t>(q + bias);
+  };
+  int64_t k = 0;
+  for (; k + 16 <= width; k += 16)
+    for (int l = 0; l < 16; ++l) one(k + l, l);
+  for (int l = 0; k + l < width; ++l) one(k + l, l);
+  for (k = width; k < padded; ++k) out[k] = static_cast<uint8_t>(bias);
+  double lost = 0;
+  for (int l = 0; l < 16; ++l) lost += static_cast<double>(lanes[l]);
+  *rounded = {sum, squares, static_cast<float>(__builtin_sqrt(lost) * 1.00001)};
+}
+
+void pack_panel(const KnnPanel& p, uint8_t* out) {
+  uint32_t* to = reinterpret_cast<uint32_t*>(out);
+  const uint32_t* from = reinterpret_cast<const uint32_t*>(p.rows);
+  constexpr int64_t kLine = 16;  // groups of one cache line
+  for (int64_t line = 0; line < p.groups; line += kLine) {
+    const int64_t end = line + kLine < p.groups ? line + kLine : p.groups;
+    for (int64_t g = line; g < end; ++g) {
+      for (int64_t c = 0; c < p.n; ++c) to[g * kKnnPanel + c] = from[c * p.groups + g];
+      for (int64_t c = p.n; c < kKnnPanel; ++c) to[g * kKnnPanel + c] = static_cast<uint32_t>(p.bias) * 0x01010101u;
+    }
+  }
+  if (p.bias != 0)
+    for (int64_t i = 0; i < p.groups * kKnnPanel * 4; ++i) out[i] = static_cast<uint8_t>(out[i] - p.bias);
+}
+
+void code_limits(const KnnLimits& l, int32_t* limit, int32_t* rest) {
+  for (int64_t i = 0; i < l.n; ++i) {
+    const double half = 0.5 * l.squares[i], reach = static_cast<double>(l.reach[i]) + static_cast<double>(l.lost[i]);
+    double least = distance_limit(half, reach + l.other_lost, l.step) - 1;  // truncation rounds up below zero
+    least = least < kKnnAlways ? kKnnAlways : least;
+    limit[i] = static_cast<int32_t>(least) + l.shift * l.sums[i];
+    rest[i] = (l.squares[i] >> 1) + l.shift * l.sums[i];
+  }
+}
+
+void tile_floats(const KnnTile<float>& t, uint32_t* survivors, int64_t* count) {
+  uint32_t* out = survivors;
+  for (int64_t r = 0; r < t.n_rows; r += kFloatRows)
+    for (int64_t c = 0; c < kKnnPanel; c += kFloatColumns) out = float_block(t, r, c, out);
+  *count = out - survivors;
+}
+
+void tile_codes(const KnnTile<int32_t>& t, uint32_t* survivors, int64_t* count) {
+  uint32_t* out = survivors;
+  for (int64_t r = 0; r < t.n_rows; r += kCodeRows)
+    for (int64_t c = 0; c < kKnnPanel; c += kCodeColumns) out = code_block(t, r, c, out);
+  *count = out - survivors;
+}
+
+void dot_codes(const KnnCodePairs& p, int32_t* out) {
+  for (int64_t i = 0; i < p.n; ++i)
+    out[i] = code_dot(p.rows + (p.pairs[i] >> 16) * p.width, p.columns + (p.pairs[i] & 0xffff) * p.width, p.width);
+}
+
+}  // namespace tamis::TAMIS_ISA

@@ -1,0 +1,157 @@
+// The register blocks of the tiles, on whatever vectors the instruction set of the including file has. All codes here
+// are 7 bits (bias 64): two products of a byte pair then fit int16, which AVX2's multiply needs.
+#pragma once
+#include <cstdint>
+
+#include "knn/knn.hpp"
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace tamis::TAMIS_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int64_t kLanes = 16, kFloatRows = 6, kFloatColumns = 64;
+typedef __m512 Floats;
+inline Floats fma_lanes(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+#elif defined(__AVX2__)
+constexpr int64_t kLanes = 8, kFloatRows = 6, kFloatColumns = 16;
+typedef __m256 Floats;
+inline Floats fma_lanes(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+#else
+constexpr int64_t kLanes = 4, kFloatRows = 3, kFloatColumns = 16;
+typedef float Floats __attribute__((vector_size(16)));
+inline Floats fma_lanes(Floats a, Floats b, Floats c) { return a * b + c; }
+#endif
+typedef Floats LooseFloats __attribute__((aligned(4), may_alias));
+
+inline Floats load_lanes(const float* p) { return *reinterpret_cast<const LooseFloats*>(p); }
+inline void store_lanes(float* p, Floats v) { *reinterpret_cast<LooseFloats*>(p) = v; }
+
+template <int64_t kRows>
+inline void project_block(const float* z, int64_t d, const float* basis, int64_t p, float (*sum)[3 * kLanes]) {
+  Floats acc[kRows][3] = {};
+  for (int64_t k = 0; k < d; ++k) {
+    const float* b = basis + k * p;
+    const Floats b0 = load_lanes(b), b1 = load_lanes(b + kLanes), b2 = load_lanes(b + 2 * kLanes);
+    for (int64_t i = 0; i < kRows; ++i) {
+      const Floats a = z[i * d + k] - Floats{};
+      acc[i][0] = fma_lanes(a, b0, acc[i][0]);
+      acc[i][1] = fma_lanes(a, b1, acc[i][1]);
+      acc[i][2] = fma_lanes(a, b2, acc[i][2]);
+    }
+  }
+  for (int64_t i = 0; i < kRows; ++i)
+    for (int64_t j = 0; j < 3; ++j) store_lanes(sum[i] + j * kLanes, acc[i][j]);
+}
+
+// Appends the survivors among `width` dots of one row; branch-free, for few survive.
+template <class T>
+inline uint32_t* keep(const KnnTile<T>& t, const T* dots, int64_t row, int64_t column, int64_t width, uint32_t* out) {
+  const T limit = t.row_limit[row], rest = t.row_rest[row];
+  int any = 0;
+  for (int64_t j = 0; j < width; ++j) {
+    const T by_row = limit + t.column_rest[column + j], by_column = rest + t.column_limit[column + j];
+    any |= dots[j] >= (by_row < by_column ? by_row : by_column);
+  }
+  if (any == 0) return out;
+  for (int64_t j = 0; j < width; ++j) {
+    const T by_row = limit + t.column_rest[column + j], by_column = rest + t.column_limit[column + j];
+    *out = static_cast<uint32_t>(row << 16 | (column + j));
+    out += dots[j] >= (by_row < by_column ? by_row : by_column);
+  }
+  return out;
+}
+
+inline uint32_t* float_block(const KnnTile<float>& t, int64_t row, int64_t column, uint32_t* out) {
+  constexpr int64_t kWide = kFloatColumns / kLanes;
+  const float* a = static_cast<const float*>(t.rows) + row * (t.stride / 4);
+  const float* b = static_cast<const float*>(t.columns) + column;
+  const int64_t stride = t.stride / 4;
+  Floats acc[kFloatRows][kWide] = {};
+  for (int64_t k = 0; k < t.groups; ++k, b += kKnnPanel) {
+    Floats wide[kWide];
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < kWide; ++j) wide[j] = load_lanes(b + j * kLanes);
+#pragma GCC unroll 6
+    for (int64_t i = 0; i < kFloatRows; ++i) {
+      const Floats one = a[i * stride + k] - Floats{};
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < kWide; ++j) acc[i][j] = fma_lanes(one, wide[j], acc[i][j]);
+    }
+  }
+  float dots[kFloatColumns];
+  for (int64_t i = 0; i < kFloatRows; ++i) {
+    for (int64_t j = 0; j < kWide; ++j) store_lanes(dots + j * kLanes, acc[i][j]);
+    out = keep(t, dots, row + i, column, kFloatColumns, out);
+  }
+  return out;
+}
+
+#if defined(__AVX2__)
+constexpr int64_t kCodeRows = 4, kCodeColumns = 16;
+
+inline __m256i group_of(const uint8_t* p) {
+  return _mm256_set1_epi32(*reinterpret_cast<const int __attribute__((aligned(1), may_alias))*>(p));
+}
+
+inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
+  const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;
+  const __m256i* b = reinterpret_cast<const __m256i*>(static_cast<const int8_t*>(t.columns) + 4 * column);
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i acc[kCodeRows][2] = {};
+  for (int64_t g = 0; g < t.groups; g += 2, b += 16) {
+    const __m256i b00 = b[0], b01 = b[1], b10 = b[8], b11 = b[9];
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kCodeRows; ++i) {
+      const __m256i a0 = group_of(a + i * t.stride + 4 * g), a1 = group_of(a + i * t.stride + 4 * g + 4);
+      const __m256i s0 = _mm256_add_epi16(_mm256_maddubs_epi16(a0, b00), _mm256_maddubs_epi16(a1, b10));
+      const __m256i s1 = _mm256_add_epi16(_mm256_maddubs_epi16(a0, b01), _mm256_maddubs_epi16(a1, b11));
+      acc[i][0] = _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(s0, ones));
+      acc[i][1] = _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(s1, ones));
+    }
+  }
+  alignas(32) int32_t dots[kCodeColumns];
+  for (int64_t i = 0; i < kCodeRows; ++i) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(dots), acc[i][0]);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(dots + 8), acc[i][1]);
+    out = keep(t, dots, row + i, column, kCodeColumns, out);
+  }
+  return out;
+}
+
+inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
+  const __m256i ones = _mm256_set1_epi16(1), bias = _mm256_set1_epi8(64);
+  __m256i acc = {};
+  for (int64_t k = 0; k < width; k += 32) {
+    const __m256i q = _mm256_sub_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + k)), bias);
+    const __m256i s = _mm256_maddubs_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + k)), q);
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(s, ones));
+  }
+  alignas(32) int32_t lanes[8];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), acc);
+  return lanes[0] + lanes[1] + lanes[2] + lanes[3] + lanes[4] + lanes[5] + lanes[6] + lanes[7];
+}
+#else
+constexpr int64_t kCodeRows = 1, kCodeColumns = 64;
+
+inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
+  const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;
+  const int8_t* b = static_cast<const int8_t*>(t.columns);
+  int32_t dots[kCodeColumns] = {};
+  for (int64_t g = 0; g < t.groups; ++g, a += 4, b += 4 * kKnnPanel)
+    for (int64_t j = 0; j < kCodeColumns; ++j)
+      dots[j] += a[0] * b[4 * j] + a[1] * b[4 * j + 1] + a[2] * b[4 * j + 2] + a[3] * b[4 * j + 3];
+  return keep(t, dots, row, column, kCodeColumns, out);
+}
+
+inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
+  int32_t sum = 0;
+  for (int64_t k = 0; k < width; ++k) sum += a[k] * (b[k] - 64);
+  return sum;
+}
+#endif
+
+}  // namespace
+}  // namespace tamis::TAMIS_ISA

@@ -1,0 +1,81 @@
+// The limits each side of a tile is tested against.
+#include <algorithm>
+#include <cmath>
+
+#include "knn/knn_math.hpp"
+#include "knn/knn_scratch.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr float kFloatNever = 1e38f;
+
+}  // namespace
+
+// One entry of a line of codes.
+void KnnSearch::set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const Side& side, int64_t i) const {
+  const size_t p = static_cast<size_t>(side.begin + i);
+  const bool dots = plan_.metric == KnnMetric::inner_product;
+  const host::CodeRow row{dots ? 0 : 0.5 * codes.squares[p], static_cast<double>(side.table.norm[p]),
+                          static_cast<double>(codes.lost[p])};
+  const double shift = side.is_column ? static_cast<double>(kernels_.bias) * codes.sum[p] : 0;
+  const double lost = static_cast<double>((&codes == &side.table.full ? side.other.full : side.other.prefix)
+                                              .block_lost[static_cast<size_t>(side.other_block)]);
+  double limit = kKnnNever;
+  if (side.active)
+    limit = host::code_limit(row, static_cast<double>(codes.step), key_limit(side.begin + i), plan_.gain, lost,
+                             side.other_norm(), dots);
+  line.limit[i] = static_cast<int32_t>(std::floor(std::clamp<double>(limit, kKnnAlways, kKnnNever)) + shift);
+  line.rest[i] = static_cast<int32_t>(std::floor(row.half) + shift);
+}
+
+// One entry of a line of floats. The slack covers d float32 multiply-adds in one chain, the sums of the test itself,
+// and norms that are rounded up.
+void KnnSearch::set_entry(KnnLine<float>& line, const Side& side, int64_t i) const {
+  const double norm = static_cast<double>(side.table.norm[static_cast<size_t>(side.begin + i)]);
+  const double other = side.other_norm(), both = norm + other;
+  const double slack = 6e-8 * (static_cast<double>(side.table.rows.d) + 16) * both * both + 1e-30;
+  const bool dots = plan_.metric == KnnMetric::inner_product;
+  const host::CodeRow row{dots ? 0 : 0.5 * norm * norm, norm, 0};
+  double limit = kFloatNever;
+  if (side.active) limit = host::code_limit(row, 1, key_limit(side.begin + i), plan_.gain, 0, other, dots) - slack;
+  line.limit[i] = static_cast<float>(std::clamp<double>(limit, -kFloatNever, kFloatNever));
+  line.rest[i] = static_cast<float>(row.half - slack);
+}
+
+void KnnSearch::set_entries(Lines& lines, const Side& side, int64_t i) const {
+  if (!plan_.codes) return set_entry(lines.floats, side, i);
+  set_entry(lines.full, side.table.full, side, i);
+  if (!plan_.basis.empty()) set_entry(lines.prefix, side.table.prefix, side, i);
+}
+
+// A whole line of codes in a search by distance, the usual case.
+void KnnSearch::set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const KnnCodes& other, const Side& side,
+                          const float* reach) const {
+  const size_t at = static_cast<size_t>(side.begin);
+  code_limits({reach, &codes.lost[at], &codes.squares[at], &codes.sum[at],
+               static_cast<double>(other.block_lost[static_cast<size_t>(side.other_block)]),
+               static_cast<double>(codes.step), side.is_column ? kernels_.bias : 0, side.n},
+              line.limit, line.rest);
+}
+
+void KnnSearch::set_lines(Lines& lines, const Side& side, Scratch& s) const {
+  constexpr int64_t kEnd = kKnnBlock + kKnnRowStep;
+  if (plan_.codes && side.active && plan_.metric == KnnMetric::squared_distance) {
+    for (int64_t i = 0; i < side.n; ++i)  // read once: other threads lower them all the time
+      s.reach[static_cast<size_t>(i)] =
+          static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
+    set_codes(lines.full, side.table.full, side.other.full, side, s.reach.data());
+    if (!plan_.basis.empty()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, s.reach.data());
+  } else {
+    for (int64_t i = 0; i < side.n; ++i) set_entries(lines, side, i);
+  }
+  for (KnnLine<int32_t>* line : {&lines.full, &lines.prefix}) {
+    std::fill(line->limit + side.n, line->limit + kEnd, kKnnNever);
+    std::fill(line->rest + side.n, line->rest + kEnd, kKnnNever);
+  }
+  std::fill(lines.floats.limit + side.n, lines.floats.limit + kEnd, kFloatNever);
+  std::fill(lines.floats.rest + side.n, lines.floats.rest + kEnd, kFloatNever);
+}
+
+}  // namespace tamis

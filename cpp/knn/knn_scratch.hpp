@@ -1,0 +1,35 @@
+// What one thread needs while it works on a search.
+#pragma once
+#include <vector>
+
+#include "knn/knn_search.hpp"
+
+namespace tamis {
+
+constexpr int64_t kKnnStrip = 192;  // rows between two looks at the limits
+
+template <class T>
+struct alignas(64) KnnLine {
+  T limit[kKnnBlock + kKnnRowStep], rest[kKnnBlock + kKnnRowStep];
+};
+
+// The limits of one block on one side of the test (KnnTile).
+struct KnnSearch::Lines {
+  KnnLine<int32_t> prefix, full;
+  KnnLine<float> floats;
+};
+
+struct KnnSearch::Scratch {
+  Lines rows, columns;
+  Aligned<uint8_t> packed;  // the columns of the first filter
+  Aligned<float> strip;     // floats: the centred rows of a strip
+  std::vector<uint32_t> survivors = std::vector<uint32_t>(kKnnStrip * kKnnPanel + 16);
+  std::vector<int32_t> dots = std::vector<int32_t>(kKnnStrip * kKnnPanel);
+  std::vector<int64_t> left, right;
+  std::vector<float> reach = std::vector<float>(kKnnBlock);
+  std::vector<double> keys, limits;
+  std::vector<KnnPair> pairs;
+  int64_t first = 0, second = 0;  // pairs past the first filter, and computed
+};
+
+}  // namespace tamis

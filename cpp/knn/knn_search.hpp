@@ -1,0 +1,120 @@
+// A search in steps: the caller runs them in slices, so that progress and interrupts live outside.
+#pragma once
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "knn/knn_table.hpp"
+
+namespace tamis {
+
+struct KnnHit {
+  double key;
+  int64_t index;
+  bool operator<(const KnnHit& other) const { return key != other.key ? key < other.key : index < other.index; }
+};
+struct KnnPair {
+  int64_t left, right;  // rows; in a self search left < right
+  double key;
+};
+
+// Over pairs ascending by (left, right): a row that is kept drops the later rows it is paired with. `keep`: ones.
+void greedy_keep(const int64_t* pairs, int64_t n_pairs, uint8_t* keep);
+// For each row that is not kept the nearest kept one it is paired with, the lower of equals. `kept`: -1 each.
+void nearest_kept(const int64_t* pairs, const double* keys, int64_t n_pairs, const uint8_t* keep, int64_t* kept,
+                  double* apart);
+// group[i]: the first row that row i hangs together with.
+void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* group);
+
+template <class T>
+struct KnnLine;  // limits of a block (knn_scratch.hpp)
+
+class KnnSearch {
+ public:
+  // `queries.n == 0`: the rows of x among themselves. k > 0: nearest neighbours, else all keys <= radius.
+  KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int64_t k, double radius);
+
+  int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
+  void run(int64_t begin, int64_t end);
+  void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
+  int64_t n_pairs() const { return static_cast<int64_t>(pairs_.size()); }
+  void write_pairs(int64_t* ends, double* keys);  // (n_pairs, 2), ascending; ends the search
+
+  // A radius search drops all pairs once it has found more than this.
+  void set_most_pairs(int64_t most) { most_pairs_ = most; }
+  bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
+
+  struct Counts {
+    std::atomic<int64_t> first{0}, second{0};  // pairs past the first filter, and those computed exactly
+  };
+  const Counts& counts() const { return counts_; }
+
+ private:
+  struct Task {
+    int64_t column_block, row_begin, row_end;
+  };
+  struct Scratch;
+  struct Lines;  // the limits of one block on one side
+  struct Side {  // one block of a pair of blocks
+    const KnnTable &table, &other;
+    int64_t begin, n, other_block;
+    bool active;     // its rows look for neighbours
+    bool is_column;  // of the tile
+    double other_norm() const { return static_cast<double>(other.block_norm[static_cast<size_t>(other_block)]); }
+  };
+  struct Blocks {
+    Side rows, columns;
+    bool diagonal;
+  };
+
+  bool self() const { return queries_.rows.n == 0; }
+  const KnnTable& columns() const { return self() ? x_ : queries_; }
+  Blocks blocks_of(int64_t row_block, int64_t column_block) const;
+  double key_limit(int64_t position) const;
+  void plan_tasks();
+  void plan_query_tasks();
+  void seed();
+  void seed_one(int64_t position, Scratch& scratch);
+  void bound_above(int64_t begin, int64_t position, Scratch& scratch) const;
+  void run_task(const Task& task, Scratch& scratch);
+  void run_blocks(const Blocks& blocks, Scratch& scratch);
+  void run_strip(const Blocks& blocks, int64_t strip, Scratch& scratch);
+  int64_t tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch) const;
+  int64_t bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
+  int64_t compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
+  void take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch);
+  bool offer(int64_t position, double key, int64_t index);
+  void pack_columns(int64_t block, Scratch& scratch) const;
+  void set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const Side& side, int64_t i) const;
+  void set_entry(KnnLine<float>& line, const Side& side, int64_t i) const;
+  void set_entries(Lines& lines, const Side& side, int64_t i) const;
+  void set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const KnnCodes& other, const Side& side,
+                 const float* reach) const;
+  void set_lines(Lines& lines, const Side& side, Scratch& scratch) const;
+  Scratch* borrow();
+  void give_back(Scratch* scratch);
+
+  KnnPlan plan_;
+  KnnTable x_, queries_;
+  int64_t k_;
+  double radius_;
+  KnnCodeKernels kernels_;
+  std::vector<int64_t> place_;  // for each query position the position of x it belongs to
+  std::vector<Task> tasks_;
+  std::vector<KnnHit> heap_;     // (searched rows, k), a max-heap each
+  std::vector<int64_t> filled_;  // hits in each heap
+  std::vector<double> limit_;    // no key above this is wanted; only ever lowered
+  std::vector<char> locked_;
+  std::vector<KnnPair> pairs_;
+  int64_t most_pairs_ = INT64_MAX;
+  std::atomic<bool> too_many_{false};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> scratches_;
+  std::vector<Scratch*> idle_;
+  Counts counts_;
+
+ public:
+  ~KnnSearch();
+};
+
+}  // namespace tamis

@@ -1,0 +1,65 @@
+// Where a search starts from: an upper bound of each row's k-th key.
+#include <algorithm>
+#include <cmath>
+
+#include "core/parallel.hpp"
+#include "knn/knn_scratch.hpp"
+
+namespace tamis {
+
+void KnnSearch::seed() {
+  parallel_for(columns().n(), 64, [&](int64_t begin, int64_t end) {
+    Scratch* scratch = borrow();
+    for (int64_t p = begin; p < end; ++p) seed_one(p, *scratch);
+    give_back(scratch);
+  });
+}
+
+void KnnSearch::seed_one(int64_t p, Scratch& s) {
+  const int64_t reach = std::max<int64_t>(24, k_);
+  const int64_t home = self() ? p : place_.empty() ? 0 : place_[static_cast<size_t>(p)];
+  const int64_t begin = std::max<int64_t>(0, home - reach), end = std::min(x_.n(), home + reach + 1);
+  const KnnTable& table = columns();
+  s.left.clear();
+  for (int64_t q = begin; q < end; ++q)
+    if (!(self() && q == p)) s.left.push_back(q);
+  const int64_t n = static_cast<int64_t>(s.left.size());
+  if (n < k_) return;
+  s.keys.resize(static_cast<size_t>(n));
+  if (plan_.codes) {
+    bound_above(begin, p, s);
+  } else {
+    for (int64_t& q : s.left) q = x_.order[static_cast<size_t>(q)];
+    s.right.assign(static_cast<size_t>(n), table.order[static_cast<size_t>(p)]);
+    exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, nullptr}, s.keys.data());
+  }
+  std::nth_element(s.keys.begin(), s.keys.begin() + k_ - 1, s.keys.end());
+  limit_[static_cast<size_t>(p)] = s.keys[static_cast<size_t>(k_ - 1)];
+}
+
+// Upper bounds of the keys of row p and the rows s.left, which begin at `begin`, by their codes.
+void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
+  const KnnTable& table = columns();
+  const size_t n = s.left.size(), at = static_cast<size_t>(p);
+  std::vector<uint32_t> pairs(n);
+  s.dots.resize(std::max(s.dots.size(), n));
+  for (size_t i = 0; i < n; ++i) pairs[i] = static_cast<uint32_t>((s.left[i] - begin) << 16);
+  kernels_.dot({x_.full.row(begin), table.full.row(p), x_.full.padded, pairs.data(), static_cast<int64_t>(n)},
+               s.dots.data());
+  const double step = static_cast<double>(x_.full.step), gain = plan_.gain;
+  for (size_t i = 0; i < n; ++i) {
+    const size_t q = static_cast<size_t>(s.left[i]);
+    const double dot = static_cast<double>(s.dots[i]) - kernels_.bias * static_cast<double>(table.full.sum[at]);
+    const double lost = static_cast<double>(x_.full.lost[q]) + static_cast<double>(table.full.lost[at]);
+    if (plan_.metric == KnnMetric::inner_product) {
+      const double nq = static_cast<double>(x_.norm[q]), np = static_cast<double>(table.norm[at]);
+      s.keys[i] = (-dot * step * step + lost * (nq + np + lost) + 1e-6 * nq * np) / (gain * gain);
+    } else {
+      const double squares = static_cast<double>(x_.full.squares[q]) + static_cast<double>(table.full.squares[at]);
+      const double far = (step * std::sqrt(std::max(0.0, squares - 2 * dot)) + lost) * 1.000004 / gain;
+      s.keys[i] = far * far;
+    }
+  }
+}
+
+}  // namespace tamis

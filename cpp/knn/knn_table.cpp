@@ -1,0 +1,217 @@
+#include "knn/knn_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <numeric>
+
+#include "core/parallel.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr int64_t kChunk = 256;       // rows encoded at a time
+constexpr int64_t kMeasured = 4096;   // rows the code steps are taken from
+constexpr double kFloatSlack = 2e-6;  // what float32 centring, mixing and projecting may lose, per unit of norm
+constexpr double kTiny = 1e-30;       // and what is too small for float32
+
+double norm_of(const float* v, int64_t n) {
+  double s = 0;
+  for (int64_t i = 0; i < n; ++i) s += static_cast<double>(v[i]) * static_cast<double>(v[i]);
+  return std::sqrt(s);
+}
+
+// The norm outside the basis, and how far rounding may put it off.
+struct Rest {
+  double norm, lost;
+};
+Rest rest_of(double norm, double inside) {
+  const double squares = std::max(0.0, norm * norm - inside * inside);
+  const double rest = std::sqrt(squares), error = 2 * kFloatSlack * norm * norm;
+  return {rest, error == 0 ? 0 : error / std::max(rest, std::sqrt(error))};
+}
+
+float largest(const std::vector<float>& v, int64_t begin, int64_t end) {
+  float most = 0;
+  for (int64_t i = begin; i < end; ++i) most = std::max(most, v[static_cast<size_t>(i)]);
+  return most;
+}
+
+template <class T>
+void permute_column(std::vector<T>& column, const std::vector<int64_t>& order) {
+  std::vector<T> moved(column.size());
+  for (size_t i = 0; i < order.size(); ++i) moved[i] = column[static_cast<size_t>(order[i])];
+  column = std::move(moved);
+}
+
+}  // namespace
+
+void* aligned_bytes(int64_t n) {
+  void* p = std::aligned_alloc(64, static_cast<size_t>((n + 127) / 64 * 64));
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+void AlignedFree::operator()(void* p) const { std::free(p); }
+
+void KnnCodes::prepare(int64_t n, int64_t coordinates) {
+  const size_t rows = static_cast<size_t>(n);
+  width = coordinates;
+  padded = (coordinates + 63) / 64 * 64;
+  bytes = make_aligned<uint8_t>((n + kKnnRowStep) * padded);  // tiles read past the last row
+  std::memset(bytes.get() + n * padded, 0, static_cast<size_t>(kKnnRowStep * padded));
+  sum.resize(rows);
+  squares.resize(rows);
+  lost.resize(rows);
+}
+
+void KnnCodes::permute(const std::vector<int64_t>& order) {
+  permute_column(sum, order);
+  permute_column(squares, order);
+  permute_column(lost, order);
+  const size_t size = static_cast<size_t>(padded), n = order.size();
+  std::vector<uint8_t> held(size);
+  std::vector<bool> done(n);
+  for (size_t start = 0; start < n; ++start) {  // along the cycles, so that no second table is needed
+    if (done[start]) continue;
+    std::memcpy(held.data(), row(static_cast<int64_t>(start)), size);
+    size_t at = start;
+    for (;;) {
+      done[at] = true;
+      const size_t from = static_cast<size_t>(order[at]);
+      if (from == start) break;
+      std::memcpy(bytes.get() + at * size, bytes.get() + from * size, size);
+      at = from;
+    }
+    std::memcpy(bytes.get() + at * size, held.data(), size);
+  }
+}
+
+int64_t KnnTable::block_size(int64_t block) const { return std::min(kKnnBlock, rows.n - block * kKnnBlock); }
+
+void KnnTable::measure(const KnnPlan& plan) {
+  const int64_t d = rows.d, inside = static_cast<int64_t>(plan.basis.size()) / std::max<int64_t>(1, d);
+  const int64_t n = std::min(rows.n, kMeasured);
+  std::vector<int64_t> which(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) which[static_cast<size_t>(i)] = i * rows.n / n;
+  std::vector<float> z(static_cast<size_t>(n * d)), p(static_cast<size_t>(n * inside));
+  centre_rows(rows, which.data(), 0, n, {plan.mean.data(), plan.gain}, z.data());
+  std::vector<double> rest(static_cast<size_t>(n));
+  float most = 0;
+  if (inside > 0) {
+    project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
+    for (int64_t i = 0; i < n; ++i)
+      rest[static_cast<size_t>(i)] =
+          rest_of(norm_of(&z[static_cast<size_t>(i * d)], d), norm_of(&p[static_cast<size_t>(i * inside)], inside))
+              .norm;
+    rest_mean = std::accumulate(rest.begin(), rest.end(), 0.0) / static_cast<double>(n);
+    for (const double r : rest) most = std::max(most, static_cast<float>(std::abs(r - rest_mean)));
+    for (const float v : p) most = std::max(most, std::abs(v));
+    prefix.step = most;
+  }
+  mix_rows(z.data(), n, d);
+  most = 0;
+  for (const float v : z) most = std::max(most, std::abs(v));
+  full.step = most;
+}
+
+void KnnTable::measure_like(const KnnTable& other) {
+  full.step = other.full.step;
+  prefix.step = other.prefix.step;
+  rest_mean = other.rest_mean;
+}
+
+void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int64_t end) {
+  const int64_t d = rows.d, inside = prefix.width - 1;
+  const auto round = [&](KnnCodes& codes, const float* v, int64_t at, double also_lost) {
+    KnnRounded rounded;
+    round_row(v, codes.width, codes.padded, codes.step, bias, codes.bytes.get() + at * codes.padded, &rounded);
+    codes.sum[static_cast<size_t>(at)] = rounded.sum;
+    codes.squares[static_cast<size_t>(at)] = rounded.squares;
+    codes.lost[static_cast<size_t>(at)] =
+        static_cast<float>((static_cast<double>(rounded.lost) + also_lost) * 1.00001 + kTiny);
+  };
+  std::vector<float> z(static_cast<size_t>(kChunk * d)), p(static_cast<size_t>(kChunk * prefix.width)),
+      coordinates(static_cast<size_t>(prefix.width));
+  for (int64_t at = begin; at < end; at += kChunk) {
+    const int64_t n = std::min(kChunk, end - at);
+    centre_rows(rows, nullptr, at, n, {plan.mean.data(), plan.gain}, z.data());
+    if (prefix.width > 0) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
+    for (int64_t i = 0; i < n; ++i) {
+      const double size = norm_of(&z[static_cast<size_t>(i * d)], d);
+      norm[static_cast<size_t>(at + i)] = static_cast<float>(size * 1.000001);
+      if (prefix.width == 0) continue;
+      const float* projected = &p[static_cast<size_t>(i * inside)];
+      const Rest rest = rest_of(size, norm_of(projected, inside));
+      std::copy(projected, projected + inside, coordinates.begin());
+      coordinates[static_cast<size_t>(inside)] = static_cast<float>(rest.norm - rest_mean);
+      round(prefix, coordinates.data(), at + i, rest.lost + kFloatSlack * size);
+    }
+    mix_rows(z.data(), n, d);
+    for (int64_t i = 0; i < n; ++i)
+      round(full, &z[static_cast<size_t>(i * d)], at + i,
+            kFloatSlack * static_cast<double>(norm[static_cast<size_t>(at + i)]));
+  }
+}
+
+void KnnTable::encode(const KnnPlan& plan, int32_t bias) {
+  order.resize(static_cast<size_t>(rows.n));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  norm.resize(static_cast<size_t>(rows.n));
+  if (!plan.codes) return;
+  const auto step_of = [&](KnnCodes& codes) {
+    codes.step = codes.step > 0 ? codes.step / static_cast<float>(bias - 1) : 1.0f;
+  };
+  full.prepare(rows.n, rows.d);
+  step_of(full);
+  if (!plan.basis.empty()) {
+    prefix.prepare(rows.n, static_cast<int64_t>(plan.basis.size()) / rows.d + 1);
+    step_of(prefix);
+  }
+  parallel_for(rows.n, 4 * kChunk, [&](int64_t begin, int64_t end) { encode_rows(plan, bias, begin, end); });
+}
+
+void KnnTable::permute(const KnnPlan& plan) {
+  permute_column(norm, order);
+  full.permute(order);
+  if (!plan.basis.empty()) prefix.permute(order);
+}
+
+void KnnTable::reorder(const KnnPlan& plan, KnnTree* tree) {
+  const KnnCodes& codes = first(plan);
+  *tree = order_codes(codes.bytes.get(), codes.padded, codes.width, order);
+  permute(plan);
+}
+
+void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& place) {
+  const KnnCodes& codes = first(plan);
+  place.resize(static_cast<size_t>(rows.n));
+  parallel_for(rows.n, 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) place[static_cast<size_t>(i)] = tree.place_of(codes.row(i));
+  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)]; });
+  permute_column(place, order);
+  permute(plan);
+}
+
+void KnnTable::finish(const KnnPlan& plan) {
+  if (!plan.codes) {  // floats need the norms only
+    parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
+      std::vector<float> z(static_cast<size_t>((end - begin) * rows.d));
+      centre_rows(rows, order.data() + begin, 0, end - begin, {plan.mean.data(), plan.gain}, z.data());
+      for (int64_t i = begin; i < end; ++i)
+        norm[static_cast<size_t>(i)] =
+            static_cast<float>(norm_of(&z[static_cast<size_t>((i - begin) * rows.d)], rows.d) * 1.000001);
+    });
+  }
+  for (int64_t b = 0; b < blocks(); ++b) {
+    const int64_t begin = b * kKnnBlock, end = begin + block_size(b);
+    block_norm.push_back(largest(norm, begin, end));
+    if (plan.codes) full.block_lost.push_back(largest(full.lost, begin, end));
+    if (plan.codes && !plan.basis.empty()) prefix.block_lost.push_back(largest(prefix.lost, begin, end));
+  }
+}
+
+}  // namespace tamis

@@ -1,0 +1,85 @@
+// One side of a search: its rows in search order, their int8 codes, and what the bounds need to know of each row.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "knn/knn.hpp"
+
+namespace tamis {
+
+constexpr int64_t kKnnBlock = 960;  // rows of a block; the last one may be shorter
+
+struct KnnPlan {
+  KnnMetric metric = KnnMetric::squared_distance;
+  std::vector<double> mean;  // (d,), zeros for inner products
+  double gain = 1;           // brings centred rows to a size float32 squares hold
+  bool codes = false;        // else floats
+  bool ordered = false;      // near rows beside each other, so that bounds get tight early
+  std::vector<float> basis;  // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
+};
+
+struct AlignedFree {
+  void operator()(void* p) const;
+};
+template <class T>
+using Aligned = std::unique_ptr<T[], AlignedFree>;
+void* aligned_bytes(int64_t n);
+template <class T>
+Aligned<T> make_aligned(int64_t n) {
+  return Aligned<T>(static_cast<T*>(aligned_bytes(n * static_cast<int64_t>(sizeof(T)))));
+}
+
+struct KnnCodes {
+  int64_t width = 0, padded = 0;  // coordinates, bytes of a row (a multiple of 64); 0: none
+  float step = 0;
+  Aligned<uint8_t> bytes;
+  std::vector<int32_t> sum, squares;
+  std::vector<float> lost;        // per row
+  std::vector<float> block_lost;  // largest of each block
+
+  const uint8_t* row(int64_t i) const { return bytes.get() + i * padded; }
+  void prepare(int64_t n, int64_t coordinates);
+  void permute(const std::vector<int64_t>& order);
+};
+
+// Balanced bisection by 2-means directions, into blocks and further into panels; a query walks to where it would be.
+struct KnnTree {
+  struct Node {
+    int64_t begin, end;
+    int64_t left = -1, right = -1;  // nodes
+    double split = 0;
+    std::vector<float> direction;
+  };
+  std::vector<Node> nodes;
+  int64_t place_of(const uint8_t* code) const;  // a position
+};
+KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, std::vector<int64_t>& order);
+
+struct KnnTable {
+  KnnRows rows;
+  std::vector<int64_t> order;  // position -> row
+  std::vector<float> norm;     // |z| by position
+  std::vector<float> block_norm;
+  KnnCodes full, prefix;
+  double rest_mean = 0;  // of the norm outside the basis
+
+  int64_t n() const { return rows.n; }
+  int64_t blocks() const { return (rows.n + kKnnBlock - 1) / kKnnBlock; }
+  int64_t block_size(int64_t block) const;
+  const KnnCodes& first(const KnnPlan& plan) const { return plan.basis.empty() ? full : prefix; }
+
+  void measure(const KnnPlan& plan);                 // code steps from a sample of the rows
+  void measure_like(const KnnTable& other);          // or those of the other side
+  void encode(const KnnPlan& plan, int32_t bias);    // in row order
+  void reorder(const KnnPlan& plan, KnnTree* tree);  // by bisection; the tree is handed out for queries
+  void reorder_by(const KnnPlan& plan, const KnnTree& tree,
+                  std::vector<int64_t>& place);  // as another table's tree says
+  void finish(const KnnPlan& plan);              // block maxima
+
+ private:
+  void permute(const KnnPlan& plan);
+  void encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int64_t end);
+};
+
+}  // namespace tamis

@@ -1,0 +1,222 @@
+"""Rows made ready for an exact search, and the two searches: k nearest, and all within a radius."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _arrays, _core
+from tamis._knn_plan import make_plan
+from tamis._progress import Progress, reporter
+
+Array = npt.NDArray[Any]
+METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
+SLICES = 64  # of a search, between which progress is reported
+
+
+class TooManyPairs(Exception):
+    """A radius search went past the number of pairs its caller can use."""
+
+
+@dataclass
+class Rows:
+    """A checked matrix; for cosine also what turns a row into a unit row about `offset`."""
+
+    x: Array
+    scale: Array | None = None
+    offset: Array | None = None
+    zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
+
+    def without_zeros(self) -> tuple[Rows, Array]:
+        """The rows that have a direction, and where they stand here; no copy when all have one."""
+        assert self.scale is not None
+        if len(self.zeros) == 0:
+            return self, np.arange(len(self.x))
+        kept = np.flatnonzero(np.isfinite(self.scale))
+        return Rows(np.ascontiguousarray(self.x[kept]), self.scale[kept], self.offset), kept
+
+
+def matrix(function: str, name: str, x: Any) -> Array:
+    """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps."""
+    x = _arrays.as_array(function, name, x)
+    _arrays.check_shape(function, name, x, ("N", "D"))
+    if _arrays.device(x) != "cpu":
+        raise _arrays.CudaUnavailable(
+            f"{function}: {name} is on {_arrays.device(x)}, but this tamis has no CUDA part"
+            " (pip install tamis[cuda])"
+        )
+    if _arrays.dtype_name(x) not in _arrays.FLOATS + _arrays.HALVES:
+        raise TypeError(
+            f"{function}: {name} must be float16, bfloat16, float32 or float64,"
+            f" got {_arrays.dtype_name(x)}"
+        )
+    if x.shape[1] == 0:
+        raise ValueError(f"{function}: {name} must have at least one column, got {tuple(x.shape)}")
+    host = _arrays.host(function, name, x)
+    wanted = np.float64 if host.dtype == np.float64 else np.float32
+    return np.ascontiguousarray(host, dtype=wanted)
+
+
+def make_rows(
+    function: str,
+    name: str,
+    x: Array,
+    *,
+    cosine: bool,
+    centred: bool = False,
+    offset: Array | None = None,
+) -> Rows:
+    """Check every value; for cosine take norms, about the mean (or `offset`) where asked."""
+    norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
+    bad = _core.knn_scan(x, None, norms, sums if centred else None)
+    if bad >= 0:
+        raise ValueError(f"{function}: {name} must be finite, got NaN or infinity in row {bad}")
+    if not cosine:
+        return Rows(x)
+    if offset is None:
+        offset = np.zeros(x.shape[1], np.float32)
+        if centred and len(x) > 0:
+            offset = (sums / len(x)).astype(np.float32)
+    if offset.any():
+        _core.knn_scan(x, offset, norms, None)
+    with np.errstate(divide="ignore"):
+        scale = 1 / norms
+    return Rows(x, scale, offset, np.flatnonzero(~np.isfinite(scale)))
+
+
+def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: bool) -> Any:
+    """A `_core.KnnSearch` by the plan that suits these rows."""
+    plan = make_plan(
+        rows.x,
+        rows.scale,
+        rows.offset,
+        None if queries is None else len(queries.x),
+        k=k,
+        radius=radius,
+        dots=dots,
+    )
+    return _core.KnnSearch(
+        x=rows.x,
+        scale=rows.scale,
+        offset=rows.offset,
+        queries=None if queries is None else queries.x,
+        query_scale=None if queries is None else queries.scale,
+        k=k,
+        radius=radius,
+        dots=dots,
+        mean=plan.mean,
+        gain=plan.gain,
+        codes=plan.codes,
+        ordered=plan.ordered,
+        basis=plan.basis,
+    )
+
+
+def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
+    """All steps of a search, in slices."""
+    if most_pairs is not None:
+        found.set_most_pairs(most_pairs)
+    report = reporter(progress, title)
+    steps = found.steps
+    size = max(1, -(-steps // SLICES))
+    for begin in range(0, steps, size):
+        end = min(steps, begin + size)
+        found.run(begin, end)
+        if found.too_many_pairs:
+            raise TooManyPairs
+        report(end, steps)
+
+
+def nearest(
+    rows: Rows, queries: Rows | None, k: int, *, dots: bool, progress: Progress, title: str
+) -> tuple[Array, Array]:
+    """(keys, indices), both (n, k): squared distances of scaled rows, or negated products."""
+    n = len(rows.x) if queries is None else len(queries.x)
+    keys, indices = np.empty((n, k)), np.empty((n, k), np.int64)
+    if n == 0 or k == 0:
+        return keys, indices
+    found = search(rows, queries, k=k, radius=0.0, dots=dots)
+    run(found, progress, title)
+    found.write_neighbours(keys, indices)
+    return keys, indices
+
+
+def nearest_cosine(
+    rows: Rows, queries: Rows | None, k: int, *, progress: Progress, title: str
+) -> tuple[Array, Array]:
+    """(distances, indices) by cosine; a row without a direction is at 1 from every other."""
+    if len(rows.zeros) == 0 and (queries is None or len(queries.zeros) == 0):
+        keys, indices = nearest(rows, queries, k, dots=False, progress=progress, title=title)
+        keys *= 0.5
+        return keys, indices
+    kept, at = rows.without_zeros()
+    asked, asked_at = (kept, at) if queries is None else queries.without_zeros()
+    possible = len(at) - (queries is None)
+    some = max(0, min(k, possible))
+    keys, found = nearest(
+        kept, None if queries is None else asked, some, dots=False, progress=progress, title=title
+    )
+    n = len(rows.x) if queries is None else len(queries.x)
+    distances, indices = np.ones((n, k)), np.empty((n, k), np.int64)
+    for i in np.setdiff1d(np.arange(n), asked_at):  # all are equally far: the first ones
+        first = np.arange(min(k + 1, len(rows.x)))
+        indices[i] = first[first != i][:k] if queries is None else first[:k]
+    far = np.broadcast_to(rows.zeros[:k], (len(asked_at), min(k, len(rows.zeros))))
+    both = np.concatenate([at[found], far], axis=1)
+    apart = np.concatenate([0.5 * keys, np.ones(far.shape)], axis=1)
+    best = np.lexsort((both, apart), axis=1)[:, :k]
+    indices[asked_at] = np.take_along_axis(both, best, 1)
+    distances[asked_at] = np.take_along_axis(apart, best, 1)
+    return distances, indices
+
+
+def within(
+    rows: Rows,
+    queries: Rows | None,
+    radius: float,
+    *,
+    progress: Progress,
+    title: str,
+    most_pairs: int | None = None,
+) -> tuple[Array, Array]:
+    """(pairs (p, 2), keys (p,)) with key <= `radius`, ascending; in a self search left < right."""
+    if len(rows.x) == 0 or (queries is not None and len(queries.x) == 0):
+        return np.empty((0, 2), np.int64), np.empty(0)
+    found = search(rows, queries, k=0, radius=radius, dots=False)
+    run(found, progress, title, most_pairs)
+    pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
+    found.write_pairs(pairs, keys)
+    return pairs, keys
+
+
+def within_cosine(
+    rows: Rows,
+    threshold: float,
+    *,
+    progress: Progress,
+    title: str,
+    most_pairs: int | None = None,
+) -> tuple[Array, Array]:
+    """(pairs, distances) of a self search by cosine, rows without a direction at 1 from all."""
+    kept, at = rows.without_zeros()
+    pairs, keys = within(
+        kept, None, 2 * threshold, progress=progress, title=title, most_pairs=most_pairs
+    )
+    distances = np.multiply(keys, 0.5, out=keys)
+    if len(rows.zeros) == 0:
+        return pairs, distances
+    pairs = at[pairs]
+    if threshold < 1:
+        return pairs, distances
+    n, zeros = len(rows.x), rows.zeros
+    if most_pairs is not None and len(zeros) * n > most_pairs:
+        raise TooManyPairs
+    more = np.stack(np.meshgrid(zeros, np.arange(n), indexing="ij"), -1).reshape(-1, 2)
+    more = np.unique(np.sort(more[more[:, 0] != more[:, 1]], axis=1), axis=0)
+    pairs = np.concatenate([pairs, more])
+    distances = np.concatenate([distances, np.ones(len(more))])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[order], distances[order]

@@ -1,0 +1,40 @@
+"""What ``progress=`` means: nothing, a callable, or a bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Progress = bool | Callable[[int, int], Any] | None
+
+
+def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
+    """A function of (done, total); `progress` is a callable, True for a bar, or False or None."""
+    if callable(progress):
+        return progress
+    if not progress:
+        return lambda done, total: None
+    try:
+        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+    except ImportError:
+        return _line(title)
+    bar = tqdm(desc=title, total=None)
+
+    def advance(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return advance
+
+
+def _line(title: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        end = "\n" if done == total else ""
+        print(
+            f"\r{title}: {100 * done // max(1, total):3d} %", end=end, file=sys.stderr, flush=True
+        )
+
+    return show

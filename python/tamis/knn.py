@@ -1,0 +1,174 @@
+"""Nearest neighbours: exact, or by a faiss index with its recall measured."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _arrays
+from tamis._knn_search import METRICS, Rows, make_rows, matrix, nearest, nearest_cosine
+from tamis._progress import Progress
+
+Metric = Literal["euclidean", "sqeuclidean", "cosine", "inner_product"]
+Array = npt.NDArray[Any]
+MOST_NEIGHBOURS = 1024
+
+
+def knn(
+    x: Any,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: int = 0,
+    progress: Progress = None,
+) -> tuple[Any, Any] | tuple[Any, Any, float]:
+    """The `k` nearest rows of `x` for each of its rows, or for each row of `queries`.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        float16, bfloat16, float32 or float64; NumPy (also `np.memmap`), PyTorch or anything with
+        DLPack or the buffer protocol. Read where it lies when float32 or float64 and C-contiguous,
+        else copied once.
+    k : int
+        1 to 1024, and at most N (N - 1 in a self search without the row itself).
+    queries : (M, D) array, optional
+        Of the same dtype as `x`. Default: the rows of `x`.
+    metric : {"euclidean", "sqeuclidean", "cosine", "inner_product"}
+        "cosine" is ``1 - cos``, 1 where a row is zero; "inner_product" gives the largest products
+        first.
+    exclude_self : bool
+        Self search only: False counts a row among its own neighbours.
+    method : "exact", str or faiss index
+        A faiss factory string (``"HNSW16"``, ``"IVF1024,Flat"``) builds that index with faiss-cpu
+        or faiss-gpu; an index object is used as it is, or filled with `x` when empty. Answers are
+        then approximate.
+    recall_sample : int
+        With a faiss method: also return the recall measured against the exact answer on so many
+        rows.
+    progress : bool or callable, optional
+        ``f(done, total)``, or True for a bar (tqdm if it is installed).
+
+    Returns
+    -------
+    distances : (M, k) array
+        Ascending (inner products descending); float64 for float64 input, else float32. In the
+        library of `x`.
+    indices : (M, k) int64 array
+        Equal distances (as float64 sees them) go to the lower index first.
+    recall : float
+        Only with `recall_sample`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For shapes, dtypes, `k` or `metric` that do not fit, and for NaN or infinity, naming the
+        first such row.
+    tamis.CudaUnavailable
+        For device arrays without the CUDA part.
+
+    Notes
+    -----
+    Exact: every distance that counts is computed in float64 from the rows, the rest is excluded by
+    lower bounds, so the answer is the same bits for any number of threads and on any CPU.
+
+    Time is that of N * M / 2 (self) int8 dot products on clustered data, and never more than that
+    of float32 ones. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
+    thread.
+    """
+    _check(k, metric)
+    like = _arrays.as_array("knn", "x", x)
+    rows = matrix("knn", "x", x)
+    asked = None if queries is None else matrix("knn", "queries", queries)
+    _check_fit(rows, asked, k, exclude_self)
+    if not (isinstance(method, str) and method == "exact"):
+        from tamis._knn_faiss import approximate
+
+        found = approximate(rows, asked, k, metric, method, recall_sample, exclude_self)
+        distances, indices, recall = found
+        given = _give(like, distances, indices)
+        return given if recall is None else (*given, recall)
+    distances, indices = exact("knn", rows, asked, k, metric, exclude_self, progress)
+    return _give(like, distances, indices)
+
+
+def exact(
+    function: str,
+    x: Array,
+    queries: Array | None,
+    k: int,
+    metric: Metric,
+    exclude_self: bool = True,
+    progress: Progress = None,
+) -> tuple[Array, Array]:
+    """`knn` on checked host matrices."""
+    cosine = metric == "cosine"
+    rows = make_rows(function, "x", x, cosine=cosine)
+    asked = None
+    if queries is not None:
+        asked = make_rows(function, "queries", queries, cosine=cosine, offset=rows.offset)
+    itself = queries is None and not exclude_self
+    wanted = min(k, len(x) - 1) if itself else k
+    if cosine:
+        keys, indices = nearest_cosine(rows, asked, wanted, progress=progress, title=function)
+    else:
+        dots = metric == "inner_product"
+        keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
+    if itself:
+        keys, indices = _with_itself(rows, keys, indices, metric, k)
+    if metric == "euclidean":
+        np.sqrt(keys, out=keys)
+    elif metric == "inner_product":
+        np.negative(keys, out=keys)
+    return keys.astype(x.dtype, copy=False), indices
+
+
+def _with_itself(
+    rows: Rows, keys: Array, indices: Array, metric: Metric, k: int
+) -> tuple[Array, Array]:
+    """Each row put among its neighbours, where its key and index belong; the first `k` of them."""
+    n = len(rows.x)
+    own = np.zeros((n, 1))
+    if metric == "inner_product":
+        wide = rows.x.astype(np.float64)
+        own = -np.einsum("nd,nd->n", wide, wide)[:, None]
+    keys = np.concatenate([keys, own], axis=1)
+    indices = np.concatenate([indices, np.arange(n)[:, None]], axis=1)
+    order = np.lexsort((indices, keys), axis=1)[:, :k]
+    return np.take_along_axis(keys, order, 1), np.take_along_axis(indices, order, 1)
+
+
+def _check(k: int, metric: str) -> None:
+    if metric not in METRICS:
+        raise ValueError(f"knn: metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"knn: k must be an int, got {type(k).__name__}")
+    if not 1 <= k <= MOST_NEIGHBOURS:
+        raise ValueError(f"knn: k must be 1 to {MOST_NEIGHBOURS}, got {k}")
+
+
+def _check_fit(x: Array, queries: Array | None, k: int, exclude_self: bool) -> None:
+    if queries is not None and queries.shape[1] != x.shape[1]:
+        raise ValueError(
+            f"knn: queries must have shape (M, {x.shape[1]}), got {tuple(queries.shape)}"
+        )
+    if queries is not None and queries.dtype != x.dtype:
+        raise TypeError(f"knn: queries must be {x.dtype} as x is, got {queries.dtype}")
+    most = len(x) - (queries is None and exclude_self)
+    empty = len(x) == 0 if queries is None else len(queries) == 0
+    if k > most and not empty:
+        raise ValueError(f"knn: k must be at most {most} for {len(x)} rows, got {k}")
+
+
+def _give(like: Any, distances: Array, indices: Array) -> tuple[Any, Any]:
+    """The arrays in the library of `like`."""
+    if _arrays.library(like) != "torch":
+        return distances, indices
+    import torch
+
+    return torch.from_numpy(distances), torch.from_numpy(indices)

@@ -1,0 +1,152 @@
+"""Samples of one split that also live in another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _arrays
+from tamis._knn_search import TooManyPairs, make_rows, matrix, nearest, within
+from tamis._progress import Progress
+from tamis.near_duplicates import MOST_PAIRS, all_pairs, keep_mask, prepare
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """The outcome of `leaks`.
+
+    Attributes
+    ----------
+    pairs : (P, 2) int64
+        Rows of different splits within the threshold, ascending; with `other`, rows of `x` and of
+        `other`.
+    distances : (P,) float64
+    rows : (L,) int64
+        Rows of `x` in any pair, ascending.
+    """
+
+    pairs: Array
+    distances: Array
+    rows: Array
+
+
+def leaks(
+    x: Any,
+    splits: Any = None,
+    *,
+    other: Any = None,
+    threshold: float = 0.2,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    compat: Literal["brain"] | None = None,
+    max_pairs: int = MOST_PAIRS,
+    progress: Progress = None,
+) -> Leaks:
+    """All pairs of rows within the threshold whose splits differ.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
+        or buffer.
+    splits : (N,) array
+        The split of each row: any values that can be compared, such as numbers or strings.
+    other : (M, D) array, optional
+        Instead of `splits`: the rows of `x` are one split, these the other.
+    threshold : float
+        Largest distance of a leak, included. Default 0.2.
+    metric : {"cosine", "euclidean"}
+        Default "cosine": one minus the cosine of the rows less their common mean.
+    compat : "brain", optional
+        FiftyOne Brain 0.25's leaks: only pairs of a kept row and its duplicates (as it assigns
+        them) count.
+    max_pairs : int
+        More pairs within the threshold than this raise. Default 100,000,000.
+    progress : bool or callable, optional
+        ``f(done, total)``, or True for a bar.
+
+    Returns
+    -------
+    Leaks
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, more than `max_pairs` pairs, and for NaN or infinity, naming
+        the first such row.
+
+    Notes
+    -----
+    Exact and complete. Time and memory as `tamis.near_duplicates`. Source: `compute_leaky_splits`
+    of fiftyone-brain 0.25.0, which misses pairs that do not go through a kept row.
+    """
+    if (splits is None) == (other is None):
+        raise TypeError("leaks: give either splits or other")
+    if compat not in (None, "brain"):
+        raise ValueError(f"leaks: compat must be 'brain' or None, got {compat!r}")
+    if compat == "brain" and (splits is None or metric != "cosine"):
+        raise ValueError("leaks: compat='brain' needs splits and metric 'cosine'")
+    try:
+        if other is not None:
+            return _against(x, other, threshold, metric, max_pairs, progress)
+        rows = prepare("leaks", x, threshold, metric)
+        split = np.asarray(splits) if isinstance(splits, (list, tuple)) else splits
+        split = _arrays.host("leaks", "splits", split)
+        _arrays.check_shape("leaks", "splits", split, (len(rows.x),))
+        pairs, distances = all_pairs("leaks", rows, threshold, metric, max_pairs, progress)
+    except TooManyPairs:
+        raise ValueError(
+            f"leaks: more than {max_pairs} pairs (max_pairs) are within threshold {threshold}"
+        ) from None
+    if compat == "brain":
+        pairs, distances = _through_keepers(rows.x, pairs, distances)
+    differ = split[pairs[:, 0]] != split[pairs[:, 1]]
+    return Leaks(pairs[differ], distances[differ], np.unique(pairs[differ]))
+
+
+def _against(
+    x: Any, other: Any, threshold: float, metric: str, most: int, progress: Progress
+) -> Leaks:
+    cosine = metric == "cosine"
+    mine, theirs = prepare("leaks", x, threshold, metric), matrix("leaks", "other", other)
+    if theirs.shape[1] != mine.x.shape[1] or theirs.dtype != mine.x.dtype:
+        raise ValueError(
+            f"leaks: other must be {mine.x.dtype} of shape (M, {mine.x.shape[1]}),"
+            f" got {theirs.dtype} {theirs.shape}"
+        )
+    rest = make_rows("leaks", "other", theirs, cosine=cosine, centred=cosine)
+    if cosine and len(mine.x) + len(theirs) > 0:
+        assert mine.offset is not None and rest.offset is not None
+        parts = mine.offset * len(mine.x), rest.offset * len(theirs)
+        common = ((parts[0] + parts[1]) / (len(mine.x) + len(theirs))).astype(np.float32)
+        mine = make_rows("leaks", "x", mine.x, cosine=True, offset=common)
+        rest = make_rows("leaks", "other", theirs, cosine=True, offset=common)
+    if cosine and len(mine.zeros) + len(rest.zeros) > 0 and threshold >= 1:
+        raise ValueError("leaks: rows at the mean have no direction; use a threshold below 1")
+    at, there = np.arange(len(mine.x)), np.arange(len(theirs))
+    if cosine:
+        (mine, at), (rest, there) = mine.without_zeros(), rest.without_zeros()
+    radius = 2 * threshold if cosine else threshold**2
+    pairs, keys = within(rest, mine, radius, progress=progress, title="leaks", most_pairs=most)
+    pairs = np.stack([at[pairs[:, 0]], there[pairs[:, 1]]], axis=1)
+    return Leaks(pairs, keys / 2 if cosine else np.sqrt(keys), np.unique(pairs[:, 0]))
+
+
+def _through_keepers(x: Array, pairs: Array, distances: Array) -> tuple[Array, Array]:
+    """(keeper, duplicate) pairs as Brain has them: the keepers centred once more."""
+    kept = keep_mask(pairs, len(x))
+    keep, duplicates = np.flatnonzero(kept), np.flatnonzero(~kept)
+    if len(duplicates) == 0:
+        return np.empty((0, 2), np.int64), np.empty(0)
+    centred = x - x.mean(0)
+    keepers = centred[keep] - centred[keep].mean(0)
+    norms = np.linalg.norm(keepers, axis=1, keepdims=True)
+    unit = np.ascontiguousarray(keepers / np.where(norms == 0, 1, norms))
+    refs = make_rows("leaks", "x", unit, cosine=False)
+    asked = make_rows("leaks", "x", np.ascontiguousarray(centred[duplicates]), cosine=False)
+    keys, nearest_keeper = nearest(refs, asked, 1, dots=False, progress=None, title="leaks")
+    return np.stack([keep[nearest_keeper[:, 0]], duplicates], axis=1), np.sqrt(keys[:, 0])

@@ -1,0 +1,270 @@
+"""Near-duplicate rows: all pairs within a distance, which rows to keep, and groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _arrays, _core
+from tamis._knn_search import (
+    Rows,
+    TooManyPairs,
+    make_rows,
+    matrix,
+    nearest_cosine,
+    within,
+    within_cosine,
+)
+from tamis._progress import Progress
+
+Array = npt.NDArray[Any]
+MOST_PAIRS = 100_000_000
+KEEP_BLOCK = 2048  # rows decided together where there are too many pairs to hold
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """The outcome of `near_duplicates`; every array holds row numbers of `x`, ascending.
+
+    Attributes
+    ----------
+    keep : (K,) int64
+        Rows that no earlier kept row is within the threshold of.
+    duplicates : (N - K,) int64
+        All others.
+    keeper : (N - K,) int64
+        For each duplicate the nearest kept row (the lower one if equally near), and its
+    keeper_distance : (N - K,) float64
+    pairs : (P, 2) int64
+        All pairs within the threshold, left < right, and their
+    distances : (P,) float64
+    group : (N,) int64
+        The first row of the connected group a row is in; itself if it has no near-duplicate.
+    """
+
+    keep: Array
+    duplicates: Array
+    keeper: Array
+    keeper_distance: Array
+    pairs: Array
+    distances: Array
+    group: Array
+
+
+def near_duplicates(
+    x: Any,
+    *,
+    threshold: float = 0.2,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    image_index: Any = None,
+    max_pairs: int = MOST_PAIRS,
+    progress: Progress = None,
+) -> NearDuplicates:
+    """Rows that nearly repeat an earlier one.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
+        or buffer.
+    threshold : float
+        Largest distance of near-duplicates, included. Default 0.2.
+    metric : {"cosine", "euclidean"}
+        Default "cosine": one minus the cosine of the rows less their mean, as FiftyOne Brain
+        measures it.
+    image_index : (N,) int array, optional
+        Rows are patches of these images; patches of one image are never each other's duplicates.
+    max_pairs : int
+        More pairs than this raise; they would take 24 bytes each. Default 100,000,000.
+    progress : bool or callable, optional
+        ``f(done, total)``, or True for a bar.
+
+    Returns
+    -------
+    NearDuplicates
+        Rows to keep by Brain's rule (in order, a kept row drops all later ones within the
+        threshold), every pair, and groups.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, more than `max_pairs` pairs, and for NaN or infinity, naming
+        the first such row.
+
+    Notes
+    -----
+    Exact and complete. Time as `tamis.knn`, less its exact distances; peak memory beyond `x`:
+    ``N * (D + 330) + 48 * pairs`` bytes. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
+    distances to the keepers are not those of the metric; these are.
+    """
+    rows = prepare("near_duplicates", x, threshold, metric)
+    n = len(rows.x)
+    try:
+        pairs, distances = all_pairs(
+            "near_duplicates", rows, threshold, metric, max_pairs, progress
+        )
+    except TooManyPairs:
+        raise ValueError(
+            f"near_duplicates: more than {max_pairs} pairs (max_pairs) are within threshold"
+            f" {threshold}; find_unique needs no pairs"
+        ) from None
+    if image_index is not None:
+        image = _arrays.host("near_duplicates", "image_index", image_index)
+        _arrays.check_shape("near_duplicates", "image_index", image, (n,))
+        apart = image[pairs[:, 0]] != image[pairs[:, 1]]
+        pairs, distances = np.ascontiguousarray(pairs[apart]), distances[apart]
+    kept = keep_mask(pairs, n)
+    keep, duplicates = np.flatnonzero(kept), np.flatnonzero(~kept)
+    keeper, keeper_distance = _nearest_keeper(pairs, distances, kept)
+    group = np.empty(n, np.int64)
+    _core.group_pairs(pairs, group)
+    return NearDuplicates(
+        keep, duplicates, keeper[duplicates], keeper_distance[duplicates], pairs, distances, group
+    )
+
+
+def find_unique(
+    x: Any,
+    count: int,
+    *,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    progress: Progress = None,
+) -> Array:
+    """About `count` rows, none near another, by Brain's bisection for the threshold.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        Embeddings, as for `near_duplicates`.
+    count : int
+        Rows wanted. None for 0 and less, all for N and more. With ties no threshold may keep just
+        so many; then the last step's rows come back, as in Brain.
+    metric : {"cosine", "euclidean"}
+        As for `near_duplicates`.
+    progress : bool or callable, optional
+        Of each radius search.
+
+    Returns
+    -------
+    (about count,) int64 array, ascending.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, and for NaN or infinity, naming the first such row.
+
+    Notes
+    -----
+    Some 10 to 25 thresholds; one radius search serves all below its own. Thresholds that would
+    give more than 100,000,000 pairs compare rows with the kept ones only. Source: `find_unique` of
+    fiftyone-brain 0.25.0.
+    """
+    rows = prepare("find_unique", x, 1.0, metric)
+    n = len(rows.x)
+    if count <= 0:
+        return np.empty(0, np.int64)
+    if count >= n:
+        return np.arange(n)
+    searched = _Searched(rows, metric, progress)
+    low, high, threshold, last = 0.0, np.inf, 1.0, -1
+    while True:
+        keep = searched.keep(threshold)
+        if len(keep) == count or (len(keep) == last and high - low < 1e-6):
+            return keep
+        last = len(keep)
+        if last < count:
+            high, threshold = threshold, (low + threshold) / 2
+        else:
+            low, threshold = (
+                threshold,
+                (threshold + high) / 2 if np.isfinite(high) else 2 * threshold,
+            )
+
+
+class _Searched:
+    """The kept rows at one threshold after another, from one set of pairs while it serves."""
+
+    def __init__(self, rows: Rows, metric: str, progress: Progress) -> None:
+        self.rows, self.metric, self.progress = rows, metric, progress
+        self.radius, self.too_far = -1.0, np.inf
+        self.pairs, self.distances = np.empty((0, 2), np.int64), np.empty(0)
+
+    def keep(self, threshold: float) -> Array:
+        if threshold > self.radius and threshold < self.too_far:
+            try:
+                self.pairs, self.distances = all_pairs(
+                    "find_unique", self.rows, threshold, self.metric, MOST_PAIRS, self.progress
+                )
+                self.radius = threshold
+            except TooManyPairs:
+                self.too_far = threshold
+        if threshold > self.radius:
+            return keep_by_blocks(self.rows, threshold, self.metric)
+        near = np.ascontiguousarray(self.pairs[self.distances <= threshold])
+        return np.flatnonzero(keep_mask(near, len(self.rows.x)))
+
+
+def prepare(function: str, x: Any, threshold: float, metric: str) -> Rows:
+    """Checked rows of a radius search; for cosine about their mean."""
+    if metric not in ("cosine", "euclidean"):
+        raise ValueError(f"{function}: metric must be cosine or euclidean, got {metric!r}")
+    if not threshold >= 0:
+        raise ValueError(f"{function}: threshold must be 0 or more, got {threshold}")
+    cosine = metric == "cosine"
+    return make_rows(function, "x", matrix(function, "x", x), cosine=cosine, centred=cosine)
+
+
+def all_pairs(
+    function: str, rows: Rows, threshold: float, metric: str, most: int, progress: Progress
+) -> tuple[Array, Array]:
+    """(pairs, distances) within the threshold."""
+    if metric == "cosine":
+        return within_cosine(rows, threshold, progress=progress, title=function, most_pairs=most)
+    pairs, keys = within(
+        rows, None, threshold**2, progress=progress, title=function, most_pairs=most
+    )
+    return pairs, np.sqrt(keys)
+
+
+def keep_mask(pairs: Array, n: int) -> Array:
+    """(n,) bool by Brain's rule."""
+    keep = np.ones(n, np.uint8)
+    _core.greedy_keep(np.ascontiguousarray(pairs), keep)
+    return keep.view(bool)
+
+
+def keep_by_blocks(rows: Rows, threshold: float, metric: str) -> Array:
+    """The kept rows without the pairs: each block against those kept so far, then itself."""
+    from tamis._knn_search import nearest
+
+    kept = np.empty(0, np.int64)
+    for begin in range(0, len(rows.x), KEEP_BLOCK):
+        block = np.arange(begin, min(len(rows.x), begin + KEEP_BLOCK))
+        if len(kept) > 0:
+            keepers, asked = _some(rows, kept), _some(rows, block)
+            if metric == "cosine":
+                far = nearest_cosine(keepers, asked, 1, progress=None, title="")[0]
+            else:
+                far = np.sqrt(nearest(keepers, asked, 1, dots=False, progress=None, title="")[0])
+            block = block[far[:, 0] > threshold]
+        pairs, _ = all_pairs("find_unique", _some(rows, block), threshold, metric, MOST_PAIRS, None)
+        kept = np.concatenate([kept, block[keep_mask(pairs, len(block))]])
+    return kept
+
+
+def _some(rows: Rows, which: Array) -> Rows:
+    x = np.ascontiguousarray(rows.x[which])
+    if rows.scale is None:
+        return Rows(x)
+    scale = rows.scale[which]
+    return Rows(x, scale, rows.offset, np.flatnonzero(~np.isfinite(scale)))
+
+
+def _nearest_keeper(pairs: Array, distances: Array, kept: Array) -> tuple[Array, Array]:
+    """For every row the nearest kept row it is paired with (-1: none), and how far that is."""
+    keeper, apart = np.full(len(kept), -1), np.full(len(kept), np.nan)
+    _core.nearest_kept(pairs, distances, kept.view(np.uint8), keeper, apart)
+    return keeper, apart

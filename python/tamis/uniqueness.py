@@ -1,0 +1,138 @@
+"""How far each row is from its nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _arrays
+from tamis._knn_search import make_rows, matrix, nearest, nearest_cosine
+from tamis._progress import Progress
+from tamis.knn import MOST_NEIGHBOURS
+
+Array = npt.NDArray[Any]
+WEIGHTS = (0.6, 0.3, 0.1)
+BRAIN_SWITCH = 15_000  # rows above which Brain measures by sqrt(2 * cosine distance)
+
+
+def uniqueness(
+    x: Any,
+    *,
+    k: int = 3,
+    weights: Sequence[float] | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    image_index: Any = None,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> Any:
+    """Weighted mean distance to the `k` nearest other rows over the largest: 1 is most unique.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
+        or buffer.
+    k : int
+        Neighbours, default 3.
+    weights : k floats, optional
+        Nearest first. Default (0.6, 0.3, 0.1), FiftyOne Brain's; for another `k` falling evenly to
+        zero.
+    metric : {"cosine", "euclidean"}
+        Default "cosine": one minus the cosine of the rows less their mean, as Brain measures it.
+    image_index : (N,) int array, optional
+        Rows are patches of these images, numbered from 0: the mean embedding of each image is
+        scored.
+    compat : "brain", optional
+        FiftyOne Brain 0.25's numbers instead (`k`, `weights` and `metric` must be the defaults):
+        neighbours 2 to 4, NaN for N = 4, and above 15,000 rows sqrt(2 * cosine distance).
+    progress : bool or callable, optional
+        ``f(done, total)``, or True for a bar.
+
+    Returns
+    -------
+    (N,) array in [0, 1], float64, in the library of `x`; one entry an image with `image_index`.
+    All ones for N <= k, and where all distances are 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, and for NaN or infinity, naming the first such row.
+
+    Notes
+    -----
+    Cost and memory are those of `tamis.knn` with the same `k`. Source: `compute_uniqueness` of
+    fiftyone-brain 0.25.0.
+    """
+    weights = _check(k, weights, metric, compat)
+    like = _arrays.as_array("uniqueness", "x", x)
+    rows = matrix("uniqueness", "x", x)
+    if image_index is not None:
+        rows = mean_by_image("uniqueness", rows, image_index)
+    score = _score(rows, np.asarray(weights, np.float64), metric, compat, progress)
+    if _arrays.library(like) == "torch":
+        import torch
+
+        return torch.from_numpy(score)
+    return score
+
+
+def _check(
+    k: int, weights: Sequence[float] | None, metric: str, compat: str | None
+) -> Sequence[float]:
+    if metric not in ("cosine", "euclidean"):
+        raise ValueError(f"uniqueness: metric must be cosine or euclidean, got {metric!r}")
+    if compat not in (None, "brain"):
+        raise ValueError(f"uniqueness: compat must be 'brain' or None, got {compat!r}")
+    if not 1 <= k <= MOST_NEIGHBOURS:
+        raise ValueError(f"uniqueness: k must be 1 to {MOST_NEIGHBOURS}, got {k}")
+    if compat == "brain" and (k, weights, metric) != (3, None, "cosine"):
+        raise ValueError("uniqueness: compat='brain' fixes k, weights and metric")
+    if weights is None:
+        even = 2 * np.arange(k, 0, -1) / (k * (k + 1))
+        return WEIGHTS if k == 3 else [float(w) for w in even]
+    if len(weights) != k:
+        raise ValueError(f"uniqueness: weights must have {k} entries, got {len(weights)}")
+    return weights
+
+
+def _score(x: Array, weights: Array, metric: str, compat: str | None, progress: Progress) -> Array:
+    k, n = len(weights), len(x)
+    cosine = metric == "cosine"
+    rows = make_rows("uniqueness", "x", x, cosine=cosine, centred=cosine)
+    if n <= k:
+        return np.ones(n)
+    skipped = int(compat == "brain")
+    if skipped and n == 4:
+        return np.full(n, np.nan)
+    if cosine:
+        far, _ = nearest_cosine(rows, None, k + skipped, progress=progress, title="uniqueness")
+    else:
+        far, _ = nearest(rows, None, k, dots=False, progress=progress, title="uniqueness")
+    if not cosine or (skipped and n > BRAIN_SWITCH):
+        np.sqrt(far if not cosine else 2 * far, out=far)
+    score = (far[:, skipped:] * weights).mean(1)
+    most = score.max()
+    return np.asarray(score / most) if most > 0 else np.ones(n)
+
+
+def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
+    """(images, D): the mean row of each image; every image from 0 on must have one."""
+    index = _arrays.host(function, "image_index", image_index)
+    _arrays.check_shape(function, "image_index", index, (len(x),))
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{function}: image_index must be integers, got {index.dtype}")
+    if len(index) and index.min() < 0:
+        raise ValueError(f"{function}: image_index must not be negative, got {index.min()}")
+    counts = np.bincount(index)
+    if (counts == 0).any():
+        raise ValueError(
+            f"{function}: image_index must name every image from 0 on, image"
+            f" {int(np.flatnonzero(counts == 0)[0])} has no row"
+        )
+    order = np.argsort(index, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    sums = np.add.reduceat(x[order], starts, axis=0, dtype=np.float64) if len(x) else x
+    return np.ascontiguousarray(sums / counts[:, None], dtype=x.dtype) if len(x) else x

@@ -1,0 +1,145 @@
+"""tamis.uniqueness against its definition and FiftyOne Brain's."""
+
+import sys
+
+import numpy as np
+import pytest
+import reference_embeddings as reference
+import tamis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tamis.uniqueness import mean_by_image
+
+
+def defined(x, k=3, weights=(0.6, 0.3, 0.1), metric="cosine"):
+    if len(x) <= k:
+        return np.ones(len(x))
+    x = x.astype(np.float64)
+    far = reference.keys(x - x.mean(0) if metric == "cosine" else x, metric=metric)
+    score = (np.sort(far, 1)[:, :k] * weights).mean(1)
+    return score / score.max() if score.max() > 0 else np.ones(len(x))
+
+
+def rows(n, d, seed=0, dtype="float32"):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((6, d))[rng.integers(0, 6, n)] + 0.4 * rng.standard_normal((n, d))
+    return x.astype(dtype)
+
+
+def test_by_hand():
+    x = np.array([[0, 0], [1, 0], [3, 0], [7, 0], [15, 0]], np.float32)
+    means = [
+        0.6 * a + 0.3 * b + 0.1 * c
+        for a, b, c in ((1, 3, 7), (1, 2, 6), (2, 3, 4), (4, 6, 7), (8, 12, 14))
+    ]
+    np.testing.assert_allclose(
+        tamis.uniqueness(x, metric="euclidean"), np.array(means) / max(means), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_few_rows_are_all_unique(n):
+    assert tamis.uniqueness(rows(n, 4)).tolist() == [1] * n
+    assert tamis.uniqueness(rows(n, 4), compat="brain").tolist() == [1] * n
+
+
+def test_four_rows():
+    x = rows(4, 5)
+    np.testing.assert_allclose(tamis.uniqueness(x), defined(x), rtol=1e-5)
+    assert np.isnan(tamis.uniqueness(x, compat="brain")).all()
+
+
+@pytest.mark.parametrize("compat", [None, "brain"])
+def test_equal_rows_are_all_unique(compat):
+    x = np.full((20, 7), 0.3, np.float32)
+    assert tamis.uniqueness(x, compat=compat).tolist() == [1] * 20
+
+
+def test_equal_rows_by_distance():
+    assert (
+        tamis.uniqueness(np.full((20, 7), 0.3, np.float32), metric="euclidean").tolist() == [1] * 20
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_definition(dtype, metric):
+    x = rows(300, 20, dtype=dtype)
+    found = tamis.uniqueness(x, metric=metric)
+    np.testing.assert_allclose(found, defined(x, metric=metric), rtol=1e-5)
+    found = tamis.uniqueness(x, k=5, weights=[5, 4, 3, 2, 1], metric=metric)
+    np.testing.assert_allclose(found, defined(x, 5, [5, 4, 3, 2, 1], metric), rtol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 30), st.integers(1, 8)),
+        elements=st.integers(-4, 4).map(float),
+    )
+)
+def test_generated_rows(x):
+    found = tamis.uniqueness(x, metric="euclidean")
+    np.testing.assert_allclose(found, defined(x, metric="euclidean"), rtol=1e-9)
+    assert found.max(initial=1) == 1
+
+
+@pytest.mark.parametrize("n", [5, 6, 50, 400])
+def test_brain(n):
+    pytest.importorskip("sklearn")
+    x = rows(n, 24)
+    wanted = reference.brain_uniqueness(x)
+    np.testing.assert_allclose(tamis.uniqueness(x, compat="brain"), wanted, atol=2e-6)
+
+
+def test_brain_above_its_switch(monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(sys.modules["tamis.uniqueness"], "BRAIN_SWITCH", 200)
+    x = rows(300, 24)
+    wanted = reference.brain_uniqueness(x, switch=200)
+    np.testing.assert_allclose(tamis.uniqueness(x, compat="brain"), wanted, atol=5e-6)
+
+
+@pytest.mark.parametrize("name", ["pool_512.npy", "semanticlip_train.npy"])
+def test_brain_on_real_embeddings(name):
+    pytest.importorskip("sklearn")
+    x = reference.embeddings(name)[:2000].astype(np.float32)
+    wanted = reference.brain_uniqueness(x)
+    np.testing.assert_allclose(tamis.uniqueness(x, compat="brain"), wanted, atol=2e-6)
+
+
+def test_patches():
+    x, image = rows(90, 6), np.random.default_rng(0).permutation(np.arange(90) % 30)
+    means = np.array([x[image == i].astype(np.float64).mean(0) for i in range(30)]).astype(
+        np.float32
+    )
+    found = tamis.uniqueness(x, image_index=image)
+    assert found.shape == (30,)
+    np.testing.assert_allclose(found, tamis.uniqueness(means), rtol=1e-5)
+    with pytest.raises(ValueError, match="image_index must name every image from 0 on, image 3 "):
+        tamis.uniqueness(x, image_index=np.where(image == 3, 31, image))
+    assert mean_by_image("f", x[:0], image[:0]).shape == (0, 6)
+
+
+def test_errors():
+    x = rows(10, 3)
+    for options, message in (
+        ({"k": 0}, "uniqueness: k must be 1 to 1024, got 0"),
+        ({"weights": [1]}, "uniqueness: weights must have 3 entries, got 1"),
+        ({"metric": "l1"}, "uniqueness: metric must be"),
+        ({"compat": "other"}, "uniqueness: compat must be"),
+        ({"compat": "brain", "k": 4}, "uniqueness: compat='brain' fixes k"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tamis.uniqueness(x, **options)
+    x[7, 1] = np.nan
+    with pytest.raises(ValueError, match=r"uniqueness: x must be finite.*row 7"):
+        tamis.uniqueness(x)
+
+
+def test_torch():
+    torch = pytest.importorskip("torch")
+    x = rows(40, 5)
+    assert (tamis.uniqueness(torch.from_numpy(x)).numpy() == tamis.uniqueness(x)).all()
