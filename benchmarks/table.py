@@ -17,7 +17,7 @@ README = HERE.parent / "README.md"
 
 
 def load() -> dict[str, Any]:
-    """The stored results with `bars`; the one named last in the alphabet where there are several."""
+    """The stored results that have bars; the last by name where there are several."""
     found = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("*.json"))]
     return [result for result in found if "bars" in result][-1]
 
