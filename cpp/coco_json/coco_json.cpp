@@ -1,8 +1,13 @@
 // Tables to columns. The reading itself is in coco_json_simdjson.cpp (coco_json_none.cpp without simdjson).
 #include "coco_json/coco_json.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <cerrno>
+#include <cmath>
 #include <functional>
 
 #include "core/parallel.hpp"
@@ -21,6 +26,9 @@ bool CocoTable::all_have(uint8_t fields) const {
 }
 
 namespace {
+constexpr int64_t kRowsAtOnce = 1 << 13;
+constexpr int64_t kReadAtOnce = 1 << 21;  // bytes
+
 void write_record(const CocoRecord& record, int64_t row, const CocoColumns& to) {
   if (to.id) to.id[row] = record.id;
   if (to.image_id) to.image_id[row] = record.image_id;
@@ -56,6 +64,18 @@ bool all_distinct(const std::vector<int64_t>& values) {
 }
 }  // namespace
 
+bool read_file(int descriptor, uint8_t* to, int64_t size) {
+  std::atomic<bool> complete{true};
+  parallel_for(size, kReadAtOnce, [&](int64_t begin, int64_t end) {
+    while (begin < end && complete) {
+      const ssize_t got = pread(descriptor, to + begin, size_t(end - begin), begin);
+      if (got > 0) begin += got;
+      else if (got == 0 || errno != EINTR) complete = false;
+    }
+  });
+  return complete;
+}
+
 void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
   std::vector<int64_t> start{0};
   for (const auto& piece : table.pieces) {
@@ -69,6 +89,30 @@ void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
     }
   });
 }
+
+template <class T>
+bool write_row_columns(const T* rows, int64_t n, const CocoColumns& to, T* area) {
+  constexpr T kLimit = T(int64_t{1} << 53);
+  std::atomic<bool> plain{true};
+  parallel_for(n, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+    bool good = true;
+    for (int64_t i = begin; i < end; ++i) {
+      const T* row = rows + 7 * i;
+      good = std::abs(row[0]) < kLimit && std::abs(row[6]) < kLimit;  // not so for NaN
+      if (!good) break;
+      to.id[i] = i + 1;
+      to.image_id[i] = static_cast<int64_t>(row[0]);  // towards zero, as Python's int()
+      to.category_id[i] = static_cast<int64_t>(row[6]);
+      std::copy_n(row + 1, 4, to.bbox + 4 * i);
+      to.number[i] = row[5];
+      area[i] = row[3] * row[4];
+    }
+    if (!good) plain = false;
+  });
+  return plain;
+}
+template bool write_row_columns(const float*, int64_t, const CocoColumns&, float*);
+template bool write_row_columns(const double*, int64_t, const CocoColumns&, double*);
 
 bool unique_ids(const std::optional<CocoTable>& table) {
   if (!table) return true;

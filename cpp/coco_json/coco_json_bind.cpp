@@ -1,5 +1,6 @@
 #include "coco_json/coco_json.hpp"
 #include "core/array.hpp"
+#include "core/error.hpp"
 
 namespace py = pybind11;
 using namespace tamis;
@@ -51,10 +52,33 @@ py::object dataset(const Text& data, int64_t chunk_bytes) {
                   "unique_images"_a = tables->unique_images, "unique_categories"_a = tables->unique_categories,
                   "unique_ids"_a = tables->unique_ids);
 }
+
+template <class T>
+py::object rows(const View<const T, 2>& data) {
+  TAMIS_CHECK(data.shape[1] == 7, "split_coco_rows: data must have shape (N, 7)");
+  const int64_t n = data.shape[0];
+  py::dict to;
+  CocoColumns at{column<int64_t>(to, "id", {n}), column<int64_t>(to, "image_id", {n}),
+                 column<int64_t>(to, "category_id", {n}), column<double>(to, "bbox", {n, 4}),
+                 column<double>(to, "score", {n}), nullptr};
+  T* area = column<T>(to, "area", {n});
+  bool plain = false;
+  {
+    const py::gil_scoped_release unlocked;
+    plain = write_row_columns(data.data, n, at, area);
+  }
+  return plain ? py::object(to) : py::none();
+}
 }  // namespace
 
 void bind_coco_json(py::module_& m) {
   m.attr("has_simdjson") = has_simdjson();
   m.def("read_coco_results", results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_file", [](int descriptor, View<uint8_t, 1> to) {
+    const py::gil_scoped_release unlocked;
+    return read_file(descriptor, to.data, to.size());
+  });
+  m.def("split_coco_rows", rows<float>, "data"_a);
+  m.def("split_coco_rows", rows<double>, "data"_a);
   m.def("read_coco_dataset", dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
 }

@@ -138,7 +138,9 @@ def _read(path: Any) -> Array:
     """The bytes of a file. NumPy's large arrays lie on large pages, which `bytes` do not."""
     with open(path, "rb", buffering=0) as f:
         text = np.empty(os.fstat(f.fileno()).st_size, np.uint8)
-        got, part = 0, 1
+        if _core.read_file(f.fileno(), text):
+            return text
+        got, part = 0, 1  # no plain file, or one that is being cut short
         while got < len(text) and part:
             part = f.readinto(text[got:].data) or 0
             got += part
@@ -173,22 +175,10 @@ def read_results(path: str, base: Base) -> Source | None:
 
 def results_from_array(data: Array, base: Base) -> Source | None:
     """Box results of an (N, 7) array, or None where a row by row look is needed."""
-    if data.dtype.type not in (np.float32, np.float64) or len(data) == 0:
+    if data.dtype.type not in (np.float32, np.float64) or data.ndim != 2 or len(data) == 0:
         return None
-    ids = []
-    for column in (0, 6):
-        values = data[:, column]
-        if not (np.abs(values) < 2**53).all():  # NaN too
-            return None
-        ids.append(values.astype(np.int64))  # towards zero, as int() does
-    boxes = np.ascontiguousarray(data[:, 1:5])
-    with np.errstate(over="ignore", invalid="ignore"):
-        area = boxes[:, 2] * boxes[:, 3]  # in the array's precision, as its scalars multiply
-    columns = Columns(
-        np.arange(1, len(data) + 1), ids[0], ids[1], boxes.astype(np.float64, copy=False),
-        area, score=data[:, 5].astype(np.float64),
-    )  # fmt: skip
-    return Results(base, columns)
+    table = _core.split_coco_rows(np.ascontiguousarray(data, data.dtype.type))
+    return None if table is None else Results(base, Columns(**table))
 
 
 def prepare_results(anns: list[Annotation], dataset: Dataset) -> None:
