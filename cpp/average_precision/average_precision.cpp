@@ -1,7 +1,7 @@
 #include "average_precision/average_precision.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <memory>
 #include <vector>
 
 #include "average_precision/average_precision_math.hpp"
@@ -11,6 +11,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kWordBits = 64;
+constexpr int64_t kJudgedAtOnce = 1 << 12;
 
 struct Cell {
   int64_t category, area;
@@ -18,7 +19,7 @@ struct Cell {
 
 // A run of caps that let through the same detections, and one word of up to 64 thresholds.
 struct Slice {
-  int64_t first_cap, last_cap, first_threshold, n_thresholds;
+  int64_t first_cap, last_cap, word;
 };
 
 // How many detections a cap lets through, and the score of the first.
@@ -27,51 +28,74 @@ struct Kept {
   double first_score = 0;
 };
 
+// The detections that match anything, by category, best score first, and how each counts.
+struct Matched {
+  std::vector<int64_t> det;
+  std::vector<int64_t> splits;          // (K + 1) bounds of each category
+  std::vector<host::Verdict> verdicts;  // (A, words, detections)
+};
+
+// A matched detection within the cap that is not ignored at every threshold.
+struct Seen {
+  host::Verdict verdict;
+  int64_t before;  // detections above it that are false positives, or seen as well
+  int64_t det;
+};
+
 // What one category and area range needs, reused from cell to cell.
 struct Scratch {
-  std::vector<int64_t> needed;          // (R,) true positives that reach each recall threshold
-  std::vector<int64_t> matched;         // detections that match anything, best score first
-  std::vector<host::Verdict> verdicts;  // (matched,) for one word of thresholds
-  std::vector<int64_t> unmatched;       // (matched,) false positives before each that match nothing at any threshold
-  int64_t n_tp[kWordBits], n_ignored[kWordBits];
-  std::vector<double> precision;        // (T, matched) at each true positive
-  std::vector<int64_t> tp;              // (T, matched) its detection
+  std::vector<int64_t> needed;     // (R,) true positives that reach each recall threshold
+  std::vector<int64_t> unmatched;  // (matched + 1,) false positives before each that match nothing at any threshold
+  std::vector<Seen> seen;
+  std::vector<double> precision;   // at each true positive of one threshold
+  std::vector<int64_t> fp, tp;     // false positives before it, and its detection
 };
 
 // The curves of a run of cells as the output has them: (T, R, cells, M) and (T, cells, M).
 struct Block {
-  int64_t columns;  // cells * M
-  std::vector<double> precision, scores, recall;
+  int64_t columns, curve, levels;  // cells * M, and the sizes of the arrays
+  std::unique_ptr<double[]> precision, scores, recall;
 
   Block(const CurveProblem& p, int64_t cells)
       : columns(cells * p.n_max_dets),
-        precision(size_t(p.n_thresholds * p.n_recalls * columns), -1.0),
-        scores(size_t(p.n_thresholds * p.n_recalls * columns), -1.0),
-        recall(size_t(p.n_thresholds * columns), -1.0) {}
+        curve(p.n_thresholds * p.n_recalls * columns),
+        levels(p.n_thresholds * columns),
+        precision(std::make_unique_for_overwrite<double[]>(size_t(curve))),
+        scores(std::make_unique_for_overwrite<double[]>(size_t(curve))),
+        recall(std::make_unique_for_overwrite<double[]>(size_t(levels))) {}
 };
 
-void find_matched(const CurveProblem& p, const Cell& cell, Scratch& s) {
-  s.matched.clear();
-  for (int64_t d = p.splits[cell.category]; d < p.splits[cell.category + 1]; ++d)
-    if (p.row[d] >= 0) s.matched.push_back(d);
+int64_t words_of(const CurveProblem& p) { return (p.n_thresholds + kWordBits - 1) / kWordBits; }
+
+host::Verdict judge(const CurveProblem& p, int64_t det, int64_t area, int64_t word) {
+  host::Verdict verdict{};
+  for (int64_t e = p.first[p.row[det]]; e < p.first[p.row[det] + 1]; ++e) {
+    const int32_t g = p.gt[e];
+    const bool counts = p.gt_counts == nullptr || p.gt_counts[g] != 0;
+    host::judge_match(p.at[(e * p.n_areas + area) * words_of(p) + word], p.gt_ignore[area * p.n_gts + g] != 0,
+                      counts, &verdict);
+  }
+  if (p.outside[area * p.n_dets + det] != 0) verdict.ignored |= ~verdict.tp;
+  return verdict;
 }
 
-void judge(const CurveProblem& p, const Cell& cell, int64_t word, Scratch& s) {
-  const uint8_t* ignore = p.gt_ignore + cell.area * p.n_gts;
-  const int64_t words = (p.n_thresholds + kWordBits - 1) / kWordBits;
-  s.verdicts.clear();
-  for (const int64_t d : s.matched) {
-    host::Verdict verdict{};
-    uint64_t matched = 0;
-    for (int64_t e = p.first[p.row[d]]; e < p.first[p.row[d] + 1]; ++e) {
-      const int32_t g = p.gt[e];
-      const bool counts = p.gt_counts == nullptr || p.gt_counts[g] != 0;
-      host::judge_match(p.at[(e * p.n_areas + cell.area) * words + word], ignore[g] != 0, counts, &matched,
-                        &verdict);
-    }
-    if (p.outside[cell.area * p.n_dets + d] != 0) verdict.ignored |= ~matched;
-    s.verdicts.push_back(verdict);
+Matched find_matched(const CurveProblem& p) {
+  Matched matched;
+  matched.splits.push_back(0);
+  for (int64_t k = 0; k < p.n_categories; ++k) {
+    for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d)
+      if (p.row[d] >= 0) matched.det.push_back(d);
+    matched.splits.push_back(static_cast<int64_t>(matched.det.size()));
   }
+  const int64_t n = matched.splits.back(), words = words_of(p);
+  matched.verdicts.resize(size_t(n * p.n_areas * words));
+  parallel_for(n, kJudgedAtOnce, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t area = 0; area < p.n_areas; ++area)
+        for (int64_t word = 0; word < words; ++word)
+          matched.verdicts[size_t((area * words + word) * n + i)] = judge(p, matched.det[size_t(i)], area, word);
+  });
+  return matched;
 }
 
 // Free of branches, as nothing predicts these.
@@ -80,7 +104,6 @@ Kept count_unmatched(const CurveProblem& p, const Cell& cell, int64_t cap, Scrat
   const int64_t first = p.splits[cell.category], last = p.splits[cell.category + 1];
   Kept kept;
   int64_t unmatched = 0, at = 0;
-  s.unmatched.resize(s.matched.size() + 1);
   for (int64_t d = first; d < last; ++d) {
     const int64_t in_cap = p.rank[d] < cap, matched = p.row[d] >= 0;
     kept.count += in_cap;
@@ -95,85 +118,90 @@ Kept count_unmatched(const CurveProblem& p, const Cell& cell, int64_t cap, Scrat
   return kept;
 }
 
-template <class F>
-void for_each_bit(uint64_t bits, F f) {
-  for (; bits != 0; bits &= bits - 1) f(std::countr_zero(bits));
+void find_seen(const CurveProblem& p, const Cell& cell, const Slice& slice, const Matched& matched, Scratch& s) {
+  const int64_t first = matched.splits[size_t(cell.category)], last = matched.splits[size_t(cell.category) + 1];
+  const int64_t row = (cell.area * words_of(p) + slice.word) * matched.splits.back();
+  const uint64_t all = ~uint64_t{0} >> (kWordBits - std::min(kWordBits, p.n_thresholds - slice.word * kWordBits));
+  s.seen.resize(size_t(last - first));
+  int64_t n = 0;
+  for (int64_t i = first; i < last; ++i) {
+    const host::Verdict& verdict = matched.verdicts[size_t(row + i)];
+    const int64_t det = matched.det[size_t(i)];
+    s.seen[size_t(n)] = {verdict, s.unmatched[size_t(i - first)] + n, det};
+    n += (p.rank[det] < p.max_dets[slice.first_cap]) & ((verdict.ignored & all) != all);
+  }
+  s.seen.resize(size_t(n));
 }
 
-// The precision at each true positive of every threshold of the word. Of the detections seen, those that are neither
-// true positives nor ignored at a threshold are its false positives: they need no work of their own.
-void trace(const CurveProblem& p, int64_t cap, int64_t n_thresholds, Scratch& s) {
-  const size_t n = s.matched.size();
-  const uint64_t all = ~uint64_t{0} >> (kWordBits - n_thresholds);
-  s.precision.resize(n * size_t(n_thresholds));
-  s.tp.resize(n * size_t(n_thresholds));
-  std::fill_n(s.n_tp, kWordBits, 0);
-  std::fill_n(s.n_ignored, kWordBits, 0);
-  int64_t seen = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const host::Verdict verdict{s.verdicts[i].tp & all, s.verdicts[i].ignored & all};
-    if (p.rank[s.matched[i]] >= cap || verdict.ignored == all) continue;
-    for_each_bit(verdict.tp, [&](int t) {
-      const int64_t tp = s.n_tp[t]++;
-      const size_t at = size_t(t) * n + size_t(tp);
-      s.precision[at] = host::precision_of(tp + 1, s.unmatched[i] + seen - tp - s.n_ignored[t]);
-      s.tp[at] = s.matched[i];
-    });
-    for_each_bit(verdict.ignored, [&](int t) { ++s.n_ignored[t]; });
-    ++seen;
+// The precision at each true positive of one threshold; returns their number. Of the detections seen, those that are
+// neither true positives nor ignored are false positives. Free of branches but for the loops.
+int64_t trace(int64_t bit, Scratch& s) {
+  const size_t room = s.seen.size();
+  s.precision.resize(room);
+  s.fp.resize(room);
+  s.tp.resize(room);
+  int64_t tps = 0, ignored = 0;
+  for (const Seen& seen : s.seen) {
+    s.fp[size_t(tps)] = seen.before - tps - ignored;
+    s.tp[size_t(tps)] = seen.det;
+    tps += static_cast<int64_t>(seen.verdict.tp >> bit & 1);
+    ignored += static_cast<int64_t>(seen.verdict.ignored >> bit & 1);
   }
-  for (size_t t = 0; t < size_t(n_thresholds); ++t) {
-    double* precision = s.precision.data() + t * n;
-    for (int64_t i = s.n_tp[t] - 1; i > 0; --i) precision[i - 1] = std::max(precision[i - 1], precision[i]);
+  double best = 0;
+  for (int64_t i = tps - 1; i >= 0; --i)
+    s.precision[size_t(i)] = best = std::max(best, host::precision_of(i + 1, s.fp[size_t(i)]));
+  return tps;
+}
+
+// Reads the traced curve of a threshold at the recall thresholds, for all caps of the slice.
+void read_curve(const CurveProblem& p, const Slice& slice, int64_t level, int64_t tps, int64_t n_regular,
+                const Kept& kept, int64_t cell_at, const Scratch& s, Block& block) {
+  const auto write = [&](double* to, int64_t row, double value) {
+    double* at = to + row * block.columns + cell_at * p.n_max_dets;
+    for (int64_t m = slice.first_cap; m < slice.last_cap; ++m) at[m] = value;
+  };
+  write(block.recall.get(), level, kept.count > 0 ? double(tps) / double(n_regular) : 0.0);
+  bool past_end = kept.count == 0;
+  for (int64_t r = 0; r < p.n_recalls; ++r) {
+    const int64_t c = s.needed[size_t(r)], row = level * p.n_recalls + r;
+    const size_t place = size_t(std::max<int64_t>(c, 1) - 1);
+    past_end |= c > tps;  // and stays so: pycocotools leaves its loop there
+    write(block.precision.get(), row, past_end || tps == 0 ? 0.0 : s.precision[place]);
+    write(block.scores.get(), row, past_end ? 0.0 : c == 0 ? kept.first_score : p.score[s.tp[place]]);
   }
 }
 
-// Reads the traced curves at the recall thresholds, for all caps of the slice.
-void read_curves(const CurveProblem& p, const Slice& slice, int64_t n_regular, const Kept& kept, int64_t cell_at,
-                 const Scratch& s, Block& block) {
-  const size_t n = s.matched.size();
-  for (int64_t t = 0; t < slice.n_thresholds; ++t) {
-    const double* precision_at = s.precision.data() + size_t(t) * n;
-    const int64_t* tp = s.tp.data() + size_t(t) * n;
-    const int64_t tps = s.n_tp[t], level = slice.first_threshold + t;
-    const auto write = [&](std::vector<double>& to, int64_t row, double value) {
-      double* at = to.data() + row * block.columns + cell_at * p.n_max_dets;
-      for (int64_t m = slice.first_cap; m < slice.last_cap; ++m) at[m] = value;
-    };
-    write(block.recall, level, kept.count > 0 ? double(tps) / double(n_regular) : 0.0);
-    bool past_end = kept.count == 0;
-    for (int64_t r = 0; r < p.n_recalls; ++r) {
-      const int64_t c = s.needed[size_t(r)], place = std::max<int64_t>(c, 1) - 1;
-      past_end |= c > tps;  // and stays so: pycocotools leaves its loop there
-      write(block.precision, level * p.n_recalls + r, past_end || tps == 0 ? 0.0 : precision_at[place]);
-      write(block.scores, level * p.n_recalls + r,
-            past_end ? 0.0 : c == 0 ? kept.first_score : p.score[tp[place]]);
-    }
-  }
+void write_nothing(const CurveProblem& p, int64_t cell_at, Block& block) {
+  const auto fill = [&](double* to, int64_t rows) {
+    for (int64_t row = 0; row < rows; ++row)
+      std::fill_n(to + row * block.columns + cell_at * p.n_max_dets, p.n_max_dets, -1.0);
+  };
+  fill(block.recall.get(), p.n_thresholds);
+  fill(block.precision.get(), p.n_thresholds * p.n_recalls);
+  fill(block.scores.get(), p.n_thresholds * p.n_recalls);
 }
 
 // One category and area range, into the block's cell `at`.
-void run_cell(const CurveProblem& p, const Cell& cell, int32_t largest_rank, int64_t at, Scratch& s,
-              Block& block) {
+void run_cell(const CurveProblem& p, const Cell& cell, const Matched& matched, int32_t largest_rank, int64_t at,
+              Scratch& s, Block& block) {
   const int64_t n_regular = p.n_regular[cell.category * p.n_areas + cell.area];
-  if (n_regular == 0) return;
+  if (n_regular == 0) return write_nothing(p, at, block);
   s.needed.clear();
   for (int64_t r = 0; r < p.n_recalls; ++r)
     s.needed.push_back(host::needed_for_recall(p.recall_thresholds[r], n_regular));
-  find_matched(p, cell, s);
+  s.unmatched.resize(size_t(matched.splits[size_t(cell.category) + 1] - matched.splits[size_t(cell.category)] + 1));
   Slice slice{};
-  for (int64_t word = 0; word * kWordBits < p.n_thresholds; ++word) {
-    slice.first_threshold = word * kWordBits;
-    slice.n_thresholds = std::min(kWordBits, p.n_thresholds - slice.first_threshold);
-    judge(p, cell, word, s);
-    for (slice.first_cap = 0; slice.first_cap < p.n_max_dets; slice.first_cap = slice.last_cap) {
-      const int64_t cap = p.max_dets[slice.first_cap];
-      slice.last_cap = slice.first_cap + 1;
-      if (cap > largest_rank)  // caps above the largest rank all let everything through
-        while (slice.last_cap < p.n_max_dets && p.max_dets[slice.last_cap] > largest_rank) ++slice.last_cap;
-      const Kept kept = count_unmatched(p, cell, cap, s);
-      trace(p, cap, slice.n_thresholds, s);
-      read_curves(p, slice, n_regular, kept, at, s, block);
+  for (slice.first_cap = 0; slice.first_cap < p.n_max_dets; slice.first_cap = slice.last_cap) {
+    const int64_t cap = p.max_dets[slice.first_cap];
+    slice.last_cap = slice.first_cap + 1;
+    if (cap > largest_rank)  // caps above the largest rank all let everything through
+      while (slice.last_cap < p.n_max_dets && p.max_dets[slice.last_cap] > largest_rank) ++slice.last_cap;
+    const Kept kept = count_unmatched(p, cell, cap, s);
+    for (int64_t level = 0; level < p.n_thresholds; ++level) {
+      slice.word = level / kWordBits;
+      if (level % kWordBits == 0) find_seen(p, cell, slice, matched, s);
+      const int64_t tps = trace(level % kWordBits, s);
+      read_curve(p, slice, level, tps, n_regular, kept, at, s, block);
     }
   }
 }
@@ -182,14 +210,13 @@ void run_cell(const CurveProblem& p, const Cell& cell, int32_t largest_rank, int
 void write_block(const CurveProblem& p, int64_t first_cell, const Block& block, double* precision, double* recall,
                  double* scores) {
   const int64_t step = p.n_categories * p.n_areas * p.n_max_dets, first = first_cell * p.n_max_dets;
-  const auto copy = [&](const std::vector<double>& from, double* to) {
-    const double* at = from.data();
-    for (double* row = to + first; at < from.data() + from.size(); at += block.columns, row += step)
-      std::copy_n(at, block.columns, row);
+  const auto copy = [&](const double* from, int64_t size, double* to) {
+    for (double* row = to + first; size > 0; size -= block.columns, from += block.columns, row += step)
+      std::copy_n(from, block.columns, row);
   };
-  copy(block.recall, recall);
-  copy(block.precision, precision);
-  copy(block.scores, scores);
+  copy(block.recall.get(), block.levels, recall);
+  copy(block.precision.get(), block.curve, precision);
+  copy(block.scores.get(), block.curve, scores);
 }
 
 }  // namespace
@@ -199,6 +226,7 @@ void average_precision(const CurveProblem& p, double* precision, double* recall,
   for (int64_t k = 0; k < p.n_categories; ++k)
     for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d)
       largest_rank[size_t(k)] = std::max(largest_rank[size_t(k)], p.rank[d]);
+  const Matched matched = find_matched(p);
   const int64_t cells = p.n_categories * p.n_areas;
   const int64_t grain = std::clamp<int64_t>(cells / (16 * num_threads()), 1, 32);
   parallel_for(cells, grain, [&](int64_t begin, int64_t end) {
@@ -206,7 +234,7 @@ void average_precision(const CurveProblem& p, double* precision, double* recall,
     Block block(p, end - begin);
     for (int64_t i = begin; i < end; ++i) {
       const Cell cell{i / p.n_areas, i % p.n_areas};
-      run_cell(p, cell, largest_rank[size_t(cell.category)], i - begin, scratch, block);
+      run_cell(p, cell, matched, largest_rank[size_t(cell.category)], i - begin, scratch, block);
     }
     write_block(p, begin, block, precision, recall, scores);
   });

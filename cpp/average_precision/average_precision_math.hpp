@@ -28,11 +28,9 @@ struct Verdict {
   uint64_t tp, ignored;
 };
 // One match more: at the thresholds `bits` to a ground truth that is ignored, or counts as none.
-TAMIS_HD void judge_match(uint64_t bits, bool gt_ignored, bool gt_counts, uint64_t* matched, Verdict* verdict) {
-  if (gt_ignored) verdict->ignored |= bits;
-  if (!gt_counts) return;
-  if (!gt_ignored) verdict->tp |= bits;
-  *matched |= bits;
+TAMIS_HD void judge_match(uint64_t bits, bool gt_ignored, bool gt_counts, Verdict* verdict) {
+  verdict->ignored |= gt_ignored ? bits : 0;
+  verdict->tp |= !gt_ignored && gt_counts ? bits : 0;
 }
 
 }  // namespace tamis::TAMIS_ISA
