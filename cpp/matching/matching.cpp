@@ -11,8 +11,14 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
+constexpr size_t kPrefetchAhead = 8;  // detections; without it matching takes a fifth longer
 constexpr int64_t kDetsAtOnce = 1 << 14;
 constexpr int64_t kDetsPerCheck = 256;  // one image and class can hold enough boxes for minutes
+
+struct KeptDetection {
+  int64_t place;  // in the problem's order
+  int64_t input;  // by input index
+};
 
 // Ground truths of one image and class stand together, as columns; groups come image by image, as detections mostly
 // do in memory.
@@ -24,7 +30,7 @@ struct Groups {
   std::vector<double> x1, y1, x2, y2, area;
   std::vector<uint8_t> crowd;
   std::vector<int64_t> det_bounds;    // (groups + 1)
-  std::vector<int64_t> det;           // kept places, best score first
+  std::vector<KeptDetection> det;     // best score first
 
   int64_t count() const { return static_cast<int64_t>(category.size()); }
 };
@@ -63,10 +69,12 @@ void group_dets(const MatchProblem& p, Groups& groups) {
   std::vector<int32_t> group_of(size_t(p.n_dets), -1);  // by input index: in memory order
   parallel_for(p.n_dets, kDetsAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int32_t image = p.det_image[i];
+      const int32_t image = p.det_image[i], category = p.det_category[i];
       if (image < 0) continue;
+      int32_t found = -1;  // without a branch, as nothing predicts it
       for (int64_t g = groups.image_bounds[size_t(image)]; g < groups.image_bounds[size_t(image) + 1]; ++g)
-        if (groups.category[size_t(g)] == p.det_category[i]) group_of[size_t(i)] = static_cast<int32_t>(g);
+        found = groups.category[size_t(g)] == category ? static_cast<int32_t>(g) : found;
+      group_of[size_t(i)] = found;
     }
   });
   groups.det_bounds.assign(size_t(groups.count()) + 1, 0);
@@ -79,7 +87,7 @@ void group_dets(const MatchProblem& p, Groups& groups) {
   std::vector<int64_t> next(groups.det_bounds.begin(), groups.det_bounds.end() - 1);
   for (int64_t i = 0; i < p.n_kept; ++i) {
     const int32_t g = group_of[size_t(p.det_index[i])];
-    if (g >= 0) groups.det[size_t(next[size_t(g)]++)] = i;
+    if (g >= 0) groups.det[size_t(next[size_t(g)]++)] = {i, p.det_index[i]};
   }
 }
 
@@ -149,11 +157,13 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   s.attach(group);
   for (int64_t d = det_first; d < det_last; ++d) {
     if ((d - det_first) % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
-    const int64_t kept = groups.det[size_t(d)], i = p.det_index[kept];
+    const auto [place, i] = groups.det[size_t(d)];
+    const size_t ahead = std::min(size_t(d) + kPrefetchAhead, groups.det.size() - 1);
+    __builtin_prefetch(p.det_boxes + 4 * groups.det[ahead].input);
     int64_t n = 0;
     match_next(group, {p.det_boxes + 4 * i, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0},
                s.gt.data(), s.at.data(), &n);
-    run.add(kept, n, gt_index, s.gt.data(), s.at.data(), p.n_areas * words_for(p.n_thresholds));
+    run.add(place, n, gt_index, s.gt.data(), s.at.data(), p.n_areas * words_for(p.n_thresholds));
   }
 }
 
