@@ -18,7 +18,8 @@ struct CurveProblem {
   int64_t n_categories, n_areas, n_max_dets, n_thresholds, n_recalls, n_dets, n_gts;
   const int64_t* splits;      // (K + 1) bounds of each category's detections
   const int32_t* rank;        // (n_dets,) place within image and category
-  const double* score;        // (n_dets,) descending within a category
+  const int64_t* index;       // (n_dets,) into score, which then descends within a category
+  const double* score;
   const uint8_t* outside;     // (A, n_dets) the detection itself lies outside the area range
   const int32_t* row;         // the matches, as the matching room gives them
   const int64_t* first;

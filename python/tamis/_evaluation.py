@@ -129,7 +129,7 @@ def curves(
     recall = np.empty((levels, *shape))
     at = np.empty_like(precision)
     _core.average_precision(
-        table.splits, table.rank, np.ascontiguousarray(scores[table.index]), table.outside,
+        table.splits, table.rank, table.index, np.ascontiguousarray(scores), table.outside,
         table.row, table.first, table.gt, table.at, table.gt_ignore, counts, table.n_regular,
         np.asarray(max_dets, np.int64), np.asarray(recall_thresholds, np.float64),
         precision, recall, at,
