@@ -9,7 +9,7 @@
 // takes Python's json. Ids are JSON integers within int64 (true is not one); an integer in a bbox or score is at most
 // 2^31 in magnitude, an area 2^53; iscrowd is 0..255, true or false. Among equal keys the last wins.
 //
-// Cost: one pass of simdjson on all threads. Memory: 72 bytes a record (given back while the columns are written) and
+// Cost: one pass of simdjson on all threads. Memory: 72 bytes a record beside the columns, and
 // about 12 chunks a thread. A file that must be read in one piece is at most 4 GiB and takes about ten times its size.
 //
 // How chunks stay exact. The text is cut at commas that stand between `}` and `{`, about every `chunk_bytes`. A chunk
@@ -30,7 +30,6 @@
 #include <string_view>
 #include <vector>
 
-#include "coco_json/coco_json_pages.hpp"
 
 namespace tamis {
 
@@ -55,7 +54,7 @@ struct CocoRecord {
 };
 
 struct CocoPiece {
-  PagedVector<CocoRecord> records;
+  std::vector<CocoRecord> records;
   uint8_t common = 0xff;  // the fields that all of them hold
 
   void add(const CocoRecord& record) {
