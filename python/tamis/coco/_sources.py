@@ -149,7 +149,7 @@ def _read(path: Any) -> Array:
 
 def read_dataset(path: Any) -> tuple[Source | None, Any]:
     """A source, or what Python's json makes of a file that is not plain enough for one."""
-    if _core.has_simdjson and isinstance(path, (str, os.PathLike)):
+    if _core.has_simdjson and os.path.isfile(path):  # a pipe can be read only once
         text = _read(path)
         tables = _core.read_coco_dataset(text)
         needed = ("images", "annotations", "categories")
@@ -162,7 +162,7 @@ def read_dataset(path: Any) -> tuple[Source | None, Any]:
 
 def read_results(path: str, base: Base) -> Source | None:
     """Box results of a file, or None where Python's json must look at it."""
-    if not _core.has_simdjson:
+    if not _core.has_simdjson or not os.path.isfile(path):
         return None
     text = _read(path)
     table = _core.read_coco_results(text)
