@@ -46,7 +46,7 @@ def _numbers(anns: Sequence[Annotation], key: str) -> Array | None:
         return values.astype(np.float64)
     if values.dtype.kind == "b":
         return values.astype(np.float64)
-    return values if values.dtype.kind == "f" and values.dtype.itemsize <= 8 else None
+    return values if values.dtype in (np.float32, np.float64) else None
 
 
 def _boxes(anns: Sequence[Annotation]) -> Array | None:

@@ -148,8 +148,11 @@ def _read(path: Any) -> Array:
 
 
 def read_dataset(path: Any) -> tuple[Source | None, Any]:
-    """A source, or what Python's json makes of a file that is not plain enough for one."""
-    if _core.has_simdjson and os.path.isfile(path):  # a pipe can be read only once
+    """A source, or what Python's json makes of a file that is not plain enough for one.
+
+    A pipe is left to json: it can be read only once.
+    """
+    if _core.has_simdjson and isinstance(path, (str, os.PathLike)) and os.path.isfile(path):
         text = _read(path)
         tables = _core.read_coco_dataset(text)
         needed = ("images", "annotations", "categories")
