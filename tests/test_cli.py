@@ -54,6 +54,7 @@ def test_eval_per_class_and_json(files: Any, capsys: Any) -> None:
         (".", None, "Is a directory"),
         ("[1]", "[]", "AssertionError: annotation file format"),
         ("{", "[]", "JSONDecodeError"),
+        ("[" * 200_000, "[]", "RecursionError"),
         ("{}", "[]", "missing field"),
         (None, "[]", "there are no results"),
         (None, '[{"image_id": 99, "category_id": 1, "bbox": [0,0,1,1], "score": 1}]', "correspond"),

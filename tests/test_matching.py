@@ -157,7 +157,11 @@ NAN = np.array([[0.0, 0.0, np.nan, 1.0]])
         ({"scores": np.array([np.nan])}, ValueError, "scores has a NaN"),
         ({"splits": np.array([0, 2])}, ValueError, "splits must rise from 0 to 1, got 0 to 2"),
         ({"splits": np.array([0.0, 1.0])}, TypeError, "splits must hold integers, got float64"),
-        ({"gt_splits": np.array([0, 1, 0, 1])}, ValueError, "gt_splits must rise from 0 to 1"),
+        (
+            {"gt_splits": np.array([0, 1, 0, 1])},
+            ValueError,
+            "gt_splits must not fall, got 1 and then 0",
+        ),
         (
             {"gt_splits": np.array([0, 1, 1])},
             ValueError,
@@ -167,7 +171,14 @@ NAN = np.array([[0.0, 0.0, np.nan, 1.0]])
         ({"iscrowd": np.array([0.5])}, TypeError, "iscrowd must hold booleans or integers"),
         ({"thresholds": np.array([np.nan])}, ValueError, "thresholds must be"),
         ({"max_detections": 1.5}, TypeError, "max_detections must be an integer, got 1.5"),
-        ({"max_detections": -1}, ValueError, "max_detections must be at least 0, got -1"),
+        ({"max_detections": -1}, ValueError, r"max_detections must be in \[0, 2\*\*31\), got -1"),
+        ({"max_detections": 2**64}, ValueError, "max_detections must be in"),
+        ({"thresholds": "x"}, ValueError, "thresholds must be a number .*, got 'x'"),
+        (
+            {"labels": np.array([2**63], np.uint64), "gt_labels": ONE[:1]},
+            ValueError,
+            "labels must fit",
+        ),
         ({"fmt": "xxyy"}, ValueError, "fmt must be 'xyxy', 'xywh' or 'cxcywh', got 'xxyy'"),
     ],
 )

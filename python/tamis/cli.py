@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
 def reason(error: Exception) -> str:
     """One line for bad input."""
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if isinstance(error, KeyError):
         return f"missing field {error}"
     if isinstance(error, IndexError):
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.run(args)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; nothing is left to say
-    except (OSError, ValueError, AssertionError, KeyError, IndexError, TypeError) as error:
+    except (OSError, ValueError, AssertionError, LookupError, TypeError, RecursionError) as error:
         print(f"tamis: {reason(error)}", file=sys.stderr)
         return 2
     return 0

@@ -141,7 +141,8 @@ class DetectionEvaluator:
     max_detections : three ints, default (1, 10, 100)
         Detections that count per image and class, ascending.
     area_ranges : dict of str to (low, high), default COCO's all, small, medium, large
-        Closed ranges in square pixels; the first is the one of `AP`.
+        Closed ranges in square pixels. One is called `all`, the range of `AP`; ``APs APm APl`` are
+        those called `small`, `medium` and `large`, -1 where there is none.
 
     Notes
     -----
@@ -183,27 +184,57 @@ class DetectionEvaluator:
         self.recall_thresholds = self._levels(
             "recall_thresholds", recall_thresholds, default=np.linspace(0.0, 1.0, 101)
         )
-        caps = tuple(int(c) for c in max_detections)
-        if len(caps) != 3 or caps[0] < 0 or list(caps) != sorted(caps):
-            raise ValueError(f"{name}: max_detections must be three ascending counts, got {caps}")
-        self.max_detections = caps
-        self.area_ranges = {
-            key: (float(low), float(high))
-            for key, (low, high) in (AREA_RANGES if area_ranges is None else area_ranges).items()
-        }
-        if not self.area_ranges:
-            raise ValueError(f"{name}: area_ranges must name at least one range")
+        self.max_detections = self._caps(max_detections)
+        self.area_ranges = self._ranges(AREA_RANGES if area_ranges is None else area_ranges)
         self.reset()
 
     @staticmethod
     def _levels(argument: str, values: Any, default: Array) -> Array:
-        levels = default if values is None else np.asarray(values, np.float64)
-        if levels.ndim != 1 or len(levels) == 0 or np.isnan(levels).any():
+        levels = default if values is None else np.asarray(values)
+        if levels.dtype.kind in "iub":
+            levels = levels.astype(np.float64)
+        if (
+            levels.dtype.kind != "f"
+            or levels.ndim != 1
+            or not len(levels)
+            or np.isnan(levels).any()
+        ):
             raise ValueError(
-                f"DetectionEvaluator: {argument} must have shape (T,), T > 0, without NaN,"
-                f" got {levels.shape}"
+                f"DetectionEvaluator: {argument} must be numbers of shape (T,), T > 0, without NaN,"
+                f" got {values!r}"
             )
-        return levels
+        return levels.astype(np.float64)
+
+    @staticmethod
+    def _caps(values: Any) -> tuple[int, ...]:
+        caps = np.asarray(values)
+        if (
+            caps.shape != (3,)
+            or caps.dtype.kind not in "iu"
+            or caps[0] < 0
+            or (np.diff(caps) < 0).any()
+        ):
+            raise ValueError(
+                f"DetectionEvaluator: max_detections must be three ascending counts, got {values!r}"
+            )
+        return tuple(caps.tolist())
+
+    @staticmethod
+    def _ranges(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+        """The ranges, `all` first: `AP` and the counts are taken from it."""
+        ranges = {}
+        for key, bounds in values.items():
+            pair = np.asarray(bounds)
+            if pair.shape != (2,) or pair.dtype.kind not in "iuf" or np.isnan(pair).any():
+                raise ValueError(
+                    f"DetectionEvaluator: area_ranges[{key!r}] must be (low, high), got {bounds!r}"
+                )
+            ranges[key] = (float(pair[0]), float(pair[1]))
+        if "all" not in ranges:
+            raise ValueError(
+                f"DetectionEvaluator: area_ranges must name a range 'all', got {list(ranges)}"
+            )
+        return {"all": ranges.pop("all"), **ranges}
 
     def reset(self) -> None:
         """Forget all images."""

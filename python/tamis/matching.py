@@ -81,7 +81,9 @@ def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Ar
     if got.dtype.kind not in kinds:
         wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
         raise TypeError(f"{function}: {name} must hold {wanted}, got {got.dtype}")
-    return finite(function, name, got) if kinds == "fiu" else got
+    if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
+    return finite(function, name, got) if kinds == "fiu" else got.astype(np.int64)
 
 
 def read_splits(function: str, name: str, splits: Any, n: int) -> Array:
@@ -92,8 +94,13 @@ def read_splits(function: str, name: str, splits: Any, n: int) -> Array:
     if got.dtype.kind not in "iu":
         raise TypeError(f"{function}: {name} must hold integers, got {got.dtype}")
     got = got.astype(np.int64)
-    if got[0] != 0 or got[-1] != n or (np.diff(got) < 0).any():
+    if got[0] != 0 or got[-1] != n:
         raise ValueError(f"{function}: {name} must rise from 0 to {n}, got {got[0]} to {got[-1]}")
+    if (np.diff(got) < 0).any():
+        at = int(np.argmax(np.diff(got) < 0))
+        raise ValueError(
+            f"{function}: {name} must not fall, got {got[at]} and then {got[at + 1]} at {at}"
+        )
     return got
 
 
@@ -190,11 +197,14 @@ def match_detections(
         raise ValueError(f"{name}: labels and gt_labels must be given together")
     if isinstance(max_detections, bool) or not isinstance(max_detections, (int, np.integer)):
         raise TypeError(f"{name}: max_detections must be an integer, got {max_detections!r}")
-    if max_detections < 0:
-        raise ValueError(f"{name}: max_detections must be at least 0, got {max_detections}")
-    levels = np.atleast_1d(np.asarray(thresholds, np.float64))
-    if levels.ndim != 1 or np.isnan(levels).any():
-        raise ValueError(f"{name}: thresholds must be a number or shape (T,), without NaN")
+    if not 0 <= max_detections < 2**31:
+        raise ValueError(f"{name}: max_detections must be in [0, 2**31), got {max_detections}")
+    levels = np.atleast_1d(np.asarray(thresholds))
+    if levels.dtype.kind not in "fiu" or levels.ndim != 1 or np.isnan(levels).any():
+        raise ValueError(
+            f"{name}: thresholds must be a number or numbers of shape (T,), without NaN,"
+            f" got {thresholds!r}"
+        )
     zeros = np.zeros(n, np.int64), np.zeros(m, np.int64)
     _, category, gt_category = class_positions(
         zeros[0] if labels is None else read_column(name, "labels", labels, n, "iu"),
@@ -208,7 +218,8 @@ def match_detections(
     table = match(
         dets, gts, n_images=len(det_splits) - 1,
         n_categories=1 + max(category.max(initial=0), gt_category.max(initial=0)),
-        thresholds=levels.tolist(), area_ranges=[(-np.inf, np.inf)], max_det=int(max_detections),
+        thresholds=levels.astype(np.float64).tolist(), area_ranges=[(-np.inf, np.inf)],
+        max_det=int(max_detections),
     )  # fmt: skip
     return box_matches(dets, gts, table, 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from typing import Any
 
@@ -85,9 +86,10 @@ class Evaluation:
             d_image, d_category, dts.bbox, dts.score, dts.area,
             None if claims.all() else claims,
         )  # fmt: skip
-        self._image_ids = p.imgIds
-        self._category_ids = p.catIds if p.useCats else [-1]
-        self._area_ranges = list(p.areaRng)
+        # copies: the parameters may change before the objects are asked for
+        self._image_ids = list(p.imgIds)
+        self._category_ids = list(p.catIds) if p.useCats else [-1]
+        self._area_ranges = copy.deepcopy(list(p.areaRng))
         self._max_det = p.maxDets[-1]
         self.table: MatchTable = match(
             self._detections, self._targets, n_images=len(images),

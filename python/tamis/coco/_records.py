@@ -163,9 +163,10 @@ def accumulate(records: Any, p: Any, evaluated: Any) -> tuple[Array, Array, Arra
             for mi, cap in enumerate(m_list):
                 curve = _curve(found, cap, p.recThrs) if found else None
                 if curve is not None:
-                    precision[:, :, ki, ai, mi] = curve[0]
-                    recall[:, ki, ai, mi] = curve[1]
-                    scores[:, :, ki, ai, mi] = curve[2]
+                    evaluated_levels = np.s_[: len(curve[0])]  # more levels than that stay -1
+                    precision[evaluated_levels, :, ki, ai, mi] = curve[0]
+                    recall[evaluated_levels, ki, ai, mi] = curve[1]
+                    scores[evaluated_levels, :, ki, ai, mi] = curve[2]
     return precision, recall, scores
 
 

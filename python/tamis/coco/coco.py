@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import weakref
 from collections import defaultdict
@@ -24,6 +25,7 @@ from tamis.coco._sources import (
     results_from_array,
 )
 
+_TOUCHING = threading.RLock()  # touching results touches their ground truth
 _INDEX = ("dataset", "anns", "cats", "imgs", "imgToAnns", "catToImgs")
 
 
@@ -41,6 +43,28 @@ def _members(values: Any) -> Any:
         return set(values)
     except TypeError:
         return values
+
+
+def _index_of(dataset: Any) -> tuple[Any, ...]:
+    """The dataset itself and its look-ups, in the order of `_INDEX`."""
+    anns, imgs, cats = {}, {}, {}
+    img_to_anns, cat_to_imgs = defaultdict(list), defaultdict(list)
+    for ann in dataset.get("annotations", ()):
+        img_to_anns[ann["image_id"]].append(ann)
+        anns[ann["id"]] = ann
+    for img in dataset.get("images", ()):
+        imgs[img["id"]] = img
+    for cat in dataset.get("categories", ()):
+        cats[cat["id"]] = cat
+    if "annotations" in dataset and "categories" in dataset:
+        for ann in dataset["annotations"]:
+            cat_to_imgs[ann["category_id"]].append(ann["image_id"])
+    return dataset, anns, cats, imgs, img_to_anns, cat_to_imgs
+
+
+def _indexes_itself(coco: COCO) -> bool:
+    """Whether somebody overrides `createIndex`, which must then see the dicts."""
+    return type(coco).createIndex is not _CREATE_INDEX or "createIndex" in vars(coco)
 
 
 def _all_known(ids: Any, known: list[Any]) -> bool:
@@ -78,6 +102,8 @@ class COCO:
         if dataset is not None:
             assert type(dataset) is dict, f"annotation file format {type(dataset)} not supported"
         print(f"Done (t={time.time() - tic:0.2f}s)")
+        if self._source is not None and _indexes_itself(self):
+            dataset, self._source = self._source.rebuild(), None
         if dataset is not None:
             self.dataset = dataset
             self.createIndex()
@@ -88,9 +114,10 @@ class COCO:
     # --- columns until touched -------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        if name in _INDEX and self.__dict__.get("_source") is not None:
+        if name in _INDEX:
             self._touch()
-            return self.__dict__[name]
+            if name in self.__dict__:
+                return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _columns(self) -> Columns | None:
@@ -102,16 +129,22 @@ class COCO:
         return columns
 
     def _touch(self) -> None:
-        """Build the dicts from the source; what was set by hand meanwhile stays."""
-        source, self._source = self._source, None
-        assert source is not None
-        mine = {name: self.__dict__[name] for name in _INDEX if name in self.__dict__}
-        self.dataset = source.rebuild()
-        for waiting in self._waiting:
-            if (base := waiting()) is not None:
-                base.settle(self.dataset)
-        self._build_index()
-        self.__dict__.update(mine)
+        """Build the dicts from the source; what was set by hand meanwhile stays.
+
+        One thread at a time, and the source goes last: an interrupt leaves all as it was.
+        """
+        with _TOUCHING:
+            source = self.__dict__.get("_source")
+            if source is None:
+                return
+            dataset = source.rebuild()
+            index = _index_of(dataset)
+            for waiting in self._waiting:
+                if (base := waiting()) is not None:
+                    base.settle(dataset)
+            mine = {name: self.__dict__[name] for name in _INDEX if name in self.__dict__}
+            self.__dict__.update({**dict(zip(_INDEX, index, strict=True)), **mine})
+            self._source = None
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
@@ -135,24 +168,8 @@ class COCO:
     def createIndex(self) -> None:
         """Index `dataset` anew, after it was set or edited."""
         print("creating index...")
-        self._build_index()
+        self._set_index(*_index_of(self.dataset))
         print("index created!")
-
-    def _build_index(self) -> None:
-        dataset = self.dataset
-        anns, imgs, cats = {}, {}, {}
-        img_to_anns, cat_to_imgs = defaultdict(list), defaultdict(list)
-        for ann in dataset.get("annotations", ()):
-            img_to_anns[ann["image_id"]].append(ann)
-            anns[ann["id"]] = ann
-        for img in dataset.get("images", ()):
-            imgs[img["id"]] = img
-        for cat in dataset.get("categories", ()):
-            cats[cat["id"]] = cat
-        if "annotations" in dataset and "categories" in dataset:
-            for ann in dataset["annotations"]:
-                cat_to_imgs[ann["category_id"]].append(ann["image_id"])
-        self._set_index(dataset, anns, cats, imgs, img_to_anns, cat_to_imgs)
 
     def _set_index(self, *parts: Any) -> None:
         self.__dict__.update(zip(_INDEX, parts, strict=True))
@@ -275,6 +292,10 @@ class COCO:
             res.dataset["annotations"] = anns
             res.createIndex()
             return res
+        if _indexes_itself(res):
+            res.dataset = source.rebuild()
+            res.createIndex()
+            return res
         print("creating index...")
         for name in _INDEX:
             del res.__dict__[name]
@@ -348,3 +369,6 @@ class COCO:
         from pycocotools import mask
 
         return mask.decode(self.annToRLE(ann))
+
+
+_CREATE_INDEX = COCO.createIndex

@@ -79,8 +79,8 @@ class COCOeval:
 
     def _hooked(self) -> bool:
         return any(
-            name in self.__dict__ or getattr(type(self), name) is not getattr(COCOeval, name)
-            for name in _HOOKS
+            name in self.__dict__ or getattr(type(self), name) is not original
+            for name, original in _ORIGINAL.items()
         )
 
     def _prepare(self) -> None:
@@ -156,3 +156,6 @@ class COCOeval:
     def __str__(self) -> str:
         self.summarize()
         return ""
+
+
+_ORIGINAL = {name: getattr(COCOeval, name) for name in _HOOKS}  # patches of the class count too
