@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _summary
+from tamis import _arrays, _summary
 from tamis._evaluation import Detections, MatchTable, Targets, curves, match
 from tamis.matching import (
     Matches,
@@ -20,7 +20,6 @@ from tamis.matching import (
     image_of,
     read_boxes,
     read_column,
-    read_splits,
 )
 
 Array = NDArray[Any]
@@ -307,7 +306,7 @@ class DetectionEvaluator:
         labels = read_column(name, f"{side} labels", columns["labels"], n, "iu").astype(np.int64)
         splits = np.array([0, n])
         if "splits" in columns:
-            splits = read_splits(name, f"{side} splits", columns["splits"], n)
+            splits = _arrays.splits(name, f"{side} splits", columns["splits"], n)
         image = image_of(splits) + np.int32(first)
         if needed:
             scores = read_column(name, f"{side} scores", columns["scores"], n, "fiu")

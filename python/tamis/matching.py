@@ -86,24 +86,6 @@ def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Ar
     return finite(function, name, got) if kinds == "fiu" else got.astype(np.int64)
 
 
-def read_splits(function: str, name: str, splits: Any, n: int) -> Array:
-    """(images + 1,) int64 offsets from 0 to n, never falling."""
-    got = _arrays.host(function, name, splits)
-    if got.ndim != 1 or len(got) == 0:
-        raise ValueError(f"{function}: {name} must have shape (images + 1,), got {got.shape}")
-    if got.dtype.kind not in "iu":
-        raise TypeError(f"{function}: {name} must hold integers, got {got.dtype}")
-    got = got.astype(np.int64)
-    if got[0] != 0 or got[-1] != n:
-        raise ValueError(f"{function}: {name} must rise from 0 to {n}, got {got[0]} to {got[-1]}")
-    if (np.diff(got) < 0).any():
-        at = int(np.argmax(np.diff(got) < 0))
-        raise ValueError(
-            f"{function}: {name} must not fall, got {got[at]} and then {got[at + 1]} at {at}"
-        )
-    return got
-
-
 def image_of(splits: Array) -> Array:
     """The image of each row."""
     return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
@@ -186,13 +168,8 @@ def match_detections(
     gt = read_boxes(name, "gt_boxes", gt_boxes, fmt)
     n, m = len(det), len(gt)
     score = read_column(name, "scores", scores, n, "fiu").astype(np.float64)
-    det_splits = read_splits(name, "splits", splits, n)
-    gt_rows = read_splits(name, "gt_splits", gt_splits, m)
-    if len(det_splits) != len(gt_rows):
-        raise ValueError(
-            f"{name}: splits and gt_splits must be of one length,"
-            f" got {len(det_splits)} and {len(gt_rows)}"
-        )
+    det_splits = _arrays.splits(name, "splits", splits, n)
+    gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
     if (labels is None) != (gt_labels is None):
         raise ValueError(f"{name}: labels and gt_labels must be given together")
     if isinstance(max_detections, bool) or not isinstance(max_detections, (int, np.integer)):
