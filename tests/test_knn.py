@@ -94,6 +94,31 @@ class TestByHand:
             x = (self.x * size).astype(np.float32)
             assert tamis.knn(x, 2)[1].tolist() == [[3, 1], [0, 3], [0, 3], [0, 1]]
 
+    @pytest.mark.parametrize("metric", METRICS)
+    def test_values_that_cannot_be_squared(self, metric):
+        x = rows(9, 4, dtype="float64")
+        for size, kind in (
+            (1e153, "large"),
+            (1e200, "large"),
+            (1e-155, "small"),
+            (1e-200, "small"),
+        ):
+            bad = x.copy()
+            bad[[3, 5]] *= size
+            with pytest.raises(
+                ValueError, match=f"knn: x has values too {kind} to square in row 3"
+            ):
+                tamis.knn(bad, 2, metric=metric)
+            with pytest.raises(
+                ValueError, match=f"knn: queries has values too {kind} to sq.* row 3"
+            ):
+                tamis.knn(x, 2, queries=bad, metric=metric)
+        for size in (2.0**480, 2.0**-480):
+            scaled = tamis.knn(x * size, 3, metric=metric)
+            assert (scaled[1] == tamis.knn(x, 3, metric=metric)[1]).all()
+        x[4] = 0
+        tamis.knn(x, 2, metric=metric)
+
     def test_input_is_not_written(self):
         x = rows(50, 8)
         x.flags.writeable = False
@@ -219,6 +244,17 @@ def test_hard_rows(use_filter, way, kind):
     else:
         x[7] *= 1e6
     reference.assert_neighbours(tamis.knn(x, 8), x, 8)
+
+
+@pytest.mark.parametrize("size", [1e15, 1e30, 1e140])
+@pytest.mark.parametrize("metric", ["euclidean", "inner_product", "cosine"])
+def test_one_huge_row(size, metric):
+    """One that the sample of a plan may miss, beyond what float32 can square."""
+    for row in range(0, 1500, 250):
+        x = rows(1500, 8, dtype="float64")
+        x[row] *= size
+        found = tamis.knn(x, 4, metric=metric)
+        reference.assert_neighbours(found, x, 4, None, metric, ties=1e-10)
 
 
 def test_many_neighbours(use_filter):

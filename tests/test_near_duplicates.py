@@ -19,9 +19,9 @@ def rows(n, d, seed=0, dtype="float32"):
 
 
 def distances(x, metric="cosine"):
-    x = x.astype(np.float64)
-    if metric == "cosine":  # about the mean as float32 has it, as in Brain
-        x = x - x.mean(0).astype(np.float32)
+    dtype, x = x.dtype, x.astype(np.float64)
+    if metric == "cosine":  # about the mean as the type of the rows has it, as in Brain
+        x = x - x.mean(0).astype(dtype)
     return reference.keys(x, metric=metric)
 
 
@@ -86,6 +86,49 @@ class TestNearDuplicates:
             x, threshold=0.15, metric="euclidean", image_index=np.array([0, 0, 1])
         )
         assert found.pairs.tolist() == [[1, 2]]
+
+    @pytest.mark.parametrize("mean", [12345678.9, 123456789, 3e12, 1e-60])
+    def test_float64_rows_far_from_zero(self, mean):
+        near_zero = np.random.default_rng(0).standard_normal((300, 16)) * min(1, mean)
+        x = near_zero + mean
+        exact = x - mean  # no rounding but that of x itself
+        found = tamis.near_duplicates(x, threshold=0.3)
+        far = reference.keys(exact - exact.mean(0), metric="cosine")
+        assert found.pairs.tolist() == np.argwhere(np.triu(far <= 0.3, 1)).tolist()
+        np.testing.assert_allclose(found.distances, far[tuple(found.pairs.T)], rtol=1e-3)
+        both = tamis.leaks(x[:100], other=x[100:], threshold=0.3).pairs
+        assert both.tolist() == np.argwhere(far[:100, 100:] <= 0.3).tolist()
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("value", [0.1, 1 / 3, 123456.789])
+    def test_equal_rows_have_no_direction(self, dtype, value):
+        x = np.full((3001, 5), value, dtype)
+        assert len(tamis.near_duplicates(x, threshold=0.9).keep) == 3001
+
+    def test_values_that_cannot_be_squared(self):
+        x = rows(9, 4, dtype="float64")
+        for size, kind in ((1e200, "large"), (1e-200, "small")):
+            bad = x.copy()
+            bad[3] *= size
+            message = f"near_duplicates: x has values too {kind} to square in row 3"
+            with pytest.raises(ValueError, match=message):
+                tamis.near_duplicates(bad, metric="euclidean")
+        with pytest.raises(ValueError, match="leaks: other has values too large to square in row"):
+            tamis.leaks(x, other=x * 1e200)
+
+    @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+    def test_thresholds(self, metric):
+        x = rows(20, 4)
+        for function in (tamis.near_duplicates, lambda *a, **o: tamis.leaks(*a, other=x, **o)):
+            for bad in ("a", None, True, [1.0]):
+                with pytest.raises(TypeError, match=": threshold must be a number, got "):
+                    function(x, threshold=bad, metric=metric)
+            for bad in (np.nan, np.inf, 1e200, 10**400, -0.1):
+                with pytest.raises(ValueError, match=r": threshold must be .*, got "):
+                    function(x, threshold=bad, metric=metric)
+        for large in (1e150, np.float32(1e30), 10**100):
+            found = tamis.near_duplicates(x, threshold=large, metric=metric)
+            assert found.pairs.shape == (190, 2)
 
     def test_errors(self):
         x = rows(50, 4)

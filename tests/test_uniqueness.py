@@ -72,6 +72,12 @@ def test_definition(dtype, metric):
     np.testing.assert_allclose(found, defined(x, 5, [5, 4, 3, 2, 1], metric), rtol=1e-5)
 
 
+@pytest.mark.parametrize("mean", [12345678.9, 1e9, 1e-60])
+def test_float64_rows_far_from_zero(mean):
+    x = np.random.default_rng(0).standard_normal((300, 16)) * min(1, mean) + mean
+    np.testing.assert_allclose(tamis.uniqueness(x), defined(x - mean), rtol=1e-6)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     hnp.arrays(

@@ -14,6 +14,8 @@ from tamis._progress import Progress, reporter
 
 Array = npt.NDArray[Any]
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
+SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
+MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 SLICES = 64  # of a search, between which progress is reported
 
 
@@ -26,6 +28,7 @@ class Rows:
     """A checked matrix; for cosine also what turns a row into a unit row about `offset`."""
 
     x: Array
+    largest: float  # of their norms; 1 for unit rows
     scale: Array | None = None
     offset: Array | None = None
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
@@ -36,7 +39,7 @@ class Rows:
         if len(self.zeros) == 0:
             return self, np.arange(len(self.x))
         kept = np.flatnonzero(np.isfinite(self.scale))
-        return Rows(np.ascontiguousarray(self.x[kept]), self.scale[kept], self.offset), kept
+        return Rows(np.ascontiguousarray(self.x[kept]), 1.0, self.scale[kept], self.offset), kept
 
 
 def matrix(function: str, name: str, x: Any) -> Array:
@@ -60,31 +63,68 @@ def matrix(function: str, name: str, x: Any) -> Array:
     return np.ascontiguousarray(host, dtype=wanted)
 
 
-def make_rows(
-    function: str,
-    name: str,
-    x: Array,
-    *,
-    cosine: bool,
-    centred: bool = False,
-    offset: Array | None = None,
-) -> Rows:
-    """Check every value; for cosine take norms, about the mean (or `offset`) where asked."""
+def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
+    """Check every value; for cosine take norms."""
+    norms, _ = _scan(function, name, x)
+    _check_small(function, name, x, norms)
+    if cosine:
+        return _with_norms(x, norms, np.zeros(x.shape[1], np.float32))
+    return Rows(x, norms.max(initial=0))
+
+
+def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
+    """Rows for cosine about their common mean; of float64 ones centred copies, exact to float64."""
+    xs = tuple(matrices.values())
+    sums = np.sum([_scan(function, name, x)[1] for name, x in matrices.items()], axis=0)
+    n = max(1, sum(len(x) for x in xs))
+    if xs[0].dtype == np.float64:
+        offset = np.zeros(xs[0].shape[1], np.float32)
+        mean = sums / n
+        centred = tuple(x - mean for x in xs)
+        mean += np.sum([y.sum(0) for y in centred], axis=0) / n  # what summing large values lost
+        for x, y in zip(xs, centred, strict=True):
+            np.subtract(x, mean, out=y)
+        xs = centred
+    else:
+        offset = (sums / n).astype(np.float32)
+    rows = []
+    for name, x in zip(matrices, xs, strict=True):
+        norms = np.empty(len(x))
+        _core.knn_scan(x, offset if offset.any() else None, norms, None)
+        _check_small(function, name, x, norms)
+        rows.append(_with_norms(x, norms, offset))
+    return tuple(rows)
+
+
+def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
+    """(norms of the rows, sums of the columns), of values that are finite and can be squared."""
     norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
-    bad = _core.knn_scan(x, None, norms, sums if centred else None)
+    bad = _core.knn_scan(x, None, norms, sums)
     if bad >= 0:
         raise ValueError(f"{function}: {name} must be finite, got NaN or infinity in row {bad}")
-    if not cosine:
-        return Rows(x)
-    if offset is None:
-        offset = np.zeros(x.shape[1], np.float32)
-        if centred and len(x) > 0:
-            offset = (sums / len(x)).astype(np.float32)
-    if offset.any():
-        _core.knn_scan(x, offset, norms, None)
+    if norms.max(initial=0) > LARGEST:
+        row = int(np.argmax(norms > LARGEST))
+        raise ValueError(
+            f"{function}: {name} has values too large to square in row {row}:"
+            f" norms must be at most {LARGEST:g}, got {norms[row]:g}"
+        )
+    return norms, sums
+
+
+def _check_small(function: str, name: str, x: Array, norms: Array) -> None:
+    """Raise for the first row whose squares underflow; rows of zeros are fine."""
+    for row in np.flatnonzero(norms < SMALLEST) if x.dtype == np.float64 else ():
+        if x[row].any():
+            raise ValueError(
+                f"{function}: {name} has values too small to square in row {row}: norms"
+                f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
+            )
+
+
+def _with_norms(x: Array, norms: Array, offset: Array) -> Rows:
     with np.errstate(divide="ignore"):
         scale = 1 / norms
-    return Rows(x, scale, offset, np.flatnonzero(~np.isfinite(scale)))
+    return Rows(x, 1.0, scale, offset, np.flatnonzero(~np.isfinite(scale)))
 
 
 def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: bool) -> Any:
@@ -98,6 +138,7 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
         radius=radius,
         dots=dots,
     )
+    largest = max(rows.largest, 0 if queries is None else queries.largest)
     return _core.KnnSearch(
         x=rows.x,
         scale=rows.scale,
@@ -108,7 +149,7 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
         radius=radius,
         dots=dots,
         mean=plan.mean,
-        gain=plan.gain,
+        gain=min(plan.gain, MOST_GAINED / largest) if largest > 0 else plan.gain,
         codes=plan.codes,
         ordered=plan.ordered,
         basis=plan.basis,
@@ -185,7 +226,8 @@ def within(
     """(pairs (p, 2), keys (p,)) with key <= `radius`, ascending; in a self search left < right."""
     if len(rows.x) == 0 or (queries is not None and len(queries.x) == 0):
         return np.empty((0, 2), np.int64), np.empty(0)
-    found = search(rows, queries, k=0, radius=radius, dots=False)
+    most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
+    found = search(rows, queries, k=0, radius=min(radius, most**2), dots=False)
     run(found, progress, title, most_pairs)
     pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
     found.write_pairs(pairs, keys)

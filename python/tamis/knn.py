@@ -111,7 +111,7 @@ def exact(
     rows = make_rows(function, "x", x, cosine=cosine)
     asked = None
     if queries is not None:
-        asked = make_rows(function, "queries", queries, cosine=cosine, offset=rows.offset)
+        asked = make_rows(function, "queries", queries, cosine=cosine)
     itself = queries is None and not exclude_self
     wanted = min(k, len(x) - 1) if itself else k
     if cosine:

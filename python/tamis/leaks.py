@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays
-from tamis._knn_search import TooManyPairs, make_rows, matrix, nearest, within
+from tamis._knn_search import TooManyPairs, centred_rows, make_rows, matrix, nearest, within
 from tamis._progress import Progress
-from tamis.near_duplicates import MOST_PAIRS, all_pairs, keep_mask, prepare
+from tamis.near_duplicates import MOST_PAIRS, all_pairs, check_search, keep_mask, prepare
 
 Array = npt.NDArray[Any]
 
@@ -111,26 +111,25 @@ def leaks(
 def _against(
     x: Any, other: Any, threshold: float, metric: str, most: int, progress: Progress
 ) -> Leaks:
+    check_search("leaks", threshold, metric)
     cosine = metric == "cosine"
-    mine, theirs = prepare("leaks", x, threshold, metric), matrix("leaks", "other", other)
-    if theirs.shape[1] != mine.x.shape[1] or theirs.dtype != mine.x.dtype:
+    ours, theirs = matrix("leaks", "x", x), matrix("leaks", "other", other)
+    if theirs.shape[1] != ours.shape[1] or theirs.dtype != ours.dtype:
         raise ValueError(
-            f"leaks: other must be {mine.x.dtype} of shape (M, {mine.x.shape[1]}),"
+            f"leaks: other must be {ours.dtype} of shape (M, {ours.shape[1]}),"
             f" got {theirs.dtype} {theirs.shape}"
         )
-    rest = make_rows("leaks", "other", theirs, cosine=cosine, centred=cosine)
-    if cosine and len(mine.x) + len(theirs) > 0:
-        assert mine.offset is not None and rest.offset is not None
-        parts = mine.offset * len(mine.x), rest.offset * len(theirs)
-        common = ((parts[0] + parts[1]) / (len(mine.x) + len(theirs))).astype(np.float32)
-        mine = make_rows("leaks", "x", mine.x, cosine=True, offset=common)
-        rest = make_rows("leaks", "other", theirs, cosine=True, offset=common)
+    if cosine:
+        mine, rest = centred_rows("leaks", x=ours, other=theirs)
+    else:
+        mine = make_rows("leaks", "x", ours, cosine=False)
+        rest = make_rows("leaks", "other", theirs, cosine=False)
     if cosine and len(mine.zeros) + len(rest.zeros) > 0 and threshold >= 1:
         raise ValueError("leaks: rows at the mean have no direction; use a threshold below 1")
-    at, there = np.arange(len(mine.x)), np.arange(len(theirs))
+    at, there = np.arange(len(ours)), np.arange(len(theirs))
     if cosine:
         (mine, at), (rest, there) = mine.without_zeros(), rest.without_zeros()
-    radius = 2 * threshold if cosine else threshold**2
+    radius = 2 * threshold if cosine else float(threshold) ** 2
     pairs, keys = within(rest, mine, radius, progress=progress, title="leaks", most_pairs=most)
     pairs = np.stack([at[pairs[:, 0]], there[pairs[:, 1]]], axis=1)
     return Leaks(pairs, keys / 2 if cosine else np.sqrt(keys), np.unique(pairs[:, 0]))

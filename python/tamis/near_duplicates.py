@@ -12,6 +12,7 @@ from tamis import _arrays, _core
 from tamis._knn_search import (
     Rows,
     TooManyPairs,
+    centred_rows,
     make_rows,
     matrix,
     nearest_cosine,
@@ -22,6 +23,7 @@ from tamis._progress import Progress
 
 Array = npt.NDArray[Any]
 MOST_PAIRS = 100_000_000
+MOST_THRESHOLD = 1e153  # its square is finite, and no distance is larger
 KEEP_BLOCK = 2048  # rows decided together where there are too many pairs to hold
 
 
@@ -97,7 +99,8 @@ def near_duplicates(
     Notes
     -----
     Exact and complete. Time as `tamis.knn`, less its exact distances; peak memory beyond `x`:
-    ``N * (D + 330) + 48 * pairs`` bytes. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
+    ``N * (D + 330) + 48 * pairs`` bytes, and ``8 * N * D`` more for cosine on float64, which
+    takes a centred copy. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
     distances to the keepers are not those of the metric; these are.
     """
     rows = prepare("near_duplicates", x, threshold, metric)
@@ -209,12 +212,26 @@ class _Searched:
 
 def prepare(function: str, x: Any, threshold: float, metric: str) -> Rows:
     """Checked rows of a radius search; for cosine about their mean."""
+    check_search(function, threshold, metric)
+    x = matrix(function, "x", x)
+    if metric == "cosine":
+        return centred_rows(function, x=x)[0]
+    return make_rows(function, "x", x, cosine=False)
+
+
+def check_search(function: str, threshold: float, metric: str) -> None:
+    """Raise unless these describe a radius search."""
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"{function}: metric must be cosine or euclidean, got {metric!r}")
-    if not threshold >= 0:
-        raise ValueError(f"{function}: threshold must be 0 or more, got {threshold}")
-    cosine = metric == "cosine"
-    return make_rows(function, "x", matrix(function, "x", x), cosine=cosine, centred=cosine)
+    if isinstance(threshold, bool) or not isinstance(
+        threshold, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{function}: threshold must be a number, got {threshold!r}")
+    if isinstance(threshold, np.floating):
+        threshold = float(threshold)
+    if not 0 <= threshold <= MOST_THRESHOLD:
+        wanted = "0 or more" if threshold < 0 else f"a finite number of at most {MOST_THRESHOLD:g}"
+        raise ValueError(f"{function}: threshold must be {wanted}, got {threshold}")
 
 
 def all_pairs(
@@ -224,7 +241,7 @@ def all_pairs(
     if metric == "cosine":
         return within_cosine(rows, threshold, progress=progress, title=function, most_pairs=most)
     pairs, keys = within(
-        rows, None, threshold**2, progress=progress, title=function, most_pairs=most
+        rows, None, float(threshold) ** 2, progress=progress, title=function, most_pairs=most
     )
     return pairs, np.sqrt(keys)
 
@@ -258,9 +275,9 @@ def keep_by_blocks(rows: Rows, threshold: float, metric: str) -> Array:
 def _some(rows: Rows, which: Array) -> Rows:
     x = np.ascontiguousarray(rows.x[which])
     if rows.scale is None:
-        return Rows(x)
+        return Rows(x, rows.largest)
     scale = rows.scale[which]
-    return Rows(x, scale, rows.offset, np.flatnonzero(~np.isfinite(scale)))
+    return Rows(x, rows.largest, scale, rows.offset, np.flatnonzero(~np.isfinite(scale)))
 
 
 def _nearest_keeper(pairs: Array, distances: Array, kept: Array) -> tuple[Array, Array]:
