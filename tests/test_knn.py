@@ -162,7 +162,7 @@ class TestErrors:
             tamis.knn(np.zeros((3, 2), np.int64), 1)
         with pytest.raises(TypeError, match=r"knn: x must be an array.*got list"):
             tamis.knn([[1.0, 2.0]], 1)
-        with pytest.raises(TypeError, match="knn: k must be an int, got float"):
+        with pytest.raises(TypeError, match="knn: k must be an integer, got 1.0"):
             tamis.knn(np.zeros((3, 2), np.float32), 1.0)
         with pytest.raises(TypeError, match="queries must be float32 as x is, got float64"):
             tamis.knn(np.zeros((3, 2), np.float32), 1, queries=np.zeros((3, 2)))
@@ -356,6 +356,18 @@ def test_real_embeddings(use_filter, name, metric, way):
     assert np.all(same | (np.abs(mine - wanted) <= 1e-12 * np.abs(wanted).max()))
 
 
+def test_methods_that_are_none():
+    for method in (5, None):
+        with pytest.raises(TypeError, match="knn: method must be 'exact', a faiss factory string"):
+            tamis.knn(rows(30, 8), 2, method=method)
+
+
+def test_arrays_on_a_device_are_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(tamis.CudaUnavailable, match=r"knn: x must be on the host.*x\.cpu\(\)"):
+        tamis.knn(torch.empty((3, 2), device="meta"), 1)
+
+
 class TestFaiss:
     @pytest.fixture(autouse=True)
     def peer(self):
@@ -378,6 +390,10 @@ class TestFaiss:
         index.add(x)
         found = tamis.knn(x, 5, queries=x[:10] + 1, method=index)[1]
         assert (found == tamis.knn(x, 5, queries=x[:10] + 1)[1]).mean() > 0.95
+
+    def test_factory_string_that_is_none(self):
+        with pytest.raises(ValueError, match=r"knn: method must be 'exact' or .*, got 'Bogus'"):
+            tamis.knn(rows(30, 8), 2, method="Bogus")
 
     def test_index_that_does_not_fit(self):
         with pytest.raises(ValueError, match="knn: method must be an index of 8 dimensions, got 9"):

@@ -168,6 +168,15 @@ class TestNearDuplicates:
         assert len(wanted) - len(found.pairs) <= (np.abs(far - 0.05) < 1e-6).sum()
 
 
+@pytest.mark.parametrize("paths", ["abc", b"abc", 5, None])
+def test_equal_files_of_no_list(paths):
+    name = type(paths).__name__
+    with pytest.raises(TypeError, match=f"paths must be an iterable of paths, got {name}"):
+        tamis.exact_duplicates(paths)
+    with pytest.raises(TypeError, match=r"exact_duplicates: paths\[1\] must be a path, got int"):
+        tamis.exact_duplicates(["a", 3])
+
+
 class TestFindUnique:
     @pytest.mark.parametrize("count", [1, 7, 60, 140, 199])
     @pytest.mark.parametrize("crowded", [False, True])

@@ -145,6 +145,33 @@ def test_errors():
         tamis.uniqueness(x)
 
 
+@pytest.mark.parametrize("k", [2.5, "3", None, True])
+def test_k_is_an_integer(k):
+    with pytest.raises(TypeError, match=f"uniqueness: k must be an integer, got {k!r}"):
+        tamis.uniqueness(rows(10, 3), k=k)
+
+
+def test_weights_are_checked():
+    x = rows(10, 3)
+    for bad in ([1, np.nan, 0], [1, -1, 1], [0, 0, 0], [np.inf, 1, 1]):
+        with pytest.raises(ValueError, match="uniqueness: weights must be finite, 0 or more and"):
+            tamis.uniqueness(x, weights=bad)
+    for bad in ("abc", 1.0, ["1", "2", "3"]):
+        with pytest.raises(TypeError, match="uniqueness: weights must be 3 numbers, got"):
+            tamis.uniqueness(x, weights=bad)
+    assert tamis.uniqueness(x, weights=np.ones(3)).max() == 1
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_image_index_far_above_the_rows(dtype):
+    index = np.array([0, 1, 2**62], dtype)
+    with pytest.raises(ValueError, match="every image from 0 on, image 2 has no row"):
+        tamis.uniqueness(rows(3, 4), image_index=index)
+    with pytest.raises(ValueError, match="every image from 0 on, image 0 has no row"):
+        tamis.uniqueness(rows(3, 4), image_index=index[[2, 2, 2]])
+    assert len(tamis.uniqueness(rows(3, 4), image_index=np.array([1, 0, 1], dtype))) == 2
+
+
 def test_torch():
     torch = pytest.importorskip("torch")
     x = rows(40, 5)

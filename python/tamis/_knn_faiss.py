@@ -31,7 +31,12 @@ def approximate(
     index = method
     if isinstance(method, str):
         kind = faiss.METRIC_INNER_PRODUCT if products else faiss.METRIC_L2
-        index = faiss.index_factory(x.shape[1], method, kind)
+        try:
+            index = faiss.index_factory(x.shape[1], method, kind)
+        except RuntimeError as error:
+            raise ValueError(
+                f"knn: method must be 'exact' or a faiss factory string, got {method!r}"
+            ) from error
     if (index.metric_type == faiss.METRIC_INNER_PRODUCT) != products:
         raise ValueError(f"knn: method must be an index for metric {metric!r}, got another metric")
     if index.d != x.shape[1]:

@@ -13,6 +13,7 @@ from tamis._knn_plan import make_plan
 from tamis._progress import Progress, reporter
 
 Array = npt.NDArray[Any]
+MOST_NEIGHBOURS = 1024
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
 MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
@@ -42,14 +43,22 @@ class Rows:
         return Rows(np.ascontiguousarray(self.x[kept]), 1.0, self.scale[kept], self.offset), kept
 
 
+def check_k(function: str, k: int) -> None:
+    """Raise unless `k` is a number of neighbours."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"{function}: k must be an integer, got {k!r}")
+    if not 1 <= k <= MOST_NEIGHBOURS:
+        raise ValueError(f"{function}: k must be 1 to {MOST_NEIGHBOURS}, got {k}")
+
+
 def matrix(function: str, name: str, x: Any) -> Array:
     """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps."""
     x = _arrays.as_array(function, name, x)
     _arrays.check_shape(function, name, x, ("N", "D"))
     if _arrays.device(x) != "cpu":
         raise _arrays.CudaUnavailable(
-            f"{function}: {name} is on {_arrays.device(x)}, but this tamis has no CUDA part"
-            " (pip install tamis[cuda])"
+            f"{function}: {name} must be on the host, where embeddings functions run,"
+            f" got an array on {_arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
         )
     if _arrays.dtype_name(x) not in _arrays.FLOATS + _arrays.HALVES:
         raise TypeError(

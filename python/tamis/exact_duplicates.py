@@ -31,12 +31,26 @@ def exact_duplicates(
     dict of int to list of int
         Positions in `paths`: the first of equal files, and the others, ascending.
 
+    Raises
+    ------
+    TypeError
+        For anything else, also for a single path.
+
     Notes
     -----
     Only files of equal size are read, once, in pieces of 1 MB; 128-bit BLAKE2 digests, the same in
     every process. Source: `compute_exact_duplicates` of fiftyone-brain 0.25.0.
     """
+    if isinstance(paths, (str, bytes, os.PathLike)) or not isinstance(paths, Iterable):
+        raise TypeError(
+            f"exact_duplicates: paths must be an iterable of paths, got {type(paths).__name__}"
+        )
     named = list(paths)
+    for i, path in enumerate(named):
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"exact_duplicates: paths[{i}] must be a path, got {type(path).__name__}"
+            )
     with ThreadPoolExecutor(num_workers or num_threads()) as pool:
         sizes = list(pool.map(_size, named))
         by_size: dict[int, list[int]] = defaultdict(list)

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays
-from tamis._knn_search import METRICS, Rows, make_rows, matrix, nearest, nearest_cosine
+from tamis._knn_search import METRICS, Rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress
 
 Metric = Literal["euclidean", "sqeuclidean", "cosine", "inner_product"]
 Array = npt.NDArray[Any]
-MOST_NEIGHBOURS = 1024
 
 
 def knn(
@@ -70,7 +69,7 @@ def knn(
         For shapes, dtypes, `k` or `metric` that do not fit, and for NaN or infinity, naming the
         first such row.
     tamis.CudaUnavailable
-        For device arrays without the CUDA part.
+        For arrays on a device: this runs on the host, so pass ``x.cpu()`` (CuPy: ``x.get()``).
 
     Notes
     -----
@@ -81,7 +80,7 @@ def knn(
     of float32 ones. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
     thread.
     """
-    _check(k, metric)
+    _check(k, metric, method)
     like = _arrays.as_array("knn", "x", x)
     rows = matrix("knn", "x", x)
     asked = None if queries is None else matrix("knn", "queries", queries)
@@ -143,13 +142,15 @@ def _with_itself(
     return np.take_along_axis(keys, order, 1), np.take_along_axis(indices, order, 1)
 
 
-def _check(k: int, metric: str) -> None:
+def _check(k: int, metric: str, method: Any) -> None:
     if metric not in METRICS:
         raise ValueError(f"knn: metric must be one of {', '.join(METRICS)}, got {metric!r}")
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"knn: k must be an int, got {type(k).__name__}")
-    if not 1 <= k <= MOST_NEIGHBOURS:
-        raise ValueError(f"knn: k must be 1 to {MOST_NEIGHBOURS}, got {k}")
+    check_k("knn", k)
+    if not isinstance(method, str) and not hasattr(method, "metric_type"):
+        raise TypeError(
+            "knn: method must be 'exact', a faiss factory string or a faiss index,"
+            f" got {type(method).__name__}"
+        )
 
 
 def _check_fit(x: Array, queries: Array | None, k: int, exclude_self: bool) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays
-from tamis._knn_search import centred_rows, make_rows, matrix, nearest, nearest_cosine
+from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress
-from tamis.knn import MOST_NEIGHBOURS
 
 Array = npt.NDArray[Any]
 WEIGHTS = (0.6, 0.3, 0.1)
@@ -87,16 +86,22 @@ def _check(
         raise ValueError(f"uniqueness: metric must be cosine or euclidean, got {metric!r}")
     if compat not in (None, "brain"):
         raise ValueError(f"uniqueness: compat must be 'brain' or None, got {compat!r}")
-    if not 1 <= k <= MOST_NEIGHBOURS:
-        raise ValueError(f"uniqueness: k must be 1 to {MOST_NEIGHBOURS}, got {k}")
-    if compat == "brain" and (k, weights, metric) != (3, None, "cosine"):
+    check_k("uniqueness", k)
+    if compat == "brain" and (k != 3 or weights is not None or metric != "cosine"):
         raise ValueError("uniqueness: compat='brain' fixes k, weights and metric")
     if weights is None:
         even = 2 * np.arange(k, 0, -1) / (k * (k + 1))
         return WEIGHTS if k == 3 else [float(w) for w in even]
-    if len(weights) != k:
-        raise ValueError(f"uniqueness: weights must have {k} entries, got {len(weights)}")
-    return weights
+    given = np.asarray(weights)
+    if given.dtype.kind not in "iuf" or given.ndim != 1:
+        raise TypeError(f"uniqueness: weights must be {k} numbers, got {weights!r}")
+    if len(given) != k:
+        raise ValueError(f"uniqueness: weights must have {k} entries, got {len(given)}")
+    if not (np.isfinite(given) & (given >= 0)).all() or not given.any():
+        raise ValueError(
+            f"uniqueness: weights must be finite, 0 or more and not all 0, got {given.tolist()}"
+        )
+    return [float(w) for w in given]
 
 
 def _score(x: Array, weights: Array, metric: str, compat: str | None, progress: Progress) -> Array:
@@ -130,11 +135,11 @@ def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
         raise TypeError(f"{function}: image_index must be integers, got {index.dtype}")
     if len(index) and index.min() < 0:
         raise ValueError(f"{function}: image_index must not be negative, got {index.min()}")
-    counts = np.bincount(index)
-    if (counts == 0).any():
+    counts = np.bincount(index[index < len(x)].astype(np.int64))
+    if (counts == 0).any() or counts.sum() < len(x):
+        missing = int(np.append(counts, 0).argmin())
         raise ValueError(
-            f"{function}: image_index must name every image from 0 on, image"
-            f" {int(np.flatnonzero(counts == 0)[0])} has no row"
+            f"{function}: image_index must name every image from 0 on, image {missing} has no row"
         )
     order = np.argsort(index, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
