@@ -176,3 +176,26 @@ def test_torch():
     torch = pytest.importorskip("torch")
     x = rows(40, 5)
     assert (tamis.uniqueness(torch.from_numpy(x)).numpy() == tamis.uniqueness(x)).all()
+
+
+def test_methods_that_are_none():
+    for method in (5, None):
+        with pytest.raises(TypeError, match="knn: method must be 'exact', a faiss factory string"):
+            tamis.knn(rows(30, 8), 2, method=method)
+
+
+def test_arrays_on_a_device_are_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(tamis.CudaUnavailable, match=r"knn: x must be on the host.*x\.cpu\(\)"):
+        tamis.knn(torch.empty((3, 2), device="meta"), 1)
+
+
+@pytest.mark.parametrize("size", [1e15, 1e30, 1e140])
+@pytest.mark.parametrize("metric", ["euclidean", "inner_product", "cosine"])
+def test_one_huge_row(size, metric):
+    """One that the sample of a plan may miss, beyond what float32 can square."""
+    for row in range(0, 1500, 250):
+        x = rows(1500, 8, dtype="float64")
+        x[row] *= size
+        found = tamis.knn(x, 4, metric=metric)
+        reference.assert_neighbours(found, x, 4, None, metric, ties=1e-10)
