@@ -162,7 +162,7 @@ class TestErrors:
             tamis.knn(np.zeros((3, 2), np.int64), 1)
         with pytest.raises(TypeError, match=r"knn: x must be an array.*got list"):
             tamis.knn([[1.0, 2.0]], 1)
-        with pytest.raises(TypeError, match="knn: k must be an integer, got 1.0"):
+        with pytest.raises(TypeError, match=r"knn: k must be an integer, got 1\.0"):
             tamis.knn(np.zeros((3, 2), np.float32), 1.0)
         with pytest.raises(TypeError, match="queries must be float32 as x is, got float64"):
             tamis.knn(np.zeros((3, 2), np.float32), 1, queries=np.zeros((3, 2)))
