@@ -89,7 +89,10 @@ LONG_CALLS = {
 
 @pytest.mark.parametrize("name", LONG_CALLS)
 def test_ctrl_c_stops_a_long_call(name: str) -> None:
-    code = "import numpy as np, tamis\nprint('ready', flush=True)\n" + LONG_CALLS[name]
+    code = (  # a background job starts with SIGINT ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import numpy as np, tamis\nprint('ready', flush=True)\n" + LONG_CALLS[name]
+    )
     child = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
