@@ -46,6 +46,13 @@ def mean(result: dict[str, Any], p: Any, row: Row) -> Any:
     return np.mean(values) if len(values) else -1
 
 
+def of_class(result: dict[str, Any], p: Any, rows: list[Row], k: int) -> list[float]:
+    """The numbers of one class."""
+    one = slice(k, k + 1)
+    part = {"precision": result["precision"][:, :, one], "recall": result["recall"][:, one]}
+    return [float(mean(part, p, row)) for row in rows]
+
+
 def line(p: Any, row: Row, value: Any) -> str:
     title, kind = ("Average Precision", "(AP)") if row.is_precision else ("Average Recall", "(AR)")
     ious = f"{p.iouThrs[0]:0.2f}:{p.iouThrs[-1]:0.2f}" if row.iou is None else f"{row.iou:0.2f}"

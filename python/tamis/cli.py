@@ -35,13 +35,11 @@ def demo(args: argparse.Namespace) -> None:
 
 def per_class(e: Any) -> list[dict[str, Any]]:
     """One dict a category: id, name and the 12 numbers."""
-    from tamis._summary import detection_rows, mean
+    from tamis._summary import detection_rows, of_class
 
     p, rows = e.params, []
     for k, category in enumerate(p.catIds):
-        one = slice(k, k + 1)
-        part = {"precision": e.eval["precision"][:, :, one], "recall": e.eval["recall"][:, one]}
-        stats = [float(mean(part, p, row)) for row in detection_rows(p.maxDets, main=100)]
+        stats = of_class(e.eval, p, detection_rows(p.maxDets, main=100), k)
         name = str(e.cocoGt.cats[category].get("name", category))
         rows.append({"id": int(category), "name": name, **dict(zip(STATS, stats, strict=True))})
     return rows

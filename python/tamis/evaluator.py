@@ -85,11 +85,9 @@ class DetectionResult:
     def per_class(self) -> list[dict[str, float]]:
         """One dict a class: its label, number of ground truths, and the 12 numbers."""
         table = []
-        names = self._names()
+        names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
         for k, label in enumerate(self.classes.tolist()):
-            one = slice(k, k + 1)
-            part = {"precision": self.precision[:, :, one], "recall": self.recall[:, one]}
-            stats = [float(_summary.mean(part, names, row)) for row in self._rows()]
+            stats = _summary.of_class(arrays, names, self._rows(), k)
             count = int(self._table.n_regular[k, 0])
             table.append({"label": label, "targets": count, **dict(zip(STATS, stats, strict=True))})
         return table

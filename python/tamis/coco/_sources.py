@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -57,19 +58,19 @@ class Base:
         return list(self._ground_truth.getCatIds())
 
 
-class Source:
+class Source(ABC):
     """Columns, and a way to build the dicts they came from."""
 
     columns: Columns
 
-    def rebuild(self) -> Dataset:
-        raise NotImplementedError
+    @abstractmethod
+    def rebuild(self) -> Dataset: ...
 
-    def image_ids(self) -> list[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def image_ids(self) -> list[Any]: ...
 
-    def category_ids(self) -> list[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def category_ids(self) -> list[Any]: ...
 
     def detached(self) -> Source:
         """The same without ties to other objects, for copies and pickles."""
