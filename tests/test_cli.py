@@ -7,7 +7,9 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
+import tamis
 from coco_cases import random_problem
 from tamis.cli import main
 
@@ -71,6 +73,33 @@ def test_bad_input(gt: Any, dt: Any, text: str, files: Any, tmp_path: Any, capsy
     assert main(["eval", *paths]) == 2
     err = capsys.readouterr().err
     assert text in err and err.count("\n") == 1
+
+
+def test_uniqueness(tmp_path: Any, capsys: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((60, 8)).astype("f4")
+    x[41] = x[7]
+    np.save(tmp_path / "x.npy", x)
+    source, target = str(tmp_path / "x.npy"), tmp_path / "scores.npy"
+    assert main(["uniqueness", source, "-o", str(target), "--json", "--top", "2"]) == 0
+    out = json.loads(capsys.readouterr().out)
+    assert sorted(out["least"]) == [7, 41] and out["rows"] == 60
+    np.testing.assert_array_equal(np.load(target), tamis.uniqueness(x))
+    assert main(["uniqueness", source, "--brain"]) == 0
+    assert capsys.readouterr().out.count("\n") == 11
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scores.npy", "x.npy"]
+
+
+def test_uniqueness_of_bad_input(tmp_path: Any, capsys: Any) -> None:
+    np.save(tmp_path / "x.npy", np.full((9, 2), np.nan))
+    (tmp_path / "text.npy").write_text("text")
+    for name, text in (
+        ("x.npy", "uniqueness: x must be finite"),
+        ("text.npy", "text.npy is not a .npy file"),
+        ("none.npy", "No such file"),
+    ):
+        assert main(["uniqueness", str(tmp_path / name)]) == 2
+        err = capsys.readouterr().err
+        assert text in err and err.count("\n") == 1
 
 
 def test_usage_errors_exit_2() -> None:

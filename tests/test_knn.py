@@ -372,6 +372,15 @@ class TestFaiss:
         with pytest.raises(ValueError, match=r"knn: method must be 'exact' or .*, got 'Bogus'"):
             tamis.knn(rows(30, 8), 2, method="Bogus")
 
+    def test_values_that_it_cannot_hold(self):
+        x = rows(30, 8, dtype="float64")
+        x[4, 2] = np.nan
+        with pytest.raises(ValueError, match=r"knn: queries must be finite.*row 4"):
+            tamis.knn(rows(30, 8, dtype="float64"), 2, queries=x, method="Flat")
+        x[4, 2] = 1e30
+        with pytest.raises(ValueError, match=r"knn: x must have norms of at most 1e\+18 for"):
+            tamis.knn(x, 2, method="Flat")
+
     def test_index_that_does_not_fit(self):
         with pytest.raises(ValueError, match="knn: method must be an index of 8 dimensions, got 9"):
             tamis.knn(rows(30, 8), 2, method=self.faiss.IndexFlatL2(9))

@@ -140,6 +140,12 @@ class TestNearDuplicates:
             tamis.near_duplicates(x, threshold=-1)
         with pytest.raises(ValueError, match="near_duplicates: metric must be cosine or euclidean"):
             tamis.near_duplicates(x, metric="l1")
+        with pytest.raises(TypeError, match=r"leaks: max_pairs must be an integer, got 1\.5"):
+            tamis.leaks(x, np.zeros(50), max_pairs=1.5)
+        with pytest.raises(ValueError, match=": max_pairs must be 0 or more, got -1"):
+            tamis.near_duplicates(x, max_pairs=-1)
+        with pytest.raises(ValueError, match=r": image_index must have shape \(50,\)"):
+            tamis.near_duplicates(x, image_index=np.zeros(49, int))
 
     @settings(max_examples=80, deadline=None)
     @given(
@@ -203,6 +209,13 @@ class TestFindUnique:
         x[10:20] = x[10]
         wanted, _ = reference.brain_find_unique(distances(x), 35)
         assert tamis.find_unique(x, 35).tolist() == wanted
+        with pytest.raises(TypeError, match=r"find_unique: count must be an integer, got 2\.5"):
+            tamis.find_unique(x, 2.5)
+
+    def test_ends_where_floats_do(self):
+        """Between two neighbouring floats of this size lies more than Brain's 1e-6."""
+        x = np.array([[0], [1e20], [8e20], [9e20]])  # two rows or four, never three
+        assert len(tamis.find_unique(x, 3, metric="euclidean")) in (2, 4)
 
 
 class TestLeaks:

@@ -84,6 +84,8 @@ LONG_CALLS = {
     "match": "a = np.ones((30000, 4)); a[:, :2] = 0; s = np.array([0, 30000])\n"
     "while True: tamis.match_detections(a, a[:, 0], s, a[:3000], np.array([0, 3000]),"
     " max_detections=30000)",
+    "knn": "x = np.random.default_rng(0).standard_normal((60000, 256), np.float32)\n"
+    "while True: tamis.knn(x, 10)",
 }
 
 

@@ -92,28 +92,29 @@ def test_generated_rows(x):
     assert found.max(initial=1) == 1
 
 
-@pytest.mark.parametrize("n", [5, 6, 50, 400])
-def test_brain(n):
+def same_as_brain(x):
     pytest.importorskip("sklearn")
-    x = rows(n, 24)
-    wanted = reference.brain_uniqueness(x)
-    np.testing.assert_allclose(tamis.uniqueness(x, compat="brain"), wanted, atol=2e-6)
+    wanted = reference.brain_uniqueness(x, sys.modules["tamis.uniqueness"].BRAIN_SWITCH)
+    found = tamis.uniqueness(x, compat="brain")
+    np.testing.assert_allclose(found, wanted, rtol=1e-14 if x.dtype == np.float64 else 0)
 
 
-def test_brain_above_its_switch(monkeypatch):
-    pytest.importorskip("sklearn")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("n", "d"), [(5, 24), (6, 24), (1921, 512), (2000, 768), (3001, 7)])
+def test_brain(n, d, dtype):
+    same_as_brain(rows(n, d, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_brain_above_its_switch(monkeypatch, dtype):
     monkeypatch.setattr(sys.modules["tamis.uniqueness"], "BRAIN_SWITCH", 200)
-    x = rows(300, 24)
-    wanted = reference.brain_uniqueness(x, switch=200)
-    np.testing.assert_allclose(tamis.uniqueness(x, compat="brain"), wanted, atol=5e-6)
+    same_as_brain(rows(300, 24, dtype=dtype))
+    same_as_brain(rows(3000, 512, dtype=dtype))
 
 
-@pytest.mark.parametrize("name", ["pool_512.npy", "semanticlip_train.npy"])
+@pytest.mark.parametrize("name", ["pool_512.npy", "semanticlip_train.npy", "graffiti_vit768.npy"])
 def test_brain_on_real_embeddings(name):
-    pytest.importorskip("sklearn")
-    x = reference.embeddings(name)[:2000].astype(np.float32)
-    wanted = reference.brain_uniqueness(x)
-    np.testing.assert_allclose(tamis.uniqueness(x, compat="brain"), wanted, atol=2e-6)
+    same_as_brain(reference.embeddings(name)[:3000].astype(np.float32))
 
 
 def test_patches():
@@ -127,6 +128,9 @@ def test_patches():
     with pytest.raises(ValueError, match="image_index must name every image from 0 on, image 3 "):
         tamis.uniqueness(x, image_index=np.where(image == 3, 31, image))
     assert mean_by_image("f", x[:0], image[:0]).shape == (0, 6)
+    x[71] = np.nan
+    with pytest.raises(ValueError, match=r"uniqueness: x must be finite.*row 71"):
+        tamis.uniqueness(x, image_index=image)
 
 
 def test_errors():

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tamis._knn_search import make_rows
+
 Array = npt.NDArray[Any]
+LARGEST = 1e18  # norms whose squares float32, in which faiss works, can hold
 
 
 def approximate(
@@ -26,6 +29,9 @@ def approximate(
         raise ImportError(
             "knn: method other than 'exact' needs faiss (pip install faiss-cpu)"
         ) from None
+    _check("x", x)
+    if queries is not None:
+        _check("queries", queries)
     rows, asked = _prepared(x, metric), None if queries is None else _prepared(queries, metric)
     products = metric in ("cosine", "inner_product")
     index = method
@@ -58,6 +64,14 @@ def approximate(
     if recall_sample > 0:
         recall = _recall(x, queries, k, metric, indices, recall_sample, itself)
     return distances, indices, recall
+
+
+def _check(name: str, x: Array) -> None:
+    largest = make_rows("knn", name, x, cosine=False).largest
+    if largest > LARGEST:
+        raise ValueError(
+            f"knn: {name} must have norms of at most {LARGEST:g} for faiss, got {largest:g}"
+        )
 
 
 def _prepared(x: Array, metric: str) -> Array:

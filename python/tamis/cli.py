@@ -6,9 +6,13 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 import tamis
 from tamis.evaluator import STATS
@@ -65,6 +69,47 @@ def evaluate(args: argparse.Namespace) -> None:
         print(table([names, *cells]))
 
 
+def uniqueness(args: argparse.Namespace) -> None:
+    x = load(args.embeddings)
+    progress = sys.stderr.isatty()
+    score = tamis.uniqueness(
+        x, k=args.k, metric=args.metric, compat="brain" if args.brain else None, progress=progress
+    )
+    if args.output:
+        save(args.output, score)
+    order = np.argsort(score, kind="stable")
+    least, most = order[: args.top].tolist(), order[::-1][: args.top].tolist()
+    if args.json:
+        found = {"rows": len(score), "median": float(np.median(score))} if len(score) else {}
+        print(json.dumps({**found, "least": least, "most": most}))
+    else:
+        cells = [
+            (str(a), f"{score[a]:.4f}", str(b), f"{score[b]:.4f}")
+            for a, b in zip(least, most, strict=True)
+        ]
+        print(table([("least unique", "score", "most unique", "score"), *cells]))
+
+
+def load(path: str) -> Any:
+    """The array of a .npy file, left on disk."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        raise ValueError(f"{path} is not a .npy file of numbers") from None
+
+
+def save(path: str, values: Any) -> None:
+    """A .npy file, there whole or not at all."""
+    folder = os.path.dirname(os.path.abspath(path))
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
+        try:
+            np.save(file, values)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="tamis", description="A fine sieve for vision datasets.")
     top.add_argument("--version", action="version", version=f"tamis {tamis.__version__}")
@@ -80,6 +125,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--per-class", action="store_true", help="add a table by category")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=evaluate)
+
+    command = commands.add_parser("uniqueness", help="the least and the most unique embeddings")
+    command.add_argument("embeddings", metavar="X.npy", help="(N, D) array, read as it is needed")
+    command.add_argument("-o", "--output", metavar="SCORES.npy", help="write the (N,) scores")
+    command.add_argument("-k", type=int, default=3, help="neighbours, default 3")
+    command.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine")
+    command.add_argument("--brain", action="store_true", help="FiftyOne Brain's own numbers")
+    command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=uniqueness)
     return top
 
 

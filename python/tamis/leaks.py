@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tamis import _arrays
 from tamis._knn_search import TooManyPairs, centred_rows, make_rows, matrix, nearest, within
 from tamis._progress import Progress
-from tamis.near_duplicates import MOST_PAIRS, all_pairs, check_search, keep_mask, prepare
+from tamis.near_duplicates import MOST_PAIRS, all_pairs, check_search, keep_mask, searched_rows
 
 Array = npt.NDArray[Any]
 
@@ -90,13 +90,15 @@ def leaks(
         raise ValueError(f"leaks: compat must be 'brain' or None, got {compat!r}")
     if compat == "brain" and (splits is None or metric != "cosine"):
         raise ValueError("leaks: compat='brain' needs splits and metric 'cosine'")
+    check_search("leaks", threshold, metric, max_pairs)
     try:
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
-        rows = prepare("leaks", x, threshold, metric)
         split = np.asarray(splits) if isinstance(splits, (list, tuple)) else splits
         split = _arrays.host("leaks", "splits", split)
-        _arrays.check_shape("leaks", "splits", split, (len(rows.x),))
+        x = matrix("leaks", "x", x)
+        _arrays.check_shape("leaks", "splits", split, (len(x),))
+        rows = searched_rows("leaks", x, metric)
         pairs, distances = all_pairs("leaks", rows, threshold, metric, max_pairs, progress)
     except TooManyPairs:
         raise ValueError(
@@ -111,7 +113,6 @@ def leaks(
 def _against(
     x: Any, other: Any, threshold: float, metric: str, most: int, progress: Progress
 ) -> Leaks:
-    check_search("leaks", threshold, metric)
     cosine = metric == "cosine"
     ours, theirs = matrix("leaks", "x", x), matrix("leaks", "other", other)
     if theirs.shape[1] != ours.shape[1] or theirs.dtype != ours.dtype:

@@ -103,8 +103,13 @@ def near_duplicates(
     takes a centred copy. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
     distances to the keepers are not those of the metric; these are.
     """
-    rows = prepare("near_duplicates", x, threshold, metric)
-    n = len(rows.x)
+    check_search("near_duplicates", threshold, metric, max_pairs)
+    x = matrix("near_duplicates", "x", x)
+    n, image = len(x), None
+    if image_index is not None:
+        image = _arrays.host("near_duplicates", "image_index", image_index)
+        _arrays.check_shape("near_duplicates", "image_index", image, (n,))
+    rows = searched_rows("near_duplicates", x, metric)
     try:
         pairs, distances = all_pairs(
             "near_duplicates", rows, threshold, metric, max_pairs, progress
@@ -114,9 +119,7 @@ def near_duplicates(
             f"near_duplicates: more than {max_pairs} pairs (max_pairs) are within threshold"
             f" {threshold}; find_unique needs no pairs"
         ) from None
-    if image_index is not None:
-        image = _arrays.host("near_duplicates", "image_index", image_index)
-        _arrays.check_shape("near_duplicates", "image_index", image, (n,))
+    if image is not None:
         apart = image[pairs[:, 0]] != image[pairs[:, 1]]
         pairs, distances = np.ascontiguousarray(pairs[apart]), distances[apart]
     kept = keep_mask(pairs, n)
@@ -165,7 +168,9 @@ def find_unique(
     give more than 100,000,000 pairs compare rows with the kept ones only. Source: `find_unique` of
     fiftyone-brain 0.25.0.
     """
-    rows = prepare("find_unique", x, 1.0, metric)
+    check_count("find_unique", "count", count)
+    check_search("find_unique", 1.0, metric)
+    rows = searched_rows("find_unique", matrix("find_unique", "x", x), metric)
     n = len(rows.x)
     if count <= 0:
         return np.empty(0, np.int64)
@@ -179,12 +184,12 @@ def find_unique(
             return keep
         last = len(keep)
         if last < count:
-            high, threshold = threshold, (low + threshold) / 2
+            high = threshold
         else:
-            low, threshold = (
-                threshold,
-                (threshold + high) / 2 if np.isfinite(high) else 2 * threshold,
-            )
+            low = threshold
+        threshold = (low + high) / 2 if np.isfinite(high) else 2 * low
+        if threshold in (low, high):  # as fine as floats are; Brain would go on for ever
+            return keep
 
 
 class _Searched:
@@ -210,16 +215,14 @@ class _Searched:
         return np.flatnonzero(keep_mask(near, len(self.rows.x)))
 
 
-def prepare(function: str, x: Any, threshold: float, metric: str) -> Rows:
+def searched_rows(function: str, x: Array, metric: str) -> Rows:
     """Checked rows of a radius search; for cosine about their mean."""
-    check_search(function, threshold, metric)
-    x = matrix(function, "x", x)
     if metric == "cosine":
         return centred_rows(function, x=x)[0]
     return make_rows(function, "x", x, cosine=False)
 
 
-def check_search(function: str, threshold: float, metric: str) -> None:
+def check_search(function: str, threshold: float, metric: str, max_pairs: int = MOST_PAIRS) -> None:
     """Raise unless these describe a radius search."""
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"{function}: metric must be cosine or euclidean, got {metric!r}")
@@ -232,6 +235,15 @@ def check_search(function: str, threshold: float, metric: str) -> None:
     if not 0 <= threshold <= MOST_THRESHOLD:
         wanted = "0 or more" if threshold < 0 else f"a finite number of at most {MOST_THRESHOLD:g}"
         raise ValueError(f"{function}: threshold must be {wanted}, got {threshold}")
+    check_count(function, "max_pairs", max_pairs)
+    if max_pairs < 0:
+        raise ValueError(f"{function}: max_pairs must be 0 or more, got {max_pairs}")
+
+
+def check_count(function: str, name: str, count: int) -> None:
+    """Raise unless `count` is an integer."""
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
+        raise TypeError(f"{function}: {name} must be an integer, got {count!r}")
 
 
 def all_pairs(

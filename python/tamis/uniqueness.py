@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from tamis import _arrays
 from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
-from tamis._progress import Progress
+from tamis._progress import Progress, reporter
 
 Array = npt.NDArray[Any]
 WEIGHTS = (0.6, 0.3, 0.1)
 BRAIN_SWITCH = 15_000  # rows above which Brain measures by sqrt(2 * cosine distance)
+BRAIN_BLOCK = 960  # rows of its matrix at a time, a multiple of what BLAS kernels take at once
 
 
 def uniqueness(
@@ -46,7 +47,8 @@ def uniqueness(
         scored.
     compat : "brain", optional
         FiftyOne Brain 0.25's numbers instead (`k`, `weights` and `metric` must be the defaults):
-        neighbours 2 to 4, NaN for N = 4, and above 15,000 rows sqrt(2 * cosine distance).
+        neighbours 2 to 4, NaN for N = 4, above 15,000 rows sqrt(2 * cosine distance), and its
+        rounding: float32 rows give the same bits with OpenBLAS, float64 ones all but the last.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar.
 
@@ -62,9 +64,9 @@ def uniqueness(
 
     Notes
     -----
-    Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 takes a centred
-    copy besides, ``8 * N * D`` bytes. Source: `compute_uniqueness` of
-    fiftyone-brain 0.25.0.
+    Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 and `compat` take
+    a centred copy besides. `compat` up to 15,000 rows multiplies all pairs by NumPy. Source:
+    `compute_uniqueness` of fiftyone-brain 0.25.0.
     """
     weights = _check(k, weights, metric, compat)
     like = _arrays.as_array("uniqueness", "x", x)
@@ -106,29 +108,49 @@ def _check(
 
 def _score(x: Array, weights: Array, metric: str, compat: str | None, progress: Progress) -> Array:
     k, n = len(weights), len(x)
-    cosine = metric == "cosine"
-    if cosine:
+    if metric == "cosine" and compat is None:
         (rows,) = centred_rows("uniqueness", x=x)
     else:
         rows = make_rows("uniqueness", "x", x, cosine=False)
     if n <= k:
         return np.ones(n)
-    skipped = int(compat == "brain")
-    if skipped and n == 4:
-        return np.full(n, np.nan)
-    if cosine:
-        far, _ = nearest_cosine(rows, None, k + skipped, progress=progress, title="uniqueness")
+    if compat == "brain":
+        far = _brain_distances(x, progress)[:, 1:]
+    elif metric == "cosine":
+        far, _ = nearest_cosine(rows, None, k, progress=progress, title="uniqueness")
     else:
         far, _ = nearest(rows, None, k, dots=False, progress=progress, title="uniqueness")
-    if not cosine or (skipped and n > BRAIN_SWITCH):
-        np.sqrt(far if not cosine else 2 * far, out=far)
-    score = (far[:, skipped:] * weights).mean(1)
+        np.sqrt(far, out=far)
+    score = (far * weights).mean(1)
     most = score.max()
-    return np.asarray(score / most) if most > 0 else np.ones(n)
+    return np.asarray(score / most) if most > 0 or np.isnan(most) else np.ones(n)
+
+
+def _brain_distances(x: Array, progress: Progress) -> Array:
+    """(N, 4) of `_kneighbors(4)`, its rounding included: the steps of Brain and scikit-learn."""
+    n = len(x)
+    x = x - x.mean(axis=0, keepdims=True)
+    norms = np.sqrt(np.einsum("nd,nd->n", x, x))
+    x /= np.where(norms == 0, 1, norms)[:, None]
+    if n > BRAIN_SWITCH:
+        rows = make_rows("uniqueness", "x", x, cosine=False)
+        squares, _ = nearest(rows, None, 4, dots=False, progress=progress, title="uniqueness")
+        return np.asarray(np.sqrt(squares.astype(x.dtype, copy=False)))
+    report = reporter(progress, "uniqueness")
+    found = np.empty((n, 4), x.dtype)
+    for begin in range(0, n - 1, BRAIN_BLOCK):  # no block of one row: BLAS adds up its own way
+        end = begin + BRAIN_BLOCK if begin + BRAIN_BLOCK < n - 1 else n
+        far = x[begin:end] @ x.T
+        np.clip(np.add(np.negative(far, out=far), 1, out=far), 0, 2, out=far)
+        far[np.arange(end - begin), np.arange(begin, end)] = np.nan  # sorts last
+        found[begin:end] = np.sort(np.partition(far, 3, axis=1)[:, :4], axis=1)
+        report(end, n)
+    return found
 
 
 def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
-    """(images, D): the mean row of each image; every image from 0 on must have one."""
+    """(images, D): the mean of the rows of each image; every image from 0 on must have one."""
+    make_rows(function, "x", x, cosine=False)  # a bad row is named by its own number
     index = _arrays.host(function, "image_index", image_index)
     _arrays.check_shape(function, "image_index", index, (len(x),))
     if index.dtype.kind not in "iu":
