@@ -27,7 +27,7 @@ faiss.omp_set_num_threads(THREADS)
 tamis.set_num_threads(THREADS)
 
 
-def in_turn(ours, theirs, rounds=3):
+def in_turn(ours, theirs, rounds=5):
     """(our seconds, their seconds): medians."""
     times = [[], []]
     for _ in range(rounds):
@@ -38,9 +38,8 @@ def in_turn(ours, theirs, rounds=3):
     return [statistics.median(t) for t in times]
 
 
-def same_neighbours(x, k, rows=1000):
-    """Our neighbours of some rows are those of a float64 brute force."""
-    distances, indices = tamis.knn(x, k, metric="sqeuclidean")
+def brute_force(x, k, rows):
+    """(row, its k nearest, their squared distances) of some rows, in float64."""
     asked = np.random.default_rng(1).choice(len(x), rows, replace=False)
     squares = np.einsum("nd,nd->n", x, x, dtype=np.float64)
     for part in np.array_split(asked, max(1, rows // 50)):
@@ -54,9 +53,33 @@ def same_neighbours(x, k, rows=1000):
         for row, own in zip(near, part, strict=True):
             exact = ((x[row].astype(np.float64) - x[own].astype(np.float64)) ** 2).sum(1)
             order = np.lexsort((row, exact))[:k]
-            np.testing.assert_allclose(distances[own], exact[order], rtol=1e-6, atol=1e-12)
-            differ = indices[own] != row[order]
-            assert np.allclose(exact[order][differ], distances[own][differ], rtol=1e-6)
+            yield own, row[order], exact[order]
+
+
+def check_neighbours(x, distances, indices, rows):
+    """The neighbours of some rows are those of a float64 brute force."""
+    for own, near, squares in brute_force(x, distances.shape[1], rows):
+        far = np.sqrt(squares)
+        np.testing.assert_allclose(distances[own], far, rtol=1e-6, atol=1e-6)
+        differ = indices[own] != near
+        assert np.allclose(far[differ], distances[own][differ], rtol=1e-6)
+
+
+def check_uniqueness(x, score, k, rows):
+    """The scores of some rows are their weighted distances over one and the same number."""
+    centred = x - x.mean(0, dtype=np.float64).astype(np.float32)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    weights = np.arange(k, 0, -1)
+    found = [
+        (squares @ weights / score[own], own) for own, _, squares in brute_force(centred, k, rows)
+    ]
+    most = np.array(found)[:, 0]
+    np.testing.assert_allclose(most, np.median(most), rtol=1e-4)  # `centred` is of float32
+
+
+def same_neighbours(x, k, rows=1000):
+    distances, indices = tamis.knn(x, k)
+    check_neighbours(x, distances, indices, rows)
     return indices
 
 
@@ -95,7 +118,7 @@ def bench_hnsw():
             np.mean([np.isin(t, f).mean() for t, f in zip(true[:5000], found[:5000], strict=True)])
         )
 
-    ours, theirs = in_turn(lambda: tamis.knn(x, 10), approximate, rounds=1)
+    ours, theirs = in_turn(lambda: tamis.knn(x, 10), approximate)
     return line(
         "kNN k=10, 200,000 x 512 clustered, exact",
         ours,
@@ -136,13 +159,16 @@ def bench_near_duplicates():
 
 def bench_million():
     """Each search in a process of its own, for its peak memory."""
-    run = [sys.executable, __file__, "--child"]
-    done = {
-        what: json.loads(
-            subprocess.run([*run, what], check=True, capture_output=True, text=True).stdout
-        )
-        for what in ("uniqueness", "knn", "faiss")
-    }
+
+    def run(what):
+        command = [sys.executable, __file__, "--child", what]
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    done = {"knn": run("knn"), "check": run("check")}
+    turns = [[run("uniqueness"), run("faiss")] for _ in range(5)]
+    for what, found in zip(("uniqueness", "faiss"), zip(*turns, strict=True), strict=True):
+        done[what] = {name: statistics.median(f[name] for f in found) for name in found[0]}
+        print(what, [round(f["seconds"], 1) for f in found], flush=True)
     gib = 2**30
     rows = [
         line(
@@ -170,6 +196,9 @@ def child(what):
         tamis.uniqueness(x, k=4)
     elif what == "knn":
         tamis.knn(x, 10)
+    elif what == "check":
+        check_uniqueness(x, tamis.uniqueness(x, k=4), 4, rows=200)
+        check_neighbours(x, *tamis.knn(x, 10), rows=200)
     else:
         faiss.knn(x[:20_000], x, 5)
     seconds = (time.perf_counter() - begin) * (50 if what == "faiss" else 1)

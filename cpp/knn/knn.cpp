@@ -86,6 +86,7 @@ KnnSearch::Scratch* KnnSearch::borrow() {
     const int64_t row = plan_.codes ? x_.first(plan_).padded : 4 * x_.rows.d;
     s.packed = make_aligned<uint8_t>(kKnnBlock * row);
     if (!plan_.codes) s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
+    s.ready.resize(static_cast<size_t>(x_.rows.d));
     return &s;
   }
   Scratch* s = idle_.back();
@@ -96,12 +97,9 @@ KnnSearch::Scratch* KnnSearch::borrow() {
 void KnnSearch::give_back(Scratch* s) {
   const std::lock_guard lock(mutex_);
   idle_.push_back(s);
-  if (static_cast<int64_t>(pairs_.size() + s->pairs.size()) > most_pairs_) {
-    too_many_.store(true, std::memory_order_relaxed);
-    pairs_ = {};
-  }
-  if (!too_many_pairs()) pairs_.insert(pairs_.end(), s->pairs.begin(), s->pairs.end());
-  s->pairs.clear();
+  n_pairs_ += static_cast<int64_t>(s->pairs.size()) - s->counted;
+  s->counted = static_cast<int64_t>(s->pairs.size());
+  if (n_pairs_ > most_pairs_) too_many_.store(true, std::memory_order_relaxed);
   counts_.first += std::exchange(s->first, 0);
   counts_.second += std::exchange(s->second, 0);
 }
@@ -226,7 +224,10 @@ int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t pan
     s.limits.push_back(self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column);
   }
   s.keys.resize(static_cast<size_t>(kept));
-  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, s.limits.data()}, s.keys.data());
+  // most pairs that come so far in a radius search are within it: a test before would be one too many
+  const double* limits = k_ > 0 ? s.limits.data() : nullptr;
+  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, limits, s.ready.data()},
+             s.keys.data());
   return kept;
 }
 

@@ -111,6 +111,7 @@ struct KnnKeyPairs {
   int64_t n;
   KnnMetric metric;
   const double* limits = nullptr;  // (n,) or null: none
+  double* ready = nullptr;         // (d,) to work in, for scaled rows
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
 

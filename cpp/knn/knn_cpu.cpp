@@ -20,15 +20,23 @@ template <bool kDot, bool kScaled, class T>
 void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   const int64_t d = p.a.d;
   const float* offset = p.a.offset;
+  int64_t ready = -1;  // the left row in p.ready
   for (int64_t i = 0; i < p.n; ++i) {
     const int64_t l = p.left[i], r = p.right[i];
     const RowOf<T> left{a + l * d, kScaled ? p.a.scale[l] : 1.0}, right{b + r * d, kScaled ? p.b.scale[r] : 1.0};
     if (i + 2 < p.n)
       for (int64_t k = 0; k < d; k += 64 / static_cast<int64_t>(sizeof(T)))
         __builtin_prefetch(b + p.right[i + 2] * d + k);
-    keys[i] = !kDot && p.limits != nullptr && too_far<kScaled>(left, right, offset, d, p.limits[i])
-                  ? kTooFar
-                  : exact_key<kDot, kScaled>(left, right, offset, d);
+    if (!kDot && p.limits != nullptr && too_far<kScaled>(left, right, offset, d, p.limits[i])) {
+      keys[i] = kTooFar;
+      continue;
+    }
+    if (kScaled && p.ready != nullptr && l != ready && i + 1 < p.n && p.left[i + 1] == l) {
+      for (int64_t k = 0; k < d; ++k) p.ready[k] = left.at(k, offset);
+      ready = l;
+    }
+    keys[i] = l == ready ? exact_key<kDot, kScaled>(ReadyRow{p.ready}, right, offset, d)
+                         : exact_key<kDot, kScaled>(left, right, offset, d);
   }
 }
 

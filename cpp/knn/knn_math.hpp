@@ -29,9 +29,15 @@ struct RowOf {
   }
 };
 
+// A row written out as `RowOf::at` gives it, for several pairs in turn.
+struct ReadyRow {
+  const double* x;
+  TAMIS_HD double at(int64_t k, const float*) const { return x[k]; }
+};
+
 // sum((a - b) ** 2), or -sum(a * b)
-template <bool kDot, bool kScaled, class T>
-TAMIS_HD double exact_key(const RowOf<T>& a, const RowOf<T>& b, const float* offset, int64_t d) {
+template <bool kDot, bool kScaled, class A, class B>
+TAMIS_HD double exact_key(const A& a, const B& b, const float* offset, int64_t d) {
   double lanes[kKeyLanes] = {};
   const float* from = kScaled ? offset : nullptr;
   int64_t k = 0;

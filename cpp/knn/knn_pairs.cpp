@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/parallel.hpp"
-#include "knn/knn_search.hpp"
+#include "knn/knn_scratch.hpp"
 
 namespace tamis {
 
@@ -47,13 +47,16 @@ void nearest_kept(const int64_t* pairs, const double* keys, int64_t n_pairs, con
 void KnnSearch::write_pairs(int64_t* ends, double* keys) {
   const int64_t rows = self() ? x_.n() : queries_.n();
   std::vector<int64_t> start(static_cast<size_t>(rows) + 1);
-  for (const KnnPair& pair : pairs_) ++start[static_cast<size_t>(pair.left) + 1];
+  for (const auto& s : scratches_)
+    for (const KnnPair& pair : s->pairs) ++start[static_cast<size_t>(pair.left) + 1];
   std::partial_sum(start.begin(), start.end(), start.begin());
-  std::vector<KnnHit> sorted(pairs_.size());
+  std::vector<KnnHit> sorted(static_cast<size_t>(n_pairs_));
   std::vector<int64_t> next(start.begin(), start.end() - 1);
-  for (const KnnPair& pair : pairs_)
-    sorted[static_cast<size_t>(next[static_cast<size_t>(pair.left)]++)] = {pair.key, pair.right};
-  pairs_ = {};
+  for (const auto& s : scratches_) {
+    for (const KnnPair& pair : s->pairs)
+      sorted[static_cast<size_t>(next[static_cast<size_t>(pair.left)]++)] = {pair.key, pair.right};
+    s->pairs = {};
+  }
   parallel_for(rows, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const auto at = [&](int64_t r) { return sorted.begin() + start[static_cast<size_t>(r)]; };

@@ -27,8 +27,9 @@ struct KnnSearch::Scratch {
   std::vector<int32_t> dots = std::vector<int32_t>(kKnnStrip * kKnnPanel);
   std::vector<int64_t> left, right;
   std::vector<float> reach = std::vector<float>(kKnnBlock);
-  std::vector<double> keys, limits;
-  std::vector<KnnPair> pairs;
+  std::vector<double> keys, limits, ready;
+  std::vector<KnnPair> pairs;  // of all steps so far, the first `counted` of them in n_pairs_
+  int64_t counted = 0;
   int64_t first = 0, second = 0;  // pairs past the first filter, and computed
 };
 

@@ -37,10 +37,10 @@ class KnnSearch {
   int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
   void run(int64_t begin, int64_t end);
   void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
-  int64_t n_pairs() const { return static_cast<int64_t>(pairs_.size()); }
+  int64_t n_pairs() const { return n_pairs_; }
   void write_pairs(int64_t* ends, double* keys);  // (n_pairs, 2), ascending; ends the search
 
-  // A radius search drops all pairs once it has found more than this.
+  // A radius search stops once it has found more than this.
   void set_most_pairs(int64_t most) { most_pairs_ = most; }
   bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
 
@@ -105,8 +105,7 @@ class KnnSearch {
   std::vector<int64_t> filled_;  // hits in each heap
   std::vector<double> limit_;    // no key above this is wanted; only ever lowered
   std::vector<char> locked_;
-  std::vector<KnnPair> pairs_;
-  int64_t most_pairs_ = INT64_MAX;
+  int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
   std::mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> scratches_;

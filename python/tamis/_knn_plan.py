@@ -78,7 +78,8 @@ class Sample:
         which = np.sort(self.rng.choice(self.n, min(self.n, size), replace=False))
         y = np.asarray(x[which], dtype=np.float64)
         if scale is not None and offset is not None:
-            y = (y - offset) * scale[which, None]
+            y -= offset
+            y *= scale[which, None]
         self.mean = np.zeros(x.shape[1]) if dots else y.mean(0)
         y -= self.mean
         self.size = float(np.sqrt(np.einsum("nd,nd->n", y, y).mean()))
