@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "core/huge_pages.hpp"
+#include "core/pages.hpp"
 #include "core/parallel.hpp"
 
 namespace tamis {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/pages.hpp"
 #include "core/parallel.hpp"
 #include "knn/knn_scratch.hpp"
 
@@ -206,6 +207,20 @@ int64_t KnnSearch::bound_again(const Blocks& blocks, int64_t strip, int64_t pane
   return kept;
 }
 
+// From a file these rows come one random read at a time, unless all are asked for before the first is touched.
+void KnnSearch::ask_for_rows(const KnnTable& right, int64_t n, const Scratch& s) const {
+  const auto ask = [](const KnnRows& rows, int64_t row) {
+    const int64_t size = rows.f32 != nullptr ? sizeof(float) : sizeof(double);
+    const char* first =
+        rows.f32 != nullptr ? reinterpret_cast<const char*>(rows.f32) : reinterpret_cast<const char*>(rows.f64);
+    will_need(first + row * rows.d * size, static_cast<size_t>(rows.d * size));
+  };
+  for (int64_t i = 0; i < n; ++i) {
+    ask(x_.rows, s.left[static_cast<size_t>(i)]);
+    ask(right.rows, s.right[static_cast<size_t>(i)]);
+  }
+}
+
 // The exact keys of the survivors; of a diagonal block only those above the diagonal.
 int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
   const KnnTable& table = columns();
@@ -224,6 +239,7 @@ int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t pan
     s.limits.push_back(self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column);
   }
   s.keys.resize(static_cast<size_t>(kept));
+  if (paged_) ask_for_rows(table, kept, s);
   // most pairs that come so far in a radius search are within it: a test before would be one too many
   const double* limits = k_ > 0 ? s.limits.data() : nullptr;
   exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, limits, s.ready.data()},

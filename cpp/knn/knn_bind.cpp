@@ -117,6 +117,7 @@ void bind_knn(py::module_& m) {
     return py::make_tuple(s.counts().first.load(), s.counts().second.load());
   });
   c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
+  c.def("set_paged", &tamis::KnnSearch::set_paged);
   c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
   c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
   c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {

@@ -42,6 +42,8 @@ class KnnSearch {
 
   // A radius search stops once it has found more than this.
   void set_most_pairs(int64_t most) { most_pairs_ = most; }
+  // The rows lie in a file that may not fit in memory.
+  void set_paged(bool paged) { paged_ = paged; }
   bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
 
   struct Counts {
@@ -82,6 +84,7 @@ class KnnSearch {
   int64_t tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch) const;
   int64_t bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
+  void ask_for_rows(const KnnTable& right, int64_t n, const Scratch& scratch) const;
   void take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch);
   bool offer(int64_t position, double key, int64_t index);
   void pack_columns(int64_t block, Scratch& scratch) const;
@@ -107,6 +110,7 @@ class KnnSearch {
   std::vector<char> locked_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
+  bool paged_ = false;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> scratches_;
   std::vector<Scratch*> idle_;

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,6 +168,31 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
     )
 
 
+@contextlib.contextmanager
+def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
+    """A search; while it lasts, files under its rows are read here and there, not ahead."""
+    found = search(rows, queries, **how)
+    maps = [m for m in (_map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
+    if not maps or not hasattr(mmap, "MADV_RANDOM"):
+        yield found
+        return
+    found.set_paged(True)
+    for m in maps:
+        m.madvise(mmap.MADV_RANDOM)
+    try:
+        yield found
+    finally:
+        for m in maps:
+            m.madvise(mmap.MADV_NORMAL)
+
+
+def _map_of(x: Any) -> mmap.mmap | None:
+    """The file map under an array."""
+    while isinstance(x, np.ndarray):
+        x = x.base
+    return x if isinstance(x, mmap.mmap) else None
+
+
 def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
     """All steps of a search, in slices."""
     if most_pairs is not None:
@@ -188,8 +216,8 @@ def nearest(
     keys, indices = np.empty((n, k)), np.empty((n, k), np.int64)
     if n == 0 or k == 0:
         return keys, indices
-    found = search(rows, queries, k=k, radius=0.0, dots=dots)
-    run(found, progress, title)
+    with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
+        run(found, progress, title)
     found.write_neighbours(keys, indices)
     return keys, indices
 
@@ -236,8 +264,8 @@ def within(
     if len(rows.x) == 0 or (queries is not None and len(queries.x) == 0):
         return np.empty((0, 2), np.int64), np.empty(0)
     most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
-    found = search(rows, queries, k=0, radius=min(radius, most**2), dots=False)
-    run(found, progress, title, most_pairs)
+    with searched(rows, queries, k=0, radius=min(radius, most**2), dots=False) as found:
+        run(found, progress, title, most_pairs)
     pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
     found.write_pairs(pairs, keys)
     return pairs, keys

@@ -78,7 +78,8 @@ def knn(
 
     Time is that of N * M / 2 (self) int8 dot products on clustered data, and never more than that
     of float32 ones. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
-    thread.
+    thread. A memory-mapped `x` may be larger than memory: some 50 of its rows are read again for
+    each row, wherever they lie on the disk.
     """
     _check(k, metric, method)
     like = _arrays.as_array("knn", "x", x)
