@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,21 @@ def data_path(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"no {'/'.join(parts)} among the test data (set TAMIS_DATA)")
     return path
+
+
+@pytest.fixture(scope="session")
+def fo() -> Iterator[Any]:
+    """FiftyOne with a database that can be reached; datasets made meanwhile are deleted."""
+    if "FIFTYONE_DATABASE_URI" not in os.environ:
+        pytest.skip("no FIFTYONE_DATABASE_URI, a MongoDB for the tests against FiftyOne")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fiftyone = pytest.importorskip("fiftyone")
+        try:
+            before = set(fiftyone.list_datasets())
+        except Exception as error:
+            pytest.skip(f"FiftyOne does not reach its database: {error}")
+    fiftyone.config.show_progress_bars = False
+    yield fiftyone
+    for name in set(fiftyone.list_datasets()) - before:
+        fiftyone.delete_dataset(name)

@@ -9,7 +9,9 @@ void bind_box_iou(py::module_&);
 void bind_max_iou(py::module_&);
 void bind_matching(py::module_&);
 void bind_average_precision(py::module_&);
+void bind_bson_columns(py::module_&);
 void bind_coco_json(py::module_&);
+void bind_fiftyone_matching(py::module_&);
 void bind_knn(py::module_&);
 
 namespace {
@@ -36,6 +38,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_max_iou(m);
   bind_matching(m);
   bind_average_precision(m);
+  bind_bson_columns(m);
   bind_coco_json(m);
+  bind_fiftyone_matching(m);
   bind_knn(m);
 }

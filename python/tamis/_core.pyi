@@ -30,6 +30,9 @@ def max_iou_between(
     other_labels: Any,
     out: Any,
 ) -> None: ...
+def bson_columns(
+    batches: list[bytes], tables: list[tuple[list[str], list[tuple[str, str]]]]
+) -> tuple[Any, list[dict[str, Any]], list[str]] | None: ...
 
 has_simdjson: bool
 
@@ -84,6 +87,25 @@ def average_precision(
     recall: Any,
     scores: Any,
 ) -> None: ...
+def fiftyone_match(
+    rule: int,
+    max_dets: int,
+    thresholds: Any,
+    det_splits: Any,
+    det_boxes: Any,
+    det_labels: Any,
+    det_groups: Any,
+    confidence: Any,
+    gt_splits: Any,
+    gt_boxes: Any,
+    gt_labels: Any,
+    gt_groups: Any,
+    crowd: Any,
+    given: Any,
+    pair_splits: Any,
+    pair_gts: Any,
+    pair_iou: Any,
+) -> tuple[Any, Any, Any, Any, Any, Any]: ...
 
 KNN_BLOCK: int
 

@@ -1,0 +1,245 @@
+"""Samples in bulk: label lists as columns out of the database, and columns back into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cache
+from typing import Any
+
+import fiftyone.core.utils as fou
+import fiftyone.core.view as fov
+import numpy as np
+from bson import ObjectId
+from numpy.typing import NDArray
+from pymongo import UpdateOne
+
+from tamis import _core
+
+Array = NDArray[Any]
+Columns = tuple[tuple[str, str], ...]  # names and kinds of _core.bson_columns
+BATCH = 200  # documents an update carries; an interrupt is noticed in between
+TYPED_ID: Columns = (("_id", "id"),)
+
+
+@dataclass
+class LabelList:
+    """One list field of all samples, its labels one after the other.
+
+    Attributes
+    ----------
+    path : str
+        Where the database keeps the list, ``predictions.detections``.
+    counts : (samples,) int64
+        Labels of each sample, -1 where it has no list.
+    columns : dict of arrays
+        By name; "_id" is (n, 12) bytes. Values of a number or box that can be missing have
+        "has_NAME" beside them.
+    """
+
+    path: str
+    counts: Array
+    columns: dict[str, Array]
+    _hex: list[str] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.columns["_id"])
+
+    @property
+    def splits(self) -> Array:
+        """(samples + 1,) bounds of each sample's labels."""
+        return np.concatenate([[0], np.cumsum(np.maximum(self.counts, 0))])
+
+    @property
+    def sample(self) -> Array:
+        """(n,) sample of each label."""
+        return np.repeat(np.arange(len(self.counts)), np.maximum(self.counts, 0))
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids as FiftyOne shows them."""
+        if self._hex is None:
+            self._hex = hex_ids(self.columns["_id"])
+        return self._hex
+
+    def has_repeated_ids(self) -> bool:
+        """Whether a sample holds an id twice."""
+        if len(set(self.ids)) == len(self):
+            return False
+        return len(set(zip(self.sample.tolist(), self.ids, strict=True))) < len(self)
+
+
+@dataclass
+class Read:
+    """What `read` found: sample ids, (samples, 12) bytes, the lists, the texts of text columns."""
+
+    ids: Array
+    lists: list[LabelList]
+    texts: list[str]
+
+
+def hex_ids(ids: Array) -> list[str]:
+    text = ids.tobytes().hex()
+    return [text[i : i + 24] for i in range(0, len(text), 24)]
+
+
+def list_path(samples: Any, label_field: str) -> str:
+    """``predictions.detections`` for ``predictions``."""
+    label_type = samples._get_label_field_type(label_field)
+    return f"{label_field}.{label_type._LABEL_LIST_FIELD}"
+
+
+def read(samples: Any, lists: Sequence[tuple[str, Columns]]) -> Read | None:
+    """Columns of list fields, in the samples' order; None where they are not plain values."""
+    wanted = {"_id": True}
+    for path, columns in lists:
+        wanted |= {f"{path}.{name}": True for name, _ in columns}
+    pipeline = samples._pipeline(detach_frames=True, detach_groups=True)
+    return _columns(samples, [*pipeline, {"$project": wanted}], lists)
+
+
+def _columns(
+    samples: Any, pipeline: list[Any], lists: Sequence[tuple[str, Columns]]
+) -> Read | None:
+    collection = samples._dataset._sample_collection
+    batches = list(collection.aggregate_raw_batches(pipeline, allowDiskUse=True))
+    got = _core.bson_columns(batches, [(path.split("."), list(columns)) for path, columns in lists])
+    if got is None:
+        return None
+    ids, tables, texts = got
+    named = zip(lists, tables, strict=True)
+    return Read(ids, [LabelList(path, t.pop("counts"), t) for (path, _), t in named], texts)
+
+
+def positions(samples: Any, ids: Array, label_list: LabelList) -> Array:
+    """Where each label stands in the stored list, which a view may show in part."""
+    splits = label_list.splits
+    shown = np.arange(len(label_list)) - splits[:-1][label_list.sample]
+    if not isinstance(samples, fov.DatasetView):
+        return shown
+    chosen = {"$match": {"_id": {"$in": object_ids(ids)}}}
+    stored = _columns(
+        samples,
+        [chosen, {"$project": {"_id": True, f"{label_list.path}._id": True}}],
+        [(label_list.path, TYPED_ID)],
+    )
+    assert stored is not None  # its ids have just been read
+    (whole,) = stored.lists
+    if (
+        np.array_equal(stored.ids, ids)
+        and np.array_equal(whole.counts, label_list.counts)
+        and (np.array_equal(whole.columns["_id"], label_list.columns["_id"]))
+    ):
+        return shown
+    row = {sample: i for i, sample in enumerate(hex_ids(stored.ids))}
+    at, bounds = whole.ids, whole.splits
+    found = np.empty(len(label_list), np.int64)
+    for sample, begin, end in zip(hex_ids(ids), splits, splits[1:], strict=False):
+        i = row[sample]
+        place = {label: k for k, label in enumerate(at[bounds[i] : bounds[i + 1]])}
+        found[begin:end] = [place[label] for label in label_list.ids[begin:end]]
+    return found
+
+
+def object_ids(ids: Array) -> list[Any]:
+    data = ids.tobytes()
+    return [ObjectId(data[i : i + 12]) for i in range(0, len(data), 12)]
+
+
+@dataclass
+class Update:
+    """New attributes for the labels of a list.
+
+    Attributes
+    ----------
+    label_list : LabelList
+    positions : (n,) int64
+        Where each label is stored.
+    values : dict of lists of length n
+        By attribute.
+    written : (n,) bool, optional
+        The labels that get the attributes; None for all.
+    nulls : bool
+        Whether a None is stored; by default its attribute stays unset.
+    """
+
+    label_list: LabelList
+    positions: Array
+    values: dict[str, list[Any]]
+    written: Array | None = None
+    nulls: bool = False
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Sample by sample the keys and values of its ``$set``."""
+        label_list, written = self.label_list, self.written
+        if written is None:
+            splits, places, values = label_list.splits, self.positions, list(self.values.values())
+        else:
+            kept = np.concatenate([[0], np.cumsum(written)])
+            splits, places = kept[label_list.splits], self.positions[written]
+            rows = np.flatnonzero(written).tolist()
+            values = [[column[i] for i in rows] for column in self.values.values()]
+        table = np.empty((len(places), len(values)), object)
+        for i, column in enumerate(values):
+            table[:, i] = column
+        flat, width = table.ravel().tolist(), len(values)
+        names, stored = tuple(self.values), places.tolist()
+        for begin, end in zip(splits[:-1].tolist(), splits[1:].tolist(), strict=True):
+            keys: list[str] = []
+            for place in stored[begin:end]:
+                keys += _keys(label_list.path, place, names)
+            pairs = zip(keys, flat[begin * width : end * width], strict=True)
+            yield dict(pairs) if self.nulls else {k: v for k, v in pairs if v is not None}
+
+
+@cache
+def _keys(path: str, place: int, names: tuple[str, ...]) -> list[str]:
+    return [f"{path}.{place}.{name}" for name in names]
+
+
+def write(
+    samples: Any,
+    ids: Array,
+    updates: Sequence[Update],
+    fields: dict[str, list[Any]] | None = None,
+    step: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Set attributes of labels and fields of samples, one ``$set`` a sample.
+
+    `step` hears how many samples have been written since it was last called.
+    """
+    dataset = samples._dataset
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    names = list(fields or {})
+    rows = zip(*(fields or {}).values(), strict=True) if fields else ([] for _ in ids)
+    parts = [update.documents() for update in updates]
+    batch = []
+    for _id, row, *lists in zip(object_ids(ids), rows, *parts, strict=True):
+        values = dict(zip(names, row, strict=True))
+        for part in lists:
+            values |= part
+        if not values:
+            continue
+        values["last_modified_at"] = now
+        batch.append(UpdateOne({"_id": _id}, {"$set": values}))
+        if len(batch) == BATCH:
+            dataset._sample_collection.bulk_write(batch, ordered=False)
+            step(len(batch))
+            batch = []
+    if batch:
+        dataset._sample_collection.bulk_write(batch, ordered=False)
+        step(len(batch))
+    dataset._reload_docs()
+
+
+def declare(samples: Any, fields: dict[str, type]) -> None:
+    """Add fields, by path, to the schema in one step; each `add_sample_field` reloads it."""
+    dataset = samples._dataset
+    create = dataset._sample_doc_cls._create_field
+    dataset._merge_sample_field_schema({path: create(path, kind) for path, kind in fields.items()})
+
+
+def bar(total: int, progress: Any) -> Any:
+    """FiftyOne's progress bar, for ``with``."""
+    return fou.ProgressBar(total=total, progress=progress)

@@ -1,0 +1,40 @@
+"""Runs that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson import json_util
+
+
+@contextmanager
+def saved(
+    samples: Any, run: Any, key: str, results: Any, omit_fields: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """Register a run, do the body's writing, save the results; take all of it back on an error."""
+    run.register_run(samples, key)
+    try:
+        yield
+        save_results(samples, run, key, results)
+        if hasattr(run, "add_fields_to_sidebar_group"):
+            run.add_fields_to_sidebar_group(samples, key, omit_fields=omit_fields)
+    except BaseException:
+        run.delete_run(samples, key)
+        raise
+
+
+def save_results(samples: Any, run: Any, key: str, results: Any) -> None:
+    """`BaseRun.save_run_results` of a fresh run; its json_util walks every value in Python."""
+    document = results.serialize()
+    try:
+        text = json.dumps(document, default=json_util.default, allow_nan=False)
+    except ValueError:  # NaN and infinity, which json_util spells its own way
+        text = json_util.dumps(document)
+    doc = run._get_run_doc(samples, key)
+    doc.results.put(text.encode(), content_type="application/json")
+    doc.results_meta = dict(results.get_meta() or {})
+    getattr(samples._root_dataset, run._results_cache_field())[key] = results
+    doc.save()
