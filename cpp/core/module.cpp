@@ -12,6 +12,7 @@ void bind_average_precision(py::module_&);
 void bind_bson_columns(py::module_&);
 void bind_coco_json(py::module_&);
 void bind_fiftyone_matching(py::module_&);
+void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
 
 namespace {
@@ -41,5 +42,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_bson_columns(m);
   bind_coco_json(m);
   bind_fiftyone_matching(m);
+  bind_duplicates(m);
   bind_knn(m);
 }

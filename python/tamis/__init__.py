@@ -3,6 +3,7 @@
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
+from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
 from tamis.evaluator import DetectionEvaluator, DetectionResult
 from tamis.exact_duplicates import exact_duplicates
 from tamis.knn import knn
@@ -18,11 +19,13 @@ __all__ = [
     "CudaUnavailable",
     "DetectionEvaluator",
     "DetectionResult",
+    "DuplicateBoxes",
     "Matches",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
     "exact_duplicates",
+    "find_duplicate_boxes",
     "find_unique",
     "knn",
     "leaks",

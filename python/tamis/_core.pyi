@@ -147,3 +147,14 @@ class KnnSearch:
     def run(self, begin: int, end: int) -> None: ...
     def write_neighbours(self, keys: Any, indices: Any) -> None: ...
     def write_pairs(self, ends: Any, keys: Any) -> None: ...
+
+def find_duplicate_boxes(
+    format: int,
+    method: int,
+    threshold: float,
+    boxes: Any,
+    splits: Any,
+    labels: Any,
+    scores: Any,
+    crowd: Any,
+) -> tuple[Any, Any, Any]: ...

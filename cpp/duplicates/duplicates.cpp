@@ -1,0 +1,173 @@
+#include "duplicates/duplicates.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/parallel.hpp"
+#include "duplicates/duplicates_tree.hpp"
+
+namespace tamis {
+namespace {
+
+using duplicates::Item;
+using duplicates::kNone;
+using duplicates::Tree;
+using host::DuplicateBox;
+
+constexpr int64_t kRowsAtOnce = 1 << 14;  // of images that one thread handles
+constexpr int64_t kCrowded = 1 << 13;     // boxes of an image that all threads work on
+constexpr int64_t kSearchesAtOnce = 256;
+
+// The boxes of one image and label. Rows are counted from the first of the image.
+struct Group {
+  Tree tree;
+  bool crowded = false;
+  std::vector<uint8_t> duplicate;  // by place in the tree
+  std::vector<int64_t> of;         // by place in the tree: the row a duplicate repeats
+
+  template <class F>
+  void each(const F& f) {
+    const auto places = [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) f(p, tree.items[size_t(p)]);
+    };
+    if (crowded) parallel_for(tree.size(), kSearchesAtOnce, places);
+    else places(0, tree.size());
+  }
+};
+
+// The first box over the threshold that is no duplicate itself, else the first over the threshold.
+void name_originals(Group& g) {
+  for (const bool any : {false, true}) {
+    for (size_t p = 0; p < g.of.size(); ++p)
+      g.tree.items[p].key = any || !g.duplicate[p] ? g.tree.items[p].row : kNone;
+    g.tree.set_keys();
+    g.each([&](int64_t p, const Item& item) {
+      if (g.duplicate[size_t(p)] && g.of[size_t(p)] == kNone) g.of[size_t(p)] = g.tree.first(item, kNone);
+    });
+  }
+}
+
+void find_simple(Group& g) {
+  for (Item& item : g.tree.items) item.key = item.row;
+  g.tree.set_keys();
+  g.each([&](int64_t p, const Item& item) { g.duplicate[size_t(p)] = g.tree.first(item, item.row) < item.row; });
+}
+
+void find_greedy(Group& g) {
+  g.each([&](int64_t p, Item& item) { item.pairs = g.tree.count(p); });
+  for (const int64_t p : duplicates::take_greedily(g.tree)) g.duplicate[size_t(p)] = 1;
+}
+
+// Each box not reached yet floods its group; what is reached loses its key, so that nothing is reached twice.
+void find_groups(Group& g, const double* scores) {
+  std::vector<Item>& items = g.tree.items;
+  for (Item& item : items) item.key = item.row;
+  g.tree.set_keys();
+  std::vector<int64_t> reached;
+  for (int64_t start = 0; start < g.tree.size(); ++start) {
+    if (items[size_t(start)].key == kNone) continue;
+    items[size_t(start)].key = kNone;
+    reached.assign(1, start);
+    for (size_t next = 0; next < reached.size(); ++next) {
+      check_interrupt();
+      g.tree.drain(items[size_t(reached[next])], reached);
+    }
+    const auto before = [&](int64_t p, int64_t q) {
+      const int64_t a = items[size_t(p)].row, b = items[size_t(q)].row;
+      return scores != nullptr && scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+    };
+    const int64_t stays = *std::min_element(reached.begin(), reached.end(), before);
+    for (const int64_t p : reached) {
+      g.duplicate[size_t(p)] = p != stays;
+      g.of[size_t(p)] = items[size_t(stays)].row;
+    }
+  }
+}
+
+void find_in_group(Group& g, DuplicateMethod method, const double* scores) {
+  g.tree.build();
+  g.duplicate.assign(g.tree.items.size(), 0);
+  g.of.assign(g.tree.items.size(), kNone);
+  switch (method) {
+    case DuplicateMethod::simple: find_simple(g); break;
+    case DuplicateMethod::greedy: find_greedy(g); break;
+    case DuplicateMethod::groups: return find_groups(g, scores);
+  }
+  if (std::find(g.duplicate.begin(), g.duplicate.end(), 1) != g.duplicate.end()) name_originals(g);
+}
+
+template <class T>
+class Search {
+ public:
+  explicit Search(const DuplicateProblem<T>& problem) : p_(problem) { group_.tree.threshold = problem.threshold; }
+
+  void image(int64_t image, bool crowded, std::vector<Duplicate>& out) {
+    const int64_t first = p_.splits[image], n = p_.splits[image + 1] - first;
+    group_.crowded = crowded;
+    rows_.resize(size_t(n));
+    std::iota(rows_.begin(), rows_.end(), 0);
+    const int64_t* labels = p_.labels == nullptr ? nullptr : p_.labels + first;
+    if (labels != nullptr)
+      std::sort(rows_.begin(), rows_.end(), [&](int64_t a, int64_t b) {
+        return labels[a] != labels[b] ? labels[a] < labels[b] : a < b;
+      });
+    for (int64_t begin = 0, end; begin < n; begin = end) {
+      end = labels == nullptr ? n : begin + 1;
+      while (end < n && labels[rows_[size_t(end)]] == labels[rows_[size_t(begin)]]) ++end;
+      if (end - begin > 1) one_label(first, begin, end, out);
+    }
+  }
+
+ private:
+  DuplicateBox box(int64_t row) const {
+    return host::load_duplicate_box(p_.boxes + 4 * row, p_.format, p_.crowd != nullptr && p_.crowd[row] != 0);
+  }
+
+  void one_label(int64_t first, int64_t begin, int64_t end, std::vector<Duplicate>& out) {
+    std::vector<Item>& items = group_.tree.items;
+    items.clear();
+    for (int64_t i = begin; i < end; ++i) items.push_back({box(first + rows_[size_t(i)]), rows_[size_t(i)], 0, 0});
+    find_in_group(group_, p_.method, p_.scores == nullptr ? nullptr : p_.scores + first);
+    for (size_t p = 0; p < items.size(); ++p) {
+      if (!group_.duplicate[p]) continue;
+      const int64_t row = first + items[p].row, of = first + group_.of[p];
+      out.push_back({row, of, host::duplicate_iou(box(std::min(row, of)), box(std::max(row, of)))});
+    }
+  }
+
+  const DuplicateProblem<T>& p_;
+  Group group_;
+  std::vector<int64_t> rows_;  // of the image, label by label
+};
+
+}  // namespace
+
+template <class T>
+std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<T>& p) {
+  const int64_t* splits = p.splits;
+  const int64_t n = splits[p.images];
+  const auto crowded = [&](int64_t image) { return splits[image + 1] - splits[image] > kCrowded; };
+  std::vector<std::vector<Duplicate>> runs(size_t((n + kRowsAtOnce - 1) / kRowsAtOnce));  // by an image's first row
+  parallel_for(n, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+    Search<T> search(p);
+    for (int64_t i = std::lower_bound(splits, splits + p.images, begin) - splits; i < p.images && splits[i] < end; ++i)
+      if (!crowded(i)) search.image(i, false, runs[size_t(begin / kRowsAtOnce)]);
+  });
+  parallel_for(1, 1, [&](int64_t, int64_t) {  // for its interrupts
+    Search<T> search(p);
+    for (int64_t i = 0; i < p.images; ++i)
+      if (crowded(i)) search.image(i, true, runs[size_t(splits[i] / kRowsAtOnce)]);
+  });
+  std::vector<Duplicate> all;
+  for (std::vector<Duplicate>& run : runs) {
+    std::sort(run.begin(), run.end(), [](const Duplicate& a, const Duplicate& b) { return a.row < b.row; });
+    all.insert(all.end(), run.begin(), run.end());
+    run = {};
+  }
+  return all;
+}
+
+template std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<float>&);
+template std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<double>&);
+
+}  // namespace tamis

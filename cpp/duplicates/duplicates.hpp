@@ -1,0 +1,50 @@
+// Boxes that repeat another box of their image: those whose IoU with it is over a threshold.
+//
+//   for image in images:
+//     over = min(box_iou(boxes, boxes), 1) > threshold; over[labels differ] = over[diagonal] = False
+//     simple: duplicates = the later box of every pair
+//     greedy: while over.any(): the box with most pairs (the first among equals) is a duplicate; its pairs go
+//     groups: of each connected component all boxes but one, that of highest score (the first among equals)
+//
+// Each duplicate names the box it repeats: the first one over the threshold that is no duplicate itself, where there is
+// none (a chain) the first one over the threshold; with groups the box that stays. With crowds the union of a pair is
+// the area of its later box where the earlier one is a crowd, as in fiftyone.utils.iou.
+//
+// Layout: boxes (rows, 4) C-contiguous, float or double; splits (images + 1,) offsets; all arithmetic is in double.
+// Coordinates are finite. Inverted and empty boxes have IoU 0 with everything. Exact: the bits of the same NumPy
+// formula, whatever the threads; a negative threshold joins every two boxes of an image and label.
+// Cost: a bounding tree over (x1, y1, x2, y2) for each image and label, searched once a box. Searches leave out what is
+// surely below the threshold; greedy counts at once what is surely above it. Pairs are never stored: memory is 90 bytes
+// a box of the images at work.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "box_iou/box_iou_math.hpp"
+
+namespace tamis {
+
+enum class DuplicateMethod { simple, greedy, groups };  // in the order Python counts them
+
+template <class T>
+struct DuplicateProblem {
+  BoxFormat format;
+  DuplicateMethod method;
+  double threshold;
+  const T* boxes;
+  int64_t images;
+  const int64_t* splits;
+  const int64_t* labels;  // null: labels do not matter
+  const double* scores;   // null: the first box of a group stays
+  const uint8_t* crowd;   // null: none
+};
+
+struct Duplicate {
+  int64_t row, of;  // `row` repeats `of`
+  double iou;
+};
+
+template <class T>
+std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<T>& problem);  // ascending rows
+
+}  // namespace tamis

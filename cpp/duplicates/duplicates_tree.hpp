@@ -1,0 +1,67 @@
+// A bounding tree over the boxes of one image and label. Which boxes stand together changes the time, never a result.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "duplicates/duplicates_math.hpp"
+
+namespace tamis::duplicates {
+
+using host::DuplicateBounds;
+using host::DuplicateBox;
+using host::Over;
+
+constexpr int64_t kNone = INT64_MAX;
+
+struct Item {
+  DuplicateBox box;
+  int64_t row;   // within the image, ascending order decides which box is the first
+  int64_t key;   // what a search looks for the least of, kNone: it is passed over
+  int64_t pairs; // greedy: boxes over the threshold
+};
+
+struct Node {
+  DuplicateBounds bounds;
+  int64_t begin, end;  // its items
+  int64_t right;       // the right child; the left one follows its parent. 0: a leaf
+  int64_t key;         // least key
+  int64_t most_pairs, most_at, owed;  // greedy; see duplicates_greedy.cpp
+};
+
+inline double iou(const Item& a, const Item& b) {
+  return a.row < b.row ? host::duplicate_iou(a.box, b.box) : host::duplicate_iou(b.box, a.box);
+}
+
+class Tree {
+ public:
+  double threshold = 0;
+  std::vector<Item> items;  // fill, then build()
+  std::vector<Node> nodes;  // preorder, 0 is the root
+
+  int64_t size() const { return static_cast<int64_t>(items.size()); }
+  void build();
+  void set_keys();  // of the nodes, from those of the items
+
+  // The least key below `bound` of a box that is over the threshold with `of`; else `bound`.
+  int64_t first(const Item& of, int64_t bound) const;
+  // How many boxes are over the threshold with items[at].
+  int64_t count(int64_t at) const;
+  // The places of the boxes that have a key and are over the threshold with `of`; they lose their keys.
+  void drain(const Item& of, std::vector<int64_t>& out);
+
+  Over over(const Node& node, const Item& of) const {  // not worth asking about a lone leaf
+    return nodes.size() == 1 ? Over::some : host::over_threshold(of.box, node.bounds, threshold);
+  }
+  bool over(const Item& a, const Item& b) const { return a.row != b.row && iou(a, b) > threshold; }
+
+ private:
+  void split(int64_t begin, int64_t end);
+  void first_in(int64_t index, const Item& of, int64_t& best) const;
+  int64_t count_in(int64_t index, int64_t at) const;
+  void drain_in(int64_t index, const Item& of, std::vector<int64_t>& out);
+};
+
+// Places of the boxes in the order greedy takes them; items have their `pairs`.
+std::vector<int64_t> take_greedily(Tree& tree);
+
+}  // namespace tamis::duplicates

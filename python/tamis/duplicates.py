@@ -1,0 +1,147 @@
+"""Boxes that repeat another box of their image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tamis import _arrays, _core
+from tamis.box_iou import FORMATS, Format, check_finite, check_format
+
+Method = Literal["simple", "greedy", "groups"]
+METHODS = ("simple", "greedy", "groups")  # in the order of tamis::DuplicateMethod
+
+
+@dataclass(frozen=True)
+class DuplicateBoxes:
+    """What `find_duplicate_boxes` found, k duplicates.
+
+    Attributes
+    ----------
+    duplicates : (k,) int64
+        Rows of the boxes that repeat another one, ascending.
+    of : (k,) int64
+        For each the row of the box it repeats: the first box over the threshold that is no
+        duplicate itself; where there is none (a chain), the first one over the threshold. With
+        ``method="groups"`` the box of the group that stays, whatever their IoU.
+    iou : (k,) float64
+        Their IoU.
+    """
+
+    duplicates: Any
+    of: Any
+    iou: Any
+
+
+def find_duplicate_boxes(
+    boxes: Any,
+    splits: Any,
+    *,
+    labels: Any = None,
+    scores: Any = None,
+    iscrowd: Any = None,
+    threshold: float = 0.99,
+    method: Method = "simple",
+    fmt: Format = "xyxy",
+) -> DuplicateBoxes:
+    """Boxes whose IoU with another box of their image is over a threshold.
+
+    Parameters
+    ----------
+    boxes : array, shape (n, 4)
+        The boxes of all images, one image after the other; float16, bfloat16, float32 or float64.
+        Copied only if not C-contiguous or of half precision.
+    splits : array of integers, shape (images + 1,)
+        Image `i` has the rows ``splits[i]`` to ``splits[i + 1]``; begins with 0, ends with n.
+    labels : array of integers, shape (n,), optional
+        With labels only boxes of the same label repeat each other.
+    scores : array of numbers, shape (n,), optional
+        Only with ``method="groups"``: which box of a group stays.
+    iscrowd : array of booleans or integers, shape (n,), optional
+        Where the earlier box of a pair is a crowd, their union is the area of the later one.
+    threshold : float, default 0.99
+        Boxes repeat each other if their IoU is larger; IoU is at most 1. Boxes apart have IoU 0, so
+        a negative threshold joins all boxes of an image (and label).
+    method : {"simple", "greedy", "groups"}, default "simple"
+        "simple": the later box of every pair over the threshold. "greedy": as few boxes as it can,
+        so that no pair is left: again and again the box with most pairs left, the first of equals.
+        "groups": all boxes but one of each connected group: the one of highest score stays, the
+        first of equals; without scores the first.
+    fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
+        What the four numbers are, as in :func:`tamis.box_iou`.
+
+    Returns
+    -------
+    DuplicateBoxes
+        Rows, the boxes they repeat and their IoU, in the library and on the device of `boxes`.
+
+    Raises
+    ------
+    TypeError
+        For something that is no array, boxes that are no floats, splits or labels no integers.
+    ValueError
+        For wrong shapes, splits, an unknown `method` or `fmt`, a NaN threshold or score, a NaN or
+        infinite coordinate, or scores with another method than "groups".
+
+    Notes
+    -----
+    IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: the same bits with
+    ``fmt="xywh"``, and the same duplicates. Degenerate and inverted boxes have IoU 0 with every
+    box. CUDA arrays are computed on the host, so the host waits for them. The result does not
+    depend on the number of threads.
+
+    Time is about n log n for thresholds that few pairs reach, and also where very many do, as
+    pairs are not listed one by one; at worst, for pairs that all lie close to the threshold, the
+    number of pairs. Memory is 150 bytes a box of the images at work, one for each thread, and the
+    result; labels and scores that are not int64 and float64 are copied.
+
+    References
+    ----------
+    fiftyone.utils.iou.find_duplicates; its boxes are ``fmt="xywh"``, its classwise is `labels`, and
+    its `iou_thresh` is 0.999 by default.
+    """
+    name = "find_duplicate_boxes"
+    check_format(name, fmt)
+    _check_options(threshold, method, scores)
+    given = _arrays.as_array(name, "boxes", boxes)
+    _arrays.check_shape(name, "boxes", given, ("N", 4))
+    (hosted,) = _arrays.floats(name, boxes=_arrays.host(name, "boxes", given))
+    starts = _arrays.splits(name, "splits", splits, len(hosted))
+    columns = [
+        _column("labels", labels, len(hosted), "iu", np.int64),
+        _column("scores", scores, len(hosted), "fiu", np.float64),
+        _column("iscrowd", iscrowd, len(hosted), "biu", np.bool_),
+    ]
+    check_finite(name, boxes=hosted)
+    options = FORMATS.index(fmt), METHODS.index(method), float(threshold)
+    found = _core.find_duplicate_boxes(*options, hosted, starts, *columns)
+    return DuplicateBoxes(*(_arrays.from_host(given, x) for x in found))
+
+
+def _check_options(threshold: float, method: str, scores: Any) -> None:
+    name = "find_duplicate_boxes"
+    if method not in METHODS:
+        raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
+        raise TypeError(f"{name}: threshold must be a number, got {threshold!r}")
+    if np.isnan(threshold):
+        raise ValueError(f"{name}: threshold must be a number, got {threshold!r}")
+    if scores is not None and method != "groups":
+        raise ValueError(f"{name}: scores must be None unless method is 'groups', got an array")
+
+
+def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
+    """`x`, (n,) of `dtype`; empty for None."""
+    function = "find_duplicate_boxes"
+    if x is None:
+        return np.empty(0, dtype)
+    x = _arrays.host(function, name, x)
+    _arrays.check_shape(function, name, x, (n,))
+    if x.dtype.kind not in kinds or x.dtype == np.uint64:
+        wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
+        raise TypeError(f"{function}: {name} must hold {wanted}, got {x.dtype}")
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(x)))}")
+    return np.require(x, dtype, ["C", "A"])
