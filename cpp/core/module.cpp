@@ -14,6 +14,7 @@ void bind_coco_json(py::module_&);
 void bind_fiftyone_matching(py::module_&);
 void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
+void bind_label_mistakes(py::module_&);
 
 namespace {
 bool signal_pending() {
@@ -44,4 +45,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_fiftyone_matching(m);
   bind_duplicates(m);
   bind_knn(m);
+  bind_label_mistakes(m);
 }

@@ -7,6 +7,13 @@ from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
 from tamis.evaluator import DetectionEvaluator, DetectionResult
 from tamis.exact_duplicates import exact_duplicates
 from tamis.knn import knn
+from tamis.label_mistakes import (
+    LabelMistakes,
+    classification_mistakes,
+    hardness,
+    label_mistakes,
+    mistakes_of_matches,
+)
 from tamis.leaks import leaks
 from tamis.matching import Matches, match_detections
 from tamis.max_iou import max_iou
@@ -20,17 +27,22 @@ __all__ = [
     "DetectionEvaluator",
     "DetectionResult",
     "DuplicateBoxes",
+    "LabelMistakes",
     "Matches",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
+    "classification_mistakes",
     "exact_duplicates",
     "find_duplicate_boxes",
     "find_unique",
+    "hardness",
     "knn",
+    "label_mistakes",
     "leaks",
     "match_detections",
     "max_iou",
+    "mistakes_of_matches",
     "near_duplicates",
     "num_threads",
     "representativeness",
