@@ -1,85 +1,72 @@
-"""FiftyOne's two matchers as loops over dictionaries."""
+"""FiftyOne's two matching rules on plain Python objects, for one image, slow and line by line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-Label = dict[str, Any]  # label, box, and confidence or crowd
+from collections import defaultdict
 
 
-def box_iou(det: Label, gt: Label) -> float | None:
-    """None where the boxes do not even touch."""
-    x, y, w, h = det["box"]
-    gx, gy, gw, gh = gt["box"]
-    width = min(x + w, gx + gw) - max(x, gx)
-    height = min(y + h, gy + gh) - max(y, gy)
-    if x > gx + gw or gx > x + w or y > gy + gh or gy > y + h:
-        return None
-    if width <= 0 or height <= 0:
+def box_iou(gt, pred, crowd):
+    gx, gy, gw, gh = gt
+    px, py, pw, ph = pred
+    w = min(px + pw, gx + gw) - max(px, gx)
+    h = min(py + ph, gy + gh) - max(py, gy)
+    if w <= 0 or h <= 0:
         return 0.0
-    inter = height * width
-    union = h * w if gt["crowd"] else h * w + gh * gw - inter
+    inter = h * w
+    union = pw * ph if crowd else pw * ph + gw * gh - inter
     return min(inter / union, 1.0) if union else 0.0
 
 
-def choose_coco(
-    pairs: list[Any], gts: list[Label], taken: dict[int, int], label: Any, t: float
-) -> Any:
-    best, most = None, t
-    for g, iou in pairs:
-        crowd = gts[g]["crowd"]
-        if (g in taken and not crowd) or (crowd and gts[g]["label"] != label):
-            continue
-        if crowd and best is not None and not gts[best]["crowd"]:
-            break
-        if iou >= most:
-            best, most = g, iou
-    return None if best is None else (best, most)
+def meet(a, b):
+    return all(
+        a[i] <= b[i] + b[i + 2] and b[i] <= a[i] + a[i + 2]  # touching counts
+        for i in (0, 1)
+    )
 
 
-def choose_open_images(
-    pairs: list[Any], gts: list[Label], taken: dict[int, int], label: Any, t: float
-) -> Any:
-    best, most, lost = None, t, t
-    for g, exact in pairs:
-        iou, crowd = int(exact * 1e10 + 0.5) / 1e10, gts[g]["crowd"]
-        if g in taken and not crowd:
-            if iou > lost:
-                lost = iou
-                if iou > most:
-                    best, most = None, t
-            continue
-        if crowd and gts[g]["label"] != label:
-            continue
-        if (crowd and best is not None and not gts[best]["crowd"]) or most == 1:
-            break
-        if iou >= most:
-            best, most = g, iou
-    if lost > most and best is not None and not gts[best]["crowd"]:
-        best = None
-    return None if best is None else (best, most)
+def categories(gts, preds, classwise):
+    found = defaultdict(lambda: ([], []))
+    for side, objects in enumerate((gts, preds)):
+        for i, (_, label, _) in enumerate(objects):
+            found[label if classwise else "all"][side].append(i)
+    return found.values()
 
 
-def match(
-    dets: list[Label], gts: list[Label], t: float, *, choose: Callable[..., Any], classwise: bool,
-    max_dets: int,
-) -> tuple[list[int], dict[int, Any], dict[int, Any]]:  # fmt: skip
-    """The order of one image (~g for a ground truth), and both sides' partner and IoU."""
-    groups: dict[Any, tuple[list[int], list[int]]] = {}
-    for side, labels in enumerate((gts, dets)):
-        for i, label in enumerate(labels):
-            groups.setdefault(label["label"] if classwise else 0, ([], []))[side].append(i)
-    order, found, taken = [], {}, {}
-    for theirs, mine in groups.values():
-        best_first = sorted(mine, key=lambda d: dets[d]["confidence"] or -1, reverse=True)
-        crowds_last = sorted(theirs, key=lambda g: gts[g]["crowd"])
-        for d in best_first[:max_dets]:
-            pairs = [(g, box_iou(dets[d], gts[g])) for g in crowds_last]
-            pairs = [(g, iou) for g, iou in pairs if iou is not None]
-            chosen = choose(pairs, gts, taken, dets[d]["label"], t)
-            if chosen is not None:
-                found[d] = chosen
-                taken.setdefault(chosen[0], (d, chosen[1]))
-        order += best_first[:max_dets] + [~g for g in theirs]
-    return order, found, taken
+def match(gts, preds, threshold, rule="coco", classwise=True, most=None, visits=None):
+    """`gts` of (box, label, crowd), `preds` of (box, label, score); (gt, iou, det, order)."""
+    gt_of, iou_of, det_of, order = [-1] * len(preds), [None] * len(preds), [-1] * len(gts), []
+    for gt_rows, pred_rows in categories(gts, preds, classwise):
+        gt_rows = sorted(gt_rows, key=lambda g: visits[g] if visits is not None else gts[g][2])
+        pred_rows = sorted(pred_rows, key=lambda p: preds[p][2], reverse=True)[:most]
+        for p in pred_rows:
+            order.append(p)
+            best, best_iou, best_taken = None, threshold, threshold
+            for g in gt_rows:
+                box, label, crowd = gts[g]
+                if not meet(box, preds[p][0]):
+                    continue
+                iou = box_iou(box, preds[p][0], crowd)
+                if rule == "open-images":
+                    iou = int(iou * 10**10 + 0.5) / 10**10
+                if det_of[g] >= 0 and not crowd:
+                    if rule == "open-images" and iou > best_taken:
+                        best_taken = iou
+                        if iou > best_iou:
+                            best, best_iou = None, threshold
+                    continue
+                if crowd and label != preds[p][1]:
+                    continue
+                if best is not None and not gts[best][2] and crowd:
+                    break
+                if rule == "open-images" and best_iou == 1:
+                    break
+                if iou < best_iou:
+                    continue
+                best, best_iou = g, iou
+            if best is not None and best_taken > best_iou and not gts[best][2]:
+                best = None
+            if best is not None:
+                gt_of[p], iou_of[p] = best, best_iou
+                if det_of[best] < 0:
+                    det_of[best] = p
+    return gt_of, iou_of, det_of, order

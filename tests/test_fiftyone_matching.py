@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_fiftyone import choose_coco, choose_open_images, match
+from reference_fiftyone import match
 from tamis import _core
+from tamis.fiftyone_matching import match_fiftyone
 
-RULES = (choose_coco, choose_open_images)
+RULES = ("coco", "open-images")
 MANY = np.iinfo(np.int64).max
 
 
@@ -142,22 +143,22 @@ def test_as_a_loop(
     order, kept, det_gt, det_iou, gt_det, gt_iou = run(dets, gts, thresholds, rule, classwise, most)
     want_order, first_det, first_gt = [], 0, 0
     for mine, theirs in images:
+        preds = [(d["box"], d["label"], d["confidence"] or -1) for d in mine]
+        objects = [(g["box"], g["label"], g["crowd"]) for g in theirs]
+        rows = slice(first_det, first_det + len(mine)), slice(first_gt, first_gt + len(theirs))
         for t, threshold in enumerate(thresholds):
-            listed, found, taken = match(
-                mine, theirs, threshold, choose=RULES[rule], classwise=classwise, max_dets=most
+            gt_of, iou_of, det_of, listed = match(
+                objects, preds, threshold, RULES[rule], classwise, most
             )
-            for d in range(len(mine)):
-                g, iou = found.get(d, (None, 0.0))
-                assert det_gt[t, first_det + d] == (-1 if g is None else first_gt + g)
-                assert det_iou[t, first_det + d] == iou
-            for g in range(len(theirs)):
-                d, iou = taken.get(g, (None, 0.0))
-                assert gt_det[t, first_gt + g] == (-1 if d is None else first_det + d)
-                assert gt_iou[t, first_gt + g] == iou
-        want_order += [i + first_det if i >= 0 else i - first_gt for i in listed]
+            assert det_gt[t, rows[0]].tolist() == [first_gt + g if g >= 0 else -1 for g in gt_of]
+            assert det_iou[t, rows[0]].tolist() == [iou or 0.0 for iou in iou_of]
+            assert gt_det[t, rows[1]].tolist() == [first_det + d if d >= 0 else -1 for d in det_of]
+            first_iou = [iou_of[d] if d >= 0 else 0.0 for d in det_of]
+            assert gt_iou[t, rows[1]].tolist() == first_iou
+        want_order += [d + first_det for d in listed]
         first_det, first_gt = first_det + len(mine), first_gt + len(theirs)
-    got = [i for i in order.tolist() if i < 0 or kept[i]]
-    assert got == want_order
+    assert [i for i in order.tolist() if i >= 0 and kept[i]] == want_order
+    assert sorted(~order[order < 0]) == list(range(first_gt))
 
 
 def test_threads_do_not_matter() -> None:
@@ -174,3 +175,47 @@ def test_threads_do_not_matter() -> None:
         found.append([column.tobytes() for column in run(dets, gts, [0.5, 0.1])])
     _core.set_num_threads(before)
     assert found[0] == found[1]
+
+
+def test_match_fiftyone() -> None:
+    rng = np.random.default_rng(4)
+    boxes, gts = rng.random((9, 4)), rng.random((6, 4))
+    labels, gt_labels = rng.integers(5, 7, 9), rng.integers(5, 7, 6)
+    scores, splits, gt_splits = rng.random(9), np.array([0, 5, 9]), np.array([0, 4, 6])
+    options = {"labels": labels, "gt_labels": gt_labels, "thresholds": [0.1, 0.3]}
+    found = match_fiftyone(boxes, scores, splits, gts, gt_splits, max_detections=1, **options)
+    assert found.gt.shape == found.iou.shape == (2, 9)
+    assert found.det.shape == (2, 6)
+    t, d = np.nonzero(found.gt >= 0)
+    assert len(d)
+    assert np.array_equal(found.det[t, found.gt[t, d]], d)
+    assert np.isnan(found.iou[found.gt < 0]).all()
+    assert len(found.order) == len(np.unique(labels[:5])) + len(np.unique(labels[5:]))
+    corners = [np.concatenate([b[:, :2], b[:, :2] + b[:, 2:]], axis=1) for b in (boxes, gts)]
+    same = match_fiftyone(
+        corners[0], scores, splits, corners[1], gt_splits, max_detections=1, fmt="xyxy", **options
+    )
+    assert np.array_equal(same.gt, found.gt)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"rule": "voc"}, "rule must be one of coco, open-images, got 'voc'"),
+        ({"labels": [1]}, "labels and gt_labels must be given together"),
+        ({"boxes": [[0.0, 0, 1]]}, r"boxes must have shape \(N, 4\)"),
+        ({"scores": [float("nan")]}, "scores has a NaN or infinite value in row 0"),
+        ({"max_detections": -1}, "max_detections must be at least 0, got -1"),
+        ({"fmt": "polar"}, "fmt must be"),
+    ],
+)
+def test_match_fiftyone_refuses(change: dict[str, Any], text: str) -> None:
+    arguments: dict[str, Any] = {
+        "boxes": [UNIT], "scores": [0.5], "splits": [0, 1], "gt_boxes": [UNIT], "gt_splits": [0, 1],
+    }  # fmt: skip
+    arguments |= change
+    for name in ("boxes", "gt_boxes", "scores", "splits", "gt_splits", "labels"):
+        if name in arguments:
+            arguments[name] = np.array(arguments[name])
+    with pytest.raises((ValueError, TypeError), match=text):
+        match_fiftyone(**arguments)

@@ -138,7 +138,6 @@ def label_mistakes(
     logits: Any = None,
     iou: float = 0.5,
     missing_confidence: float = 0.95,
-    gt_order: Any = None,
     fmt: Format = "xyxy",
 ) -> LabelMistakes:
     """Ground-truth boxes that a detector disagrees with.
@@ -154,7 +153,7 @@ def label_mistakes(
     gt_splits : (images + 1,) integer array
     labels, gt_labels : (n,) and (m,) integer arrays
         Boxes of different labels match too; they are the mistakes.
-    iscrowd, gt_order : (m,) arrays, optional
+    iscrowd : (m,) array, optional
         As in :func:`tamis.fiftyone_matching.match_fiftyone`.
     logits : (n, c) array of numbers, optional
         Confidence is then exp(-entropy) instead, but not in matching nor for missing ones.
@@ -191,7 +190,7 @@ def label_mistakes(
     found = match_fiftyone(
         given, np.where(sure == 0, -1, sure), splits, gt_boxes, gt_splits,
         labels=labels, gt_labels=gt_labels, iscrowd=iscrowd, thresholds=min(iou, 1 - 1e-10),
-        classwise=False, gt_order=gt_order, fmt=fmt,
+        classwise=False, fmt=fmt,
     )  # fmt: skip
     return mistakes_of_matches(
         found.gt[0], found.det[0], found.iou[0], sure, splits, gt_splits,
