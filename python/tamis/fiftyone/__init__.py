@@ -1,6 +1,25 @@
 """FiftyOne's evaluation and Brain functions, in bulk."""
 
 from tamis.fiftyone.detections import evaluate_detections
+from tamis.fiftyone.duplicates import compute_leaky_splits, compute_near_duplicates
+from tamis.fiftyone.embeddings import compute_representativeness, compute_uniqueness
 from tamis.fiftyone.ious import compute_ious, compute_max_ious, find_duplicates
+from tamis.fiftyone.similarity import (
+    TamisSimilarity,
+    TamisSimilarityConfig,
+    TamisSimilarityIndex,
+)
 
-__all__ = ["compute_ious", "compute_max_ious", "evaluate_detections", "find_duplicates"]
+__all__ = [
+    "TamisSimilarity",
+    "TamisSimilarityConfig",
+    "TamisSimilarityIndex",
+    "compute_ious",
+    "compute_leaky_splits",
+    "compute_max_ious",
+    "compute_near_duplicates",
+    "compute_representativeness",
+    "compute_uniqueness",
+    "evaluate_detections",
+    "find_duplicates",
+]

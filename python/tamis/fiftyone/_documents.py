@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -82,6 +83,11 @@ class Read:
 def hex_ids(ids: Array) -> list[str]:
     text = ids.tobytes().hex()
     return [text[i : i + 24] for i in range(0, len(text), 24)]
+
+
+def id_bytes(ids: Iterable[str]) -> Array:
+    """(n, 12) bytes of ids as FiftyOne shows them."""
+    return np.frombuffer(bytes.fromhex("".join(ids)), np.uint8).reshape(-1, 12)
 
 
 def list_path(samples: Any, label_field: str) -> str:
@@ -243,3 +249,21 @@ def declare(samples: Any, fields: dict[str, type]) -> None:
 def bar(total: int, progress: Any) -> Any:
     """FiftyOne's progress bar, for ``with``."""
     return fou.ProgressBar(total=total, progress=progress)
+
+
+@contextmanager
+def counted(progress: Any) -> Iterator[Callable[[int, int], None]]:
+    """tamis' ``progress(done, total)`` onto FiftyOne's progress bar."""
+    bars: list[Any] = []
+
+    def told(done: int, total: int) -> None:
+        if not bars:
+            bars.append(fou.ProgressBar(total=total, progress=progress, iters_str="steps"))
+            bars[0].__enter__()
+        bars[0].set_iteration(done)
+
+    try:
+        yield told
+    finally:
+        for opened in bars:
+            opened.__exit__(None, None, None)

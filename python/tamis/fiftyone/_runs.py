@@ -12,10 +12,19 @@ from bson import json_util
 
 @contextmanager
 def saved(
-    samples: Any, run: Any, key: str, results: Any, omit_fields: tuple[str, ...] = ()
+    samples: Any,
+    run: Any,
+    key: str,
+    results: Any,
+    omit_fields: tuple[str, ...] = (),
+    *,
+    cleanup: bool = True,
 ) -> Iterator[None]:
-    """Register a run, do the body's writing, save the results; take all of it back on an error."""
-    run.register_run(samples, key)
+    """Register a run, do the body's writing, save the results; take all of it back on an error.
+
+    `cleanup` says whether an older run of the same key takes its fields with it.
+    """
+    run.register_run(samples, key, cleanup=cleanup)
     try:
         yield
         save_results(samples, run, key, results)
@@ -28,6 +37,9 @@ def saved(
 
 def save_results(samples: Any, run: Any, key: str, results: Any) -> None:
     """`BaseRun.save_run_results` of a fresh run; its json_util walks every value in Python."""
+    if results is None:
+        run.save_run_results(samples, key, None)
+        return
     document = results.serialize()
     try:
         text = json.dumps(document, default=json_util.default, allow_nan=False)

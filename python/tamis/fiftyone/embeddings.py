@@ -1,0 +1,182 @@
+"""Brain's scores of embeddings: uniqueness and representativeness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import eta.core.utils as etau
+import fiftyone.brain as fob
+import fiftyone.brain.internal.core.representativeness as brain_representativeness
+import fiftyone.brain.internal.core.uniqueness as brain_uniqueness
+import fiftyone.brain.internal.core.utils as fbu
+import fiftyone.brain.internal.models as fbm
+import fiftyone.core.fields as fof
+import fiftyone.core.validation as fov
+import numpy as np
+
+import tamis
+from tamis.fiftyone import _documents, _runs
+
+fiftyone_compute_uniqueness = fob.compute_uniqueness
+fiftyone_compute_representativeness = fob.compute_representativeness
+
+
+def compute_uniqueness(
+    samples: Any,
+    uniqueness_field: str = "uniqueness",
+    roi_field: str | None = None,
+    embeddings: Any = None,
+    similarity_index: Any = None,
+    model: Any = None,
+    model_kwargs: Any = None,
+    force_square: bool = False,
+    alpha: float | None = None,
+    batch_size: int | None = None,
+    num_workers: int | None = None,
+    skip_failures: bool = True,
+    progress: Any = None,
+    *,
+    corrected: bool = False,
+) -> None:
+    """Brain's `compute_uniqueness` on tamis' neighbours.
+
+    Parameters
+    ----------
+    samples, uniqueness_field, roi_field, embeddings, similarity_index, model, model_kwargs, \
+force_square, alpha, batch_size, num_workers, skip_failures, progress
+        As Brain documents them.
+    corrected : bool
+        Default False: Brain 0.25's numbers, to about 1e-6. True: neighbours 1 to 3 instead of 2 to
+        4, one metric for any number of samples, and 4 samples have scores.
+
+    Notes
+    -----
+    All is computed before the first write; a write that fails takes the run back. With a
+    `similarity_index` and without `corrected`, Brain's own function runs. Cost and memory:
+    :func:`tamis.uniqueness`.
+    """
+    given = dict(
+        roi_field=roi_field, embeddings=embeddings, similarity_index=similarity_index, model=model,
+        model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
+        num_workers=num_workers, skip_failures=skip_failures, progress=progress,
+    )  # fmt: skip
+    if samples._is_generated or (similarity_index is not None and not corrected):
+        fiftyone_compute_uniqueness(samples, uniqueness_field=uniqueness_field, **given)
+        return
+
+    def score(x: Any, told: Any) -> Any:
+        if len(x) <= 3:
+            return np.ones(len(x))
+        return tamis.uniqueness(x, compat=None if corrected else "brain", progress=told)
+
+    config = brain_uniqueness.UniquenessConfig(uniqueness_field)
+    _score_samples(samples, uniqueness_field, config, brain_uniqueness, score, given)
+
+
+def compute_representativeness(
+    samples: Any,
+    representativeness_field: str = "representativeness",
+    method: str = "cluster-center",
+    roi_field: str | None = None,
+    embeddings: Any = None,
+    similarity_index: Any = None,
+    model: Any = None,
+    model_kwargs: Any = None,
+    force_square: bool = False,
+    alpha: float | None = None,
+    batch_size: int | None = None,
+    num_workers: int | None = None,
+    skip_failures: bool = True,
+    progress: Any = None,
+    *,
+    corrected: bool = False,
+) -> None:
+    """Brain's `compute_representativeness`.
+
+    Parameters
+    ----------
+    samples, representativeness_field, method, roi_field, embeddings, similarity_index, model, \
+model_kwargs, force_square, alpha, batch_size, num_workers, skip_failures, progress
+        As Brain documents them.
+    corrected : bool
+        Default False: Brain 0.25's numbers, in which 1 is the sample farthest from its centre.
+        True: 1 is the centre, as documented.
+
+    Notes
+    -----
+    All is computed before the first write; a write that fails takes the run back. Cost and memory:
+    :func:`tamis.representativeness`.
+    """
+    given = dict(
+        roi_field=roi_field, embeddings=embeddings, similarity_index=similarity_index, model=model,
+        model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
+        num_workers=num_workers, skip_failures=skip_failures, progress=progress,
+    )  # fmt: skip
+    known = method in ("cluster-center", "cluster-center-downweight")
+    if samples._is_generated or not known:
+        fiftyone_compute_representativeness(
+            samples, representativeness_field=representativeness_field, method=method, **given
+        )
+        return
+
+    def score(x: Any, told: Any) -> Any:
+        compat: Any = None if corrected else "brain"
+        rule: Any = method
+        return tamis.representativeness(x, method=rule, compat=compat, progress=told)
+
+    config = brain_representativeness.RepresentativenessConfig(
+        representativeness_field, method=method
+    )
+    _score_samples(
+        samples, representativeness_field, config, brain_representativeness, score, given
+    )
+
+
+def _score_samples(
+    samples: Any,
+    field: str,
+    config: Any,
+    brain: Any,
+    score: Callable[[Any, Any], Any],
+    given: dict[str, Any],
+) -> None:
+    """Embed, score, then write the scores under `field` as a run of that name."""
+    fov.validate_collection(samples)
+    options = dict(given)
+    roi_field, index = options.pop("roi_field"), options["similarity_index"]
+    if roi_field is not None:
+        fov.validate_collection_label_fields(samples, roi_field, brain._ALLOWED_ROI_FIELD_TYPES)
+    embeddings_field, exist = None, None
+    if etau.is_str(options["embeddings"]):
+        embeddings_field, exist = fbu.parse_data_field(
+            samples, options["embeddings"], patches_field=roi_field, data_type="embeddings"
+        )
+        options["embeddings"] = None
+    if etau.is_str(index):
+        index = options["similarity_index"] = samples.load_brain_results(index)
+    if options["model"] is None and options["embeddings"] is None and index is None and not exist:
+        options["model"] = fbm.load_model(brain._DEFAULT_MODEL)
+        options["batch_size"] = options["batch_size"] or brain._DEFAULT_BATCH_SIZE
+    model = options["model"]
+    config.roi_field, config.embeddings_field = roi_field, embeddings_field
+    config.similarity_index = getattr(index, "key", None)
+    config.model = model if model is None or etau.is_str(model) else etau.get_class_name(model)
+    config.model_kwargs = options["model_kwargs"]
+    run = config.build()
+    run.ensure_requirements()
+    run.validate_run(samples, field)
+    embeddings, sample_ids, _ = fbu.get_embeddings(
+        samples, patches_field=roi_field, embeddings_field=embeddings_field,
+        handle_missing="image", agg_fcn=None if roi_field is None else _mean_row, **options,
+    )  # fmt: skip
+    with _documents.counted(given["progress"]) as told:
+        scores = score(embeddings, told)
+    with _runs.saved(samples, run, field, None, cleanup=False):
+        samples._dataset.add_sample_field(field, fof.FloatField)
+        ids = _documents.id_bytes(sample_ids)
+        _documents.write(samples, ids, [], {field: np.asarray(scores, np.float64).tolist()})
+
+
+def _mean_row(embeddings: Any) -> Any:
+    return np.mean(embeddings, axis=0)
