@@ -4,6 +4,7 @@ from tamis.fiftyone.detections import evaluate_detections
 from tamis.fiftyone.duplicates import compute_leaky_splits, compute_near_duplicates
 from tamis.fiftyone.embeddings import compute_representativeness, compute_uniqueness
 from tamis.fiftyone.ious import compute_ious, compute_max_ious, find_duplicates
+from tamis.fiftyone.mistakes import compute_hardness, compute_mistakenness
 from tamis.fiftyone.similarity import (
     TamisSimilarity,
     TamisSimilarityConfig,
@@ -14,9 +15,11 @@ __all__ = [
     "TamisSimilarity",
     "TamisSimilarityConfig",
     "TamisSimilarityIndex",
+    "compute_hardness",
     "compute_ious",
     "compute_leaky_splits",
     "compute_max_ious",
+    "compute_mistakenness",
     "compute_near_duplicates",
     "compute_representativeness",
     "compute_uniqueness",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import fiftyone.core.utils as fou
@@ -213,30 +214,34 @@ def write(
 ) -> None:
     """Set attributes of labels and fields of samples, one ``$set`` a sample.
 
+    A None leaves a sample's field as it is, as in FiftyOne's loops over samples.
+
     `step` hears how many samples have been written since it was last called.
     """
     dataset = samples._dataset
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
-    names = list(fields or {})
-    rows = zip(*(fields or {}).values(), strict=True) if fields else ([] for _ in ids)
-    parts = [update.documents() for update in updates]
-    batch = []
-    for _id, row, *lists in zip(object_ids(ids), rows, *parts, strict=True):
-        values = dict(zip(names, row, strict=True))
-        for part in lists:
-            values |= part
-        if not values:
-            continue
-        values["last_modified_at"] = now
-        batch.append(UpdateOne({"_id": _id}, {"$set": values}))
-        if len(batch) == BATCH:
-            dataset._sample_collection.bulk_write(batch, ordered=False)
-            step(len(batch))
-            batch = []
-    if batch:
-        dataset._sample_collection.bulk_write(batch, ordered=False)
+    changes = _changes(ids, updates, fields or {})
+    while batch := list(islice(changes, BATCH)):
+        if operations := [change for change in batch if change is not None]:
+            dataset._sample_collection.bulk_write(operations, ordered=False)
         step(len(batch))
     dataset._reload_docs()
+
+
+def _changes(
+    ids: Array, updates: Sequence[Update], fields: dict[str, list[Any]]
+) -> Iterator[UpdateOne | None]:
+    """Sample by sample what the database is asked to do."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    rows = zip(*fields.values(), strict=True) if fields else ([] for _ in ids)
+    parts = [update.documents() for update in updates]
+    for _id, row, *lists in zip(object_ids(ids), rows, *parts, strict=True):
+        named = zip(fields, row, strict=True)
+        values = {name: value for name, value in named if value is not None}
+        for part in lists:
+            values |= part
+        if values:
+            values["last_modified_at"] = now
+        yield UpdateOne({"_id": _id}, {"$set": values}) if values else None
 
 
 def declare(samples: Any, fields: dict[str, type]) -> None:
