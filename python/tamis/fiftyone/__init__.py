@@ -1,5 +1,11 @@
-"""FiftyOne's evaluation and Brain functions, in bulk."""
+"""FiftyOne's evaluation and Brain functions, in bulk.
 
+The functions have FiftyOne's names, arguments and results; `install` puts them in FiftyOne's place.
+They read all samples at once as columns, compute on arrays, and write last: a call that fails
+changes nothing.
+"""
+
+from tamis.fiftyone._install import install, uninstall
 from tamis.fiftyone.detections import evaluate_detections
 from tamis.fiftyone.duplicates import compute_leaky_splits, compute_near_duplicates
 from tamis.fiftyone.embeddings import compute_representativeness, compute_uniqueness
@@ -25,4 +31,6 @@ __all__ = [
     "compute_uniqueness",
     "evaluate_detections",
     "find_duplicates",
+    "install",
+    "uninstall",
 ]

@@ -1,0 +1,48 @@
+"""Stand in for FiftyOne's functions under their own names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.brain as fob
+import fiftyone.utils.eval as foue
+import fiftyone.utils.eval.detection as foudet
+import fiftyone.utils.iou as foui
+
+from tamis.fiftyone import detections, duplicates, embeddings, ious, mistakes
+
+BACKEND = {"config_cls": "tamis.fiftyone.similarity.TamisSimilarityConfig"}
+REPLACED: list[tuple[Any, Any, str]] = [  # FiftyOne's module, ours, the name
+    (foue, detections, "evaluate_detections"),
+    (foudet, detections, "evaluate_detections"),
+    (foui, ious, "compute_ious"),
+    (foui, ious, "compute_max_ious"),
+    (foui, ious, "find_duplicates"),
+    (fob, embeddings, "compute_uniqueness"),
+    (fob, embeddings, "compute_representativeness"),
+    (fob, duplicates, "compute_near_duplicates"),
+    (fob, duplicates, "compute_leaky_splits"),
+    (fob, mistakes, "compute_mistakenness"),
+    (fob, mistakes, "compute_hardness"),
+]
+
+
+def install() -> None:
+    """Make FiftyOne call tamis.
+
+    ``dataset.evaluate_detections``, the functions of `fiftyone.utils.iou` and those of
+    `fiftyone.brain` that tamis has are replaced for this process, and ``backend="tamis"`` becomes a
+    name for `compute_similarity`. Names that were imported from FiftyOne before stay FiftyOne's.
+    Calling it again does nothing.
+    """
+    for module, ours, name in REPLACED:
+        setattr(module, name, getattr(ours, name))
+    fob.brain_config.similarity_backends["tamis"] = dict(BACKEND)
+
+
+def uninstall() -> None:
+    """Undo `install`."""
+    for module, ours, name in REPLACED:
+        if getattr(module, name) is getattr(ours, name):
+            setattr(module, name, getattr(ours, f"fiftyone_{name}"))
+    fob.brain_config.similarity_backends.pop("tamis", None)
