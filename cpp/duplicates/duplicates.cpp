@@ -22,13 +22,16 @@ constexpr int64_t kSearchesAtOnce = 256;
 struct Group {
   Tree tree;
   bool crowded = false;
-  std::vector<uint8_t> duplicate;  // by place in the tree
-  std::vector<int64_t> of;         // by place in the tree: the row a duplicate repeats
+  std::vector<uint8_t> duplicate = {};  // by place in the tree
+  std::vector<int64_t> of = {};         // by place in the tree: the row a duplicate repeats
 
   template <class F>
   void each(const F& f) {
     const auto places = [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) f(p, tree.items[size_t(p)]);
+      for (int64_t p = begin; p < end; ++p) {
+        if (crowded) check_interrupt();
+        f(p, tree.items[size_t(p)]);
+      }
     };
     if (crowded) parallel_for(tree.size(), kSearchesAtOnce, places);
     else places(0, tree.size());
@@ -99,7 +102,7 @@ void find_in_group(Group& g, DuplicateMethod method, const double* scores) {
 template <class T>
 class Search {
  public:
-  explicit Search(const DuplicateProblem<T>& problem) : p_(problem) { group_.tree.threshold = problem.threshold; }
+  explicit Search(const DuplicateProblem<T>& problem) : p_(problem), group_{Tree(problem.threshold)} {}
 
   void image(int64_t image, bool crowded, std::vector<Duplicate>& out) {
     const int64_t first = p_.splits[image], n = p_.splits[image + 1] - first;

@@ -14,7 +14,7 @@
 // Coordinates are finite. Inverted and empty boxes have IoU 0 with everything. Exact: the bits of the same NumPy
 // formula, whatever the threads; a negative threshold joins every two boxes of an image and label.
 // Cost: a bounding tree over (x1, y1, x2, y2) for each image and label, searched once a box. Searches leave out what is
-// surely below the threshold; greedy counts at once what is surely above it. Pairs are never stored: memory is 90 bytes
+// surely below the threshold; greedy counts at once what is surely above it. Pairs are never stored: memory is 120 bytes
 // a box of the images at work.
 #pragma once
 #include <cstdint>

@@ -4,6 +4,8 @@
 
 namespace tamis::TAMIS_ISA {
 
+constexpr double kSlack = 0.998;  // bounds on inter <= both areas <= union leave this much for rounding
+
 struct DuplicateBox {
   double x1, y1, x2, y2, area;
   bool crowd;
@@ -30,6 +32,12 @@ TAMIS_HD double duplicate_iou(const DuplicateBox& first, const DuplicateBox& lat
   return iou > 1 ? 1 : iou;
 }
 
+// False if the areas alone keep the pair below the threshold; `cut` is kSlack * threshold, NaN for a negative one.
+TAMIS_HD bool areas_may_reach(const DuplicateBox& a, const DuplicateBox& b, double cut) {
+  const bool bounded = !(a.crowd || b.crowd || a.loose || b.loose);
+  return !(bounded && smaller(a.area, b.area) < cut * larger(a.area, b.area));
+}
+
 struct DuplicateBounds {  // of a node's boxes
   DuplicateBox least, most;  // number by number
 
@@ -44,7 +52,7 @@ struct DuplicateBounds {  // of a node's boxes
 enum class Over { none, some, all };  // how many of a node's boxes are over the threshold
 
 // Rounding is monotone, so the formula of the pair at the ends of the bounds bounds its result, bit by bit. The upper
-// bound takes inter <= both areas <= union instead, which is closer, and leaves 0.2 % for rounding.
+// bound takes inter <= both areas <= union instead, which is closer.
 TAMIS_HD Over over_threshold(const DuplicateBox& box, const DuplicateBounds& node, double threshold) {
   const bool crowd = box.crowd || node.most.crowd, loose = box.loose || node.most.loose;
   if (threshold >= 0) {
@@ -52,7 +60,7 @@ TAMIS_HD Over over_threshold(const DuplicateBox& box, const DuplicateBounds& nod
     const double h = smaller(box.y2, node.most.y2) - larger(box.y1, node.least.y1);
     if (w <= 0 || h <= 0) return Over::none;
     const double whole = crowd ? smaller(box.area, node.least.area) : larger(box.area, node.least.area);
-    if (!loose && h * w < 0.998 * threshold * whole) return Over::none;
+    if (!loose && h * w < kSlack * threshold * whole) return Over::none;
   }
   const double areas = box.area + node.most.area;
   if (loose || !(areas < __builtin_huge_val())) return Over::some;

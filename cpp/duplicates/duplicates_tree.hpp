@@ -1,5 +1,6 @@
 // A bounding tree over the boxes of one image and label. Which boxes stand together changes the time, never a result.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -34,7 +35,8 @@ inline double iou(const Item& a, const Item& b) {
 
 class Tree {
  public:
-  double threshold = 0;
+  explicit Tree(double threshold) : threshold_(threshold), cut_(threshold < 0 ? NAN : host::kSlack * threshold) {}
+
   std::vector<Item> items;  // fill, then build()
   std::vector<Node> nodes;  // preorder, 0 is the root
 
@@ -50,11 +52,15 @@ class Tree {
   void drain(const Item& of, std::vector<int64_t>& out);
 
   Over over(const Node& node, const Item& of) const {  // not worth asking about a lone leaf
-    return nodes.size() == 1 ? Over::some : host::over_threshold(of.box, node.bounds, threshold);
+    return nodes.size() == 1 ? Over::some : host::over_threshold(of.box, node.bounds, threshold_);
   }
-  bool over(const Item& a, const Item& b) const { return a.row != b.row && iou(a, b) > threshold; }
+  bool over(const Item& a, const Item& b) const {
+    return host::areas_may_reach(a.box, b.box, cut_) && a.row != b.row && iou(a, b) > threshold_;
+  }
 
  private:
+  double threshold_, cut_;
+
   void split(int64_t begin, int64_t end);
   void first_in(int64_t index, const Item& of, int64_t& best) const;
   int64_t count_in(int64_t index, int64_t at) const;
