@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the COCO JSON readers: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev) and simdjson.
+# Fuzzes the COCO JSON readers and the masks, one after the other: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev) and simdjson.
 # The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
 set -eu
 seconds=${1:-60}
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER="${CXX:-clang++}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTAMIS_FUZZ=ON \
   -DTAMIS_CUDA=OFF -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)"
-cmake --build build/fuzz --target coco_json_fuzz
+cmake --build build/fuzz --target coco_json_fuzz mask_iou_fuzz
 cd build/fuzz
 
 mkdir -p corpus
@@ -46,3 +46,10 @@ cat > words <<'WORDS'
 "\\ud800"
 WORDS
 ./coco_json_fuzz -max_total_time="$seconds" -max_len=2048 -timeout=20 -dict=words -print_final_stats=1 corpus
+
+mkdir -p mask-corpus
+mask() { printf '%b' "$2" > "mask-corpus/seed-$1"; }
+mask two '\\005\\007S1T1\\n0T2O'
+mask empty-runs '\\004\\006600\\n0600'
+mask long '\\077\\077oooooo3\\n0P'
+./mask_iou_fuzz -max_total_time="$seconds" -max_len=256 -timeout=20 -print_final_stats=1 mask-corpus

@@ -241,17 +241,19 @@ def test_lookups(files: Any) -> None:
 
 
 def test_init_as_pycocotools(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval")
+    names = ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval", "pycocotools.mask")
     package = sys.modules["pycocotools"]
     for name in names:
         monkeypatch.setitem(sys.modules, name, sys.modules[name])
-    for part in ("coco", "cocoeval"):
+    for part in ("coco", "cocoeval", "mask"):
         monkeypatch.setattr(package, part, getattr(package, part))
     ours.init_as_pycocotools()
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval, Params
+    from pycocotools.mask import iou
 
     assert (COCO, COCOeval, Params) == (ours.COCO, ours.COCOeval, ours.Params)
+    assert iou is ours.mask.iou
 
 
 def test_default_parameters() -> None:

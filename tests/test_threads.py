@@ -86,6 +86,8 @@ LONG_CALLS = {
     " max_detections=30000)",
     "knn": "x = np.random.default_rng(0).standard_normal((60000, 256), np.float32)\n"
     "while True: tamis.knn(x, 10)",
+    "mask_iou": "a = tamis.Masks.from_boxes(np.tile([9.0, 9, 400, 400], (20000, 1)), (480, 640))\n"
+    "while True: tamis.mask_iou(a, a)",
 }
 
 

@@ -7,6 +7,7 @@ namespace py = pybind11;
 
 void bind_box_iou(py::module_&);
 void bind_max_iou(py::module_&);
+void bind_mask_iou(py::module_&);
 void bind_matching(py::module_&);
 void bind_average_precision(py::module_&);
 void bind_bson_columns(py::module_&);
@@ -38,6 +39,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("set_num_threads", &tamis::set_num_threads);
   bind_box_iou(m);
   bind_max_iou(m);
+  bind_mask_iou(m);
   bind_matching(m);
   bind_average_precision(m);
   bind_bson_columns(m);

@@ -15,6 +15,8 @@ from tamis.label_mistakes import (
     mistakes_of_matches,
 )
 from tamis.leaks import leaks
+from tamis.mask_iou import mask_iou, mask_iou_batched
+from tamis.masks import Masks
 from tamis.matching import Matches, match_detections
 from tamis.max_iou import max_iou
 from tamis.near_duplicates import find_unique, near_duplicates
@@ -28,6 +30,7 @@ __all__ = [
     "DetectionResult",
     "DuplicateBoxes",
     "LabelMistakes",
+    "Masks",
     "Matches",
     "box_iou",
     "box_iou_batched",
@@ -40,6 +43,8 @@ __all__ = [
     "knn",
     "label_mistakes",
     "leaks",
+    "mask_iou",
+    "mask_iou_batched",
     "match_detections",
     "max_iou",
     "mistakes_of_matches",

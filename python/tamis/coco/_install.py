@@ -8,12 +8,11 @@ from types import ModuleType
 
 
 def init_as_pycocotools() -> None:
-    """Make ``pycocotools``, ``pycocotools.coco`` and ``pycocotools.cocoeval`` mean `tamis.coco`.
+    """Make ``pycocotools`` and its modules `coco`, `cocoeval` and `mask` mean `tamis.coco`.
 
-    Call it before the code that imports pycocotools. ``pycocotools.mask`` stays the real one
-    where pycocotools is installed, and cannot be imported where it is not.
+    Call it before the code that imports pycocotools, which need not be installed.
     """
-    from tamis.coco import coco, cocoeval
+    from tamis.coco import coco, cocoeval, mask
 
     package = sys.modules.get("pycocotools")
     if package is None:
@@ -21,6 +20,6 @@ def init_as_pycocotools() -> None:
         package = ModuleType("pycocotools")
         package.__path__ = list(spec.submodule_search_locations or []) if spec else []
         sys.modules["pycocotools"] = package
-    for name, module in (("coco", coco), ("cocoeval", cocoeval)):
+    for name, module in (("coco", coco), ("cocoeval", cocoeval), ("mask", mask)):
         sys.modules[f"pycocotools.{name}"] = module
         setattr(package, name, module)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
-from tamis.coco import _rle
+from tamis.coco import mask
 from tamis.coco._columns import Annotation, Columns
 
 Array = NDArray[Any]
@@ -221,9 +221,9 @@ def _prepare_boxes(anns: list[Annotation]) -> None:
 
 def _prepare_masks(anns: list[Annotation]) -> None:
     for i, ann in enumerate(anns, 1):
-        ann["area"] = _rle.area(ann["segmentation"])
+        ann["area"] = mask.area(ann["segmentation"])
         if "bbox" not in ann:
-            ann["bbox"] = _rle.to_bbox(ann["segmentation"])
+            ann["bbox"] = mask.toBbox(ann["segmentation"])
         ann["id"] = i
         ann["iscrowd"] = 0
 

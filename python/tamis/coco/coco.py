@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tamis._evaluation import positions
+from tamis.coco import mask
 from tamis.coco._columns import Columns
 from tamis.coco._sources import (
     Base,
@@ -353,9 +354,7 @@ class COCO:
         return None
 
     def annToRLE(self, ann: dict[str, Any]) -> Any:
-        """The annotation's mask as compressed RLE; needs pycocotools' mask module."""
-        from pycocotools import mask
-
+        """The annotation's mask as a compressed object: what it already is, or polygons drawn."""
         size = self.imgs[ann["image_id"]]
         segm = ann["segmentation"]
         if type(segm) is list:
@@ -365,9 +364,7 @@ class COCO:
         return segm
 
     def annToMask(self, ann: dict[str, Any]) -> Any:
-        """The annotation's mask as an (h, w) uint8 array; needs pycocotools' mask module."""
-        from pycocotools import mask
-
+        """The annotation's mask as an (h, w) uint8 array."""
         return mask.decode(self.annToRLE(ann))
 
 

@@ -1,0 +1,120 @@
+// Pairs of masks: blocks of rows against all columns of their group.
+#include "mask_iou/mask_iou.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "mask_iou/mask_iou_math.hpp"
+#include "mask_iou/mask_iou_read.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr int64_t kRows = 256;         // of a block: the columns are read anew for each
+constexpr int64_t kBlocksAtOnce = 32;  // where there are many, as most are small
+constexpr int64_t kPairsPerCheck = 1 << 14;
+constexpr int64_t kMostLayers = 8;     // more runs in a column than that are walked
+
+struct Block {
+  int64_t group, first;  // rows of the group from the first on
+};
+
+// The masks of one side of a block, reused from block to block.
+class Side {
+ public:
+  void read(const Masks& masks, const int64_t* index, int64_t first, int64_t last) {
+    size_t length = 0, used = 0;
+    const auto at = [&](int64_t i) { return index ? index[i] : i; };
+    for (int64_t i = first; i < last; ++i) length += size_t(masks.splits[at(i) + 1] - masks.splits[at(i)]);
+    if (ends_.size() < length) ends_.resize(length);
+    runs.clear();
+    for (int64_t i = first; i < last; ++i) {
+      runs.push_back(read_mask(masks, at(i), ends_.data() + used));
+      used += size_t(runs.back().n);
+    }
+    split_.assign(runs.size(), false);
+    columns_.resize(std::max(columns_.size(), runs.size()));
+  }
+
+  static bool has_columns(const host::Runs& m) {
+    return m.regular && m.layers <= kMostLayers && m.height <= INT32_MAX && m.pixels <= m.height * m.width;
+  }
+
+  MaskColumns columns(size_t i) {
+    const host::Runs& m = runs[i];
+    std::vector<int32_t>& rows = columns_[i];
+    const auto n = int64_t(m.box[2]);
+    if (!split_[i]) {
+      rows.assign(size_t(2 * n * m.layers), 0);
+      host::split_columns(m, n, rows.data(), rows.data() + n * m.layers);
+      split_[i] = true;
+    }
+    return {rows.data(), rows.data() + n * m.layers, int64_t(m.box[0]), n, m.layers};
+  }
+
+  std::vector<host::Runs> runs;
+
+ private:
+  std::vector<uint32_t> ends_;
+  std::vector<bool> split_;
+  std::vector<std::vector<int32_t>> columns_;
+};
+
+double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd) {
+  const host::Runs &a = rows.runs[i], &b = columns.runs[j];
+  if (!host::boxes_touch(a.box, b.box)) return 0;
+  if (a.height != b.height || a.width != b.width) return -1;
+  uint32_t common = 0, all = 0;
+  bool together = a.pixels == b.pixels;
+  if (a.regular && b.regular) {
+    if (Side::has_columns(a) && Side::has_columns(b)) common_pixels(rows.columns(i), columns.columns(j), &common);
+    else common = host::common_pixels(a, b);
+    all = a.area + b.area - common;
+  } else {
+    together = host::walk_common(a, b, &common, &all);
+  }
+  TAMIS_CHECK(together, "mask_iou: the counts of two masks of one size do not end together");
+  return common == 0 ? 0.0 : double(common) / double(crowd ? a.area : all);
+}
+
+std::vector<Block> blocks_of(const MaskPairs& p, std::vector<int64_t>& out_splits) {
+  std::vector<Block> blocks;
+  out_splits.assign(1, 0);
+  for (int64_t g = 0; g < p.n_groups; ++g) {
+    const int64_t columns = p.b_splits[g + 1] - p.b_splits[g];
+    for (int64_t i = p.a_splits[g]; i < p.a_splits[g + 1] && columns > 0; i += kRows) blocks.push_back({g, i});
+    out_splits.push_back(out_splits.back() + (p.a_splits[g + 1] - p.a_splits[g]) * columns);
+  }
+  return blocks;
+}
+
+}  // namespace
+
+void mask_iou_batched(const MaskPairs& p, double* out) {
+  std::vector<int64_t> out_splits;
+  const std::vector<Block> blocks = blocks_of(p, out_splits);
+  const auto n_blocks = int64_t(blocks.size());
+  const int64_t grain = n_blocks < 16 * kBlocksAtOnce ? 1 : kBlocksAtOnce;
+  parallel_for(n_blocks, grain, [&](int64_t begin, int64_t end) {
+    Side rows, columns;
+    int64_t pairs = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      const auto [g, first] = blocks[size_t(i)];
+      const int64_t last = std::min(first + kRows, p.a_splits[g + 1]), column = p.b_splits[g];
+      columns.read(p.b, p.b_index, column, p.b_splits[g + 1]);
+      rows.read(p.a, p.a_index, first, last);
+      double* to = out + out_splits[size_t(g)] + (first - p.a_splits[g]) * int64_t(columns.runs.size());
+      for (size_t r = 0; r < rows.runs.size(); ++r) {
+        for (size_t c = 0; c < columns.runs.size(); ++c) {
+          const int64_t b = p.b_index ? p.b_index[column + int64_t(c)] : column + int64_t(c);
+          *to++ = pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b] != 0);
+        }
+        if ((pairs += int64_t(columns.runs.size())) > kPairsPerCheck) check_interrupt(), pairs = 0;
+      }
+    }
+  });
+}
+
+}  // namespace tamis

@@ -1,0 +1,218 @@
+// Text to runs, counts and pixels, and back.
+#include <atomic>
+#include <cstring>
+
+#include "core/parallel.hpp"
+#include "mask_iou/mask_iou_read.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr int64_t kMasksAtOnce = 256;
+constexpr int64_t kPixelsAtOnce = 1 << 22;  // a few milliseconds
+
+int64_t chunks_of(int64_t n, int64_t grain) { return (n + grain - 1) / grain; }
+
+// How many bytes from `at` on are equal to the first.
+int64_t same_bytes(const uint8_t* at, const uint8_t* end) {
+  const uint8_t value = *at;
+  const uint8_t* p = at + 1;
+  const uint64_t eight = 0x0101010101010101u * value;
+  for (uint64_t next; end - p >= 8; p += 8) {
+    std::memcpy(&next, p, 8);
+    if (next != eight) break;
+  }
+  while (p != end && *p == value) ++p;
+  return p - at;
+}
+
+void count_pixels(const uint8_t* at, int64_t n, std::vector<uint32_t>& counts) {
+  const uint8_t* end = at + n;
+  counts.clear();
+  if (n == 0 || *at != 0) counts.push_back(0);
+  while (at != end) {
+    const int64_t length = same_bytes(at, end);
+    counts.push_back(static_cast<uint32_t>(length));
+    at += length;
+  }
+}
+
+void append_run_lengths(const host::Runs& runs, std::vector<uint32_t>& counts) {
+  for (int64_t i = 0; i < runs.n; ++i) counts.push_back(runs.ends[i] - (i > 0 ? runs.ends[i - 1] : 0));
+}
+
+bool same_sizes(const int64_t* first, const int64_t* last) {
+  for (const int64_t* size = first; size != last; size += 2)
+    if (size[0] != first[0] || size[1] != first[1]) return false;
+  return true;
+}
+
+// A mask that others are merged into.
+struct Merger {
+  explicit Merger(MaskMerge how) : unite(how == MaskMerge::unite) {}
+
+  void add(const host::Runs& next, bool first) {
+    counts.clear();
+    if (first) append_run_lengths(next, counts);
+    else merge(next);
+    ends.resize(counts.size());
+    uint32_t sum = 0;
+    for (size_t i = 0; i < counts.size(); ++i) ends[i] = sum += counts[i];
+  }
+
+  void merge(const host::Runs& next) {
+    host::Runs so_far{};
+    so_far.ends = ends.data();
+    so_far.n = int64_t(ends.size());
+    uint32_t length = 0;
+    const auto in = [this](bool a, bool b) { return unite ? a || b : a && b; };
+    const bool together =
+        host::walk(so_far, next, [&](uint32_t more, bool was_a, bool was_b, bool a, bool b, bool at_end) {
+          length += more;
+          if (in(was_a, was_b) == in(a, b) && !at_end) return;
+          counts.push_back(length);
+          length = 0;
+        });
+    TAMIS_CHECK(together, "merge: the counts of two masks of one size do not end together");
+  }
+
+  bool unite;
+  std::vector<uint32_t> counts, ends;
+};
+
+}  // namespace
+
+void append_counts(const uint32_t* counts, int64_t n, std::string& out) {
+  char number[host::kLongestNumber];
+  for (int64_t i = 0; i < n; ++i) {
+    const int length = host::write_number(int64_t{counts[i]} - (i > 2 ? int64_t{counts[i - 2]} : 0), number);
+    out.append(number, size_t(length));
+  }
+}
+
+MaskTexts join(std::vector<MaskTexts>&& parts) {
+  MaskTexts all;
+  size_t length = 0, n = 1;
+  for (const MaskTexts& part : parts) length += part.text.size(), n += part.splits.size() - 1;
+  all.text.reserve(length);
+  all.splits.reserve(n);
+  for (MaskTexts& part : parts) {
+    for (size_t i = 1; i < part.splits.size(); ++i)
+      all.splits.push_back(static_cast<int64_t>(all.text.size()) + part.splits[i]);
+    all.text += part.text;
+    part = {};
+  }
+  return all;
+}
+
+void measure_masks(const Masks& masks, const MaskMeasures& out) {
+  parallel_for(masks.n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
+    Reader read(masks);
+    for (int64_t i = begin; i < end; ++i) {
+      const host::Runs runs = read(i);
+      if (out.area) out.area[i] = runs.area;
+      if (out.bbox) std::memcpy(out.bbox + 4 * i, runs.box, sizeof(runs.box));
+      if (out.pixels) out.pixels[i] = runs.pixels;
+    }
+  });
+}
+
+int64_t first_bad_mask(const Masks& masks) {
+  std::atomic<int64_t> first{masks.n};
+  parallel_for(masks.n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
+    std::vector<uint32_t> ends;
+    for (int64_t i = begin; i < end; ++i) {
+      const char *from = masks.text + masks.splits[i], *to = masks.text + masks.splits[i + 1];
+      const int64_t h = masks.size[2 * i], w = masks.size[2 * i + 1];
+      host::Runs runs{};
+      ends.resize(size_t(to - from));
+      bool good = h >= 0 && w >= 0 && (w == 0 || h < (int64_t{1} << 32) / w) && from != to;
+      for (const char* p = from; p != to; ++p) good &= *p >= '0' && *p < '0' + 64;
+      good = good && host::read_runs(from, to, ends.data(), &runs) >= 0 && runs.pixels == h * w;
+      if (good) continue;
+      for (int64_t seen = first; i < seen && !first.compare_exchange_weak(seen, i);) {}
+      break;
+    }
+  });
+  return first < masks.n ? first.load() : -1;
+}
+
+MaskTexts encode_masks(const uint8_t* pixels, int64_t n, int64_t height, int64_t width) {
+  const int64_t each = height * width, grain = 1 + kPixelsAtOnce / (each + 1);
+  std::vector<MaskTexts> parts(size_t(chunks_of(n, grain)));
+  parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+    MaskTexts& part = parts[size_t(begin / grain)];
+    std::vector<uint32_t> counts;
+    for (int64_t i = begin; i < end; ++i) {
+      count_pixels(pixels + i * each, each, counts);
+      append_counts(counts.data(), int64_t(counts.size()), part.text);
+      part.splits.push_back(int64_t(part.text.size()));
+    }
+  });
+  return join(std::move(parts));
+}
+
+MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n) {
+  std::vector<MaskTexts> parts(size_t(chunks_of(n, kMasksAtOnce)));
+  parallel_for(n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
+    MaskTexts& part = parts[size_t(begin / kMasksAtOnce)];
+    for (int64_t i = begin; i < end; ++i) {
+      append_counts(counts + splits[i], splits[i + 1] - splits[i], part.text);
+      part.splits.push_back(int64_t(part.text.size()));
+    }
+  });
+  return join(std::move(parts));
+}
+
+std::vector<uint32_t> mask_counts(const Masks& masks, std::vector<int64_t>& splits) {
+  std::vector<uint32_t> counts;
+  splits.assign(1, 0);
+  Reader read(masks);
+  for (int64_t i = 0; i < masks.n; ++i) {
+    const host::Runs runs = read(i);
+    append_run_lengths(runs, counts);
+    splits.push_back(int64_t(counts.size()));
+  }
+  return counts;
+}
+
+bool decode_masks(const Masks& masks, uint8_t* out, int64_t size) {
+  std::vector<int64_t> start(size_t(masks.n) + 1, 0);
+  measure_masks(masks, {nullptr, nullptr, start.data() + 1});
+  for (size_t i = 1; i < start.size(); ++i) {
+    start[i] += start[i - 1];
+    if (start[i] > size) return false;
+  }
+  const int64_t grain = 1 + kPixelsAtOnce * masks.n / (size + 1);
+  parallel_for(masks.n, grain, [&](int64_t begin, int64_t end) {
+    Reader read(masks);
+    for (int64_t i = begin; i < end; ++i) {
+      const host::Runs runs = read(i);
+      uint8_t* to = out + start[size_t(i)];
+      for (int64_t k = 1; k < runs.n; k += 2)
+        std::memset(to + runs.ends[k - 1], 1, runs.ends[k] - runs.ends[k - 1]);
+    }
+  });
+  return true;
+}
+
+MaskTexts merge_masks(const Masks& masks, const int64_t* groups, int64_t n_groups, MaskMerge how, int64_t* size) {
+  std::vector<MaskTexts> parts(size_t(chunks_of(n_groups, kMasksAtOnce)));
+  parallel_for(n_groups, kMasksAtOnce, [&](int64_t begin, int64_t end) {
+    MaskTexts& part = parts[size_t(begin / kMasksAtOnce)];
+    Reader read(masks);
+    Merger merger(how);
+    for (int64_t g = begin; g < end; ++g) {
+      const int64_t *first = masks.size + 2 * groups[g], *last = masks.size + 2 * groups[g + 1];
+      const bool one_size = first != last && same_sizes(first, last);
+      for (int64_t i = groups[g]; i < groups[g + 1] && one_size; ++i) merger.add(read(i), i == groups[g]);
+      if (one_size) append_counts(merger.counts.data(), int64_t(merger.counts.size()), part.text);
+      part.splits.push_back(int64_t(part.text.size()));
+      size[2 * g] = one_size ? first[0] : 0;
+      size[2 * g + 1] = one_size ? first[1] : 0;
+    }
+  });
+  return join(std::move(parts));
+}
+
+}  // namespace tamis

@@ -1,0 +1,135 @@
+"""IoU of masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _arrays, _core
+from tamis.masks import Masks
+
+Array = NDArray[Any]
+
+
+def _masks(function: str, name: str, masks: Any) -> Masks:
+    if isinstance(masks, Masks):
+        return masks
+    if isinstance(masks, (list, tuple)):
+        return Masks.from_coco(masks)
+    raise TypeError(
+        f"{function}: {name} must be Masks or a list of COCO RLE, got {type(masks).__name__}"
+    )
+
+
+def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
+    if iscrowd is None:
+        return None
+    flags = _arrays.host(function, "iscrowd", iscrowd)
+    _arrays.check_shape(function, "iscrowd", flags, (n,))
+    return np.ascontiguousarray(flags != 0).view(np.uint8)
+
+
+def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Array:
+    """IoU of each mask of `a` with each of `b`, without drawing pixels.
+
+    Parameters
+    ----------
+    a, b : Masks or list of COCO RLE objects
+        n and m masks, all of one image size.
+    iscrowd : (m,) bool or integer array, optional
+        Where nonzero, the intersection is divided by the area of `a`'s mask alone.
+
+    Returns
+    -------
+    (n, m) float64 array
+        In [0, 1]; 0 for two empty masks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Masks that are none, of other sizes, or a wrong `iscrowd`.
+
+    Notes
+    -----
+    The bits of ``pycocotools.mask.iou`` 2.0.11, whatever the threads. Time: a step per run of both
+    for pairs whose bounding boxes touch; memory: the result, and a few bytes a run of `b` a thread.
+    """
+    a, b = _masks("mask_iou", "a", a), _masks("mask_iou", "b", b)
+    values, _ = mask_iou_batched(
+        a, np.array([0, len(a)]), b, np.array([0, len(b)]), iscrowd=iscrowd, _name="mask_iou"
+    )
+    return values.reshape(len(a), len(b))
+
+
+def mask_iou_batched(
+    a: Any, a_splits: Any, b: Any, b_splits: Any, *, iscrowd: Any = None, _name: str = ""
+) -> tuple[Array, Array]:
+    """IoU of the masks of each image, many images in one call.
+
+    Parameters
+    ----------
+    a, b : Masks or list of COCO RLE objects
+        Masks of all images, one image after the other.
+    a_splits, b_splits : (images + 1,) integer arrays
+        Image `i` has masks ``a_splits[i]:a_splits[i + 1]`` of `a`, and likewise of `b`; all of one
+        size.
+    iscrowd : (len(b),) bool or integer array, optional
+        As in :func:`tamis.mask_iou`.
+
+    Returns
+    -------
+    values : float64 array
+        Of each image its ``(n_i, m_i)`` IoUs, rows first, one image after the other.
+    splits : (images + 1,) int64 array
+        Where the values of each image begin.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`tamis.mask_iou`; splits that do not fit.
+    """
+    name = _name or "mask_iou_batched"
+    a, b = _masks(name, "a", a), _masks(name, "b", b)
+    rows = _arrays.splits(name, "a_splits", a_splits, len(a))
+    columns = _arrays.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)
+    crowd = _crowd(name, iscrowd, len(b))
+    _check_image_sizes(name, a, rows, b, columns)
+    splits = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    return grouped_iou(a, rows, b, columns, int(splits[-1]), crowd=crowd), splits
+
+
+def _check_image_sizes(function: str, a: Masks, rows: Array, b: Masks, columns: Array) -> None:
+    image = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
+    other = np.repeat(np.arange(len(rows) - 1), np.diff(columns))
+    size = np.zeros((len(rows) - 1, 2), np.int64)
+    size[other], size[image] = b.size, a.size
+    for name, masks, of in (("a", a, image), ("b", b, other)):
+        wrong = (masks.size != size[of]).any(axis=1)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise ValueError(
+                f"{function}: masks of an image must be of one size, got {masks.size[i].tolist()}"
+                f" at row {i} of {name} among {size[of[i]].tolist()}"
+            )
+
+
+def grouped_iou(
+    a: Masks,
+    a_splits: Array,
+    b: Masks,
+    b_splits: Array,
+    n: int,
+    *,
+    crowd: Array | None = None,
+    a_index: Array | None = None,
+    b_index: Array | None = None,
+) -> Array:
+    """(n,) IoUs of the pairs of each group; -1 where sizes differ. Groups hold rows or indices."""
+    out = np.empty(n)
+    _core.mask_iou_batched(
+        a.text, a.splits, a.size, b.text, b.splits, b.size, crowd, a_index, a_splits, b_index,
+        b_splits, out,
+    )  # fmt: skip
+    return out
