@@ -16,6 +16,7 @@ void bind_fiftyone_matching(py::module_&);
 void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
 void bind_label_mistakes(py::module_&);
+void bind_oks(py::module_&);
 
 namespace {
 bool signal_pending() {
@@ -48,4 +49,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_duplicates(m);
   bind_knn(m);
   bind_label_mistakes(m);
+  bind_oks(m);
 }

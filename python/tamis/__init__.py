@@ -20,6 +20,7 @@ from tamis.masks import Masks
 from tamis.matching import Matches, match_detections
 from tamis.max_iou import max_iou
 from tamis.near_duplicates import find_unique, near_duplicates
+from tamis.oks import oks, oks_batched
 from tamis.representativeness import representativeness
 from tamis.uniqueness import uniqueness
 
@@ -50,6 +51,8 @@ __all__ = [
     "mistakes_of_matches",
     "near_duplicates",
     "num_threads",
+    "oks",
+    "oks_batched",
     "representativeness",
     "set_num_threads",
     "uniqueness",

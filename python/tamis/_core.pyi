@@ -130,6 +130,19 @@ def fiftyone_match(
     pair_gts: Any,
     pair_iou: Any,
 ) -> tuple[Any, Any, Any, Any, Any, Any]: ...
+def oks(
+    det: Any,
+    det_index: Any | None,
+    det_splits: Any,
+    gt: Any,
+    gt_boxes: Any,
+    gt_area: Any,
+    gt_index: Any | None,
+    gt_splits: Any,
+    variances: Any,
+    exp: Any,
+    out: Any,
+) -> None: ...
 
 KNN_BLOCK: int
 
