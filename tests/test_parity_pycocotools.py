@@ -266,16 +266,6 @@ def test_default_parameters() -> None:
         ours.Params("boxes")
 
 
-def test_masks_say_that_they_are_not_there_yet() -> None:
-    case = two(iou_type="segm")
-    gt = ours.COCO()
-    gt.dataset = case.gt
-    quiet(gt.createIndex)
-    e = quiet(ours.COCOeval, gt, quiet(gt.loadRes, case.dt), "segm")
-    with pytest.raises(NotImplementedError, match="iouType 'bbox', got 'segm'"):
-        quiet(e.evaluate)
-
-
 @pytest.mark.parametrize(
     ("content", "error", "text"),
     [

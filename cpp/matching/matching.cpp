@@ -31,6 +31,7 @@ struct Groups {
   std::vector<uint8_t> crowd;
   std::vector<int64_t> det_bounds;    // (groups + 1)
   std::vector<KeptDetection> det;     // best score first
+  std::vector<int64_t> pair_bounds;   // (groups + 1), where similarities are given
 
   int64_t count() const { return static_cast<int64_t>(category.size()); }
 };
@@ -50,9 +51,11 @@ void group_gts(const MatchProblem& p, Groups& groups) {
     groups.image_bounds.push_back(groups.count());
   }
   groups.gt_bounds.push_back(n);
+  groups.crowd.resize(size_t(n));
+  for (size_t i = 0; i < size_t(n); ++i) groups.crowd[i] = p.gt_crowd[groups.gt[i]];
+  if (p.gt_boxes == nullptr) return;
   for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area})
     column->resize(size_t(n));
-  groups.crowd.resize(size_t(n));
   for (size_t i = 0; i < size_t(n); ++i) {
     const host::Corners c = host::corners(p.gt_boxes + 4 * groups.gt[i]);
     groups.x1[i] = c.x1;
@@ -60,7 +63,6 @@ void group_gts(const MatchProblem& p, Groups& groups) {
     groups.x2[i] = c.x2;
     groups.y2[i] = c.y2;
     groups.area[i] = c.area;
-    groups.crowd[i] = p.gt_crowd[groups.gt[i]];
   }
 }
 
@@ -89,6 +91,19 @@ void group_dets(const MatchProblem& p, Groups& groups) {
     const int32_t g = group_of[size_t(p.det_index[i])];
     if (g >= 0) groups.det[size_t(next[size_t(g)]++)] = {i, p.det_index[i]};
   }
+}
+
+Groups group_all(const MatchProblem& p) {
+  TAMIS_CHECK(p.n_gts < std::numeric_limits<int32_t>::max(), "matching: over 2^31 ground truths");
+  Groups groups;
+  group_gts(p, groups);
+  group_dets(p, groups);
+  if (p.similarity == nullptr) return groups;
+  groups.pair_bounds.assign(1, 0);
+  for (size_t g = 0; g < size_t(groups.count()); ++g)
+    groups.pair_bounds.push_back(groups.pair_bounds[g] + (groups.det_bounds[g + 1] - groups.det_bounds[g]) *
+                                                             (groups.gt_bounds[g + 1] - groups.gt_bounds[g]));
+  return groups;
 }
 
 // The matches of a run of groups, kept apart until all are there so that their order does not depend on threads.
@@ -145,11 +160,13 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   group.n_gts = n_gts;
   group.n_areas = p.n_areas;
   group.n_thresholds = p.n_thresholds;
-  group.x1 = groups.x1.data() + gt_first;
-  group.y1 = groups.y1.data() + gt_first;
-  group.x2 = groups.x2.data() + gt_first;
-  group.y2 = groups.y2.data() + gt_first;
-  group.area = groups.area.data() + gt_first;
+  if (p.similarity == nullptr) {
+    group.x1 = groups.x1.data() + gt_first;
+    group.y1 = groups.y1.data() + gt_first;
+    group.x2 = groups.x2.data() + gt_first;
+    group.y2 = groups.y2.data() + gt_first;
+    group.area = groups.area.data() + gt_first;
+  }
   group.crowd = groups.crowd.data() + gt_first;
   group.ignore = s.ignore.data();
   group.thresholds = p.thresholds;
@@ -158,11 +175,16 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   for (int64_t d = det_first; d < det_last; ++d) {
     if ((d - det_first) % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
     const auto [place, i] = groups.det[size_t(d)];
-    const size_t ahead = std::min(size_t(d) + kPrefetchAhead, groups.det.size() - 1);
-    __builtin_prefetch(p.det_boxes + 4 * groups.det[ahead].input);
+    Detection detection{nullptr, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0};
+    if (p.similarity == nullptr) {
+      const size_t ahead = std::min(size_t(d) + kPrefetchAhead, groups.det.size() - 1);
+      __builtin_prefetch(p.det_boxes + 4 * groups.det[ahead].input);
+      detection.box = p.det_boxes + 4 * i;
+    } else {
+      detection.given_iou = p.similarity + groups.pair_bounds[size_t(g)] + (d - det_first) * n_gts;
+    }
     int64_t n = 0;
-    match_next(group, {p.det_boxes + 4 * i, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0},
-               s.gt.data(), s.at.data(), &n);
+    match_next(group, detection, s.gt.data(), s.at.data(), &n);
     run.add(place, n, gt_index, s.gt.data(), s.at.data(), p.n_areas * words_for(p.n_thresholds));
   }
 }
@@ -179,11 +201,19 @@ double lowest_threshold(const double* thresholds, int64_t n) {
 
 }  // namespace
 
+PairGroups pair_groups(const MatchProblem& p) {
+  Groups groups = group_all(p);
+  PairGroups pairs;
+  pairs.det.reserve(groups.det.size());
+  for (const KeptDetection& det : groups.det) pairs.det.push_back(det.input);
+  pairs.det_splits = std::move(groups.det_bounds);
+  pairs.gt = std::move(groups.gt);
+  pairs.gt_splits = std::move(groups.gt_bounds);
+  return pairs;
+}
+
 Matches match_detections(const MatchProblem& p) {
-  TAMIS_CHECK(p.n_gts < std::numeric_limits<int32_t>::max(), "matching: over 2^31 ground truths");
-  Groups groups;
-  group_gts(p, groups);
-  group_dets(p, groups);
+  const Groups groups = group_all(p);
   const double lowest = lowest_threshold(p.thresholds, p.n_thresholds);
   const int64_t n_runs = (groups.count() + kGroupsAtOnce - 1) / kGroupsAtOnce;
   std::vector<Run> runs{size_t(n_runs)};

@@ -60,7 +60,16 @@ struct MatchProblem {
   const uint8_t* gt_ignore;    // (n_areas, n_gts)
   int64_t n_areas, n_thresholds;
   const double* thresholds;
+  const double* similarity = nullptr;  // of the pairs of each group (see below), instead of the boxes' IoU
 };
+
+// The detections and ground truths of each image and class that has ground truths: by input index, best score first,
+// group i from splits[i] to splits[i + 1] - 1. Similarities are (detections, ground truths) of each group, one after
+// the other.
+struct PairGroups {
+  std::vector<int64_t> det, det_splits, gt, gt_splits;
+};
+PairGroups pair_groups(const MatchProblem& problem);
 
 // Sparse, as few detections match: the kept detection p has row[p] = -1, or entries first[row] to first[row + 1] - 1.
 // An entry says that the detection matched ground truth gt[e] in area range a at the thresholds whose bits are set in

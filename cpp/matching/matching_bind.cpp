@@ -9,6 +9,7 @@ namespace py = pybind11;
 using tamis::View;
 using Ints = View<const int32_t, 1>;
 using Bytes = View<const uint8_t, 1>;
+using Boxes = View<const double, 2>;
 
 void bind_matching(py::module_& m) {
   m.def("find_positions", [](View<const int64_t, 1> ids, View<const int64_t, 1> known, View<int32_t, 1> out) {
@@ -31,24 +32,52 @@ void bind_matching(py::module_& m) {
                           tamis::to_numpy(std::move(order.splits)));
   });
 
+  m.def("pair_groups", [](View<const int64_t, 1> index, Ints det_category, Ints det_image, Ints gt_category,
+                          Ints gt_image, Bytes gt_crowd, int64_t n_categories, int64_t n_images) {
+    TAMIS_CHECK(det_category.size() == det_image.size() && gt_category.size() == gt_image.size(),
+                "pair_groups: columns differ in length");
+    tamis::MatchProblem problem{};
+    problem.n_kept = index.size();
+    problem.det_index = index.data;
+    problem.n_dets = det_image.size();
+    problem.det_category = det_category.data;
+    problem.det_image = det_image.data;
+    problem.n_gts = gt_category.size();
+    problem.n_categories = n_categories;
+    problem.n_images = n_images;
+    problem.gt_category = gt_category.data;
+    problem.gt_image = gt_image.data;
+    problem.gt_crowd = gt_crowd.data;
+    tamis::PairGroups groups;
+    {
+      const py::gil_scoped_release release;
+      groups = tamis::pair_groups(problem);
+    }
+    return py::make_tuple(tamis::to_numpy(std::move(groups.det)), tamis::to_numpy(std::move(groups.det_splits)),
+                          tamis::to_numpy(std::move(groups.gt)), tamis::to_numpy(std::move(groups.gt_splits)));
+  });
+
   m.def("match_detections",
         [](View<const int64_t, 1> index, Ints det_category, Ints det_image,
-           View<const double, 2> det_boxes, std::optional<Bytes> det_claims, Ints gt_category, Ints gt_image,
-           View<const double, 2> gt_boxes, Bytes gt_crowd, View<const uint8_t, 2> gt_ignore,
-           View<const double, 1> thresholds, int64_t n_categories, int64_t n_images) {
+           std::optional<Boxes> det_boxes, std::optional<Bytes> det_claims, Ints gt_category, Ints gt_image,
+           std::optional<Boxes> gt_boxes, Bytes gt_crowd, View<const uint8_t, 2> gt_ignore,
+           View<const double, 1> thresholds, int64_t n_categories, int64_t n_images,
+           std::optional<View<const double, 1>> similarity) {
           const int64_t n_gts = gt_category.size(), areas = gt_ignore.shape[0], levels = thresholds.size();
-          TAMIS_CHECK(gt_image.size() == n_gts && gt_boxes.size() == 4 * n_gts && gt_crowd.size() == n_gts &&
-                          gt_ignore.shape[1] == n_gts && det_boxes.size() == 4 * det_image.size() &&
-                          det_category.size() == det_image.size(),
+          TAMIS_CHECK(gt_image.size() == n_gts && gt_crowd.size() == n_gts && gt_ignore.shape[1] == n_gts &&
+                          det_category.size() == det_image.size() &&
+                          (similarity || (det_boxes && gt_boxes && gt_boxes->size() == 4 * n_gts &&
+                                          det_boxes->size() == 4 * det_image.size())),
                       "match_detections: columns differ in length");
           tamis::Matches matches;
           {
             const py::gil_scoped_release release;
             matches = tamis::match_detections(
-                {index.size(), index.data, det_image.size(), det_category.data, det_image.data, det_boxes.data,
+                {index.size(), index.data, det_image.size(), det_category.data, det_image.data,
+                 similarity ? nullptr : det_boxes->data,
                  det_claims ? det_claims->data : nullptr, n_gts, n_categories, n_images,
-                 gt_category.data, gt_image.data, gt_boxes.data, gt_crowd.data, gt_ignore.data, areas, levels,
-                 thresholds.data});
+                 gt_category.data, gt_image.data, similarity ? nullptr : gt_boxes->data, gt_crowd.data, gt_ignore.data,
+                 areas, levels, thresholds.data, similarity ? similarity->data : nullptr});
           }
           const int64_t entries = static_cast<int64_t>(matches.gt.size());
           return py::make_tuple(tamis::to_numpy(std::move(matches.row)), tamis::to_numpy(std::move(matches.first)),

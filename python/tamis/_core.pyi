@@ -82,6 +82,17 @@ def match_detections(
     thresholds: Any,
     n_categories: int,
     n_images: int,
+    similarity: Any | None,
+) -> tuple[Any, Any, Any, Any]: ...
+def pair_groups(
+    index: Any,
+    det_category: Any,
+    det_image: Any,
+    gt_category: Any,
+    gt_image: Any,
+    gt_crowd: Any,
+    n_categories: int,
+    n_images: int,
 ) -> tuple[Any, Any, Any, Any]: ...
 def match_given(
     similarity: Any,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class Detections:
 
     image: Array  # int32
     category: Array  # int32
-    boxes: Array  # (n, 4) float64 xywh
+    boxes: Array | None  # (n, 4) float64 xywh; None: matched by another similarity
     scores: Array  # float64
     area: Array  # any float: compared with the area ranges in its own precision
     claims: Array | None = None  # uint8, 0: a match leaves the ground truth free
@@ -32,10 +32,31 @@ class Targets:
 
     image: Array
     category: Array
-    boxes: Array
+    boxes: Array | None
     crowd: Array  # uint8
     area: Array
     counts: Array | None = None  # uint8, 0: a match to it counts as none
+    ignore: Array | None = None  # uint8; None: the crowds
+
+
+@dataclass
+class Groups:
+    """Rows of detections and of ground truths in groups that are compared with each other."""
+
+    det: Array  # best score first
+    det_splits: Array
+    gt: Array
+    gt_splits: Array
+
+    @property
+    def ends(self) -> Array:
+        """Where the pairs of each group begin, (detections, ground truths) of each."""
+        pairs = np.diff(self.det_splits) * np.diff(self.gt_splits)
+        ends: Array = np.concatenate([[0], np.cumsum(pairs)])
+        return ends
+
+
+Similarity = Callable[[Groups], Array]  # of all pairs
 
 
 @dataclass
@@ -92,17 +113,30 @@ def match(
     thresholds: Sequence[float],
     area_ranges: Sequence[Any],
     max_det: int,
+    similarity: Similarity | None = None,
 ) -> MatchTable:
-    """Order the detections and match them, all images, classes, thresholds and areas at once."""
+    """Order the detections and match them, all images, classes, thresholds and areas at once.
+
+    By the IoU of their boxes unless another similarity is given.
+    """
     index, rank, splits = _core.order_detections(
         dets.category, dets.image, dets.scores, n_categories, n_images, max_det
     )
-    gt_ignore = outside_ranges(gts.area, area_ranges) | (gts.crowd != 0)
+    given = None
+    if similarity is not None:
+        given = similarity(
+            Groups(*_core.pair_groups(
+                index, dets.category, dets.image, gts.category, gts.image, gts.crowd,
+                n_categories, n_images,
+            ))
+        )  # fmt: skip
+    ignore = gts.crowd if gts.ignore is None else gts.ignore
+    gt_ignore = outside_ranges(gts.area, area_ranges) | (ignore != 0)
     # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
     levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
     row, first, gt, at = _core.match_detections(
         index, dets.category, dets.image, dets.boxes, dets.claims, gts.category, gts.image,
-        gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images,
+        gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images, given,
     )  # fmt: skip
     used = (gts.category >= 0) & (gts.image >= 0)
     n_regular = np.empty((n_categories, len(area_ranges)), np.int64)

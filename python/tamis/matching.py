@@ -203,6 +203,7 @@ def match_detections(
 
 def box_matches(dets: Detections, gts: Targets, table: Any, area: int) -> Matches:
     """The matches of one area range, spread over all detections and ground truths."""
+    assert dets.boxes is not None and gts.boxes is not None
     n, m = len(dets.boxes), len(gts.boxes)
     found = table.dense(area, n)
     hit = found >= 0

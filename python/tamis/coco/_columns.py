@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis.coco import mask
+from tamis.masks import Masks
+
 Array = NDArray[Any]
 Annotation = dict[str, Any]
 
 _EXACT = 2**53  # integers a float64 holds without rounding
+_EXACT_SQUARES = 2**24  # and whose differences it squares without
 
 
 @dataclass
@@ -22,10 +26,13 @@ class Columns:
     id: Array  # int64
     image_id: Array  # int64
     category_id: Array  # int64
-    bbox: Array  # (n, 4) float64 xywh
-    area: Array  # float
+    area: Array  # any numbers
+    bbox: Array | None = None  # (n, 4) float64 xywh
     score: Array | None = None  # float64
     iscrowd: Array | None = None  # uint8
+    masks: Masks | None = None
+    keypoints: Array | None = None  # (n, k, 3) float64
+    num_keypoints: Array | None = None  # int64
 
     def take(self, index: Array) -> Columns:
         rows = {key: None if v is None else v[index] for key, v in vars(self).items()}
@@ -56,31 +63,68 @@ def _boxes(anns: Sequence[Annotation]) -> Array | None:
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
-def from_annotations(anns: Sequence[Annotation], *, detections: bool) -> Columns | None:
+def keypoint_columns(anns: Sequence[Annotation], k: int) -> Array | None:
+    """(n, k, 3) float64, or None where a list has another length or holds no plain numbers."""
+    lists = [ann["keypoints"] for ann in anns]
+    if "score" in anns[0]:  # the visibility of detections is not looked at, nor is the last missed
+        lists = [[*points, 0] if len(points) == 3 * k - 1 else points for points in lists]
+    if any(len(points) != 3 * k for points in lists):
+        return None
+    values = np.array(lists)
+    if values.dtype.kind not in "iuf" or values.ndim != 2:
+        return None
+    if values.dtype.kind != "f" and (np.abs(values) > _EXACT_SQUARES).any():
+        return None
+    return values.astype(np.float64).reshape(-1, k, 3)
+
+
+def from_annotations(
+    anns: Sequence[Annotation], *, detections: bool, kind: str, n_keypoints: int = 0
+) -> Columns | None:
     """The columns of COCO annotation dicts, or None where any value is out of the ordinary.
 
     A missing key, a string id, an unsigned or huge integer, a tuple as box: pycocotools has an
-    answer or an exception for each, and the caller's slow path gives it.
+    answer or an exception for each, and the caller's slow path gives it. Masks are compressed.
     """
     if not anns:
-        empty = np.empty(0)
-        ints = np.empty(0, np.int64)
-        extra = {"score": empty} if detections else {"iscrowd": np.empty(0, np.uint8)}
-        return Columns(ints, ints, ints, np.empty((0, 4)), empty, **extra)
+        return _no_annotations(detections, n_keypoints)
     try:
-        parts: dict[str, Array | None] = {
+        parts: dict[str, Any] = {
             key: _integers(anns, key) for key in ("id", "image_id", "category_id")
         }
-        parts.update(bbox=_boxes(anns), area=_numbers(anns, "area"))
+        parts["area"] = _numbers(anns, "area")
         if detections:
             score = _numbers(anns, "score")
             parts["score"] = None if score is None else score.astype(np.float64)
         else:
-            crowd = np.array([ann["iscrowd"] for ann in anns])
-            small = crowd.dtype.kind in "iub" and not ((crowd < 0) | (crowd > 255)).any()
-            parts["iscrowd"] = crowd.astype(np.uint8) if small else None
-    except (KeyError, TypeError, ValueError, OverflowError):
+            parts["iscrowd"] = _flags(anns)
+        if kind == "bbox" or (kind == "keypoints" and not detections):
+            parts["bbox"] = _boxes(anns)
+        if kind == "segm":
+            parts["masks"] = mask.compressed([ann["segmentation"] for ann in anns])
+        if kind == "keypoints":
+            parts["keypoints"] = keypoint_columns(anns, n_keypoints)
+            if not detections:
+                parts["num_keypoints"] = _integers(anns, "num_keypoints")
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return None
-    if any(part is None or part.ndim != (2 if key == "bbox" else 1) for key, part in parts.items()):
-        return None
-    return Columns(**parts)  # type: ignore[arg-type]
+    ranks = {"bbox": 2, "keypoints": 3}
+    for key, part in parts.items():
+        if part is None or (key != "masks" and part.ndim != ranks.get(key, 1)):
+            return None
+    return Columns(**parts)
+
+
+def _no_annotations(detections: bool, n_keypoints: int) -> Columns:
+    ints = np.empty(0, np.int64)
+    return Columns(
+        ints, ints, ints, np.empty(0), np.empty((0, 4)),
+        np.empty(0) if detections else None, None if detections else np.empty(0, np.uint8),
+        mask.compressed([]), np.empty((0, n_keypoints, 3)), ints,
+    )  # fmt: skip
+
+
+def _flags(anns: Sequence[Annotation]) -> Array | None:
+    crowd = np.array([ann["iscrowd"] for ann in anns])
+    small = crowd.dtype.kind in "iub" and not ((crowd < 0) | (crowd > 255)).any()
+    return crowd.astype(np.uint8) if small else None

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import Detections, MatchTable, Targets, curves, match, positions
+from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match, positions
 from tamis.coco._columns import Columns, from_annotations
+from tamis.coco._records import mark
 from tamis.coco.coco import COCO
+from tamis.mask_iou import grouped_iou
+from tamis.oks import grouped_oks
 
 Array = NDArray[Any]
 
@@ -27,33 +30,65 @@ def _ids(values: Any) -> Array | None:
 
 
 def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
-    """The annotations that `getAnnIds` and `loadAnns` give for these parameters, as columns."""
+    """The annotations as read from a file, or None if they are dicts or lack what is asked for."""
     plain = type(coco) is COCO and "getAnnIds" not in vars(coco) and "loadAnns" not in vars(coco)
+    if p.iouType == "segm" and "annToRLE" in vars(coco):
+        return None
     read: Columns | None = coco._columns() if plain else None
-    if read is not None:
-        return read
-    anns = coco.loadAnns(
-        coco.getAnnIds(imgIds=p.imgIds, catIds=p.catIds)
-        if p.useCats
-        else coco.getAnnIds(imgIds=p.imgIds)
+    if read is None:
+        return None
+    k = len(p.kpt_oks_sigmas) if p.iouType == "keypoints" else 0
+    has = {
+        "bbox": read.bbox is not None,
+        "segm": read.masks is not None,
+        "keypoints": read.keypoints is not None and read.keypoints.shape[1] == k,
+    }
+    return read if has[p.iouType] else None
+
+
+def _annotations(coco: Any, p: Any) -> Any:
+    if p.useCats:
+        return coco.loadAnns(coco.getAnnIds(imgIds=p.imgIds, catIds=p.catIds))
+    return coco.loadAnns(coco.getAnnIds(imgIds=p.imgIds))
+
+
+def _sides(ground_truth: Any, results: Any, p: Any) -> tuple[Columns | None, Columns | None]:
+    """Both sides as columns; what pycocotools writes into dicts is written."""
+    gts = _columns(ground_truth, p, detections=False)
+    dts = _columns(results, p, detections=True)
+    gt_anns = _annotations(ground_truth, p) if gts is None else []
+    dt_anns = _annotations(results, p) if dts is None else []
+    mark(ground_truth, gt_anns, results, dt_anns, p.iouType)
+    k = len(p.kpt_oks_sigmas) if p.iouType == "keypoints" else 0
+    if gts is None:
+        gts = from_annotations(gt_anns, detections=False, kind=p.iouType, n_keypoints=k)
+    if dts is None and gts is not None:
+        dts = from_annotations(dt_anns, detections=True, kind=p.iouType, n_keypoints=k)
+    return gts, dts
+
+
+def _usual(p: Any) -> bool:
+    """Whether the parameters are of the ordinary kind."""
+    if p.iouType == "keypoints":
+        sigmas = np.asarray(p.kpt_oks_sigmas)
+        # of category -1, which all are pooled into, pycocotools finds no keypoints
+        if not p.useCats or sigmas.ndim != 1 or sigmas.dtype != np.float64 or len(sigmas) == 0:
+            return False
+    elif p.iouType not in ("bbox", "segm"):
+        return False
+    return len(p.maxDets) > 0 and all(
+        isinstance(c, (int, np.integer)) and c >= 0 for c in p.maxDets
     )
-    columns = from_annotations(anns, detections=detections)
-    if columns is not None and not detections:
-        for ann in anns:  # pycocotools leaves its flag behind
-            ann["ignore"] = ann["iscrowd"]
-    return columns
 
 
 def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
     """Match everything at once; None where something is out of the ordinary."""
     images, categories = _ids(p.imgIds), _ids(p.catIds if p.useCats else sorted(p.catIds))
-    caps_plain = all(isinstance(c, (int, np.integer)) and c >= 0 for c in p.maxDets)
-    if p.iouType != "bbox" or images is None or categories is None or not caps_plain:
+    if images is None or categories is None or not _usual(p):
         return None
-    if len(images) == 0 or len(categories) == 0 or len(p.maxDets) == 0:
+    if len(images) == 0 or len(categories) == 0:
         return None
-    gts = _columns(ground_truth, p, detections=False)
-    dts = None if gts is None else _columns(results, p, detections=True)
+    gts, dts = _sides(ground_truth, results, p)
     if gts is None or dts is None:
         return None
     return Evaluation(gts, dts, images, np.array(p.catIds, np.int64), p)
@@ -78,9 +113,14 @@ class Evaluation:
         gts, dts = self.gts, self.dts
         assert gts.iscrowd is not None and dts.score is not None
         claims, counts = (dts.id > 0).view(np.uint8), (gts.id != 0).view(np.uint8)
+        ignore = None
+        if p.iouType == "keypoints":
+            ignore = ((gts.num_keypoints == 0) | (gts.iscrowd != 0)).view(np.uint8)
+            self._sigmas = np.array(p.kpt_oks_sigmas)
+        self._kind = p.iouType
         self._targets = Targets(
             g_image, g_category, gts.bbox, gts.iscrowd, gts.area,
-            None if counts.all() else counts,
+            None if counts.all() else counts, ignore,
         )  # fmt: skip
         self._detections = Detections(
             d_image, d_category, dts.bbox, dts.score, dts.area,
@@ -95,6 +135,23 @@ class Evaluation:
             self._detections, self._targets, n_images=len(images),
             n_categories=len(self._category_ids), thresholds=p.iouThrs,
             area_ranges=self._area_ranges, max_det=self._max_det,
+            similarity=None if self._kind == "bbox" else self._similarity,
+        )  # fmt: skip
+
+    def _similarity(self, groups: Groups) -> Array:
+        """Of the pairs of each group: OKS, or IoU of masks or of boxes."""
+        gts, dts, g = self.gts, self.dts, groups
+        if self._kind == "keypoints":
+            assert dts.keypoints is not None
+            assert gts.keypoints is not None and gts.bbox is not None
+            return grouped_oks(
+                dts.keypoints, g.det_splits, gts.keypoints, gts.bbox, gts.area.astype(np.float64),
+                g.gt_splits, self._sigmas, det_index=g.det, gt_index=g.gt,
+            )  # fmt: skip
+        assert dts.masks is not None and gts.masks is not None
+        return grouped_iou(
+            dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]), crowd=gts.iscrowd,
+            a_index=g.det, b_index=g.gt,
         )  # fmt: skip
 
     def covers(self, p: Any, evaluated: Any) -> bool:
@@ -137,19 +194,23 @@ class Evaluation:
     def ious(self) -> dict[tuple[Any, Any], Any]:
         """(image id, category id) -> (D, G) IoUs, `[]` where either side is empty."""
         gt_groups, dt_groups = self._gt_groups(), self._dt_groups()
-        out = {}
+        out: dict[tuple[Any, Any], Any] = {}
         for im, image_id in enumerate(self._image_ids):
             for c, category_id in enumerate(self._category_ids):
                 g, d = gt_groups.get((c, im)), dt_groups.get((c, im))
-                iou: Any = []
-                if g and d:
-                    boxes = self._detections.boxes[self.table.index[d]]
-                    crowd = self._targets.crowd[g]
-                    iou = np.empty((len(d), len(g)))
-                    _core.coco_iou(boxes, self._targets.boxes[g], crowd, iou)
-                    iou = np.asfortranarray(iou)
-                out[image_id, category_id] = iou
+                out[image_id, category_id] = self._iou(d, g) if g and d else []
         return out
+
+    def _iou(self, places: list[int], gts: list[int]) -> Array:
+        d, g = self.table.index[places], np.array(gts)
+        if self._kind == "bbox":
+            out = np.empty((len(d), len(g)))
+            assert self.dts.bbox is not None and self.gts.bbox is not None
+            _core.coco_iou(self.dts.bbox[d], self.gts.bbox[g], self._targets.crowd[g], out)
+        else:
+            one = Groups(d, np.array([0, len(d)]), g, np.array([0, len(g)]))
+            out = self._similarity(one).reshape(len(d), len(g))
+        return np.asfortranarray(out)
 
     def eval_imgs(self) -> list[dict[str, Any] | None]:
         gt_groups, dt_groups = self._gt_groups(), self._dt_groups()

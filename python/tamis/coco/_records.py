@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from tamis import _core
 from tamis._evaluation import MatchTable, curves
+from tamis.coco import mask
+from tamis.coco._columns import keypoint_columns
+from tamis.coco.coco import COCO
+from tamis.oks import grouped_oks
 
 Array = NDArray[Any]
 
@@ -24,16 +28,34 @@ def prepare(e: Any) -> None:
     only = {"imgIds": p.imgIds, "catIds": p.catIds} if p.useCats else {"imgIds": p.imgIds}
     gts = e.cocoGt.loadAnns(e.cocoGt.getAnnIds(**only))
     dts = e.cocoDt.loadAnns(e.cocoDt.getAnnIds(**only))
-    if p.iouType != "bbox":
-        raise NotImplementedError(
-            f"tamis.coco.COCOeval evaluates iouType 'bbox', got {p.iouType!r}"
-        )
-    for gt in gts:
-        gt["ignore"] = "iscrowd" in gt and gt["iscrowd"]
+    mark(e.cocoGt, gts, e.cocoDt, dts, p.iouType)
     e._gts, e._dts = defaultdict(list), defaultdict(list)
     for side, anns in ((e._gts, gts), (e._dts, dts)):
         for ann in anns:
             side[ann["image_id"], ann["category_id"]].append(ann)
+
+
+def mark(ground_truth: Any, gts: list[Any], results: Any, dts: list[Any], kind: str) -> None:
+    """What pycocotools writes into the annotations: masks compressed, ignore flags set."""
+    if kind == "segm":
+        for coco, anns in ((ground_truth, gts), (results, dts)):
+            _compress(coco, anns)
+    for gt in gts:
+        gt["ignore"] = "iscrowd" in gt and gt["iscrowd"]
+        if kind == "keypoints":
+            gt["ignore"] = (gt["num_keypoints"] == 0) or gt["ignore"]
+
+
+def _compress(coco: Any, anns: list[Any]) -> None:
+    """Compress all masks: the polygons at once if nobody draws them otherwise."""
+    if getattr(type(coco), "annToRLE", None) is COCO.annToRLE and "annToRLE" not in vars(coco):
+        drawn = [ann for ann in anns if type(ann.get("segmentation")) is list]
+        sizes = [coco.imgs[ann["image_id"]] for ann in drawn]
+        polygons = [ann["segmentation"] for ann in drawn]
+        for ann, one in zip(drawn, mask.draw(polygons, sizes), strict=False):
+            ann["segmentation"] = one
+    for ann in anns:
+        ann["segmentation"] = coco.annToRLE(ann)
 
 
 def evaluate(e: Any) -> None:
@@ -68,24 +90,29 @@ def compute_iou(e: Any, image: Any, category: Any) -> Any:
     gts, dts = _group(e, image, category)
     if not gts and not dts:
         return []
+    key = {"segm": "segmentation", "bbox": "bbox"}.get(e.params.iouType)
+    if key is None:
+        raise Exception("unknown iouType for iou computation")
     dts = _by_score(dts, e.params.maxDets[-1])
-    crowd = [int(g["iscrowd"]) for g in gts]
-    return box_iou([d["bbox"] for d in dts], [g["bbox"] for g in gts], crowd)
+    return mask.iou([d[key] for d in dts], [g[key] for g in gts], [int(g["iscrowd"]) for g in gts])
 
 
-def _boxes(boxes: list[Any]) -> Array:
-    if not all(type(b) in (list, np.ndarray) and len(b) == 4 for b in boxes):
-        raise Exception("list input can be bounding box (Nx4) or RLEs ([RLE])")
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
-
-
-def box_iou(dts: list[Any], gts: list[Any], crowd: list[int]) -> Any:
-    """pycocotools' `mask.iou` for boxes: (D, G), or `[]` where either side is empty."""
-    if not dts or not gts:
+def compute_oks(e: Any, image: Any, category: Any) -> Any:
+    """With `useCats` 0 there are none: pycocotools looks for the annotations of category -1."""
+    p = e.params
+    gts, dts = e._gts[image, category], _by_score(e._dts[image, category], p.maxDets[-1])
+    if not gts or not dts:
         return []
-    out = np.empty((len(dts), len(gts)))
-    _core.coco_iou(_boxes(dts), _boxes(gts), np.array(crowd, dtype=np.uint8), out)
-    return np.asfortranarray(out)
+    sigmas = np.asarray(p.kpt_oks_sigmas, np.float64)
+    det, gt = (keypoint_columns(anns, len(sigmas)) for anns in (dts, gts))
+    if det is None or gt is None:
+        raise ValueError(
+            f"keypoints must be lists of {len(sigmas)} x, y, v for the sigmas of this evaluation"
+        )
+    areas = np.array([g["area"] for g in gts], np.float64)
+    boxes = np.array([g["bbox"] for g in gts], np.float64).reshape(-1, 4)
+    ends = [np.array([0, len(side)]) for side in (det, gt)]
+    return grouped_oks(det, ends[0], gt, boxes, areas, ends[1], sigmas).reshape(len(det), len(gt))
 
 
 def _outside(ann: Any, area: Any) -> bool:

@@ -25,7 +25,6 @@ class COCOeval:
     cocoGt, cocoDt : COCO
         Ground truth, and the results its `loadRes` gave. pycocotools' own objects work too.
     iouType : {"segm", "bbox", "keypoints"}
-        This release evaluates ``"bbox"``.
 
     Attributes
     ----------
@@ -38,7 +37,7 @@ class COCOeval:
         (image, category) -> (D, G) IoUs. Built when first touched.
     eval : dict
         ``precision`` (T, R, K, A, M), ``recall`` (T, K, A, M), ``scores`` (T, R, K, A, M).
-    stats : (12,) array
+    stats : (12,) array, or (10,) for keypoints
         What `summarize` prints.
 
     Notes
@@ -114,8 +113,8 @@ class COCOeval:
         return _records.compute_iou(self, imgId, catId)
 
     def computeOks(self, imgId: Any, catId: Any) -> Any:
-        """(D, G) keypoint similarities; not in this release."""
-        raise NotImplementedError("tamis.coco.COCOeval evaluates iouType 'bbox', got 'keypoints'")
+        """(D, G) keypoint similarities, best score first."""
+        return _records.compute_oks(self, imgId, catId)
 
     def evaluateImg(self, imgId: Any, catId: Any, aRng: Any, maxDet: Any) -> Any:
         """The matches of one image, category and area range, or None where there is nothing."""

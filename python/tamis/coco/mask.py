@@ -213,6 +213,22 @@ def _from_polygons(polygons: list[Any], h: Any, w: Any) -> list[dict[str, Any]]:
     return Masks._polygons(points, sizes).to_coco()
 
 
+def draw(polygons: list[list[Any]], images: list[Any]) -> list[dict[str, Any]]:
+    """The union of each list of polygons in its image, or nothing at all if any is unusual."""
+    if not polygons:
+        return []
+    try:
+        sizes = np.array([(_siz(image["height"]), _siz(image["width"])) for image in images])
+        points = [np.array(p, dtype=np.float64) for parts in polygons for p in parts]
+        if any(p.ndim != 1 for p in points) or not all(len(parts[0]) > 4 for parts in polygons):
+            return []
+        ends = np.cumsum([0, *map(len, polygons)])
+        each = Masks._polygons(points, np.repeat(sizes, np.diff(ends), axis=0))
+        return each._merge(ends, False).to_coco()
+    except Exception:
+        return []  # drawn one by one, the first bad one raises what it should
+
+
 def _from_counts(objects: list[Any]) -> list[dict[str, Any]]:
     counts = [_check_rank(np.array(obj["counts"], dtype=np.uint32), 1) for obj in objects]
     sizes = [(_siz(obj["size"][0]), _siz(obj["size"][1])) for obj in objects]
