@@ -48,7 +48,8 @@ def greedy(over):
 def groups(over):
     first = np.arange(len(over))
     for i, j in np.argwhere(over):
-        first[first == first[j]] = first[i]
+        low, high = sorted((first[i], first[j]))
+        first[first == high] = low
     return np.flatnonzero(first != np.arange(len(over)))
 
 
