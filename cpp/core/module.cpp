@@ -17,6 +17,7 @@ void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
 void bind_label_mistakes(py::module_&);
 void bind_oks(py::module_&);
+void bind_zcore(py::module_&);
 
 namespace {
 bool signal_pending() {
@@ -50,4 +51,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_knn(m);
   bind_label_mistakes(m);
   bind_oks(m);
+  bind_zcore(m);
 }

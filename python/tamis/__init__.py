@@ -22,7 +22,9 @@ from tamis.max_iou import max_iou
 from tamis.near_duplicates import find_unique, near_duplicates
 from tamis.oks import oks, oks_batched
 from tamis.representativeness import representativeness
+from tamis.select_batch import select_batch, select_coreset
 from tamis.uniqueness import uniqueness
+from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
 __version__ = "0.1.0"
 __all__ = [
@@ -54,6 +56,12 @@ __all__ = [
     "oks",
     "oks_batched",
     "representativeness",
+    "select_batch",
+    "select_coreset",
     "set_num_threads",
     "uniqueness",
+    "zcore",
+    "zcore_draws",
+    "zcore_finish",
+    "zcore_from_draws",
 ]

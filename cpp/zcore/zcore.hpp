@@ -1,0 +1,180 @@
+// Zero-shot coreset scores: what each draw finds nearest gains, what crowds around that loses (arXiv 2411.15349).
+//
+//   e = x[:, dims]; near = argmin(abs(e - point).sum(1)); score[near] += 1       # for each draw (dims, point)
+//   d = abs(e - e[near]).sum(1); nn = argsort(d, stable), near left out, the first `redundancy_nn`
+//   if d[nn[0]] == 0: score[nn[0]] -= 1
+//   else: w = d[nn] ** -redundancy_exp; score[nn] -= w / w.sum()
+//
+// Layout: x (n, d) row-major, float32 or float64, finite; dims (draws, k) int32; points (draws, k) float64.
+// Distances to a point are float64, those among rows are of the dtype of x; ties go to the lower row. Weights are
+// float64, relative to the nearest distance, so nothing underflows. Scores are sums of int64 in units of 2 ** -30:
+// the same bits for any order, number of threads and instruction set.
+//
+// How: values become codes of one byte, about equally many rows each (zcore_math.hpp); a sample of the rows says how
+// far a draw must look, and one pass over the codes drops what is surely farther, for many draws tile by tile. What is
+// left is measured exactly. The first pass finds the nearest row of each draw, the second its neighbours.
+// Cost: 2 * n * k byte operations and some redundancy_nn exact distances a draw. Memory: n * d bytes of codes, about
+// n * d * sizeof(T) / 32 of sample, and for each thread 8 n bytes and the lists of its draws (ZcoreRun).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "core/isa.hpp"
+#include "zcore/zcore_math.hpp"
+
+namespace tamis {
+
+constexpr int64_t kZcoreUnit = int64_t(1) << 30;
+
+// Rows [first, first + n) of x and their codes, columns `height` bytes apart.
+template <class T>
+struct ZcoreTile {
+  const T* rows;
+  const uint8_t* codes;
+  const uint8_t* next;  // codes of the tile after this, null at the end
+  int64_t first, n, height, d;
+};
+
+// How values become codes, column by column.
+template <class T>
+struct ZcoreCoding {
+  const T *low, *inverse;
+  const uint8_t* codes_of_cells;  // (d, kZcoreCells)
+};
+
+// Codes of n rows into `codes`; least and most (d,) of the rows; the first row not finite into *bad, if any.
+#define TAMIS_ZCORE_ENCODE(T)                                                                                 \
+  TAMIS_KERNEL(zcore_encode,                                                                                  \
+               (const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most,    \
+                int64_t* bad),                                                                                \
+               (tile, coding, codes, least, most, bad))
+TAMIS_ZCORE_ENCODE(float)
+TAMIS_ZCORE_ENCODE(double)
+#undef TAMIS_ZCORE_ENCODE
+
+// Draws on their way through the tiles: `k` aims each, and what they have found.
+struct ZcoreNearest {
+  double distance;
+  int64_t row;
+};
+struct ZcoreDraws {
+  ZcoreAim* aims;
+  int64_t k, n;
+  ZcoreEdges edges;
+  uint16_t* scratch;  // kZcoreGroup * (height + 64)
+};
+constexpr int64_t kZcoreGroup = 8;
+
+template <class T>
+struct ZcoreList {
+  T* distances;  // `capacity` of both, rows ascending
+  uint32_t* rows;
+  int64_t n;
+  int64_t own;  // the row they are neighbours of
+  T limit;      // the largest distance still wanted; negative: nothing is
+};
+
+// Lowers `nearest` to the best of the tile where it is better; aims follow.
+#define TAMIS_ZCORE_TILES(T)                                                                                          \
+  TAMIS_KERNEL(zcore_nearest,                                                                                         \
+               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, ZcoreNearest* nearest), (tile, draws, nearest))    \
+  /* Adds the rows of the tile within the limit. A full list keeps its `wanted` nearest. */                           \
+  TAMIS_KERNEL(zcore_neighbours,                                                                                      \
+               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, ZcoreList<T>* lists, int64_t wanted,               \
+                int64_t capacity),                                                                                    \
+               (tile, draws, lists, wanted, capacity))                                                                \
+  /* Leaves the `wanted` nearest of a list. */                                                                        \
+  TAMIS_KERNEL(zcore_shorten, (ZcoreList<T>& list, int64_t wanted), (list, wanted))                                   \
+  /* out[i] = the share of distances[i], all positive, in units */                                                    \
+  TAMIS_KERNEL(zcore_shares, (const T* distances, int64_t n, double exponent, double* weights, int64_t* out),         \
+               (distances, n, exponent, weights, out))                                                                \
+  /* Distances of m rows, given as columns, to a point. */                                                            \
+  TAMIS_KERNEL(zcore_distances, (const T* const* columns, const double* point, int64_t k, int64_t m, T* out),         \
+               (columns, point, k, m, out))                                                                           \
+  /* A distance that `rank` to `rank + more` of m are within, or the least that at least `rank` are. */               \
+  TAMIS_KERNEL(zcore_rank, (const T* distances, int64_t m, int64_t rank, int64_t more, T* out),                       \
+               (distances, m, rank, more, out))
+TAMIS_ZCORE_TILES(float)
+TAMIS_ZCORE_TILES(double)
+#undef TAMIS_ZCORE_TILES
+
+struct AlignedFree {
+  void operator()(uint8_t* p) const { operator delete[](p, std::align_val_t(64)); }
+};
+
+// What is computed of the rows once: their codes, a sample, and the span of each column.
+template <class T>
+class ZcoreTable {
+ public:
+  ZcoreTable(const T* x, int64_t n, int64_t d, int64_t neighbours);  // for draws with so many neighbours
+
+  int64_t n() const { return n_; }
+  int64_t d() const { return d_; }
+  int64_t bad() const { return bad_; }  // the first row that is not finite, or -1; then nothing else is there
+  const std::vector<double>& low() const { return low_; }
+  const std::vector<double>& median() const { return median_; }
+  const std::vector<double>& high() const { return high_; }
+
+  int64_t tiles() const { return (n_ + height_ - 1) / height_; }
+  int64_t height() const { return height_; }
+  ZcoreTile<T> tile(int64_t i) const;
+  ZcoreEdges edges() const { return {edges_.data(), slack_.data()}; }
+  const T* x() const { return x_; }
+  const T* sample(int64_t column) const { return sample_.data() + column * sampled_; }
+  int64_t sampled() const { return sampled_; }
+  int64_t sampled_row(int64_t i) const;
+
+ private:
+  void draw_sample();
+  void make_coding();
+  void encode();
+  void find_medians();
+  double order_statistic(int64_t column, const std::vector<int64_t>& counts, int64_t rank) const;
+
+  const T* x_;
+  int64_t n_, d_, height_, sampled_, bad_ = -1;
+  std::vector<T> sample_;  // (d, sampled)
+  std::vector<T> cell_low_, cell_inverse_;
+  std::vector<uint8_t> codes_of_cells_;
+  std::vector<double> edges_, slack_, low_, median_, high_;
+  std::unique_ptr<uint8_t[], AlignedFree> codes_;  // (tiles, d, height)
+};
+
+// Draws scored on all threads.
+struct ZcoreRule {
+  int64_t neighbours;
+  double exponent;
+};
+template <class T>
+class ZcoreRun {
+ public:
+  ZcoreRun(const ZcoreTable<T>& table, const ZcoreRule& rule, int64_t k);
+  ~ZcoreRun();
+  int64_t slice() const;  // draws that fill all threads once
+  void add(const int32_t* dims, const double* points, int64_t draws);
+  void write(int64_t* sums) const;
+
+ private:
+  class Worker;
+  const ZcoreTable<T>& table_;
+  const ZcoreRule rule_;
+  const int64_t k_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> idle_;
+};
+
+// dims and points of the draws [first, first + draws), each by its number and the seed alone.
+struct ZcoreSpan {
+  const double *low, *median, *high;  // (d,)
+  int64_t d;
+};
+void zcore_draws(const ZcoreSpan& span, uint64_t seed, int64_t first, int64_t draws, int64_t k, int32_t* dims,
+                 double* points);
+// Uniform in [0, 1) for each row, by its number and the seed.
+void zcore_start(uint64_t seed, int64_t n, double* out);
+
+}  // namespace tamis

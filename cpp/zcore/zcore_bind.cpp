@@ -1,0 +1,55 @@
+#include "core/array.hpp"
+#include "core/error.hpp"
+#include "zcore/zcore.hpp"
+
+namespace py = pybind11;
+using tamis::View;
+
+namespace {
+
+template <class T>
+void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
+  using Table = tamis::ZcoreTable<T>;
+  using Run = tamis::ZcoreRun<T>;
+  const auto nogil = py::call_guard<py::gil_scoped_release>();
+
+  py::class_<Table>(m, table_name)
+      .def(py::init([](View<const T, 2> x, int64_t neighbours) {  // x must outlive the table
+        TAMIS_CHECK(x.size() > 0 && neighbours > 0, "zcore: x must not be empty");
+        const py::gil_scoped_release release;
+        return std::make_unique<Table>(x.data, x.shape[0], x.shape[1], neighbours);
+      }))
+      .def_property_readonly("bad", &Table::bad)
+      .def("spans", [](const Table& t) {
+        return py::make_tuple(tamis::to_numpy(std::vector(t.low())), tamis::to_numpy(std::vector(t.median())),
+                              tamis::to_numpy(std::vector(t.high())));
+      });
+
+  py::class_<Run>(m, run_name)
+      .def(py::init([](const Table& table, int64_t neighbours, double exponent, int64_t k) {
+        return std::make_unique<Run>(table, tamis::ZcoreRule{neighbours, exponent}, k);
+      }), py::keep_alive<1, 2>())
+      .def_property_readonly("slice", &Run::slice)
+      .def("add", [](Run& run, View<const int32_t, 2> dims, View<const double, 2> points) {
+        TAMIS_CHECK(dims.shape == points.shape, "zcore: dims and points must have one shape");
+        run.add(dims.data, points.data, dims.shape[0]);
+      }, nogil)
+      .def("write", [](const Run& run, View<int64_t, 1> sums) { run.write(sums.data); }, nogil);
+}
+
+}  // namespace
+
+void bind_zcore(py::module_& m) {
+  m.attr("ZCORE_UNIT") = tamis::kZcoreUnit;
+  bind_dtype<float>(m, "ZcoreTable", "ZcoreRun");
+  bind_dtype<double>(m, "ZcoreTable64", "ZcoreRun64");
+  const auto nogil = py::call_guard<py::gil_scoped_release>();
+  m.def("zcore_draws", [](View<const double, 1> low, View<const double, 1> median, View<const double, 1> high,
+                          uint64_t seed, int64_t first, View<int32_t, 2> dims, View<double, 2> points) {
+    TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] <= low.size(), "zcore_draws: shapes differ");
+    const tamis::ZcoreSpan span{low.data, median.data, high.data, low.size()};
+    tamis::zcore_draws(span, seed, first, dims.shape[0], dims.shape[1], dims.data, points.data);
+  }, nogil);
+  m.def("zcore_start", [](uint64_t seed, View<double, 1> out) { tamis::zcore_start(seed, out.size(), out.data); },
+        nogil);
+}

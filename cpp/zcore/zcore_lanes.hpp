@@ -1,0 +1,132 @@
+// Bytes side by side, on whatever vectors the instruction set of the including file has.
+#pragma once
+#include <cstdint>
+
+#include "zcore/zcore.hpp"
+#if defined(__SSSE3__)
+#include <immintrin.h>
+#endif
+
+namespace tamis::TAMIS_ISA {
+namespace {
+
+#if defined(__AVX512BW__)
+typedef __m512i Bytes;
+inline Bytes load_bytes(const uint8_t* p) { return _mm512_load_si512(p); }
+inline Bytes all_bytes(int v) { return _mm512_set1_epi8(static_cast<char>(v)); }
+inline Bytes table_bytes(const uint8_t* p) {
+  return _mm512_maskz_broadcast_i32x4(-1, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Bytes look_up(Bytes table, Bytes at) { return _mm512_shuffle_epi8(table, at); }
+inline Bytes sub_bytes(Bytes a, Bytes b) { return _mm512_sub_epi8(a, b); }
+inline Bytes add_saturated(Bytes a, Bytes b) { return _mm512_adds_epu8(a, b); }
+inline Bytes smaller_bytes(Bytes a, Bytes b) { return _mm512_min_epu8(a, b); }
+inline Bytes and_bytes(Bytes a, Bytes b) { return _mm512_and_si512(a, b); }
+inline Bytes shift_pairs(Bytes a, int by) { return _mm512_srl_epi16(a, _mm_cvtsi32_si128(by)); }
+inline uint64_t at_most(Bytes a, Bytes b) { return _mm512_cmple_epu8_mask(a, b); }
+#elif defined(__AVX2__)
+typedef __m256i Bytes;
+inline Bytes load_bytes(const uint8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
+inline Bytes all_bytes(int v) { return _mm256_set1_epi8(static_cast<char>(v)); }
+inline Bytes table_bytes(const uint8_t* p) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Bytes look_up(Bytes table, Bytes at) { return _mm256_shuffle_epi8(table, at); }
+inline Bytes sub_bytes(Bytes a, Bytes b) { return _mm256_sub_epi8(a, b); }
+inline Bytes add_saturated(Bytes a, Bytes b) { return _mm256_adds_epu8(a, b); }
+inline Bytes smaller_bytes(Bytes a, Bytes b) { return _mm256_min_epu8(a, b); }
+inline Bytes and_bytes(Bytes a, Bytes b) { return _mm256_and_si256(a, b); }
+inline Bytes shift_pairs(Bytes a, int by) { return _mm256_srl_epi16(a, _mm_cvtsi32_si128(by)); }
+inline uint64_t at_most(Bytes a, Bytes b) {
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(a, b), a)));
+}
+#elif defined(__SSSE3__)
+typedef __m128i Bytes;
+inline Bytes load_bytes(const uint8_t* p) { return _mm_load_si128(reinterpret_cast<const __m128i*>(p)); }
+inline Bytes all_bytes(int v) { return _mm_set1_epi8(static_cast<char>(v)); }
+inline Bytes table_bytes(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+inline Bytes look_up(Bytes table, Bytes at) { return _mm_shuffle_epi8(table, at); }
+inline Bytes sub_bytes(Bytes a, Bytes b) { return _mm_sub_epi8(a, b); }
+inline Bytes add_saturated(Bytes a, Bytes b) { return _mm_adds_epu8(a, b); }
+inline Bytes smaller_bytes(Bytes a, Bytes b) { return _mm_min_epu8(a, b); }
+inline Bytes and_bytes(Bytes a, Bytes b) { return _mm_and_si128(a, b); }
+inline Bytes shift_pairs(Bytes a, int by) { return _mm_srl_epi16(a, _mm_cvtsi32_si128(by)); }
+inline uint64_t at_most(Bytes a, Bytes b) {
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(a, b), a)));
+}
+#else
+struct Bytes {
+  uint8_t v[16];
+};
+template <class F>
+inline Bytes each_byte(F f) {
+  Bytes out;
+  for (int i = 0; i < 16; ++i) out.v[i] = static_cast<uint8_t>(f(i));
+  return out;
+}
+inline Bytes load_bytes(const uint8_t* p) {
+  return each_byte([&](int i) { return p[i]; });
+}
+inline Bytes all_bytes(int v) {
+  return each_byte([&](int) { return v; });
+}
+inline Bytes table_bytes(const uint8_t* p) { return load_bytes(p); }
+inline Bytes look_up(const Bytes& table, const Bytes& at) {
+  return each_byte([&](int i) { return table.v[at.v[i]]; });
+}
+inline Bytes sub_bytes(const Bytes& a, const Bytes& b) {
+  return each_byte([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline Bytes add_saturated(const Bytes& a, const Bytes& b) {
+  return each_byte([&](int i) { return a.v[i] + b.v[i] < 255 ? a.v[i] + b.v[i] : 255; });
+}
+inline Bytes smaller_bytes(const Bytes& a, const Bytes& b) {
+  return each_byte([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline Bytes and_bytes(const Bytes& a, const Bytes& b) {
+  return each_byte([&](int i) { return a.v[i] & b.v[i]; });
+}
+inline Bytes shift_pairs(const Bytes& a, int by) {  // what comes in from a neighbour byte is masked anyway
+  return each_byte([&](int i) { return a.v[i] >> by; });
+}
+inline uint64_t at_most(const Bytes& a, const Bytes& b) {
+  uint64_t out = 0;
+  for (int i = 0; i < 16; ++i) out |= uint64_t(a.v[i] <= b.v[i]) << i;
+  return out;
+}
+#endif
+constexpr int64_t kByteLanes = sizeof(Bytes);
+
+// Lower bounds of one column for the codes of some rows.
+struct Aimed {
+  Bytes table, first, mask, last;
+  int shift;
+
+  explicit Aimed(const ZcoreAim& aim)
+      : table(table_bytes(aim.least)),
+        first(all_bytes(aim.first)),
+        mask(all_bytes(255 >> aim.shift)),
+        last(all_bytes(kZcoreLevels - 1)),
+        shift(aim.shift) {}
+
+  template <bool kShift>
+  inline Bytes least(const uint8_t* codes) const {
+    Bytes level = sub_bytes(load_bytes(codes), first);
+    if (kShift) level = and_bytes(shift_pairs(level, shift), mask);
+    return look_up(table, smaller_bytes(level, last));
+  }
+};
+
+// The positions of the bits of m, from `base`, four at a time: most words have fewer.
+inline uint16_t* write_bits(uint64_t m, int64_t base, uint16_t* out) {
+  const int n = __builtin_popcountll(m);
+  for (int done = 0; done < n; done += 4)
+    for (int i = 0; i < 4; ++i) {
+      out[done + i] = static_cast<uint16_t>(base + __builtin_ctzll(m | (uint64_t(1) << 63)));
+      m &= m - 1;
+    }
+  return out + n;
+}
+
+}  // namespace
+}  // namespace tamis::TAMIS_ISA

@@ -1,0 +1,128 @@
+// The arithmetic of a draw: its random numbers, the codes of values, and how far codes are at least.
+#pragma once
+#include <cstdint>
+
+#include "core/hd.hpp"
+
+namespace tamis {
+
+// Values become one of kZcoreCells cells, evenly wide between `low` and the highest that is told apart, and cells one
+// of 256 codes, about equally many rows each. Both maps are monotone, so a code stands for an interval of values.
+constexpr int64_t kZcoreCells = 2048;
+constexpr int64_t kZcoreCodes = 256;
+
+// One column as a ball about `centre` sees it: codes less `first`, shifted, give a level, and a level gives a lower
+// bound of the distance in this column, in 250ths of the radius. Level 15 and above is the last, out of reach.
+constexpr int kZcoreLevels = 16;
+constexpr int kZcoreReach = 250;
+struct ZcoreAim {
+  uint8_t least[kZcoreLevels];
+  double centre;
+  int32_t column;
+  uint8_t first, shift;
+};
+
+struct ZcoreEdges {  // code q of a column stands for values in [edges[q] - slack, edges[q + 1] + slack]
+  const double *edges, *slack;  // (d, kZcoreCodes + 1), (d,)
+};
+
+}  // namespace tamis
+
+namespace tamis::TAMIS_ISA {
+
+// Philox 4x64 with 10 rounds: four random words for each counter, the generator NumPy has by that name.
+struct Philox {
+  uint64_t word[4];
+};
+
+TAMIS_HD Philox philox(uint64_t key0, uint64_t key1, uint64_t counter0, uint64_t counter1) {
+  Philox c{{counter0, counter1, 0, 0}};
+  for (int round = 0; round < 10; ++round) {
+    const auto wide0 = static_cast<unsigned __int128>(0xD2E7470EE14C6C93) * c.word[0];
+    const auto wide2 = static_cast<unsigned __int128>(0xCA5A826395121157) * c.word[2];
+    c = {{static_cast<uint64_t>(wide2 >> 64) ^ c.word[1] ^ key0, static_cast<uint64_t>(wide2),
+          static_cast<uint64_t>(wide0 >> 64) ^ c.word[3] ^ key1, static_cast<uint64_t>(wide0)}};
+    key0 += 0x9E3779B97F4A7C15;
+    key1 += 0xBB67AE8584CAA73B;
+  }
+  return c;
+}
+
+// Word `at` of draw `draw`: it depends on the seed and on these two alone.
+TAMIS_HD uint64_t random_word(uint64_t seed, int64_t draw, int64_t at) {
+  return philox(seed, 0, static_cast<uint64_t>(at / 4), static_cast<uint64_t>(draw)).word[at % 4];
+}
+
+TAMIS_HD int64_t random_below(uint64_t word, int64_t n) {
+  return static_cast<int64_t>((static_cast<unsigned __int128>(word) * static_cast<unsigned __int128>(n)) >> 64);
+}
+
+TAMIS_HD double unit_interval(uint64_t word) { return static_cast<double>(word >> 11) * 0x1p-53; }
+
+// `k` different columns of d, all sets equally likely (Floyd).
+TAMIS_HD void random_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* out) {
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t last = d - k + j;
+    int32_t pick = static_cast<int32_t>(random_below(random_word(seed, draw, j), last + 1));
+    for (int64_t i = 0; i < j; ++i)
+      if (out[i] == pick) {
+        pick = static_cast<int32_t>(last);
+        break;
+      }
+    out[j] = pick;
+  }
+}
+
+// The triangular distribution between low and high with its peak at `mode`, at the share u in [0, 1).
+TAMIS_HD double triangular(double low, double mode, double high, double u) {
+  const double base = high - low;
+  if (!(base > 0)) return low;
+  const double share = (mode - low) / base;
+  return u <= share ? low + base * __builtin_sqrt(u * share) : high - base * __builtin_sqrt((1 - u) * (1 - share));
+}
+
+template <class T>
+TAMIS_HD int32_t zcore_cell(T value, T low, T inverse) {
+  const T at = (value - low) * inverse;
+  const T most = static_cast<T>(kZcoreCells - 1);
+  return static_cast<int32_t>(at > 0 ? (at < most ? at : most) : T(0));
+}
+
+TAMIS_HD void zcore_aim(const double* edges, double slack, double radius, ZcoreAim* aim) {
+  const double low = aim->centre - radius - slack, high = aim->centre + radius + slack;
+  int begin = 0, end = kZcoreCodes - 1;
+  for (int step = kZcoreCodes / 2; step > 0; step /= 2) {  // the first and last code within reach
+    if (begin + step < kZcoreCodes && edges[begin + step] < low) begin += step;
+    if (end - step >= 0 && edges[end - step + 1] > high) end -= step;
+  }
+  if (end < begin) end = begin;
+  const int width = end - begin + 1;
+  int shift = 0;
+  while ((kZcoreLevels - 1) << shift < width && shift < 4) ++shift;
+  if (shift == 4) begin = 0;
+  aim->first = static_cast<uint8_t>(begin);
+  aim->shift = static_cast<uint8_t>(shift);
+  // a little less than is sure, for the rounding of distances
+  const double scale = radius > 1e-300 ? kZcoreReach * (1 - 1e-5) / radius : 1e300;
+  for (int level = 0; level < kZcoreLevels; ++level) {
+    const int from = begin + (level << shift), to = from + (1 << shift);
+    double apart = radius;
+    if (from < kZcoreCodes) {
+      const double below = edges[from] - slack - aim->centre;
+      const double above = aim->centre - edges[to < kZcoreCodes ? to : kZcoreCodes] - slack;
+      apart = below > above ? below : above;
+    }
+    const bool out = from > end || (level == kZcoreLevels - 1 && shift < 4);
+    const double steps = (apart > 0 ? apart : 0) * scale;
+    aim->least[level] = out ? 255 : static_cast<uint8_t>(steps < 255 ? steps : 255);
+  }
+}
+
+// All columns of a ball; distances within it may be off by the rounding of k float32 sums.
+TAMIS_HD void zcore_aims(const ZcoreEdges& by, double radius, int64_t k, ZcoreAim* aims) {
+  radius *= 1 + 3e-7 * static_cast<double>(k);
+  for (int64_t j = 0; j < k; ++j)
+    zcore_aim(by.edges + aims[j].column * (kZcoreCodes + 1), by.slack[aims[j].column], radius, aims + j);
+}
+
+}  // namespace tamis::TAMIS_ISA

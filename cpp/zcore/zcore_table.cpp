@@ -1,0 +1,184 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/huge_pages.hpp"
+#include "core/parallel.hpp"
+#include "zcore/zcore.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr int64_t kTileBytes = 3 << 18;   // of codes: the tile and the next one stay in a cache of 2 MB
+constexpr int64_t kExpected = 32;         // sampled rows among the neighbours of a row
+constexpr int64_t kFewestSampled = 2048;
+constexpr int64_t kMostSampled = 16384;   // or a 32nd of the rows, if that is more
+constexpr int64_t kSorted = 1024;         // sampled values that set the codes of a column
+
+int64_t tile_height(int64_t n, int64_t d) {
+  const int64_t rows = std::clamp<int64_t>(kTileBytes / d, 256, 8192);
+  return (std::min(rows, n) + 63) / 64 * 64;
+}
+
+int64_t sample_size(int64_t n, int64_t neighbours) {
+  const int64_t wanted = std::min(kExpected * n / neighbours, std::max(kMostSampled, n / kExpected));
+  return std::min(n, std::max(kFewestSampled, wanted));
+}
+
+}  // namespace
+
+template <class T>
+ZcoreTable<T>::ZcoreTable(const T* x, int64_t n, int64_t d, int64_t neighbours)
+    : x_(x), n_(n), d_(d), height_(tile_height(n, d)), sampled_(sample_size(n, neighbours)) {
+  draw_sample();
+  make_coding();
+  encode();
+  if (bad_ < 0) find_medians();
+}
+
+template <class T>
+int64_t ZcoreTable<T>::sampled_row(int64_t i) const {
+  return static_cast<int64_t>(static_cast<double>(i) * (static_cast<double>(n_) / static_cast<double>(sampled_)));
+}
+
+template <class T>
+ZcoreTile<T> ZcoreTable<T>::tile(int64_t i) const {
+  const int64_t first = i * height_;
+  const uint8_t* codes = codes_.get() + first * d_;
+  return {x_ + first * d_, codes, i + 1 < tiles() ? codes + height_ * d_ : nullptr, first,
+          std::min(height_, n_ - first), height_, d_};
+}
+
+template <class T>
+void ZcoreTable<T>::draw_sample() {
+  sample_.resize(static_cast<size_t>(sampled_ * d_));
+  parallel_for(sampled_, 64, [&](int64_t begin, int64_t end) {
+    constexpr int64_t kBlock = 16;
+    for (int64_t column = 0; column < d_; column += kBlock)
+      for (int64_t i = begin; i < end; ++i) {
+        const T* row = x_ + sampled_row(i) * d_;
+        for (int64_t j = column; j < std::min(d_, column + kBlock); ++j)
+          sample_[static_cast<size_t>(j * sampled_ + i)] = row[j];
+      }
+  });
+}
+
+// Cells between nearly the least and the most of the sample, codes by its quantiles.
+template <class T>
+void ZcoreTable<T>::make_coding() {
+  cell_low_.resize(static_cast<size_t>(d_));
+  cell_inverse_.resize(static_cast<size_t>(d_));
+  codes_of_cells_.resize(static_cast<size_t>(d_ * kZcoreCells));
+  parallel_for(d_, 8, [&](int64_t begin, int64_t end) {
+    std::vector<T> values;
+    for (int64_t j = begin; j < end; ++j) {
+      values.clear();
+      const int64_t step = std::max<int64_t>(1, sampled_ / kSorted);
+      for (int64_t i = 0; i < sampled_; i += step)
+        if (std::isfinite(sample(j)[i])) values.push_back(sample(j)[i]);  // encode() finds those that are not
+      if (values.empty()) values.push_back(T(0));
+      std::sort(values.begin(), values.end());
+      const int64_t count = static_cast<int64_t>(values.size()), outer = count / 512;
+      const T low = values[static_cast<size_t>(outer)], high = values[static_cast<size_t>(count - 1 - outer)];
+      T inverse = static_cast<T>(kZcoreCells) / (high - low);
+      if (!(inverse > 0) || !std::isfinite(inverse)) inverse = 0;  // all in one cell
+      cell_low_[static_cast<size_t>(j)] = low;
+      cell_inverse_[static_cast<size_t>(j)] = inverse;
+      uint8_t* codes = codes_of_cells_.data() + j * kZcoreCells;
+      int64_t cell = 0;
+      for (int64_t q = 1; q <= kZcoreCodes; ++q) {
+        const int64_t next = q == kZcoreCodes ? kZcoreCells
+                                              : host::zcore_cell(values[static_cast<size_t>(q * count / kZcoreCodes)], low, inverse);
+        for (; cell < next; ++cell) codes[cell] = static_cast<uint8_t>(q - 1);
+      }
+    }
+  });
+}
+
+template <class T>
+void ZcoreTable<T>::encode() {
+  const size_t bytes = static_cast<size_t>(tiles() * height_ * d_);
+  codes_.reset(new (std::align_val_t(64)) uint8_t[bytes]);
+  prefer_huge_pages(codes_.get(), bytes);
+  const size_t spans = static_cast<size_t>(tiles() * d_);
+  std::vector<T> least(spans), most(spans);
+  std::vector<int64_t> bad(static_cast<size_t>(tiles()), -1);
+  const ZcoreCoding<T> coding{cell_low_.data(), cell_inverse_.data(), codes_of_cells_.data()};
+  parallel_for(tiles(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      zcore_encode(tile(i), coding, codes_.get() + i * height_ * d_, least.data() + i * d_, most.data() + i * d_,
+                   &bad[static_cast<size_t>(i)]);
+  });
+  for (const int64_t row : bad)
+    if (row >= 0 && bad_ < 0) bad_ = row;
+  low_.assign(static_cast<size_t>(d_), std::numeric_limits<double>::infinity());
+  high_.assign(static_cast<size_t>(d_), -std::numeric_limits<double>::infinity());
+  for (size_t i = 0; i < spans; ++i) {
+    const size_t j = i % static_cast<size_t>(d_);
+    low_[j] = std::min(low_[j], static_cast<double>(least[i]));
+    high_[j] = std::max(high_[j], static_cast<double>(most[i]));
+  }
+  edges_.resize(static_cast<size_t>(d_ * (kZcoreCodes + 1)));
+  slack_.resize(static_cast<size_t>(d_));
+  for (size_t j = 0; j < static_cast<size_t>(d_); ++j) {
+    const uint8_t* codes = codes_of_cells_.data() + j * kZcoreCells;
+    double* edges = edges_.data() + j * (kZcoreCodes + 1);
+    const double low = static_cast<double>(cell_low_[j]), inverse = static_cast<double>(cell_inverse_[j]);
+    edges[0] = low_[j];
+    int64_t cell = 0;
+    for (int64_t q = 1; q <= kZcoreCodes; ++q) {
+      while (cell < kZcoreCells && codes[cell] < q) ++cell;
+      const bool last = cell == kZcoreCells || !(inverse > 0);
+      edges[q] = last ? high_[j] : std::clamp(low + static_cast<double>(cell) / inverse, low_[j], high_[j]);
+    }
+    const double largest = std::max(std::fabs(low_[j]), std::fabs(high_[j]));
+    const double width = inverse > 0 ? static_cast<double>(kZcoreCells) / inverse : 0;
+    slack_[j] = 4 * static_cast<double>(std::numeric_limits<T>::epsilon()) * width + 1e-15 * largest;
+  }
+}
+
+// The code that the middle rows have is counted out; of its rows, few, the values are looked at.
+template <class T>
+void ZcoreTable<T>::find_medians() {
+  median_.resize(static_cast<size_t>(d_));
+  parallel_for(d_, 4, [&](int64_t begin, int64_t end) {
+    std::vector<T> values;
+    for (int64_t j = begin; j < end; ++j) {
+      int64_t counts[4][kZcoreCodes] = {};
+      for (int64_t i = 0; i < tiles(); ++i) {
+        const ZcoreTile<T> t = tile(i);
+        const uint8_t* codes = t.codes + j * t.height;
+        for (int64_t row = 0; row < t.n; ++row) ++counts[row % 4][codes[row]];
+      }
+      const int64_t ranks[2] = {(n_ - 1) / 2, n_ / 2};
+      int64_t before = 0, first = -1, last = 0, seen = 0;
+      for (int64_t q = 0; q < kZcoreCodes; ++q) {
+        const int64_t here = counts[0][q] + counts[1][q] + counts[2][q] + counts[3][q];
+        if (first < 0 && seen + here > ranks[0]) {
+          first = q;
+          before = seen;
+        }
+        if (seen <= ranks[1]) last = q;
+        seen += here;
+      }
+      values.clear();
+      for (int64_t i = 0; i < tiles(); ++i) {
+        const ZcoreTile<T> t = tile(i);
+        const uint8_t* codes = t.codes + j * t.height;
+        for (int64_t row = 0; row < t.n; ++row)
+          if (codes[row] >= first && codes[row] <= last) values.push_back(t.rows[row * d_ + j]);
+      }
+      double sum = 0;
+      for (const int64_t rank : ranks) {
+        std::nth_element(values.begin(), values.begin() + (rank - before), values.end());
+        sum += 0.5 * static_cast<double>(values[static_cast<size_t>(rank - before)]);
+      }
+      median_[static_cast<size_t>(j)] = sum;
+    }
+  });
+}
+
+template class ZcoreTable<float>;
+template class ZcoreTable<double>;
+
+}  // namespace tamis

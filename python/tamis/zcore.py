@@ -1,0 +1,340 @@
+"""Zero-shot coreset scores: which rows cover the space of embeddings, and which are redundant."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _arrays, _core
+from tamis._knn_search import matrix
+from tamis._progress import Progress, reporter
+from tamis._zcore_checkpoint import Checkpoint
+
+Array = npt.NDArray[Any]
+MOST_DRAWS = 1 << 40
+LARGEST = 1e150  # of float64 values; their differences and quotients stay finite
+
+
+def zcore(
+    x: Any,
+    *,
+    n_samples: int = 1_000_000,
+    sample_dim: int = 2,
+    redundancy_nn: int = 1000,
+    redundancy_exp: float = 4,
+    random_init: bool = True,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = None,
+) -> Any:
+    """Zero-shot coreset score of every row: the higher, the sooner it should be labelled.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, or
+        anything with DLPack or the buffer protocol. Read where it lies when float32 or float64 and
+        C-contiguous; 16-bit floats are copied once to float32.
+    n_samples : int
+        Draws. Default 1,000,000.
+    sample_dim : int
+        Columns of a draw, 1 to D. Default 2.
+    redundancy_nn : int
+        Neighbours that share the penalty of a draw; all other rows where there are fewer. Default
+        1000.
+    redundancy_exp : float
+        Their shares are proportional to ``distance ** -redundancy_exp``. Default 4.
+    random_init : bool
+        Scores begin at random numbers in [0, 1), else at 0. Default True.
+    seed : int
+        0 to 2**64 - 1. Default 0.
+    checkpoint : path, optional
+        What is done so far is kept in this file, and taken up from it. See Notes.
+    progress : bool or callable, optional
+        ``f(done, total)`` in draws, or True for a bar.
+
+    Returns
+    -------
+    (N,) float32 array
+        In [0, 1], the least score 0 and the largest 1; all 0 where all scores are equal. In the
+        library of `x`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, for NaN or infinity, naming the first such row, and for a
+        checkpoint of other data or parameters.
+    tamis.CudaUnavailable
+        For arrays on a device: this runs on the host, so pass ``x.cpu()`` (CuPy: ``x.get()``).
+
+    Notes
+    -----
+    A draw takes `sample_dim` columns and a point in them, each coordinate from the triangular
+    distribution between the column's least value, median and largest. The row nearest to the point
+    (L1) gains 1; the `redundancy_nn` rows nearest to that row lose 1 together. A row at the same
+    place as that row (the first one) loses 1 alone. Ties go to the lower row.
+
+    Exact: all neighbours of every draw are the true ones. Draw i depends on `seed` and i alone and
+    scores add up as integers, so the result has the same bits for any number of threads, any
+    split of the draws (`zcore_from_draws`) and any CPU.
+
+    The checkpoint is written every few seconds through a temporary file beside it, and at the end,
+    when a run with more draws can go on from it. It holds a digest of all values of `x`, which
+    takes about a second a gigabyte.
+
+    Time is about 2 N bytes of codes a draw and column. Peak memory beyond `x`: ``N * D`` bytes of
+    codes (no column is copied), a sample of ``N * D / 8`` bytes (at least 2,048 rows), and for
+    each thread ``8 * N`` and up to ``12288 * 24 * redundancy_nn`` bytes; 1.2 times the input for
+    large float32 ones. Source: arXiv 2411.15349; a patent application covers the method (see
+    docs/zcore.md).
+    """
+    rule = _rule("zcore", sample_dim, redundancy_nn, redundancy_exp)
+    check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
+    check_integer("zcore", "seed", seed, 0, 2**64 - 1)
+    like = _arrays.as_array("zcore", "x", x)
+    rows = matrix("zcore", "x", x)
+    _check_rows("zcore", rows, sample_dim)
+    saved = None
+    if checkpoint is not None:
+        saved = Checkpoint("zcore", checkpoint, rows, (*rule, seed))
+    scorer = Scorer("zcore", rows, *rule)
+    done, sums = (0, None) if saved is None else saved.load(n_samples)
+    report = reporter(progress, "zcore")
+    while done < n_samples:
+        end = min(n_samples, done + scorer.slice)
+        scorer.add(*scorer.draws(seed, done, end))
+        done = end
+        if saved is not None:
+            saved.save(done, scorer.sums(sums), last=done == n_samples)
+        report(done, n_samples)
+    total = scorer.sums(sums) / _core.ZCORE_UNIT
+    return _arrays.from_host(like, zcore_finish(total, random_init=random_init, seed=seed))
+
+
+def zcore_draws(
+    x: Any, n_samples: int, *, first: int = 0, sample_dim: int = 2, seed: int = 0
+) -> tuple[Array, Array]:
+    """The draws that `zcore` makes, from number `first` on.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        As for `zcore`.
+    n_samples : int
+        How many draws.
+    first : int
+        Number of the first. Default 0.
+    sample_dim, seed : int
+        As for `zcore`.
+
+    Returns
+    -------
+    dims : (n_samples, sample_dim) int32 array
+        Different columns of `x`.
+    points : (n_samples, sample_dim) float64 array
+        Between the least and the largest value of each column.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `zcore`.
+
+    Notes
+    -----
+    Row i is the draw ``first + i`` of the seed, whatever is asked for beside it. One pass over `x`
+    for the spans of its columns. Memory as `zcore`, and ``12 * n_samples * sample_dim`` bytes.
+    """
+    check_integer("zcore_draws", "sample_dim", sample_dim, 1)
+    check_integer("zcore_draws", "n_samples", n_samples, 0, MOST_DRAWS)
+    check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
+    check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
+    rows = matrix("zcore_draws", "x", x)
+    _check_rows("zcore_draws", rows, sample_dim)
+    return Scorer("zcore_draws", rows, sample_dim, 1000, 4).draws(seed, first, first + n_samples)
+
+
+def zcore_from_draws(
+    x: Any,
+    dims: Any,
+    points: Any,
+    *,
+    redundancy_nn: int = 1000,
+    redundancy_exp: float = 4,
+    progress: Progress = None,
+) -> Array:
+    """Gains less penalties of given draws: scores before their random start and scaling.
+
+    Parameters
+    ----------
+    x : (N, D) array
+        As for `zcore`.
+    dims : (S, k) array of integers
+        The columns of each draw, all different.
+    points : (S, k) float array
+        The point of each draw in these columns.
+    redundancy_nn, redundancy_exp, progress
+        As for `zcore`.
+
+    Returns
+    -------
+    (N,) float64 array
+        Multiples of 2**-30, so sums of parts (of fewer than 8,000,000 draws in all) are exact in
+        any order: ``zcore_finish(part_a + part_b, seed=seed)`` is the score of both.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `zcore`, and for draws that do not fit `x`.
+
+    Notes
+    -----
+    To share a run, machine m of M scores ``zcore_draws(x, count, first=m * count, seed=seed)``
+    with ``count = n_samples // M``, and one adds the parts up.
+    """
+    name = "zcore_from_draws"
+    rows = matrix(name, "x", x)
+    columns = np.require(_arrays.host(name, "dims", _arrays.integers(name, "dims", dims)))
+    _arrays.check_shape(name, "dims", columns, ("S", "k"))
+    k = columns.shape[1]
+    at = np.require(_arrays.floats(name, points=_arrays.host(name, "points", points))[0])
+    _arrays.check_shape(name, "points", at, columns.shape)
+    _rule(name, max(k, 1), redundancy_nn, redundancy_exp)
+    _check_rows(name, rows, k)
+    _check_draws(name, columns, at, rows.shape[1])
+    scorer = Scorer(name, rows, k, redundancy_nn, redundancy_exp)
+    report = reporter(progress, name)
+    columns, at = np.require(columns, np.int32, ["C", "A"]), np.require(at, np.float64, ["C", "A"])
+    for begin in range(0, len(at), scorer.slice):
+        end = min(len(at), begin + scorer.slice)
+        scorer.add(columns[begin:end], at[begin:end])
+        report(end, len(at))
+    return np.asarray(scorer.sums() / _core.ZCORE_UNIT)
+
+
+def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Scores from the sum of what `zcore_from_draws` gave: started, and scaled to [0, 1].
+
+    Parameters
+    ----------
+    sums : (N,) float64 array
+    random_init : bool
+        Row i begins at a random number in [0, 1) that depends on `seed` and i alone. Default True.
+    seed : int
+        Default 0.
+
+    Returns
+    -------
+    (N,) float32 array
+        ``(s - min) / (max - min)``; all 0 where all are equal.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit.
+    """
+    check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
+    scores = np.array(_arrays.host("zcore_finish", "sums", sums), np.float64)
+    _arrays.check_shape("zcore_finish", "sums", scores, ("N",))
+    if not np.isfinite(scores).all():
+        row = int(np.argmin(np.isfinite(scores)))
+        raise ValueError(f"zcore_finish: sums must be finite, got NaN or infinity in row {row}")
+    if random_init:
+        start = np.empty(len(scores))
+        _core.zcore_start(seed, start)
+        scores += start
+    if len(scores) > 0:
+        scores -= scores.min()
+        scores /= scores.max() or 1.0
+    return scores.astype(np.float32)
+
+
+class Scorer:
+    """A checked matrix, ready to score draws."""
+
+    def __init__(self, function: str, x: Array, k: int, neighbours: int, exponent: float) -> None:
+        double = x.dtype == np.float64
+        self.x, self.k = x, k  # the table reads x where it lies
+        self.table = (_core.ZcoreTable64 if double else _core.ZcoreTable)(x, neighbours)
+        if self.table.bad >= 0:
+            bad = f"NaN or infinity in row {self.table.bad}"
+            raise ValueError(f"{function}: x must be finite, got {bad}")
+        self.spans = self.table.spans()
+        largest = max(-self.spans[0].min(), self.spans[2].max())
+        if largest > LARGEST:
+            raise ValueError(f"{function}: x must be at most {LARGEST:g}, got {largest:g}")
+        run = _core.ZcoreRun64 if double else _core.ZcoreRun
+        self.run = run(self.table, min(neighbours, 2**31), float(exponent), k)
+
+    @property
+    def slice(self) -> int:
+        """Draws to score in one call, between which there is progress."""
+        return int(self.run.slice)
+
+    def draws(self, seed: int, first: int, end: int) -> tuple[Array, Array]:
+        """(dims, points) of the draws [first, end)."""
+        dims = np.empty((end - first, self.k), np.int32)
+        points = np.empty((end - first, self.k))
+        _core.zcore_draws(*self.spans, seed, first, dims, points)
+        return dims, points
+
+    def add(self, dims: Array, points: Array) -> None:
+        self.run.add(dims, points)
+
+    def sums(self, before: Array | None = None) -> Array:
+        """(N,) int64 in units, of all draws added, and of a run before this one."""
+        sums = np.empty(len(self.x), np.int64)
+        self.run.write(sums)
+        return sums if before is None else sums + before
+
+
+def check_integer(
+    function: str, name: str, value: Any, least: int, most: int | None = None
+) -> None:
+    """Raise unless `value` is an integer in the range."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
+    if value < least or (most is not None and value > most):
+        wanted = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{function}: {name} must be {wanted}, got {value}")
+
+
+def _rule(
+    function: str, sample_dim: int, neighbours: int, exponent: float
+) -> tuple[int, int, float]:
+    check_integer(function, "sample_dim", sample_dim, 1)
+    check_integer(function, "redundancy_nn", neighbours, 1)
+    number = isinstance(exponent, (int, float, np.integer, np.floating))
+    if isinstance(exponent, bool) or not number:
+        raise TypeError(f"{function}: redundancy_exp must be a number, got {exponent!r}")
+    if not 0 <= exponent < math.inf:
+        raise ValueError(f"{function}: redundancy_exp must be 0 or more, got {exponent}")
+    return int(sample_dim), int(neighbours), float(exponent)
+
+
+def _check_rows(function: str, x: Array, sample_dim: int) -> None:
+    n, d = x.shape
+    if not 1 <= n < 2**32:
+        raise ValueError(f"{function}: x must have 1 to {2**32 - 1} rows, got {n}")
+    if not 1 <= sample_dim <= d:
+        raise ValueError(f"{function}: sample_dim must be 1 to {d}, got {sample_dim}")
+
+
+def _check_draws(function: str, dims: Array, points: Array, d: int) -> None:
+    """Raise for the first draw that is none of a matrix with d columns."""
+    outside = ((dims < 0) | (dims >= d)).any(axis=1)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(f"{function}: dims must be 0 to {d - 1}, got {dims[row]} in row {row}")
+    ordered = np.sort(dims, axis=1)
+    twice = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    if twice.any():
+        row = int(np.argmax(twice))
+        raise ValueError(f"{function}: dims must differ, got {dims[row]} in row {row}")
+    bad = ~(np.abs(points) <= LARGEST).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(f"{function}: points must be finite, got {points[row]} in row {row}")
