@@ -5,16 +5,16 @@
 #include <limits>
 #include <numeric>
 
+#include "core/huge_pages.hpp"
 #include "core/parallel.hpp"
 
 namespace tamis {
 namespace {
 
-constexpr int64_t kMostDraws = 12288;            // of a thread at a time
 constexpr int64_t kFewestDraws = 1024;
 constexpr int64_t kListBytes = int64_t(1) << 30;  // of all threads
 
-int64_t list_capacity(int64_t n, int64_t neighbours) { return std::min(n, std::max<int64_t>(2 * neighbours, 64)) + 1; }
+int64_t list_capacity(int64_t n, int64_t neighbours) { return std::min(n, std::max<int64_t>(3 * neighbours / 2, 64)) + 1; }
 
 }  // namespace
 
@@ -26,15 +26,13 @@ class ZcoreRun<T>::Worker {
       : table_(table),
         rule_(rule),
         k_(k),
-        wanted_(std::min(rule.neighbours, table.n() - 1)),
-        capacity_(list_capacity(table.n(), rule.neighbours)),
+        length_{std::min(rule.neighbours, table.n() - 1), list_capacity(table.n(), rule.neighbours)},
         sums_(static_cast<size_t>(table.n())),
-        scratch_(static_cast<size_t>(kZcoreGroup * (table.height() + 64))),
-        sample_distances_(static_cast<size_t>(table.sampled())),
-        weights_(static_cast<size_t>(capacity_)),
-        shares_(static_cast<size_t>(capacity_)),
-        columns_(static_cast<size_t>(k)),
-        centre_(static_cast<size_t>(k)) {}
+        counts_(static_cast<size_t>(table.parts())),
+        distances_(static_cast<size_t>(std::max(table.sampled(), length_.capacity))),
+        weights_(static_cast<size_t>(length_.capacity)),
+        shares_(static_cast<size_t>(length_.capacity)),
+        columns_(static_cast<size_t>(k)) {}
 
   const std::vector<int64_t>& sums() const { return sums_; }
 
@@ -46,50 +44,53 @@ class ZcoreRun<T>::Worker {
       return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b;
     });
     aims_.resize(static_cast<size_t>(draws * k_));
+    points_.resize(static_cast<size_t>(draws * k_));
+    places_.resize(static_cast<size_t>(draws * k_));
     find_nearest(dims, points);
     for (const ZcoreNearest& found : nearest_) sums_[static_cast<size_t>(found.row)] += kZcoreUnit;
-    if (wanted_ > 0) find_neighbours(dims);
+    if (length_.wanted > 0) find_neighbours(dims);
   }
 
  private:
-  T* measure_sample(const int32_t* dims, const double* point) {
-    for (int64_t j = 0; j < k_; ++j) columns_[static_cast<size_t>(j)] = table_.sample(dims[j]);
-    zcore_distances(columns_.data(), point, k_, table_.sampled(), sample_distances_.data());
-    return sample_distances_.data();
+  // Which of the sample is nearest to the places, once the distances of all are there.
+  int64_t measure_sample(const ZcorePlace<T>* places) {
+    int64_t least = 0;
+    for (int64_t j = 0; j < k_; ++j) columns_[static_cast<size_t>(j)] = table_.sample(places[j].column);
+    zcore_distances(columns_.data(), places, k_, table_.sampled(), distances_.data(), &least);
+    return least;
   }
 
   void find_nearest(const int32_t* dims, const double* points) {
     nearest_.resize(order_.size());
     for (size_t i = 0; i < order_.size(); ++i) {
-      const int32_t* of = dims + order_[i] * k_;
-      const double* point = points + order_[i] * k_;
-      const T* apart = measure_sample(of, point);
-      const int64_t row = table_.sampled_row(std::min_element(apart, apart + table_.sampled()) - apart);
+      const int64_t slot = static_cast<int64_t>(i) * k_, draw = order_[i] * k_;
+      ZcorePlace<double>* point = points_.data() + slot;
+      for (int64_t j = 0; j < k_; ++j) {
+        point[j] = {points[draw + j], dims[draw + j]};
+        places_[static_cast<size_t>(slot + j)] = {static_cast<T>(points[draw + j]), dims[draw + j]};
+      }
+      const int64_t row = table_.sampled_row(measure_sample(places_.data() + slot));
       double distance = 0;
       for (int64_t j = 0; j < k_; ++j)
-        distance += std::fabs(static_cast<double>(table_.x()[row * table_.d() + of[j]]) - point[j]);
+        distance += std::fabs(static_cast<double>(table_.x()[row * table_.d() + point[j].column]) - point[j].centre);
       nearest_[i] = {distance, row};
-      aim(of, point, distance, i);
+      host::zcore_aims(table_.edges(), distance, k_, point, aims_.data() + slot);
     }
-    const ZcoreDraws draws = prepared(static_cast<int64_t>(order_.size()));
-    for (int64_t i = 0; i < table_.tiles(); ++i) {
-      zcore_nearest(table_.tile(i), draws, nearest_.data());
-      check_interrupt();
-    }
+    each_part(order_.size(), [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
+      zcore_nearest(tile, draws, survivors, n, points_.data(), nearest_.data());
+    });
   }
 
   // Most draws find all neighbours within the radius that the sample suggests, the rest within a larger one.
   void find_neighbours(const int32_t* dims) {
     std::vector<size_t> pending(order_.size());
     std::iota(pending.begin(), pending.end(), 0);
+    reserve(pending.size());
     for (int64_t round = 0; !pending.empty(); ++round) {
-      reserve(pending.size());
       for (size_t i = 0; i < pending.size(); ++i) look_around(dims, pending[i], i, round);
-      const ZcoreDraws draws = prepared(static_cast<int64_t>(pending.size()));
-      for (int64_t i = 0; i < table_.tiles(); ++i) {
-        zcore_neighbours(table_.tile(i), draws, lists_.data(), wanted_, capacity_);
-        check_interrupt();
-      }
+      each_part(pending.size(), [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
+        zcore_neighbours(tile, draws, survivors, n, places_.data(), lists_.data(), length_);
+      });
       size_t left = 0;
       for (size_t i = 0; i < pending.size(); ++i)
         if (!settle(lists_[i])) pending[left++] = pending[i];
@@ -100,64 +101,79 @@ class ZcoreRun<T>::Worker {
   void look_around(const int32_t* dims, size_t draw, size_t slot, int64_t round) {
     const int32_t* of = dims + order_[draw] * k_;
     const int64_t own = nearest_[draw].row, m = table_.sampled();
-    for (int64_t j = 0; j < k_; ++j)
-      centre_[static_cast<size_t>(j)] = static_cast<double>(table_.x()[own * table_.d() + of[j]]);
-    const double expected = static_cast<double>(wanted_) * static_cast<double>(m) / static_cast<double>(table_.n());
-    const int64_t rank = static_cast<int64_t>(expected + 2.5 * std::sqrt(expected) + 2) << (2 * round);
+    ZcorePlace<T>* places = places_.data() + static_cast<int64_t>(slot) * k_;
+    for (int64_t j = 0; j < k_; ++j) places[j] = {table_.x()[own * table_.d() + of[j]], of[j]};
+    const double expected =
+        static_cast<double>(length_.wanted) * static_cast<double>(m) / static_cast<double>(table_.n());
+    const int64_t rank = static_cast<int64_t>(expected + 2 * std::sqrt(expected) + 2) << (2 * round);
     T limit = std::numeric_limits<T>::infinity();
-    if (rank < m) zcore_rank(measure_sample(of, centre_.data()), m, rank, rank / 16, &limit);
-    T* distances = distances_.get() + static_cast<int64_t>(slot) * capacity_;
-    uint32_t* rows = rows_.get() + static_cast<int64_t>(slot) * capacity_;
-    lists_[slot] = {distances, rows, 0, own, limit};
-    aim(of, centre_.data(), static_cast<double>(limit), slot);
+    if (rank < m) {
+      measure_sample(places);
+      zcore_rank(distances_.data(), m, rank, rank / 16, &limit);
+    }
+    lists_[slot] = {found_.get() + static_cast<int64_t>(slot) * (length_.capacity + 1), limit, 0,
+                    static_cast<uint32_t>(own)};
+    host::zcore_aims(table_.edges(), static_cast<double>(limit), k_, places,
+                     aims_.data() + static_cast<int64_t>(slot) * k_);
   }
 
   // True when the list held all neighbours, which have now paid.
-  bool settle(ZcoreList<T>& list) {
-    if (list.limit < 0 && list.n == 1 && list.distances[0] == 0) {  // a row at the same place pays for all
-      sums_[list.rows[0]] -= kZcoreUnit;
+  bool settle(const ZcoreList<T>& list) {
+    if (list.limit < 0) {  // a row at the same place pays for all
+      sums_[list.found[0].row] -= kZcoreUnit;
       return true;
     }
-    if (list.n < wanted_) return false;
-    zcore_shorten(list, wanted_);
-    zcore_shares(list.distances, list.n, rule_.exponent, weights_.data(), shares_.data());
-    for (int64_t i = 0; i < list.n; ++i) sums_[list.rows[i]] -= shares_[static_cast<size_t>(i)];
+    if (list.n < length_.wanted) return false;
+    for (uint32_t i = 0; i < list.n; ++i) distances_[i] = list.found[i].distance;
+    zcore_shares(distances_.data(), list.n, length_.wanted, rule_.exponent, weights_.data(), shares_.data());
+    for (uint32_t i = 0; i < list.n; ++i) sums_[list.found[i].row] -= shares_[i];
     return true;
   }
 
-  void aim(const int32_t* dims, const double* centre, double radius, size_t slot) {
-    ZcoreAim* aims = aims_.data() + slot * static_cast<size_t>(k_);
-    for (int64_t j = 0; j < k_; ++j) {
-      aims[j].centre = centre[j];
-      aims[j].column = dims[j];
+  // visit(tile, draws, survivors, n) for every part of every tile: what the aims of so many draws let through.
+  template <class Visit>
+  void each_part(size_t n, Visit visit) {
+    const ZcoreDraws draws{aims_.data(), k_, static_cast<int64_t>(n), table_.edges()};
+    const int64_t room = draws.n * table_.part() + 4;
+    if (room * table_.parts() > survivor_room_) {
+      survivor_room_ = room * table_.parts();
+      survivors_.reset(new uint32_t[static_cast<size_t>(survivor_room_)]);
     }
-    host::zcore_aims(table_.edges(), radius, k_, aims);
+    for (int64_t i = 0; i < table_.tiles(); ++i) {
+      std::fill(counts_.begin(), counts_.end(), 0);
+      zcore_scan(table_.codes(i), draws, {survivors_.get(), room, counts_.data()});
+      for (int64_t part = 0; part < table_.parts(); ++part)
+        visit(table_.tile(i), draws, survivors_.get() + part * room, counts_[static_cast<size_t>(part)]);
+      check_interrupt();
+    }
   }
-
-  ZcoreDraws prepared(int64_t draws) { return {aims_.data(), k_, draws, table_.edges(), scratch_.data()}; }
 
   void reserve(size_t draws) {
     if (draws <= lists_.size()) return;
     lists_.resize(draws);
-    distances_.reset(new T[draws * static_cast<size_t>(capacity_)]);
-    rows_.reset(new uint32_t[draws * static_cast<size_t>(capacity_)]);
+    const size_t entries = draws * static_cast<size_t>(length_.capacity + 1);
+    found_.reset(new ZcoreNeighbour<T>[entries]);
+    prefer_huge_pages(found_.get(), entries * sizeof(ZcoreNeighbour<T>));
   }
 
   const ZcoreTable<T>& table_;
   const ZcoreRule rule_;
-  const int64_t k_, wanted_, capacity_;
+  const int64_t k_;
+  const ZcoreLength length_;
   std::vector<int64_t> sums_, order_;
   std::vector<ZcoreAim> aims_;
+  std::vector<ZcorePlace<double>> points_;  // of the draws
+  std::vector<ZcorePlace<T>> places_;       // of the rows nearest to them
   std::vector<ZcoreNearest> nearest_;
   std::vector<ZcoreList<T>> lists_;
-  std::unique_ptr<T[]> distances_;
-  std::unique_ptr<uint32_t[]> rows_;
-  std::vector<uint16_t> scratch_;
-  std::vector<T> sample_distances_;
+  std::unique_ptr<ZcoreNeighbour<T>[]> found_;
+  std::vector<int64_t> counts_;
+  std::unique_ptr<uint32_t[]> survivors_;
+  int64_t survivor_room_ = 0;
+  std::vector<T> distances_;
   std::vector<double> weights_;
   std::vector<int64_t> shares_;
   std::vector<const T*> columns_;
-  std::vector<double> centre_;
 };
 
 template <class T>
@@ -169,8 +185,8 @@ ZcoreRun<T>::~ZcoreRun() = default;
 
 template <class T>
 int64_t ZcoreRun<T>::slice() const {
-  const int64_t bytes = list_capacity(table_.n(), rule_.neighbours) * static_cast<int64_t>(sizeof(T) + 4);
-  return num_threads() * std::clamp(kListBytes / bytes / num_threads(), kFewestDraws, kMostDraws);
+  const int64_t bytes = list_capacity(table_.n(), rule_.neighbours) * static_cast<int64_t>(sizeof(ZcoreNeighbour<T>));
+  return num_threads() * std::clamp(kListBytes / bytes / num_threads(), kFewestDraws, kZcoreMostDraws);
 }
 
 template <class T>

@@ -29,13 +29,12 @@ namespace tamis {
 
 constexpr int64_t kZcoreUnit = int64_t(1) << 30;
 
-// Rows [first, first + n) of x and their codes, columns `height` bytes apart.
+// Rows [first, first + n) of x and their codes, columns `height` bytes apart; a part is what stays in a cache as floats.
 template <class T>
 struct ZcoreTile {
   const T* rows;
   const uint8_t* codes;
-  const uint8_t* next;  // codes of the tile after this, null at the end
-  int64_t first, n, height, d;
+  int64_t first, n, height, part, d;
 };
 
 // How values become codes, column by column.
@@ -55,45 +54,74 @@ TAMIS_ZCORE_ENCODE(float)
 TAMIS_ZCORE_ENCODE(double)
 #undef TAMIS_ZCORE_ENCODE
 
-// Draws on their way through the tiles: `k` aims each, and what they have found.
-struct ZcoreNearest {
-  double distance;
-  int64_t row;
-};
+// Rows [0, n) of one column of a tile whose codes are in [first, last]: how many, and where.
+TAMIS_KERNEL(zcore_count_codes, (const uint8_t* codes, int64_t n, uint8_t first, uint8_t last, int64_t* count),
+             (codes, n, first, last, count))
+TAMIS_KERNEL(zcore_find_codes,
+             (const uint8_t* codes, int64_t n, uint8_t first, uint8_t last, uint32_t* rows, int64_t* count),
+             (codes, n, first, last, rows, count))
+
+// Draws on their way through the tiles, `k` aims each.
 struct ZcoreDraws {
   ZcoreAim* aims;
   int64_t k, n;
   ZcoreEdges edges;
-  uint16_t* scratch;  // kZcoreGroup * (height + 64)
 };
-constexpr int64_t kZcoreGroup = 8;
+constexpr int64_t kZcoreMostDraws = 12288;  // a draw and a row of a tile are 16 bits each of a survivor
 
+// Rows of a tile that may be within reach, draw << 16 | row, by part of the tile, and in it by draw and row.
+struct ZcoreSurvivors {
+  uint32_t* entries;  // (parts, room)
+  int64_t room;
+  int64_t* counts;  // (parts,)
+};
+struct ZcoreCodes {
+  const uint8_t *codes, *next;  // the tile, and the one after it or null
+  int64_t n, height, part, d;
+};
+TAMIS_KERNEL(zcore_scan, (const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors),
+             (tile, draws, survivors))
+
+// What the draws look around, and what they have found.
+struct ZcoreNearest {
+  double distance;
+  int64_t row;
+};
+template <class T>
+struct ZcoreNeighbour {
+  T distance;
+  uint32_t row;
+};
 template <class T>
 struct ZcoreList {
-  T* distances;  // `capacity` of both, rows ascending
-  uint32_t* rows;
-  int64_t n;
-  int64_t own;  // the row they are neighbours of
-  T limit;      // the largest distance still wanted; negative: nothing is
+  ZcoreNeighbour<T>* found;  // rows ascending, room for one more than `capacity`
+  T limit;                   // the largest distance still wanted; negative: nothing is
+  uint32_t n;
+  uint32_t own;  // the row they are neighbours of
+};
+struct ZcoreLength {
+  int64_t wanted, capacity;  // a list that is full keeps its `wanted` nearest
 };
 
-// Lowers `nearest` to the best of the tile where it is better; aims follow.
 #define TAMIS_ZCORE_TILES(T)                                                                                          \
+  /* Lowers `nearest` to the best of the survivors where it is better; aims follow. */                                \
   TAMIS_KERNEL(zcore_nearest,                                                                                         \
-               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, ZcoreNearest* nearest), (tile, draws, nearest))    \
-  /* Adds the rows of the tile within the limit. A full list keeps its `wanted` nearest. */                           \
+               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,              \
+                const ZcorePlace<double>* places, ZcoreNearest* nearest),                                             \
+               (tile, draws, survivors, n, places, nearest))                                                          \
+  /* Adds the survivors within the limit. */                                                                          \
   TAMIS_KERNEL(zcore_neighbours,                                                                                      \
-               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, ZcoreList<T>* lists, int64_t wanted,               \
-                int64_t capacity),                                                                                    \
-               (tile, draws, lists, wanted, capacity))                                                                \
-  /* Leaves the `wanted` nearest of a list. */                                                                        \
-  TAMIS_KERNEL(zcore_shorten, (ZcoreList<T>& list, int64_t wanted), (list, wanted))                                   \
-  /* out[i] = the share of distances[i], all positive, in units */                                                    \
-  TAMIS_KERNEL(zcore_shares, (const T* distances, int64_t n, double exponent, double* weights, int64_t* out),         \
-               (distances, n, exponent, weights, out))                                                                \
-  /* Distances of m rows, given as columns, to a point. */                                                            \
-  TAMIS_KERNEL(zcore_distances, (const T* const* columns, const double* point, int64_t k, int64_t m, T* out),         \
-               (columns, point, k, m, out))                                                                           \
+               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,              \
+                const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length),                         \
+               (tile, draws, survivors, n, places, lists, length))                                                    \
+  /* out[i] = the share in units of distances[i], 0 unless it is one of the `wanted` nearest. */                      \
+  TAMIS_KERNEL(zcore_shares,                                                                                          \
+               (const T* distances, int64_t n, int64_t wanted, double exponent, double* weights, int64_t* out),       \
+               (distances, n, wanted, exponent, weights, out))                                                        \
+  /* Distances of m rows, given as columns, to a point, and the place of the least. */                                \
+  TAMIS_KERNEL(zcore_distances,                                                                                       \
+               (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out, int64_t* least),  \
+               (columns, places, k, m, out, least))                                                                   \
   /* A distance that `rank` to `rank + more` of m are within, or the least that at least `rank` are. */               \
   TAMIS_KERNEL(zcore_rank, (const T* distances, int64_t m, int64_t rank, int64_t more, T* out),                       \
                (distances, m, rank, more, out))
@@ -120,7 +148,10 @@ class ZcoreTable {
 
   int64_t tiles() const { return (n_ + height_ - 1) / height_; }
   int64_t height() const { return height_; }
+  int64_t part() const { return part_; }
+  int64_t parts() const { return height_ / part_; }
   ZcoreTile<T> tile(int64_t i) const;
+  ZcoreCodes codes(int64_t i) const;
   ZcoreEdges edges() const { return {edges_.data(), slack_.data()}; }
   const T* x() const { return x_; }
   const T* sample(int64_t column) const { return sample_.data() + column * sampled_; }
@@ -132,10 +163,10 @@ class ZcoreTable {
   void make_coding();
   void encode();
   void find_medians();
-  double order_statistic(int64_t column, const std::vector<int64_t>& counts, int64_t rank) const;
+  uint8_t code_at(int64_t column, int64_t rank, int64_t* before) const;
 
   const T* x_;
-  int64_t n_, d_, height_, sampled_, bad_ = -1;
+  int64_t n_, d_, part_, height_, sampled_, bad_ = -1;
   std::vector<T> sample_;  // (d, sampled)
   std::vector<T> cell_low_, cell_inverse_;
   std::vector<uint8_t> codes_of_cells_;

@@ -78,74 +78,65 @@ void encode(const ZcoreTile<T>& t, const ZcoreCoding<T>& coding, uint8_t* codes,
 
 // Scanning
 
-// Rows of the tile whose lower bounds add up to no more than the radius; kTwo: k is 2.
-template <bool kTwo, bool kShift, class T>
-inline int64_t scan_with(const ZcoreTile<T>& t, const ZcoreAim* aims, int64_t k, uint16_t* out) {
+// One draw's survivors, a pointer into the entries of each part; kTwo: k is 2.
+template <bool kTwo, bool kShift>
+inline void scan_with(const ZcoreCodes& t, const ZcoreAim* aims, int64_t k, uint32_t draw, const ZcoreSurvivors& to) {
   const Bytes reach = all_bytes(kZcoreReach);
   const Aimed a(aims[0]), b(aims[kTwo ? 1 : 0]);
   const uint8_t *left = t.codes + aims[0].column * t.height, *right = t.codes + aims[kTwo ? 1 : 0].column * t.height;
-  uint16_t* end = out;
-  for (int64_t row = 0; row < t.n; row += 64) {
-    uint64_t within = 0;
-    for (int64_t part = 0; part < 64; part += kByteLanes) {
-      Bytes sum = a.template least<kShift>(left + row + part);
-      if (kTwo)
-        sum = add_saturated(sum, b.template least<kShift>(right + row + part));
-      else
-        for (int64_t j = 1; j < k; ++j)
-          sum = add_saturated(sum, Aimed(aims[j]).least<true>(t.codes + aims[j].column * t.height + row + part));
-      within |= at_most(sum, reach) << part;
+  for (int64_t part = 0; part * t.part < t.n; ++part) {
+    uint32_t* const begin = to.entries + part * to.room + to.counts[part];
+    uint32_t* end = begin;
+    for (int64_t row = part * t.part; row < smaller(t.n, (part + 1) * t.part); row += 64) {
+      uint64_t within = 0;
+      for (int64_t lane = 0; lane < 64; lane += kByteLanes) {
+        Bytes sum = a.template least<kShift>(left + row + lane);
+        if (kTwo)
+          sum = add_saturated(sum, b.template least<kShift>(right + row + lane));
+        else
+          for (int64_t j = 1; j < k; ++j)
+            sum = add_saturated(sum, Aimed(aims[j]).least<true>(t.codes + aims[j].column * t.height + row + lane));
+        within |= at_most(sum, reach) << lane;
+      }
+      if (t.n - row < 64) within &= (uint64_t(1) << (t.n - row)) - 1;
+      end = write_bits(within, draw << 16 | static_cast<uint32_t>(row), end);
     }
-    if (t.n - row < 64) within &= (uint64_t(1) << (t.n - row)) - 1;
-    end = write_bits(within, row, end);
+    to.counts[part] += end - begin;
   }
-  return end - out;
 }
 
-template <class T>
-inline int64_t scan(const ZcoreTile<T>& t, const ZcoreAim* aims, int64_t k, uint16_t* out) {
-  if (k != 2) return scan_with<false, true>(t, aims, k, out);
-  return aims[0].shift == 0 && aims[1].shift == 0 ? scan_with<true, false>(t, aims, k, out)
-                                                  : scan_with<true, true>(t, aims, k, out);
-}
-
-// visit(draw, survivors, n) for each draw, a group behind the scan, so that rows are there when they are read.
-template <class T, class Skip, class Visit>
-inline void each_draw(const ZcoreTile<T>& t, const ZcoreDraws& draws, Skip skip, Visit visit) {
-  const int64_t k = draws.k, room = t.height + 64;
-  const int64_t ahead = t.next == nullptr ? 0 : (t.d * t.height + 64 * draws.n - 1) / (64 * draws.n);  // lines a draw
-  int64_t n[kZcoreGroup];
-  for (int64_t begin = 0; begin < draws.n; begin += kZcoreGroup) {
-    const int64_t group = smaller(kZcoreGroup, draws.n - begin);
-    for (int64_t g = 0; g < group; ++g) {
-      const ZcoreAim* aims = draws.aims + (begin + g) * k;
-      uint16_t* found = draws.scratch + g * room;
-      for (int64_t i = 0; i < ahead; ++i) __builtin_prefetch(t.next + ((begin + g) * ahead + i) * 64, 0, 2);
-      n[g] = skip(begin + g) ? 0 : scan(t, aims, k, found);
-      for (int64_t i = 0; i < n[g]; ++i)
-        for (int64_t j = 0; j < k; ++j) __builtin_prefetch(t.rows + found[i] * t.d + aims[j].column);
-    }
-    for (int64_t g = 0; g < group; ++g)
-      if (n[g] > 0) visit(begin + g, draws.scratch + g * room, n[g]);
+void scan(const ZcoreCodes& t, const ZcoreDraws& draws, const ZcoreSurvivors& to) {
+  // the next tile comes in meanwhile, some lines with each draw
+  const int64_t lines = t.next == nullptr ? 0 : t.d * t.height / 64, ahead = (lines + draws.n - 1) / draws.n;
+  for (int64_t draw = 0; draw < draws.n; ++draw) {
+    const ZcoreAim* aims = draws.aims + draw * draws.k;
+    for (int64_t i = draw * ahead; i < smaller(lines, (draw + 1) * ahead); ++i)
+      __builtin_prefetch(t.next + i * 64, 0, 2);
+    const uint32_t number = static_cast<uint32_t>(draw);
+    if (draws.k != 2)
+      scan_with<false, true>(t, aims, draws.k, number, to);
+    else if (aims[0].shift == 0 && aims[1].shift == 0)
+      scan_with<true, false>(t, aims, 2, number, to);
+    else
+      scan_with<true, true>(t, aims, 2, number, to);
   }
 }
 
 template <class T>
-void nearest(const ZcoreTile<T>& t, const ZcoreDraws& draws, ZcoreNearest* found) {
+void nearest(const ZcoreTile<T>& t, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,
+             const ZcorePlace<double>* places, ZcoreNearest* found) {
   const int64_t k = draws.k;
-  each_draw(t, draws, [](int64_t) { return false; }, [&](int64_t draw, const uint16_t* rows, int64_t n) {
-    ZcoreAim* aims = draws.aims + draw * k;
-    ZcoreNearest best = found[draw];
-    for (int64_t i = 0; i < n; ++i) {
-      const T* x = t.rows + rows[i] * t.d;
-      double distance = 0;
-      for (int64_t j = 0; j < k; ++j) distance += magnitude(static_cast<double>(x[aims[j].column]) - aims[j].centre);
-      const int64_t row = t.first + rows[i];
-      if (distance < best.distance || (distance == best.distance && row < best.row)) best = {distance, row};
-    }
-    if (best.distance < found[draw].distance) zcore_aims(draws.edges, best.distance, k, aims);
-    found[draw] = best;
-  });
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t draw = survivors[i] >> 16, row = survivors[i] & 0xffff;
+    const ZcorePlace<double>* place = places + draw * k;
+    const T* x = t.rows + row * t.d;
+    double distance = 0;
+    for (int64_t j = 0; j < k; ++j) distance += magnitude(static_cast<double>(x[place[j].column]) - place[j].centre);
+    ZcoreNearest& best = found[draw];
+    if (distance > best.distance || (distance == best.distance && t.first + row > best.row)) continue;
+    if (distance < best.distance) zcore_aims(draws.edges, distance, k, place, draws.aims + draw * k);
+    best = {distance, t.first + row};
+  }
 }
 
 // Neighbours
@@ -171,12 +162,11 @@ inline int64_t count_within(const T* distances, int64_t n, T limit) {
 // By halving the span of bit patterns; the counts are all there is to do, and they vectorise.
 template <class T>
 inline T rank_of(const T* distances, int64_t n, int64_t rank, int64_t more) {
-  T least = distances[0], most = distances[0];
+  auto low = bits_of(distances[0]), high = low;
   for (int64_t i = 1; i < n; ++i) {
-    least = smaller(distances[i], least);
-    most = larger(distances[i], most);
+    low = smaller(bits_of(distances[i]), low);
+    high = larger(bits_of(distances[i]), high);
   }
-  auto low = bits_of(least), high = bits_of(most);
   while (low < high) {
     const auto middle = low + (high - low) / 2;
     const int64_t within = count_within(distances, n, value_of(middle));
@@ -189,109 +179,177 @@ inline T rank_of(const T* distances, int64_t n, int64_t rank, int64_t more) {
   return value_of(high);
 }
 
+// The least distance that `wanted` of a list are within.
+template <class T>
+inline T last_wanted(const ZcoreList<T>& list, int64_t wanted) {
+  auto low = bits_of(T(0)), high = bits_of(list.limit);
+  while (low < high) {
+    const auto middle = low + (high - low) / 2;
+    int64_t within = 0;
+    for (uint32_t i = 0; i < list.n; ++i) within += bits_of(list.found[i].distance) <= middle;
+    if (within >= wanted)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return value_of(high);
+}
+
 template <class T>
 void shorten(ZcoreList<T>& list, int64_t wanted) {
-  if (list.n <= wanted) return;
-  const T last = rank_of(list.distances, list.n, wanted, 0);
+  const T last = last_wanted(list, wanted);
   int64_t ties = wanted;  // of the last distance there is room for so many, the first rows
-  for (int64_t i = 0; i < list.n; ++i) ties -= list.distances[i] < last;
-  int64_t kept = 0;
-  for (int64_t i = 0; i < list.n; ++i) {
-    const bool tie = list.distances[i] == last && ties > 0;
-    const bool keep = list.distances[i] < last || tie;
+  for (uint32_t i = 0; i < list.n; ++i) ties -= list.found[i].distance < last;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < list.n; ++i) {
+    const ZcoreNeighbour<T> one = list.found[i];
+    const bool tie = one.distance == last && ties > 0;
     ties -= tie;
-    list.distances[kept] = list.distances[i];
-    list.rows[kept] = list.rows[i];
-    kept += keep;
+    list.found[kept] = one;
+    kept += one.distance < last || tie;
   }
   list.n = kept;
-  list.limit = last > 0 ? value_of(bits_of(last) - 1) : T(-1);  // rows to come lose a tie
+  list.limit = value_of(bits_of(last) - 1);  // rows to come lose a tie
 }
 
-template <class T>
-void neighbours(const ZcoreTile<T>& t, const ZcoreDraws& draws, ZcoreList<T>* lists, int64_t wanted, int64_t capacity) {
-  const int64_t k = draws.k;
-  const auto done = [&](int64_t draw) { return lists[draw].limit < 0; };
-  each_draw(t, draws, done, [&](int64_t draw, const uint16_t* rows, int64_t n) {
-    ZcoreAim* aims = draws.aims + draw * k;
-    ZcoreList<T>& list = lists[draw];
-    for (int64_t i = 0; i < n; ++i) {
-      const T* x = t.rows + rows[i] * t.d;
-      T distance = 0;
-      for (int64_t j = 0; j < k; ++j) distance += magnitude(x[aims[j].column] - static_cast<T>(aims[j].centre));
-      const int64_t row = t.first + rows[i];
-      list.distances[list.n] = distance;
-      list.rows[list.n] = static_cast<uint32_t>(row);
-      const bool found = distance <= list.limit && row != list.own;
-      list.n += found;
-      if (found && distance == 0) {  // it takes everything, and no later row can
-        list.distances[0] = 0;
-        list.rows[0] = static_cast<uint32_t>(row);
-        list.n = 1;
-        list.limit = -1;
-        return;
-      }
-      if (list.n == capacity) {
-        shorten(list, wanted);
-        zcore_aims(draws.edges, static_cast<double>(list.limit), k, aims);
-      }
-    }
-  });
-}
-
-template <class T>
-void shares(const T* distances, int64_t n, double exponent, double* weights, int64_t* out) {
-  constexpr int64_t kLanes = 8;
-  double least = static_cast<double>(distances[0]), sums[kLanes] = {};
-  for (int64_t i = 1; i < n; ++i) least = smaller(static_cast<double>(distances[i]), least);
+// kDims: k, or 0 for any.
+template <int kDims, class T>
+void neighbours(const ZcoreTile<T>& t, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,
+                const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length) {
+  constexpr int64_t kAhead = 24;
+  const int64_t k = kDims > 0 ? kDims : draws.k;
   for (int64_t i = 0; i < n; ++i) {
-    const double share = least / static_cast<double>(distances[i]), square = share * share;
-    weights[i] = square * square;
+    if (i + kAhead < n) {  // what a survivor some places on will need: its values, and where it goes
+      const int64_t draw = survivors[i + kAhead] >> 16;
+      const T* x = t.rows + (survivors[i + kAhead] & 0xffff) * t.d;
+      for (int64_t j = 0; j < k; ++j) __builtin_prefetch(x + places[draw * k + j].column);
+      __builtin_prefetch(lists[draw].found + lists[draw].n, 1);
+    }
+    const int64_t draw = survivors[i] >> 16, row = survivors[i] & 0xffff;
+    const ZcorePlace<T>* place = places + draw * k;
+    ZcoreList<T>& list = lists[draw];
+    const T* x = t.rows + row * t.d;
+    T distance = 0;
+    for (int64_t j = 0; j < k; ++j) distance += magnitude(x[place[j].column] - place[j].centre);
+    const uint32_t number = static_cast<uint32_t>(t.first + row);
+    list.found[list.n] = {distance, number};
+    const bool found = (distance <= list.limit) & (number != list.own);
+    list.n += found;
+    if (found & (distance == 0)) {  // it takes everything, and no later row can
+      list.found[0] = {distance, number};
+      list.n = 1;
+      list.limit = -1;
+      zcore_aim_nowhere(k, draws.aims + draw * k);
+    } else if (list.n == length.capacity) {
+      shorten(list, length.wanted);
+      zcore_aims(draws.edges, static_cast<double>(list.limit), k, place, draws.aims + draw * k);
+    }
   }
-  if (exponent != 4)
+}
+
+// What is beyond the last of the nearest weighs nothing; of rows at its distance the first ones count.
+template <class T>
+inline void drop_others(const T* distances, int64_t n, int64_t wanted, double* weights) {
+  const T last = rank_of(distances, n, wanted, 0);
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool keep = distances[i] <= last;
+    weights[i] = keep ? weights[i] : 0;
+    kept += keep;
+  }
+  for (int64_t i = n - 1; kept > wanted; --i)
+    if (distances[i] == last) {
+      weights[i] = 0;
+      --kept;
+    }
+}
+
+template <class T>
+void shares(const T* distances, int64_t n, int64_t wanted, double exponent, double* weights, int64_t* out) {
+  constexpr int64_t kLanes = 8;
+  auto bits = bits_of(distances[0]);
+  for (int64_t i = 1; i < n; ++i) bits = smaller(bits_of(distances[i]), bits);
+  const double least = static_cast<double>(value_of(bits));
+  if (exponent == 4) {
+    for (int64_t i = 0; i < n; ++i) {
+      const double share = least / static_cast<double>(distances[i]), square = share * share;
+      weights[i] = square * square;
+    }
+  } else {
     for (int64_t i = 0; i < n; ++i) weights[i] = __builtin_pow(least / static_cast<double>(distances[i]), exponent);
+  }
+  if (n > wanted) drop_others(distances, n, wanted, weights);
+  double sums[kLanes] = {}, sum = 0;
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
     for (int64_t j = 0; j < kLanes; ++j) sums[j] += weights[i + j];
   for (; i < n; ++i) sums[i % kLanes] += weights[i];
-  double sum = 0;
   for (int64_t j = 0; j < kLanes; ++j) sum += sums[j];
   const double units = static_cast<double>(kZcoreUnit) / sum;
   for (i = 0; i < n; ++i) out[i] = static_cast<int64_t>(weights[i] * units + 0.5);
 }
 
+// The sample
+
 template <class T>
-void distances_of(const T* const* columns, const double* point, int64_t k, int64_t m, T* out) {
+void distances_of(const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out, int64_t* place) {
   for (int64_t j = 0; j < k; ++j) {
     const T* x = columns[j];
-    const T centre = static_cast<T>(point[j]);
+    const T centre = places[j].centre;
     if (j == 0)
       for (int64_t i = 0; i < m; ++i) out[i] = magnitude(x[i] - centre);
     else
       for (int64_t i = 0; i < m; ++i) out[i] += magnitude(x[i] - centre);
   }
+  auto least = bits_of(out[0]);
+  for (int64_t i = 1; i < m; ++i) least = smaller(bits_of(out[i]), least);
+  int64_t at = 0;
+  while (bits_of(out[at]) != least) ++at;
+  *place = at;
 }
 
 }  // namespace
+
+void zcore_scan(const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors) {
+  scan(tile, draws, survivors);
+}
+
+void zcore_count_codes(const uint8_t* codes, int64_t n, uint8_t first, uint8_t last, int64_t* count) {
+  const Bytes from = all_bytes(first), width = all_bytes(last - first);
+  for (int64_t row = 0; row < n; row += 64) *count += __builtin_popcountll(codes_in(codes + row, n - row, from, width));
+}
+
+void zcore_find_codes(const uint8_t* codes, int64_t n, uint8_t first, uint8_t last, uint32_t* rows, int64_t* count) {
+  const Bytes from = all_bytes(first), width = all_bytes(last - first);
+  uint32_t* end = rows;
+  for (int64_t row = 0; row < n; row += 64)
+    end = write_bits(codes_in(codes + row, n - row, from, width), static_cast<uint32_t>(row), end);
+  *count = end - rows;
+}
 
 #define TAMIS_ZCORE(T)                                                                                              \
   void zcore_encode(const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most,      \
                     int64_t* bad) {                                                                                 \
     encode(tile, coding, codes, least, most, bad);                                                                  \
   }                                                                                                                 \
-  void zcore_nearest(const ZcoreTile<T>& tile, const ZcoreDraws& draws, ZcoreNearest* found) {                      \
-    nearest(tile, draws, found);                                                                                    \
+  void zcore_nearest(const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,       \
+                     const ZcorePlace<double>* places, ZcoreNearest* found) {                                       \
+    nearest(tile, draws, survivors, n, places, found);                                                              \
   }                                                                                                                 \
-  void zcore_neighbours(const ZcoreTile<T>& tile, const ZcoreDraws& draws, ZcoreList<T>* lists, int64_t wanted,     \
-                        int64_t capacity) {                                                                         \
-    neighbours(tile, draws, lists, wanted, capacity);                                                               \
+  void zcore_neighbours(const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,    \
+                        const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length) {              \
+    if (draws.k == 2)                                                                                               \
+      neighbours<2>(tile, draws, survivors, n, places, lists, length);                                              \
+    else                                                                                                            \
+      neighbours<0>(tile, draws, survivors, n, places, lists, length);                                              \
   }                                                                                                                 \
-  void zcore_shorten(ZcoreList<T>& list, int64_t wanted) { shorten(list, wanted); }                                 \
-  void zcore_shares(const T* distances, int64_t n, double exponent, double* weights, int64_t* out) {                \
-    shares(distances, n, exponent, weights, out);                                                                   \
+  void zcore_shares(const T* distances, int64_t n, int64_t wanted, double exponent, double* weights,                \
+                    int64_t* out) {                                                                                 \
+    shares(distances, n, wanted, exponent, weights, out);                                                           \
   }                                                                                                                 \
-  void zcore_distances(const T* const* columns, const double* point, int64_t k, int64_t m, T* out) {                \
-    distances_of(columns, point, k, m, out);                                                                        \
+  void zcore_distances(const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out,          \
+                       int64_t* least) {                                                                            \
+    distances_of(columns, places, k, m, out, least);                                                                \
   }                                                                                                                 \
   void zcore_rank(const T* distances, int64_t m, int64_t rank, int64_t more, T* out) {                              \
     *out = rank_of(distances, m, rank, more);                                                                       \

@@ -117,12 +117,20 @@ struct Aimed {
   }
 };
 
-// The positions of the bits of m, from `base`, four at a time: most words have fewer.
-inline uint16_t* write_bits(uint64_t m, int64_t base, uint16_t* out) {
+// Which of 64 codes, or of the first n, are in [from, from + width].
+inline uint64_t codes_in(const uint8_t* codes, int64_t n, Bytes from, Bytes width) {
+  uint64_t within = 0;
+  for (int64_t lane = 0; lane < 64; lane += kByteLanes)
+    within |= at_most(sub_bytes(load_bytes(codes + lane), from), width) << lane;
+  return n < 64 ? within & ((uint64_t(1) << n) - 1) : within;
+}
+
+// base + the position of each bit of m, four at a time: most words have fewer.
+inline uint32_t* write_bits(uint64_t m, uint32_t base, uint32_t* out) {
   const int n = __builtin_popcountll(m);
   for (int done = 0; done < n; done += 4)
     for (int i = 0; i < 4; ++i) {
-      out[done + i] = static_cast<uint16_t>(base + __builtin_ctzll(m | (uint64_t(1) << 63)));
+      out[done + i] = base + static_cast<uint32_t>(__builtin_ctzll(m | (uint64_t(1) << 63)));
       m &= m - 1;
     }
   return out + n;

@@ -11,15 +11,19 @@ namespace tamis {
 constexpr int64_t kZcoreCells = 2048;
 constexpr int64_t kZcoreCodes = 256;
 
-// One column as a ball about `centre` sees it: codes less `first`, shifted, give a level, and a level gives a lower
+// One column as a ball sees it: codes less `first`, shifted, give a level, and a level gives a lower
 // bound of the distance in this column, in 250ths of the radius. Level 15 and above is the last, out of reach.
 constexpr int kZcoreLevels = 16;
 constexpr int kZcoreReach = 250;
 struct ZcoreAim {
   uint8_t least[kZcoreLevels];
-  double centre;
   int32_t column;
   uint8_t first, shift;
+};
+template <class T>
+struct ZcorePlace {
+  T centre;
+  int32_t column;
 };
 
 struct ZcoreEdges {  // code q of a column stands for values in [edges[q] - slack, edges[q + 1] + slack]
@@ -88,8 +92,8 @@ TAMIS_HD int32_t zcore_cell(T value, T low, T inverse) {
   return static_cast<int32_t>(at > 0 ? (at < most ? at : most) : T(0));
 }
 
-TAMIS_HD void zcore_aim(const double* edges, double slack, double radius, ZcoreAim* aim) {
-  const double low = aim->centre - radius - slack, high = aim->centre + radius + slack;
+TAMIS_HD void zcore_aim(const double* edges, double slack, double centre, double radius, ZcoreAim* aim) {
+  const double low = centre - radius - slack, high = centre + radius + slack;
   int begin = 0, end = kZcoreCodes - 1;
   for (int step = kZcoreCodes / 2; step > 0; step /= 2) {  // the first and last code within reach
     if (begin + step < kZcoreCodes && edges[begin + step] < low) begin += step;
@@ -108,8 +112,8 @@ TAMIS_HD void zcore_aim(const double* edges, double slack, double radius, ZcoreA
     const int from = begin + (level << shift), to = from + (1 << shift);
     double apart = radius;
     if (from < kZcoreCodes) {
-      const double below = edges[from] - slack - aim->centre;
-      const double above = aim->centre - edges[to < kZcoreCodes ? to : kZcoreCodes] - slack;
+      const double below = edges[from] - slack - centre;
+      const double above = centre - edges[to < kZcoreCodes ? to : kZcoreCodes] - slack;
       apart = below > above ? below : above;
     }
     const bool out = from > end || (level == kZcoreLevels - 1 && shift < 4);
@@ -118,11 +122,21 @@ TAMIS_HD void zcore_aim(const double* edges, double slack, double radius, ZcoreA
   }
 }
 
-// All columns of a ball; distances within it may be off by the rounding of k float32 sums.
-TAMIS_HD void zcore_aims(const ZcoreEdges& by, double radius, int64_t k, ZcoreAim* aims) {
-  radius *= 1 + 3e-7 * static_cast<double>(k);
+TAMIS_HD void zcore_aim_nowhere(int64_t k, ZcoreAim* aims) {
   for (int64_t j = 0; j < k; ++j)
-    zcore_aim(by.edges + aims[j].column * (kZcoreCodes + 1), by.slack[aims[j].column], radius, aims + j);
+    for (uint8_t& least : aims[j].least) least = 255;
+}
+
+// All columns of a ball; distances within it may be off by the rounding of k float32 sums.
+template <class T>
+TAMIS_HD void zcore_aims(const ZcoreEdges& by, double radius, int64_t k, const ZcorePlace<T>* places, ZcoreAim* aims) {
+  radius *= 1 + 3e-7 * static_cast<double>(k);
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t column = places[j].column;
+    aims[j].column = places[j].column;
+    zcore_aim(by.edges + column * (kZcoreCodes + 1), by.slack[column], static_cast<double>(places[j].centre), radius,
+              aims + j);
+  }
 }
 
 }  // namespace tamis::TAMIS_ISA

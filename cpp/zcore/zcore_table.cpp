@@ -9,15 +9,18 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kTileBytes = 3 << 18;   // of codes: the tile and the next one stay in a cache of 2 MB
-constexpr int64_t kExpected = 32;         // sampled rows among the neighbours of a row
+constexpr int64_t kPartBytes = 5 << 17;  // of x: a part and the next one stay in a cache of 2 MB
+constexpr int64_t kTileBytes = 3 << 18;  // of codes: so do a tile and the next one
+constexpr int64_t kMostHeight = 2048;
+constexpr int64_t kExpected = 48;        // sampled rows among the neighbours of a row
 constexpr int64_t kFewestSampled = 2048;
-constexpr int64_t kMostSampled = 16384;   // or a 32nd of the rows, if that is more
-constexpr int64_t kSorted = 1024;         // sampled values that set the codes of a column
+constexpr int64_t kMostSampled = 16384;  // or a 32nd of the rows, if that is more
+constexpr int64_t kSorted = 1024;        // sampled values that set the codes of a column
 
-int64_t tile_height(int64_t n, int64_t d) {
-  const int64_t rows = std::clamp<int64_t>(kTileBytes / d, 256, 8192);
-  return (std::min(rows, n) + 63) / 64 * 64;
+int64_t part_height(int64_t row_bytes) { return std::clamp<int64_t>(kPartBytes / row_bytes / 64, 1, kMostHeight / 64) * 64; }
+
+int64_t tile_height(int64_t part, int64_t d) {
+  return std::clamp<int64_t>(kTileBytes / d / part, 1, kMostHeight / part) * part;
 }
 
 int64_t sample_size(int64_t n, int64_t neighbours) {
@@ -29,7 +32,12 @@ int64_t sample_size(int64_t n, int64_t neighbours) {
 
 template <class T>
 ZcoreTable<T>::ZcoreTable(const T* x, int64_t n, int64_t d, int64_t neighbours)
-    : x_(x), n_(n), d_(d), height_(tile_height(n, d)), sampled_(sample_size(n, neighbours)) {
+    : x_(x),
+      n_(n),
+      d_(d),
+      part_(part_height(d * static_cast<int64_t>(sizeof(T)))),
+      height_(tile_height(part_, d)),
+      sampled_(sample_size(n, neighbours)) {
   draw_sample();
   make_coding();
   encode();
@@ -44,9 +52,13 @@ int64_t ZcoreTable<T>::sampled_row(int64_t i) const {
 template <class T>
 ZcoreTile<T> ZcoreTable<T>::tile(int64_t i) const {
   const int64_t first = i * height_;
-  const uint8_t* codes = codes_.get() + first * d_;
-  return {x_ + first * d_, codes, i + 1 < tiles() ? codes + height_ * d_ : nullptr, first,
-          std::min(height_, n_ - first), height_, d_};
+  return {x_ + first * d_, codes_.get() + first * d_, first, std::min(height_, n_ - first), height_, part_, d_};
+}
+
+template <class T>
+ZcoreCodes ZcoreTable<T>::codes(int64_t i) const {
+  const ZcoreTile<T> t = tile(i);
+  return {t.codes, i + 1 < tiles() ? t.codes + height_ * d_ : nullptr, t.n, height_, part_, d_};
 }
 
 template <class T>
@@ -137,36 +149,42 @@ void ZcoreTable<T>::encode() {
   }
 }
 
-// The code that the middle rows have is counted out; of its rows, few, the values are looked at.
+// The code of the row with this rank in a column, and how many rows have lower codes.
+template <class T>
+uint8_t ZcoreTable<T>::code_at(int64_t column, int64_t rank, int64_t* before) const {
+  uint8_t code = 0;
+  *before = 0;
+  for (int step = 128; step > 0; step /= 2) {
+    int64_t lower = 0;
+    for (int64_t i = 0; i < tiles(); ++i) {
+      const ZcoreTile<T> t = tile(i);
+      zcore_count_codes(t.codes + column * height_, t.n, 0, static_cast<uint8_t>(code + step - 1), &lower);
+    }
+    if (lower > rank) continue;
+    code = static_cast<uint8_t>(code + step);
+    *before = lower;
+  }
+  return code;
+}
+
+// Of the rows with the code of the middle rows, few, the values are looked at.
 template <class T>
 void ZcoreTable<T>::find_medians() {
   median_.resize(static_cast<size_t>(d_));
   parallel_for(d_, 4, [&](int64_t begin, int64_t end) {
     std::vector<T> values;
+    std::vector<uint32_t> rows(static_cast<size_t>(height_ + 4));
     for (int64_t j = begin; j < end; ++j) {
-      int64_t counts[4][kZcoreCodes] = {};
-      for (int64_t i = 0; i < tiles(); ++i) {
-        const ZcoreTile<T> t = tile(i);
-        const uint8_t* codes = t.codes + j * t.height;
-        for (int64_t row = 0; row < t.n; ++row) ++counts[row % 4][codes[row]];
-      }
       const int64_t ranks[2] = {(n_ - 1) / 2, n_ / 2};
-      int64_t before = 0, first = -1, last = 0, seen = 0;
-      for (int64_t q = 0; q < kZcoreCodes; ++q) {
-        const int64_t here = counts[0][q] + counts[1][q] + counts[2][q] + counts[3][q];
-        if (first < 0 && seen + here > ranks[0]) {
-          first = q;
-          before = seen;
-        }
-        if (seen <= ranks[1]) last = q;
-        seen += here;
-      }
+      int64_t before = 0, unused = 0;
+      const uint8_t first = code_at(j, ranks[0], &before);
+      const uint8_t last = ranks[1] == ranks[0] ? first : code_at(j, ranks[1], &unused);
       values.clear();
       for (int64_t i = 0; i < tiles(); ++i) {
         const ZcoreTile<T> t = tile(i);
-        const uint8_t* codes = t.codes + j * t.height;
-        for (int64_t row = 0; row < t.n; ++row)
-          if (codes[row] >= first && codes[row] <= last) values.push_back(t.rows[row * d_ + j]);
+        int64_t count = 0;
+        zcore_find_codes(t.codes + j * height_, t.n, first, last, rows.data(), &count);
+        for (int64_t r = 0; r < count; ++r) values.push_back(t.rows[int64_t(rows[static_cast<size_t>(r)]) * d_ + j]);
       }
       double sum = 0;
       for (const int64_t rank : ranks) {

@@ -1,0 +1,145 @@
+"""select_coreset and select_batch: what is taken, in which order, and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tamis
+
+
+def rows(n: int, d: int = 16, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng((seed, n)).normal(size=(n, d)).astype(np.float32)
+
+
+def scores(n: int) -> np.ndarray:
+    return np.random.default_rng(n).permutation(n).astype(np.float32)
+
+
+# select_coreset
+
+
+def test_the_highest_scores_first_and_ties_by_row(library):
+    given = library.array(np.array([0.5, 0.9, 0.5, 1.0, 0.5], np.float32))
+    np.testing.assert_array_equal(tamis.select_coreset(given, count=4), [3, 1, 0, 2])
+    np.testing.assert_array_equal(tamis.select_coreset(given, fraction=0.5), [3, 1, 0])
+    assert len(tamis.select_coreset(given, fraction=0)) == 0
+    assert len(tamis.select_coreset(given, fraction=1)) == 5
+    assert tamis.select_coreset(given, count=0).dtype == np.int64
+
+
+# select_batch
+
+
+def brute_force(score, x, failures, budget, coverage, threshold, free):
+    """Row by row, in plain loops, on distances about the mean."""
+    centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    batch: list[int] = []
+
+    def take(order, wanted):
+        for i in order:
+            far = all(1 - unit[i] @ unit[j] > threshold for j in batch)
+            if len(batch) < wanted and i not in batch and far:
+                batch.append(int(i))
+
+    by_score = [i for i in np.argsort(-score, kind="stable") if free[i]]
+    take(by_score, int(coverage * budget))
+    near = []
+    for failure in failures.astype(np.float64):
+        apart = [(np.linalg.norm(failure - x[i]), i) for i in np.flatnonzero(free)]
+        near += [(place, *pair) for place, pair in enumerate(sorted(apart))]
+    take([i for _, _, i in sorted(near)], budget)
+    take(by_score, budget)
+    return batch
+
+
+@pytest.mark.parametrize("threshold", [0.02, 0.6, 0.9])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_batch_equals_plain_loops(library, threshold, elsewhere):
+    x, score = rows(300), scores(300)
+    x[100:150] = x[:50] + 0.01 * rows(50)
+    failed = np.array([3, 250, 60, 3])
+    free = np.ones(300, bool)
+    free[200:230] = False
+    given = library.array(rows(5, seed=1) if elsewhere else failed)
+    embeddings = rows(5, seed=1) if elsewhere else x[np.unique(failed)]
+    if not elsewhere:
+        free[failed] = False
+    got = tamis.select_batch(
+        library.array(score), library.array(x), given, budget=60, exclude=np.arange(200, 230),
+        threshold=threshold,
+    )  # fmt: skip
+    want = brute_force(score, x, embeddings, 60, 0.3, threshold, free)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_shares():
+    x, score = rows(200), scores(200)
+    got = tamis.select_batch(score, x, np.array([7]), budget=10)
+    assert len(got) == 10
+    np.testing.assert_array_equal(got[:3], tamis.select_coreset(score, count=3))
+    near = tamis.knn(x, 12, queries=x[[7]])[1][0]
+    assert set(got[3:]) <= set(near.tolist()) - {7}
+    all_cover = tamis.select_batch(score, x, np.array([7]), budget=10, coverage=1)
+    order = tamis.select_coreset(score, count=11)
+    np.testing.assert_array_equal(all_cover, order[order != 7][:10])
+
+
+def test_scores_fill_a_batch_without_failures():
+    x, score = rows(50), scores(50)
+    none = np.empty(0, np.int64)
+    got = tamis.select_batch(score, x, none, budget=20)
+    np.testing.assert_array_equal(got, tamis.select_coreset(score, count=20))
+    assert len(tamis.select_batch(score, x, none, budget=0)) == 0
+
+
+def test_a_batch_may_run_out_of_rows():
+    x = np.repeat(rows(6), 10, axis=0)
+    got = tamis.select_batch(scores(60), x, np.array([0]), budget=30)
+    assert len(got) == 6  # one of each place; row 0 failed, its repeats did not
+    assert len(set(got // 10)) == 6
+    free = np.array([4])
+    exclude = np.setdiff1d(np.arange(60), free)
+    np.testing.assert_array_equal(
+        tamis.select_batch(scores(60), x, np.array([0]), budget=5, exclude=exclude), free
+    )
+
+
+X, SCORES = np.eye(4, 3, dtype=np.float32), np.zeros(4)
+VALUE_ERRORS = {
+    "select_coreset: fraction must be 0 to 1, got 2": lambda: tamis.select_coreset(
+        SCORES, fraction=2
+    ),
+    "select_coreset: count must be 0 to 4, got 5": lambda: tamis.select_coreset(SCORES, count=5),
+    "select_coreset: scores must not be NaN, got NaN in row 1": lambda: tamis.select_coreset(
+        np.array([0, np.nan]), count=1
+    ),
+    r"select_batch: scores must have shape \(4,\), got \(3,\)": lambda: tamis.select_batch(
+        SCORES[:3], X, [], budget=1
+    ),
+    "select_batch: coverage must be 0 to 1, got -1": lambda: tamis.select_batch(
+        SCORES, X, SCORES, budget=1, coverage=-1
+    ),
+    "select_batch: failures must be 0 to 3, got 4 at position 1": lambda: tamis.select_batch(
+        SCORES, X, np.array([0, 4]), budget=1
+    ),
+    r"select_batch: failures must have shape \(F,\) or \(F, 3\), got \(1, 2\)": lambda: (
+        tamis.select_batch(SCORES, X, X[:1, :2], budget=1)
+    ),
+    "select_batch: budget must be at least 0, got -1": lambda: tamis.select_batch(
+        SCORES, X, SCORES, budget=-1
+    ),
+}
+TYPE_ERRORS = {
+    "select_coreset: give either fraction or count": lambda: tamis.select_coreset(SCORES),
+    "select_batch: failures must be int8 to int64, got float64": lambda: tamis.select_batch(
+        SCORES, X, SCORES, budget=1
+    ),
+}
+
+
+@pytest.mark.parametrize("text", [*VALUE_ERRORS, *TYPE_ERRORS])
+def test_errors(text):
+    error = ValueError if text in VALUE_ERRORS else TypeError
+    with pytest.raises(error, match=f"^{text}$"):
+        (VALUE_ERRORS | TYPE_ERRORS)[text]()
