@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tamis
+from conftest import ROOT
 
 
 def rows(n: int, d: int = 16, seed: int = 0) -> np.ndarray:
@@ -103,6 +106,61 @@ def test_a_batch_may_run_out_of_rows():
     np.testing.assert_array_equal(
         tamis.select_batch(scores(60), x, np.array([0]), budget=5, exclude=exclude), free
     )
+
+
+# The recipes of docs/zcore.md
+
+
+def recipe(name: str) -> str:
+    text = (ROOT / "docs" / "zcore.md").read_text()
+    return text.split(f"<!-- recipe {name} -->\n```python\n")[1].split("```")[0]
+
+
+def test_recipe_of_the_reference():
+    x = rows(300)
+    args = SimpleNamespace(
+        n_sample=50, sample_dim=2, redund_nn=100, redund_exp=4, rand_init=True
+    )  # fmt: skip
+    names = {"tamis": tamis, "embeddings": x, "args": args}
+    exec(recipe("reference"), names)
+    want = tamis.zcore(x, n_samples=50, redundancy_nn=100)
+    np.testing.assert_array_equal(names["scores"], want)
+
+
+class Samples:
+    """As much of a FiftyOne dataset as the recipe needs."""
+
+    def __init__(self, **fields):
+        self.fields = fields
+
+    def values(self, name):
+        return self.fields[name]
+
+    def set_values(self, name, values):
+        self.fields[name] = values
+
+    def select(self, ids):
+        return ids
+
+
+def test_recipe_of_the_plugin():
+    x = rows(40)
+    dataset = Samples(embeddings=list(x), id=[f"sample {i}" for i in range(40)])
+    names = {"tamis": tamis, "np": np, "dataset": dataset}
+    exec(recipe("fiftyone"), names)
+    want = tamis.zcore(x, n_samples=400)
+    assert dataset.values("zcore") == want.tolist()
+    assert names["coreset"] == [f"sample {i}" for i in tamis.select_coreset(want, count=4)]
+
+
+def test_recipes_of_shards_and_batches():
+    x = rows(400)
+    names = {"tamis": tamis, "x": x, "failures": np.array([3]), "labelled": np.arange(20)}
+    exec(recipe("shards"), names)
+    np.testing.assert_array_equal(names["scores"], tamis.zcore(x, n_samples=2000, seed=3))
+    exec(recipe("batch"), names)
+    assert len(names["batch"]) == 100
+    assert names["batch"].min() >= 20
 
 
 X, SCORES = np.eye(4, 3, dtype=np.float32), np.zeros(4)

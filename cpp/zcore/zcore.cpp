@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "core/huge_pages.hpp"
+#include "core/pages.hpp"
 #include "core/parallel.hpp"
 
 namespace tamis {

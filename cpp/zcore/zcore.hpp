@@ -163,6 +163,7 @@ class ZcoreTable {
   void make_coding();
   void encode();
   void find_medians();
+  int64_t count_codes(int64_t column, uint8_t first, uint8_t last) const;
   uint8_t code_at(int64_t column, int64_t rank, int64_t* before) const;
 
   const T* x_;

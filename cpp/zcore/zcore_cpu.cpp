@@ -46,28 +46,31 @@ template <class T>
 void encode(const ZcoreTile<T>& t, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most, int64_t* bad) {
   uint16_t cells[kRows * kColumns];
   bool spoilt = false;
-  for (int64_t row = 0; row < t.n; row += kRows)
-    for (int64_t column = 0; column < t.d; column += kColumns) {
-      const int64_t rows = smaller(kRows, t.n - row), width = smaller(kColumns, t.d - column);
-      Span<T> span;
-      for (int64_t j = 0; j < width; ++j) {
-        span.least[j] = row == 0 ? t.rows[column + j] : least[column + j];
-        span.most[j] = row == 0 ? t.rows[column + j] : most[column + j];
-        span.spoilt[j] = T(0);
-      }
+  for (int64_t column = 0; column < t.d; column += kColumns) {  // whole columns, whose codes of cells stay near
+    const int64_t width = smaller(kColumns, t.d - column);
+    Span<T> span;
+    for (int64_t j = 0; j < width; ++j) {
+      span.least[j] = span.most[j] = t.rows[column + j];
+      span.spoilt[j] = T(0);
+    }
+    for (int64_t row = 0; row < t.n; row += kRows) {
+      const int64_t rows = smaller(kRows, t.n - row);
       if (width == kColumns)
         cells_of(t, coding, row, rows, column, kColumns, span, cells);
       else
         cells_of(t, coding, row, rows, column, width, span, cells);
       for (int64_t j = 0; j < width; ++j) {
-        least[column + j] = span.least[j];
-        most[column + j] = span.most[j];
-        spoilt |= !(span.spoilt[j] == T(0));
         const uint8_t* code = coding.codes_of_cells + (column + j) * kZcoreCells;
         uint8_t* out = codes + (column + j) * t.height + row;
         for (int64_t i = 0; i < rows; ++i) out[i] = code[cells[i * kColumns + j]];
       }
     }
+    for (int64_t j = 0; j < width; ++j) {
+      least[column + j] = span.least[j];
+      most[column + j] = span.most[j];
+      spoilt |= !(span.spoilt[j] == T(0));
+    }
+  }
   if (!spoilt) return;
   for (int64_t i = 0; i < t.n * t.d; ++i)
     if (!(t.rows[i] * T(0) == T(0))) {

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/huge_pages.hpp"
+#include "core/pages.hpp"
 #include "core/parallel.hpp"
 #include "zcore/zcore.hpp"
 
@@ -149,17 +149,21 @@ void ZcoreTable<T>::encode() {
   }
 }
 
+template <class T>
+int64_t ZcoreTable<T>::count_codes(int64_t column, uint8_t first, uint8_t last) const {
+  int64_t count = 0;
+  for (int64_t i = 0; i < tiles(); ++i)
+    zcore_count_codes(tile(i).codes + column * height_, tile(i).n, first, last, &count);
+  return count;
+}
+
 // The code of the row with this rank in a column, and how many rows have lower codes.
 template <class T>
 uint8_t ZcoreTable<T>::code_at(int64_t column, int64_t rank, int64_t* before) const {
   uint8_t code = 0;
   *before = 0;
   for (int step = 128; step > 0; step /= 2) {
-    int64_t lower = 0;
-    for (int64_t i = 0; i < tiles(); ++i) {
-      const ZcoreTile<T> t = tile(i);
-      zcore_count_codes(t.codes + column * height_, t.n, 0, static_cast<uint8_t>(code + step - 1), &lower);
-    }
+    const int64_t lower = count_codes(column, 0, static_cast<uint8_t>(code + step - 1));
     if (lower > rank) continue;
     code = static_cast<uint8_t>(code + step);
     *before = lower;
@@ -178,7 +182,8 @@ void ZcoreTable<T>::find_medians() {
       const int64_t ranks[2] = {(n_ - 1) / 2, n_ / 2};
       int64_t before = 0, unused = 0;
       const uint8_t first = code_at(j, ranks[0], &before);
-      const uint8_t last = ranks[1] == ranks[0] ? first : code_at(j, ranks[1], &unused);
+      const bool same = ranks[1] < before + count_codes(j, first, first);
+      const uint8_t last = same ? first : code_at(j, ranks[1], &unused);
       values.clear();
       for (int64_t i = 0; i < tiles(); ++i) {
         const ZcoreTile<T> t = tile(i);
