@@ -207,6 +207,7 @@ def find_duplicate_boxes(
     crowd: Any,
 ) -> tuple[Any, Any, Any]: ...
 def entropy_terms(p: Any, out: Any) -> None: ...
+
 ZCORE_UNIT: int
 
 class ZcoreTable:

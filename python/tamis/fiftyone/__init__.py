@@ -11,6 +11,7 @@ from tamis.fiftyone.duplicates import compute_leaky_splits, compute_near_duplica
 from tamis.fiftyone.embeddings import compute_representativeness, compute_uniqueness
 from tamis.fiftyone.ious import compute_ious, compute_max_ious, find_duplicates
 from tamis.fiftyone.mistakes import compute_hardness, compute_mistakenness
+from tamis.fiftyone.selection import select_next_batch, zcore
 from tamis.fiftyone.similarity import (
     TamisSimilarity,
     TamisSimilarityConfig,
@@ -32,5 +33,7 @@ __all__ = [
     "evaluate_detections",
     "find_duplicates",
     "install",
+    "select_next_batch",
     "uninstall",
+    "zcore",
 ]

@@ -35,6 +35,19 @@ def saved(
         raise
 
 
+@contextmanager
+def field(samples: Any, name: str, kind: type) -> Iterator[None]:
+    """Declare a field of samples for the body to fill; delete it on an error if it is new."""
+    new = samples.get_field(name) is None
+    samples._dataset.add_sample_field(name, kind)
+    try:
+        yield
+    except BaseException:
+        if new:
+            samples._dataset.delete_sample_field(name)
+        raise
+
+
 def save_results(samples: Any, run: Any, key: str, results: Any) -> None:
     """`BaseRun.save_run_results` of a fresh run; its json_util walks every value in Python."""
     if results is None:

@@ -143,39 +143,56 @@ def _score_samples(
 ) -> None:
     """Embed, score, then write the scores under `field` as a run of that name."""
     fov.validate_collection(samples)
-    options = dict(given)
-    roi_field, index = options.pop("roi_field"), options["similarity_index"]
-    if roi_field is not None:
-        fov.validate_collection_label_fields(samples, roi_field, brain._ALLOWED_ROI_FIELD_TYPES)
-    embeddings_field, exist = None, None
-    if etau.is_str(options["embeddings"]):
-        embeddings_field, exist = fbu.parse_data_field(
-            samples, options["embeddings"], patches_field=roi_field, data_type="embeddings"
-        )
-        options["embeddings"] = None
-    if etau.is_str(index):
-        index = options["similarity_index"] = samples.load_brain_results(index)
-    if options["model"] is None and options["embeddings"] is None and index is None and not exist:
-        options["model"] = fbm.load_model(brain._DEFAULT_MODEL)
-        options["batch_size"] = options["batch_size"] or brain._DEFAULT_BATCH_SIZE
-    model = options["model"]
-    config.roi_field, config.embeddings_field = roi_field, embeddings_field
-    config.similarity_index = getattr(index, "key", None)
-    config.model = model if model is None or etau.is_str(model) else etau.get_class_name(model)
-    config.model_kwargs = options["model_kwargs"]
+    source = Source(samples, brain, given)
+    config.roi_field, config.embeddings_field = source.roi_field, source.embeddings_field
+    config.similarity_index = getattr(source.options["similarity_index"], "key", None)
+    config.model, config.model_kwargs = source.model_name, source.options["model_kwargs"]
     run = config.build()
     run.ensure_requirements()
     run.validate_run(samples, field)
-    embeddings, sample_ids, _ = fbu.get_embeddings(
-        samples, patches_field=roi_field, embeddings_field=embeddings_field,
-        handle_missing="image", agg_fcn=None if roi_field is None else _mean_row, **options,
-    )  # fmt: skip
+    embeddings, sample_ids = source.get()
     with _documents.counted(given["progress"]) as told:
         scores = score(embeddings, told)
     with _runs.saved(samples, run, field, None, cleanup=False):
         samples._dataset.add_sample_field(field, fof.FloatField)
         ids = _documents.id_bytes(sample_ids)
         _documents.write(samples, ids, [], {field: np.asarray(scores, np.float64).tolist()})
+
+
+class Source:
+    """Where the embeddings of samples come from, of the options that Brain's functions share."""
+
+    def __init__(self, samples: Any, brain: Any, given: dict[str, Any]) -> None:
+        self.samples, self.options = samples, dict(given)
+        options = self.options
+        self.roi_field = options.pop("roi_field")
+        if self.roi_field is not None:
+            kinds = brain._ALLOWED_ROI_FIELD_TYPES
+            fov.validate_collection_label_fields(samples, self.roi_field, kinds)
+        self.embeddings_field, exist = None, None
+        if etau.is_str(options["embeddings"]):
+            self.embeddings_field, exist = fbu.parse_data_field(
+                samples, options["embeddings"], patches_field=self.roi_field, data_type="embeddings"
+            )
+            options["embeddings"] = None
+        if etau.is_str(options["similarity_index"]):
+            options["similarity_index"] = samples.load_brain_results(options["similarity_index"])
+        sources = ("model", "embeddings", "similarity_index")
+        if all(options[name] is None for name in sources) and not exist:
+            options["model"] = fbm.load_model(brain._DEFAULT_MODEL)
+            options["batch_size"] = options["batch_size"] or brain._DEFAULT_BATCH_SIZE
+        model = options["model"]
+        named = model is None or etau.is_str(model)
+        self.model_name = model if named else etau.get_class_name(model)
+
+    def get(self) -> tuple[Any, Any]:
+        """The embeddings, and the ids of their samples."""
+        embeddings, sample_ids, _ = fbu.get_embeddings(
+            self.samples, patches_field=self.roi_field, embeddings_field=self.embeddings_field,
+            handle_missing="image", agg_fcn=None if self.roi_field is None else _mean_row,
+            **self.options,
+        )  # fmt: skip
+        return embeddings, sample_ids
 
 
 def _mean_row(embeddings: Any) -> Any:
