@@ -176,7 +176,7 @@ def find_unique(
         return np.empty(0, np.int64)
     if count >= n:
         return np.arange(n)
-    searched = _Searched(rows, metric, progress)
+    searched = Searched(rows, metric, progress)
     low, high, threshold, last = 0.0, np.inf, 1.0, -1
     while True:
         keep = searched.keep(threshold)
@@ -192,7 +192,7 @@ def find_unique(
             return keep
 
 
-class _Searched:
+class Searched:
     """The kept rows at one threshold after another, from one set of pairs while it serves."""
 
     def __init__(self, rows: Rows, metric: str, progress: Progress) -> None:
@@ -273,18 +273,20 @@ def keep_by_blocks(rows: Rows, threshold: float, metric: str) -> Array:
     for begin in range(0, len(rows.x), KEEP_BLOCK):
         block = np.arange(begin, min(len(rows.x), begin + KEEP_BLOCK))
         if len(kept) > 0:
-            keepers, asked = _some(rows, kept), _some(rows, block)
+            keepers, asked = some_rows(rows, kept), some_rows(rows, block)
             if metric == "cosine":
                 far = nearest_cosine(keepers, asked, 1, progress=None, title="")[0]
             else:
                 far = np.sqrt(nearest(keepers, asked, 1, dots=False, progress=None, title="")[0])
             block = block[far[:, 0] > threshold]
-        pairs, _ = all_pairs("find_unique", _some(rows, block), threshold, metric, MOST_PAIRS, None)
+        pairs, _ = all_pairs(
+            "find_unique", some_rows(rows, block), threshold, metric, MOST_PAIRS, None
+        )
         kept = np.concatenate([kept, block[keep_mask(pairs, len(block))]])
     return kept
 
 
-def _some(rows: Rows, which: Array) -> Rows:
+def some_rows(rows: Rows, which: Array) -> Rows:
     x = np.ascontiguousarray(rows.x[which])
     if rows.scale is None:
         return Rows(x, rows.largest)

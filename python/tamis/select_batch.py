@@ -10,7 +10,14 @@ import numpy.typing as npt
 from tamis import _arrays
 from tamis._knn_search import MOST_NEIGHBOURS, matrix
 from tamis.knn import exact
-from tamis.near_duplicates import MOST_PAIRS, _some, all_pairs, keep_mask, prepare
+from tamis.near_duplicates import (
+    MOST_PAIRS,
+    all_pairs,
+    check_search,
+    keep_mask,
+    searched_rows,
+    some_rows,
+)
 from tamis.zcore import check_integer
 
 Array = npt.NDArray[Any]
@@ -110,7 +117,8 @@ def select_batch(
     check_integer(name, "budget", budget, 0)
     if not 0 <= coverage <= 1:
         raise ValueError(f"{name}: coverage must be 0 to 1, got {coverage}")
-    rows = prepare(name, x, threshold, metric)
+    check_search(name, threshold, metric)
+    rows = searched_rows(name, matrix(name, "x", x), metric)
     n = len(rows.x)
     _arrays.check_shape(name, "scores", values, (n,))
     asked, failed = _failures(name, failures, rows.x)
@@ -127,7 +135,7 @@ def select_batch(
         while len(taken) < wanted and len(order) > 0:
             look, order = np.split(order, [2 * (wanted - len(taken)) + 64])
             both = np.concatenate([taken, look])
-            pairs, _ = all_pairs(name, _some(rows, both), threshold, metric, MOST_PAIRS, None)
+            pairs, _ = all_pairs(name, some_rows(rows, both), threshold, metric, MOST_PAIRS, None)
             taken = both[keep_mask(pairs, len(both))][:wanted]
         return taken
 

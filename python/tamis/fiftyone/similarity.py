@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import tamis
 from tamis._knn_search import make_rows, matrix
-from tamis.near_duplicates import MOST_PAIRS, _Searched, all_pairs
+from tamis.near_duplicates import MOST_PAIRS, Searched, all_pairs
 
 Array = NDArray[Any]
 MOST_K = 1024  # of tamis.knn
@@ -77,7 +77,7 @@ class _Space:
         )
         self.rows = np.ascontiguousarray(self.rows - self.mean)
         prepared = make_rows("similarity", "embeddings", self.rows, cosine=metric == "cosine")
-        self.searched = _Searched(prepared, metric, None)
+        self.searched = Searched(prepared, metric, None)
 
     def pairs(self, threshold: float) -> tuple[Array, Array]:
         return all_pairs("similarity", self.searched.rows, threshold, self.metric, MOST_PAIRS, None)
