@@ -83,17 +83,17 @@ def data_path(*parts: str) -> Path:
 
 @pytest.fixture(scope="session")
 def fo() -> Iterator[Any]:
-    """FiftyOne with a database that can be reached; datasets made meanwhile are deleted."""
+    """FiftyOne with a database that can be reached, in which the tests have one of their own."""
     if "FIFTYONE_DATABASE_URI" not in os.environ:
         pytest.skip("no FIFTYONE_DATABASE_URI, a MongoDB for the tests against FiftyOne")
+    os.environ["FIFTYONE_DATABASE_NAME"] = f"tamis-tests-{os.getpid()}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fiftyone = pytest.importorskip("fiftyone")
         try:
-            before = set(fiftyone.list_datasets())
+            fiftyone.list_datasets()
         except Exception as error:
             pytest.skip(f"FiftyOne does not reach its database: {error}")
     fiftyone.config.show_progress_bars = False
     yield fiftyone
-    for name in set(fiftyone.list_datasets()) - before:
-        fiftyone.delete_dataset(name)
+    importlib.import_module("fiftyone.core.odm").drop_database()
