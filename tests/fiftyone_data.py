@@ -35,7 +35,7 @@ def detections(fo: Any, rng: np.random.Generator, n: int, *, scored: bool, plain
 
 
 def dataset(
-    fo: Any, seed: int = 0, images: int = 12, *, plain: bool = False, gts: int = 7, preds: int = 12
+    fo: Any, seed: int = 0, images: int = 9, *, plain: bool = False, gts: int = 7, preds: int = 12
 ) -> Any:
     """Images with and without labels, ground truths and predictions of every awkward kind."""
     rng = np.random.default_rng(seed)

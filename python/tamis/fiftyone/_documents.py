@@ -21,6 +21,7 @@ from tamis import _core
 
 Array = NDArray[Any]
 Columns = tuple[tuple[str, str], ...]  # names and kinds of _core.bson_columns
+CHUNK = 1 << 26  # bytes of documents that are held while they become columns
 BATCH = 200  # documents an update carries; an interrupt is noticed in between
 TYPED_ID: Columns = (("_id", "id"),)
 
@@ -109,14 +110,37 @@ def read(samples: Any, lists: Sequence[tuple[str, Columns]]) -> Read | None:
 def _columns(
     samples: Any, pipeline: list[Any], lists: Sequence[tuple[str, Columns]]
 ) -> Read | None:
-    collection = samples._dataset._sample_collection
-    batches = list(collection.aggregate_raw_batches(pipeline, allowDiskUse=True))
-    got = _core.bson_columns(batches, [(path.split("."), list(columns)) for path, columns in lists])
-    if got is None:
-        return None
-    ids, tables, texts = got
-    named = zip(lists, tables, strict=True)
-    return Read(ids, [LabelList(path, t.pop("counts"), t) for (path, _), t in named], texts)
+    cursor = samples._dataset._sample_collection.aggregate_raw_batches(pipeline, allowDiskUse=True)
+    wanted = [(path.split("."), list(columns)) for path, columns in lists]
+    texts: dict[str, int] = {}
+    ids, tables = [], []
+    for chunk in _chunks(cursor):
+        got = _core.bson_columns(chunk, wanted)
+        if got is None:
+            return None
+        codes = [texts.setdefault(text, len(texts)) for text in got[2]]
+        recoded = np.array([*codes, -1], np.int32)
+        for (_, columns), table in zip(lists, got[1], strict=True):
+            table |= {name: recoded[table[name]] for name, kind in columns if kind == "text"}
+        ids.append(got[0])
+        tables.append(got[1])
+    found = []
+    for (path, _), parts in zip(lists, zip(*tables, strict=True), strict=True):
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        found.append(LabelList(path, whole.pop("counts"), whole))
+    return Read(np.concatenate(ids), found, list(texts))
+
+
+def _chunks(batches: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """At least one list of batches; each but the last of CHUNK bytes or more."""
+    chunk, size = [], 0
+    for batch in batches:
+        chunk.append(batch)
+        size += len(batch)
+        if size >= CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    yield chunk
 
 
 def positions(samples: Any, ids: Array, label_list: LabelList) -> Array:

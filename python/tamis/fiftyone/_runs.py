@@ -22,7 +22,8 @@ def saved(
 ) -> Iterator[None]:
     """Register a run, do the body's writing, save the results; take all of it back on an error.
 
-    `cleanup` says whether an older run of the same key takes its fields with it.
+    `cleanup` says whether an older run of the same key takes its fields with it. As in FiftyOne, an
+    older run is gone even where this one fails.
     """
     run.register_run(samples, key, cleanup=cleanup)
     try:

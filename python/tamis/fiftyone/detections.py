@@ -132,7 +132,8 @@ def _schema(samples: Any, config: Any, key: str, dynamic: bool) -> dict[str, typ
 
 def supported(samples: Any, config: Any) -> bool:
     """Whether these samples and options are matched here, not in FiftyOne's own function."""
-    if samples._is_generated or samples._is_frame_field(config.gt_field):
+    fields = config.gt_field, config.pred_field
+    if samples._is_generated or any(samples._is_frame_field(field) for field in fields):
         return False
     if type(config) is fououi.OpenImagesEvaluationConfig:
         return not (
