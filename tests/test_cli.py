@@ -89,6 +89,36 @@ def test_uniqueness(tmp_path: Any, capsys: Any) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["scores.npy", "x.npy"]
 
 
+def test_zcore(tmp_path: Any, capsys: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((60, 8)).astype("f4")
+    np.save(tmp_path / "x.npy", x)
+    source, target = str(tmp_path / "x.npy"), tmp_path / "scores.npy"
+    options = ["--draws", "500", "--seed", "3", "--top", "4"]
+    assert main(["zcore", source, "-o", str(target), "--json", *options]) == 0
+    scores = tamis.zcore(x, n_samples=500, seed=3)
+    np.testing.assert_array_equal(np.load(target), scores)
+    first = json.loads(capsys.readouterr().out)["first"]
+    assert first == tamis.select_coreset(scores, count=4).tolist()
+    assert main(["zcore", source, *options]) == 0
+    assert capsys.readouterr().out.count("\n") == 5
+
+
+def test_duplicates(tmp_path: Any, capsys: Any) -> None:
+    boxes = [[0, 0, 10, 10], [50, 50, 9, 9], [0, 0, 10, 10], [0, 0, 10, 10]]
+    anns = [
+        {"id": 7 + i, "image_id": 1 + i % 2, "category_id": c, "bbox": box}
+        for i, (box, c) in enumerate(zip(boxes, [1, 1, 1, 2], strict=True))
+    ]
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps({"images": [{"id": 1}, {"id": 2}], "annotations": anns}))
+    assert main(["duplicates", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == [{"annotation": 9, "repeats": 7, "image": 1, "IoU": 1.0}]
+    path.write_text(json.dumps({"images": [], "annotations": []}))
+    assert main(["duplicates", str(path)]) == 0
+    assert capsys.readouterr().out == "annotation  repeats  image  IoU\n"
+
+
 def test_uniqueness_of_bad_input(tmp_path: Any, capsys: Any) -> None:
     np.save(tmp_path / "x.npy", np.full((9, 2), np.nan))
     (tmp_path / "text.npy").write_text("text")

@@ -35,6 +35,14 @@ def make(seed: int = 0) -> tuple[dict[str, Array], dict[str, Array]]:
     return preds, targets
 
 
+def make_embeddings(seed: int = 0) -> Array:
+    """(1000, 32) of ten clusters, twenty rows of them nearly twice."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(10, 32))[rng.integers(0, 10, 1000)] + 0.4 * rng.normal(size=(1000, 32))
+    x[-20:] = x[:20] + 0.01 * rng.normal(size=(20, 32))
+    return x.astype(np.float32)
+
+
 def run() -> list[tuple[str, str, str]]:
     """Rows of part, question and answer."""
     preds, targets = make()
@@ -51,10 +59,31 @@ def run() -> list[tuple[str, str, str]]:
     )
     found = matches.gt[0] >= 0
     wrong = preds["labels"][found] != targets["labels"][matches.gt[0][found]]
+    both = np.concatenate([targets["boxes"], targets["boxes"][:30]])  # thirty boxes drawn twice
+    image = np.repeat(np.arange(IMAGES), np.diff(targets["splits"]))
+    order = np.argsort(np.concatenate([image, image[:30]]), kind="stable")
+    splits = np.searchsorted(np.concatenate([image, image[:30]])[order], np.arange(IMAGES + 1))
+    twice = tamis.find_duplicate_boxes(both[order], splits)
+    x = make_embeddings()
+    near = tamis.near_duplicates(x, threshold=0.05)
+    unique = tamis.uniqueness(x)
+    coreset = tamis.select_coreset(tamis.zcore(x, n_samples=5000, redundancy_nn=50), count=100)
     return [
         ("evaluation", "AP, AP50", f"{result.stats['AP']:.3f}, {result.stats['AP50']:.3f}"),
         ("evaluation", "tp, fp, fn at IoU 0.5", "{tp}, {fp}, {fn}".format(**counts)),
         ("matching", "boxes found under a wrong label", str(int(wrong.sum()))),
         ("box IoU", "pairs in the same image", f"{len(pairs)}, {np.mean(pairs > 0):.0%} overlap"),
         ("max IoU", "boxes over half on another", str(int((crowding > 0.5).sum()))),
+        ("duplicate boxes", "boxes that repeat another", str(len(twice.duplicates))),
+        ("near-duplicates", "rows that nearly repeat an earlier one", str(len(near.duplicates))),
+        (
+            "uniqueness",
+            "median, and that of the repeated rows",
+            f"{np.median(unique):.2f}, {np.median(unique[-20:]):.2f}",
+        ),
+        (
+            "zcore",
+            "repeated rows among the first hundred to label",
+            str(int((coreset >= 980).sum())),
+        ),
     ]

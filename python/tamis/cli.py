@@ -90,6 +90,45 @@ def uniqueness(args: argparse.Namespace) -> None:
         print(table([("least unique", "score", "most unique", "score"), *cells]))
 
 
+def zcore(args: argparse.Namespace) -> None:
+    x = load(args.embeddings)
+    score = tamis.zcore(
+        x, n_samples=args.draws, seed=args.seed, checkpoint=args.checkpoint,
+        progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    if args.output:
+        save(args.output, score)
+    chosen = tamis.select_coreset(score, count=min(args.top, len(score))).tolist()
+    if args.json:
+        print(json.dumps({"rows": len(score), "first": chosen}))
+    else:
+        print(table([("row", "score"), *((str(i), f"{score[i]:.4f}") for i in chosen)]))
+
+
+def duplicates(args: argparse.Namespace) -> None:
+    from tamis.coco import COCO
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        anns = COCO(args.gt).dataset["annotations"]
+    anns = sorted(anns, key=lambda ann: ann["image_id"])
+    _, counts = np.unique([ann["image_id"] for ann in anns], return_counts=True)
+    found = tamis.find_duplicate_boxes(
+        np.array([ann["bbox"] for ann in anns], np.float64).reshape(-1, 4),
+        np.concatenate([[0], np.cumsum(counts)]),
+        labels=None if args.any_label else np.array([ann["category_id"] for ann in anns], np.int64),
+        threshold=args.threshold, method=args.method, fmt="xywh",
+    )  # fmt: skip
+    rows = [
+        (anns[row]["id"], anns[of]["id"], anns[row]["image_id"], float(iou))
+        for row, of, iou in zip(found.duplicates, found.of, found.iou, strict=True)
+    ]
+    names = ("annotation", "repeats", "image", "IoU")
+    if args.json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows]))
+    else:
+        print(table([names, *((*map(str, row[:3]), f"{row[3]:.4f}") for row in rows)]))
+
+
 def load(path: str) -> Any:
     """The array of a .npy file, left on disk."""
     try:
@@ -126,6 +165,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=evaluate)
 
+    command = commands.add_parser("duplicates", help="boxes that repeat another of their image")
+    command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
+    command.add_argument("--threshold", type=float, default=0.99, help="of IoU, default 0.99")
+    command.add_argument("--method", choices=("simple", "greedy", "groups"), default="simple")
+    command.add_argument("--any-label", action="store_true", help="labels need not be the same")
+    command.add_argument("--json", action="store_true", help="print one JSON array")
+    command.set_defaults(run=duplicates)
+
     command = commands.add_parser("uniqueness", help="the least and the most unique embeddings")
     command.add_argument("embeddings", metavar="X.npy", help="(N, D) array, read as it is needed")
     command.add_argument("-o", "--output", metavar="SCORES.npy", help="write the (N,) scores")
@@ -135,6 +182,18 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=uniqueness)
+
+    command = commands.add_parser("zcore", help="the embeddings to label first")
+    command.add_argument("embeddings", metavar="X.npy", help="(N, D) array, read as it is needed")
+    command.add_argument("-o", "--output", metavar="SCORES.npy", help="write the (N,) scores")
+    command.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
+    command.add_argument("--seed", type=int, default=0, help="default 0")
+    command.add_argument(
+        "--checkpoint", metavar="FILE", help="keep what is done, and go on from it"
+    )
+    command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=zcore)
     return top
 
 
