@@ -190,6 +190,7 @@ def test_labels_that_share_an_id(tf: Any, fo: Any, plain: Any) -> None:
     tf.evaluate_detections(ours, "copy", eval_key="ev")
     tf.detections.fiftyone_evaluate_detections(theirs, "copy", eval_key="ev")
     assert data.stored(ours) == data.stored(theirs)
+    check(tf, plain[:4].clone(), gt_field="predictions")
     twice = plain[:6].clone()
     for sample in twice.iter_samples(autosave=True):
         if sample.predictions is not None:

@@ -106,15 +106,23 @@ classwise, dynamic, custom_metrics, progress, **kwargs
     results = _results(samples, evaluation, eval_key, outcome, classes, missing)
     if eval_key is None:
         evaluation.compute_custom_metrics(samples, eval_key, results)
-        return results
-    fields, updates = outcome.written(samples, ids, eval_key)
-    with _runs.saved(samples, evaluation, eval_key, results, (pred_field, gt_field)):
+    else:
+        written = outcome.written(samples, ids, eval_key)
+        _save(samples, evaluation, eval_key, results, ids, written, dynamic, progress)
+    return results
+
+
+def _save(
+    samples: Any, evaluation: Any, key: str, results: Any, ids: Array,
+    written: tuple[dict[str, list[Any]], list[Update]], dynamic: bool, progress: Any,
+) -> None:  # fmt: skip
+    config, (fields, updates) = evaluation.config, written
+    with _runs.saved(samples, evaluation, key, results, (config.pred_field, config.gt_field)):
         evaluation.register_samples(samples, None)
-        _documents.declare(samples, _schema(samples, config, eval_key, dynamic))
+        _documents.declare(samples, _schema(samples, config, key, dynamic))
         with _documents.bar(len(ids), progress) as bar:
             _documents.write(samples, ids, updates, fields, bar.update)
-        evaluation.compute_custom_metrics(samples, eval_key, results)
-    return results
+        evaluation.compute_custom_metrics(samples, key, results)
 
 
 def _schema(samples: Any, config: Any, key: str, dynamic: bool) -> dict[str, type]:
@@ -134,6 +142,8 @@ def supported(samples: Any, config: Any) -> bool:
     """Whether these samples and options are matched here, not in FiftyOne's own function."""
     fields = config.gt_field, config.pred_field
     if samples._is_generated or any(samples._is_frame_field(field) for field in fields):
+        return False
+    if config.gt_field == config.pred_field:  # each label would be written twice
         return False
     if type(config) is fououi.OpenImagesEvaluationConfig:
         return not (
