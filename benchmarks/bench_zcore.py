@@ -155,12 +155,12 @@ def judged(x, labels, chosen):
     )
 
 
-def bench_quality(seeds=10, fraction=0.1):
+def bench_quality(seeds=10, fraction=0.1, draws=100_000):
     rows = []
     for name, x, labels in real_sets():
         found = {"zcore": [], "random": []}
         for seed in range(seeds):
-            scores = tamis.zcore(x, seed=seed)
+            scores = tamis.zcore(x, n_samples=draws, seed=seed)
             chosen = np.sort(tamis.select_coreset(scores, fraction=fraction))
             found["zcore"].append(judged(x, labels, chosen))
             rng = np.random.default_rng(seed)

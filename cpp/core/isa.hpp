@@ -5,6 +5,7 @@ enum class Isa { v2 = 2, v3 = 3, v4 = 4 };  // x86-64 levels; other processors h
 Isa isa();
 void cap_isa(Isa most);  // lowers (or restores) the level from now on, never above the CPU's own
 // Beyond v4, for the rooms that bring a kernel for them; false while a cap is set.
+bool has_vbmi2();
 bool has_vnni();
 bool has_amx_int8();  // asks Linux for the tile registers, once
 }  // namespace tamis

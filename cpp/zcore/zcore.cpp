@@ -1,6 +1,7 @@
 #include "zcore/zcore.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -14,7 +15,18 @@ namespace {
 constexpr int64_t kFewestDraws = 1024;
 constexpr int64_t kListBytes = int64_t(1) << 30;  // of all threads
 
-int64_t list_capacity(int64_t n, int64_t neighbours) { return std::min(n, std::max<int64_t>(3 * neighbours / 2, 64)) + 1; }
+std::atomic<bool> plain_scan{false};
+
+void best_scan(const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors) {
+#if defined(TAMIS_ZCORE_EXTENSIONS)
+  if (has_vbmi2() && !plain_scan.load(std::memory_order_relaxed)) return vbmi2::zcore_scan(tile, draws, survivors);
+#endif
+  zcore_scan(tile, draws, survivors);
+}
+
+int64_t list_capacity(int64_t n, int64_t neighbours) {
+  return std::min(n, std::max<int64_t>(3 * neighbours / 2, 64)) + 1;
+}
 
 }  // namespace
 
@@ -40,9 +52,8 @@ class ZcoreRun<T>::Worker {
     order_.resize(static_cast<size_t>(draws));
     std::iota(order_.begin(), order_.end(), 0);
     // draws of the same column one after the other: it stays in the nearest cache
-    std::sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) {
-      return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b;
-    });
+    std::sort(order_.begin(), order_.end(),
+              [&](int64_t a, int64_t b) { return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b; });
     aims_.resize(static_cast<size_t>(draws * k_));
     points_.resize(static_cast<size_t>(draws * k_));
     places_.resize(static_cast<size_t>(draws * k_));
@@ -76,9 +87,10 @@ class ZcoreRun<T>::Worker {
       nearest_[i] = {distance, row};
       host::zcore_aims(table_.edges(), distance, k_, point, aims_.data() + slot);
     }
-    each_part(order_.size(), [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
-      zcore_nearest(tile, draws, survivors, n, points_.data(), nearest_.data());
-    });
+    each_part(order_.size(),
+              [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
+                zcore_nearest(tile, draws, survivors, n, points_.data(), nearest_.data());
+              });
   }
 
   // Most draws find all neighbours within the radius that the sample suggests, the rest within a larger one.
@@ -88,9 +100,10 @@ class ZcoreRun<T>::Worker {
     reserve(pending.size());
     for (int64_t round = 0; !pending.empty(); ++round) {
       for (size_t i = 0; i < pending.size(); ++i) look_around(dims, pending[i], i, round);
-      each_part(pending.size(), [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
-        zcore_neighbours(tile, draws, survivors, n, places_.data(), lists_.data(), length_);
-      });
+      each_part(pending.size(),
+                [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
+                  zcore_neighbours(tile, draws, survivors, n, places_.data(), lists_.data(), length_);
+                });
       size_t left = 0;
       for (size_t i = 0; i < pending.size(); ++i)
         if (!settle(lists_[i])) pending[left++] = pending[i];
@@ -134,14 +147,14 @@ class ZcoreRun<T>::Worker {
   template <class Visit>
   void each_part(size_t n, Visit visit) {
     const ZcoreDraws draws{aims_.data(), k_, static_cast<int64_t>(n), table_.edges()};
-    const int64_t room = draws.n * table_.part() + 4;
+    const int64_t room = draws.n * table_.part() + 64;
     if (room * table_.parts() > survivor_room_) {
       survivor_room_ = room * table_.parts();
       survivors_.reset(new uint32_t[static_cast<size_t>(survivor_room_)]);
     }
     for (int64_t i = 0; i < table_.tiles(); ++i) {
       std::fill(counts_.begin(), counts_.end(), 0);
-      zcore_scan(table_.codes(i), draws, {survivors_.get(), room, counts_.data()});
+      best_scan(table_.codes(i), draws, {survivors_.get(), room, counts_.data()});
       for (int64_t part = 0; part < table_.parts(); ++part)
         visit(table_.tile(i), draws, survivors_.get() + part * room, counts_[static_cast<size_t>(part)]);
       check_interrupt();
@@ -175,6 +188,8 @@ class ZcoreRun<T>::Worker {
   std::vector<int64_t> shares_;
   std::vector<const T*> columns_;
 };
+
+void cap_zcore_scan(bool plain) { plain_scan.store(plain, std::memory_order_relaxed); }
 
 template <class T>
 ZcoreRun<T>::ZcoreRun(const ZcoreTable<T>& table, const ZcoreRule& rule, int64_t k)

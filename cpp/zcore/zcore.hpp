@@ -29,7 +29,8 @@ namespace tamis {
 
 constexpr int64_t kZcoreUnit = int64_t(1) << 30;
 
-// Rows [first, first + n) of x and their codes, columns `height` bytes apart; a part is what stays in a cache as floats.
+// Rows [first, first + n) of x and their codes, columns `height` bytes apart; a part is what stays in a cache as
+// floats.
 template <class T>
 struct ZcoreTile {
   const T* rows;
@@ -45,11 +46,11 @@ struct ZcoreCoding {
 };
 
 // Codes of n rows into `codes`; least and most (d,) of the rows; the first row not finite into *bad, if any.
-#define TAMIS_ZCORE_ENCODE(T)                                                                                 \
-  TAMIS_KERNEL(zcore_encode,                                                                                  \
-               (const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most,    \
-                int64_t* bad),                                                                                \
-               (tile, coding, codes, least, most, bad))
+#define TAMIS_ZCORE_ENCODE(T)                                                                                    \
+  TAMIS_KERNEL(                                                                                                  \
+      zcore_encode,                                                                                              \
+      (const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most, int64_t* bad), \
+      (tile, coding, codes, least, most, bad))
 TAMIS_ZCORE_ENCODE(float)
 TAMIS_ZCORE_ENCODE(double)
 #undef TAMIS_ZCORE_ENCODE
@@ -81,6 +82,10 @@ struct ZcoreCodes {
 };
 TAMIS_KERNEL(zcore_scan, (const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors),
              (tile, draws, survivors))
+namespace vbmi2 {
+void zcore_scan(const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors);
+}
+void cap_zcore_scan(bool plain);  // tests: true for the scan that every CPU has
 
 // What the draws look around, and what they have found.
 struct ZcoreNearest {
@@ -103,27 +108,27 @@ struct ZcoreLength {
   int64_t wanted, capacity;  // a list that is full keeps its `wanted` nearest
 };
 
-#define TAMIS_ZCORE_TILES(T)                                                                                          \
-  /* Lowers `nearest` to the best of the survivors where it is better; aims follow. */                                \
-  TAMIS_KERNEL(zcore_nearest,                                                                                         \
-               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,              \
-                const ZcorePlace<double>* places, ZcoreNearest* nearest),                                             \
-               (tile, draws, survivors, n, places, nearest))                                                          \
-  /* Adds the survivors within the limit. */                                                                          \
-  TAMIS_KERNEL(zcore_neighbours,                                                                                      \
-               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,              \
-                const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length),                         \
-               (tile, draws, survivors, n, places, lists, length))                                                    \
-  /* out[i] = the share in units of distances[i], 0 unless it is one of the `wanted` nearest. */                      \
-  TAMIS_KERNEL(zcore_shares,                                                                                          \
-               (const T* distances, int64_t n, int64_t wanted, double exponent, double* weights, int64_t* out),       \
-               (distances, n, wanted, exponent, weights, out))                                                        \
-  /* Distances of m rows, given as columns, to a point, and the place of the least. */                                \
-  TAMIS_KERNEL(zcore_distances,                                                                                       \
-               (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out, int64_t* least),  \
-               (columns, places, k, m, out, least))                                                                   \
-  /* A distance that `rank` to `rank + more` of m are within, or the least that at least `rank` are. */               \
-  TAMIS_KERNEL(zcore_rank, (const T* distances, int64_t m, int64_t rank, int64_t more, T* out),                       \
+#define TAMIS_ZCORE_TILES(T)                                                                                         \
+  /* Lowers `nearest` to the best of the survivors where it is better; aims follow. */                               \
+  TAMIS_KERNEL(zcore_nearest,                                                                                        \
+               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,             \
+                const ZcorePlace<double>* places, ZcoreNearest* nearest),                                            \
+               (tile, draws, survivors, n, places, nearest))                                                         \
+  /* Adds the survivors within the limit. */                                                                         \
+  TAMIS_KERNEL(zcore_neighbours,                                                                                     \
+               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,             \
+                const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length),                        \
+               (tile, draws, survivors, n, places, lists, length))                                                   \
+  /* out[i] = the share in units of distances[i], 0 unless it is one of the `wanted` nearest. */                     \
+  TAMIS_KERNEL(zcore_shares,                                                                                         \
+               (const T* distances, int64_t n, int64_t wanted, double exponent, double* weights, int64_t* out),      \
+               (distances, n, wanted, exponent, weights, out))                                                       \
+  /* Distances of m rows, given as columns, to a point, and the place of the least. */                               \
+  TAMIS_KERNEL(zcore_distances,                                                                                      \
+               (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out, int64_t* least), \
+               (columns, places, k, m, out, least))                                                                  \
+  /* A distance that `rank` to `rank + more` of m are within, or the least that at least `rank` are. */              \
+  TAMIS_KERNEL(zcore_rank, (const T* distances, int64_t m, int64_t rank, int64_t more, T* out),                      \
                (distances, m, rank, more, out))
 TAMIS_ZCORE_TILES(float)
 TAMIS_ZCORE_TILES(double)

@@ -27,29 +27,38 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
 
   py::class_<Run>(m, run_name)
       .def(py::init([](const Table& table, int64_t neighbours, double exponent, int64_t k) {
-        return std::make_unique<Run>(table, tamis::ZcoreRule{neighbours, exponent}, k);
-      }), py::keep_alive<1, 2>())
+             return std::make_unique<Run>(table, tamis::ZcoreRule{neighbours, exponent}, k);
+           }),
+           py::keep_alive<1, 2>())
       .def_property_readonly("slice", &Run::slice)
-      .def("add", [](Run& run, View<const int32_t, 2> dims, View<const double, 2> points) {
-        TAMIS_CHECK(dims.shape == points.shape, "zcore: dims and points must have one shape");
-        run.add(dims.data, points.data, dims.shape[0]);
-      }, nogil)
-      .def("write", [](const Run& run, View<int64_t, 1> sums) { run.write(sums.data); }, nogil);
+      .def(
+          "add",
+          [](Run& run, View<const int32_t, 2> dims, View<const double, 2> points) {
+            TAMIS_CHECK(dims.shape == points.shape, "zcore: dims and points must have one shape");
+            run.add(dims.data, points.data, dims.shape[0]);
+          },
+          nogil)
+      .def(
+          "write", [](const Run& run, View<int64_t, 1> sums) { run.write(sums.data); }, nogil);
 }
 
 }  // namespace
 
 void bind_zcore(py::module_& m) {
+  m.def("cap_zcore_scan", &tamis::cap_zcore_scan);
   m.attr("ZCORE_UNIT") = tamis::kZcoreUnit;
   bind_dtype<float>(m, "ZcoreTable", "ZcoreRun");
   bind_dtype<double>(m, "ZcoreTable64", "ZcoreRun64");
   const auto nogil = py::call_guard<py::gil_scoped_release>();
-  m.def("zcore_draws", [](View<const double, 1> low, View<const double, 1> median, View<const double, 1> high,
-                          uint64_t seed, int64_t first, View<int32_t, 2> dims, View<double, 2> points) {
-    TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] <= low.size(), "zcore_draws: shapes differ");
-    const tamis::ZcoreSpan span{low.data, median.data, high.data, low.size()};
-    tamis::zcore_draws(span, seed, first, dims.shape[0], dims.shape[1], dims.data, points.data);
-  }, nogil);
-  m.def("zcore_start", [](uint64_t seed, View<double, 1> out) { tamis::zcore_start(seed, out.size(), out.data); },
-        nogil);
+  m.def(
+      "zcore_draws",
+      [](View<const double, 1> low, View<const double, 1> median, View<const double, 1> high, uint64_t seed,
+         int64_t first, View<int32_t, 2> dims, View<double, 2> points) {
+        TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] <= low.size(), "zcore_draws: shapes differ");
+        const tamis::ZcoreSpan span{low.data, median.data, high.data, low.size()};
+        tamis::zcore_draws(span, seed, first, dims.shape[0], dims.shape[1], dims.data, points.data);
+      },
+      nogil);
+  m.def(
+      "zcore_start", [](uint64_t seed, View<double, 1> out) { tamis::zcore_start(seed, out.size(), out.data); }, nogil);
 }

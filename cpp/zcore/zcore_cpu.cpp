@@ -1,15 +1,11 @@
 #include "zcore/zcore.hpp"
-#include "zcore/zcore_lanes.hpp"
+#include "zcore/zcore_scan.hpp"
 
 namespace tamis::TAMIS_ISA {
 namespace {
 
 constexpr int64_t kColumns = 16, kRows = 64;  // encoded together
 
-template <class T>
-inline T smaller(T a, T b) {
-  return a < b ? a : b;
-}
 template <class T>
 inline T larger(T a, T b) {
   return a > b ? a : b;
@@ -77,52 +73,6 @@ void encode(const ZcoreTile<T>& t, const ZcoreCoding<T>& coding, uint8_t* codes,
       *bad = t.first + i / t.d;
       return;
     }
-}
-
-// Scanning
-
-// One draw's survivors, a pointer into the entries of each part; kTwo: k is 2.
-template <bool kTwo, bool kShift>
-inline void scan_with(const ZcoreCodes& t, const ZcoreAim* aims, int64_t k, uint32_t draw, const ZcoreSurvivors& to) {
-  const Bytes reach = all_bytes(kZcoreReach);
-  const Aimed a(aims[0]), b(aims[kTwo ? 1 : 0]);
-  const uint8_t *left = t.codes + aims[0].column * t.height, *right = t.codes + aims[kTwo ? 1 : 0].column * t.height;
-  for (int64_t part = 0; part * t.part < t.n; ++part) {
-    uint32_t* const begin = to.entries + part * to.room + to.counts[part];
-    uint32_t* end = begin;
-    for (int64_t row = part * t.part; row < smaller(t.n, (part + 1) * t.part); row += 64) {
-      uint64_t within = 0;
-      for (int64_t lane = 0; lane < 64; lane += kByteLanes) {
-        Bytes sum = a.template least<kShift>(left + row + lane);
-        if (kTwo)
-          sum = add_saturated(sum, b.template least<kShift>(right + row + lane));
-        else
-          for (int64_t j = 1; j < k; ++j)
-            sum = add_saturated(sum, Aimed(aims[j]).least<true>(t.codes + aims[j].column * t.height + row + lane));
-        within |= at_most(sum, reach) << lane;
-      }
-      if (t.n - row < 64) within &= (uint64_t(1) << (t.n - row)) - 1;
-      end = write_bits(within, draw << 16 | static_cast<uint32_t>(row), end);
-    }
-    to.counts[part] += end - begin;
-  }
-}
-
-void scan(const ZcoreCodes& t, const ZcoreDraws& draws, const ZcoreSurvivors& to) {
-  // the next tile comes in meanwhile, some lines with each draw
-  const int64_t lines = t.next == nullptr ? 0 : t.d * t.height / 64, ahead = (lines + draws.n - 1) / draws.n;
-  for (int64_t draw = 0; draw < draws.n; ++draw) {
-    const ZcoreAim* aims = draws.aims + draw * draws.k;
-    for (int64_t i = draw * ahead; i < smaller(lines, (draw + 1) * ahead); ++i)
-      __builtin_prefetch(t.next + i * 64, 0, 2);
-    const uint32_t number = static_cast<uint32_t>(draw);
-    if (draws.k != 2)
-      scan_with<false, true>(t, aims, draws.k, number, to);
-    else if (aims[0].shift == 0 && aims[1].shift == 0)
-      scan_with<true, false>(t, aims, 2, number, to);
-    else
-      scan_with<true, true>(t, aims, 2, number, to);
-  }
 }
 
 template <class T>
@@ -330,32 +280,31 @@ void zcore_find_codes(const uint8_t* codes, int64_t n, uint8_t first, uint8_t la
   *count = end - rows;
 }
 
-#define TAMIS_ZCORE(T)                                                                                              \
-  void zcore_encode(const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most,      \
-                    int64_t* bad) {                                                                                 \
-    encode(tile, coding, codes, least, most, bad);                                                                  \
-  }                                                                                                                 \
-  void zcore_nearest(const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,       \
-                     const ZcorePlace<double>* places, ZcoreNearest* found) {                                       \
-    nearest(tile, draws, survivors, n, places, found);                                                              \
-  }                                                                                                                 \
-  void zcore_neighbours(const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,    \
-                        const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length) {              \
-    if (draws.k == 2)                                                                                               \
-      neighbours<2>(tile, draws, survivors, n, places, lists, length);                                              \
-    else                                                                                                            \
-      neighbours<0>(tile, draws, survivors, n, places, lists, length);                                              \
-  }                                                                                                                 \
-  void zcore_shares(const T* distances, int64_t n, int64_t wanted, double exponent, double* weights,                \
-                    int64_t* out) {                                                                                 \
-    shares(distances, n, wanted, exponent, weights, out);                                                           \
-  }                                                                                                                 \
-  void zcore_distances(const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out,          \
-                       int64_t* least) {                                                                            \
-    distances_of(columns, places, k, m, out, least);                                                                \
-  }                                                                                                                 \
-  void zcore_rank(const T* distances, int64_t m, int64_t rank, int64_t more, T* out) {                              \
-    *out = rank_of(distances, m, rank, more);                                                                       \
+#define TAMIS_ZCORE(T)                                                                                               \
+  void zcore_encode(const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most,       \
+                    int64_t* bad) {                                                                                  \
+    encode(tile, coding, codes, least, most, bad);                                                                   \
+  }                                                                                                                  \
+  void zcore_nearest(const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,        \
+                     const ZcorePlace<double>* places, ZcoreNearest* found) {                                        \
+    nearest(tile, draws, survivors, n, places, found);                                                               \
+  }                                                                                                                  \
+  void zcore_neighbours(const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,     \
+                        const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length) {               \
+    if (draws.k == 2)                                                                                                \
+      neighbours<2>(tile, draws, survivors, n, places, lists, length);                                               \
+    else                                                                                                             \
+      neighbours<0>(tile, draws, survivors, n, places, lists, length);                                               \
+  }                                                                                                                  \
+  void zcore_shares(const T* distances, int64_t n, int64_t wanted, double exponent, double* weights, int64_t* out) { \
+    shares(distances, n, wanted, exponent, weights, out);                                                            \
+  }                                                                                                                  \
+  void zcore_distances(const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out,           \
+                       int64_t* least) {                                                                             \
+    distances_of(columns, places, k, m, out, least);                                                                 \
+  }                                                                                                                  \
+  void zcore_rank(const T* distances, int64_t m, int64_t rank, int64_t more, T* out) {                               \
+    *out = rank_of(distances, m, rank, more);                                                                        \
   }
 TAMIS_ZCORE(float)
 TAMIS_ZCORE(double)

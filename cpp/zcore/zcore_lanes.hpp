@@ -125,7 +125,25 @@ inline uint64_t codes_in(const uint8_t* codes, int64_t n, Bytes from, Bytes widt
   return n < 64 ? within & ((uint64_t(1) << n) - 1) : within;
 }
 
-// base + the position of each bit of m, four at a time: most words have fewer.
+// base + the position of each bit of m.
+#if defined(__AVX512VBMI2__)
+inline uint32_t* write_bits(uint64_t m, uint32_t base, uint32_t* out) {
+  alignas(64) static constexpr uint8_t kPlaces[64] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                                                      32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+                                                      48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+  const int n = __builtin_popcountll(m);
+  const __m512i first = _mm512_set1_epi32(static_cast<int>(base));
+  const __m512i places = _mm512_maskz_compress_epi8(m, _mm512_load_si512(kPlaces));
+  _mm512_storeu_si512(out, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places))));
+  if (n > 16) {
+    _mm512_storeu_si512(out + 16, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 1))));
+    _mm512_storeu_si512(out + 32, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 2))));
+    _mm512_storeu_si512(out + 48, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 3))));
+  }
+  return out + n;
+}
+#else  // four at a time: most words have fewer
 inline uint32_t* write_bits(uint64_t m, uint32_t base, uint32_t* out) {
   const int n = __builtin_popcountll(m);
   for (int done = 0; done < n; done += 4)
@@ -135,6 +153,7 @@ inline uint32_t* write_bits(uint64_t m, uint32_t base, uint32_t* out) {
     }
   return out + n;
 }
+#endif
 
 }  // namespace
 }  // namespace tamis::TAMIS_ISA

@@ -26,7 +26,7 @@ struct ZcorePlace {
   int32_t column;
 };
 
-struct ZcoreEdges {  // code q of a column stands for values in [edges[q] - slack, edges[q + 1] + slack]
+struct ZcoreEdges {             // code q of a column stands for values in [edges[q] - slack, edges[q + 1] + slack]
   const double *edges, *slack;  // (d, kZcoreCodes + 1), (d,)
 };
 

@@ -12,12 +12,14 @@ namespace {
 constexpr int64_t kPartBytes = 5 << 17;  // of x: a part and the next one stay in a cache of 2 MB
 constexpr int64_t kTileBytes = 3 << 18;  // of codes: so do a tile and the next one
 constexpr int64_t kMostHeight = 2048;
-constexpr int64_t kExpected = 48;        // sampled rows among the neighbours of a row
+constexpr int64_t kExpected = 48;  // sampled rows among the neighbours of a row
 constexpr int64_t kFewestSampled = 2048;
 constexpr int64_t kMostSampled = 16384;  // or a 32nd of the rows, if that is more
 constexpr int64_t kSorted = 1024;        // sampled values that set the codes of a column
 
-int64_t part_height(int64_t row_bytes) { return std::clamp<int64_t>(kPartBytes / row_bytes / 64, 1, kMostHeight / 64) * 64; }
+int64_t part_height(int64_t row_bytes) {
+  return std::clamp<int64_t>(kPartBytes / row_bytes / 64, 1, kMostHeight / 64) * 64;
+}
 
 int64_t tile_height(int64_t part, int64_t d) {
   return std::clamp<int64_t>(kTileBytes / d / part, 1, kMostHeight / part) * part;
@@ -99,8 +101,9 @@ void ZcoreTable<T>::make_coding() {
       uint8_t* codes = codes_of_cells_.data() + j * kZcoreCells;
       int64_t cell = 0;
       for (int64_t q = 1; q <= kZcoreCodes; ++q) {
-        const int64_t next = q == kZcoreCodes ? kZcoreCells
-                                              : host::zcore_cell(values[static_cast<size_t>(q * count / kZcoreCodes)], low, inverse);
+        const int64_t next = q == kZcoreCodes
+                                 ? kZcoreCells
+                                 : host::zcore_cell(values[static_cast<size_t>(q * count / kZcoreCodes)], low, inverse);
         for (; cell < next; ++cell) codes[cell] = static_cast<uint8_t>(q - 1);
       }
     }
@@ -177,7 +180,7 @@ void ZcoreTable<T>::find_medians() {
   median_.resize(static_cast<size_t>(d_));
   parallel_for(d_, 4, [&](int64_t begin, int64_t end) {
     std::vector<T> values;
-    std::vector<uint32_t> rows(static_cast<size_t>(height_ + 4));
+    std::vector<uint32_t> rows(static_cast<size_t>(height_ + 64));
     for (int64_t j = begin; j < end; ++j) {
       const int64_t ranks[2] = {(n_ - 1) / 2, n_ / 2};
       int64_t before = 0, unused = 0;
