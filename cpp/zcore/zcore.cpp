@@ -12,7 +12,7 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kFewestDraws = 1024;
+constexpr int64_t kFewestDraws = 16;              // of a thread at a time
 constexpr int64_t kListBytes = int64_t(1) << 30;  // of all threads
 
 std::atomic<bool> plain_scan{false};
@@ -74,6 +74,7 @@ class ZcoreRun<T>::Worker {
   void find_nearest(const int32_t* dims, const double* points) {
     nearest_.resize(order_.size());
     for (size_t i = 0; i < order_.size(); ++i) {
+      if (i % 256 == 0) check_interrupt();
       const int64_t slot = static_cast<int64_t>(i) * k_, draw = order_[i] * k_;
       ZcorePlace<double>* point = points_.data() + slot;
       for (int64_t j = 0; j < k_; ++j) {
@@ -99,7 +100,10 @@ class ZcoreRun<T>::Worker {
     std::iota(pending.begin(), pending.end(), 0);
     reserve(pending.size());
     for (int64_t round = 0; !pending.empty(); ++round) {
-      for (size_t i = 0; i < pending.size(); ++i) look_around(dims, pending[i], i, round);
+      for (size_t i = 0; i < pending.size(); ++i) {
+        if (i % 256 == 0) check_interrupt();
+        look_around(dims, pending[i], i, round);
+      }
       each_part(pending.size(),
                 [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
                   zcore_neighbours(tile, draws, survivors, n, places_.data(), lists_.data(), length_);

@@ -13,8 +13,8 @@
 // How: values become codes of one byte, about equally many rows each (zcore_math.hpp); a sample of the rows says how
 // far a draw must look, and one pass over the codes drops what is surely farther, for many draws tile by tile. What is
 // left is measured exactly. The first pass finds the nearest row of each draw, the second its neighbours.
-// Cost: 2 * n * k byte operations and some redundancy_nn exact distances a draw. Memory: n * d bytes of codes, about
-// n * d * sizeof(T) / 32 of sample, and for each thread 8 n bytes and the lists of its draws (ZcoreRun).
+// Cost: 2 * n * k byte operations and some redundancy_nn exact distances a draw. Memory: n * d bytes of codes, a sample
+// of about a 48th of the rows, and for each thread 8 n bytes and the lists of its draws (ZcoreRun).
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -9,7 +9,7 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kPartBytes = 5 << 17;  // of x: a part and the next one stay in a cache of 2 MB
+constexpr int64_t kPartBytes = 5 << 16;  // of x: a part and the next one stay in a cache of 2 MB
 constexpr int64_t kTileBytes = 3 << 18;  // of codes: so do a tile and the next one
 constexpr int64_t kMostHeight = 2048;
 constexpr int64_t kExpected = 48;  // sampled rows among the neighbours of a row
