@@ -36,6 +36,7 @@ import tamis
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from synthetic import write_files
+from synthetic_kinds import write_kind
 
 FOLDER = os.environ.get("TAMIS_BENCH_DATA", os.path.join(tempfile.gettempdir(), "tamis-bench"))
 PEERS = {
@@ -60,11 +61,11 @@ def installed(names: list[str]) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def coco_numbers(classes: tuple[Any, Any], gt: Path, results: Any) -> Any:
-    """Ground-truth file and results to the 12 numbers."""
+def coco_numbers(classes: tuple[Any, Any], gt: Path, results: Any, kind: str = "bbox") -> Any:
+    """Ground-truth file and results to the 12 numbers, 10 of keypoints."""
     with contextlib.redirect_stdout(io.StringIO()):
         ground_truth = classes[0](str(gt))
-        e = classes[1](ground_truth, ground_truth.loadRes(results), "bbox")
+        e = classes[1](ground_truth, ground_truth.loadRes(results), kind)
         e.evaluate()
         e.accumulate()
         e.summarize()
@@ -80,6 +81,25 @@ def coco(n: int, names: list[str], arrays: bool) -> Contenders:
         name: (lambda classes=classes: coco_numbers(classes, gt, results))
         for name, classes in installed(["tamis", *names]).items()
     }
+
+
+def shapes(kind: str, n: int, names: list[str]) -> Contenders:
+    gt, dt = write_kind(FOLDER, kind, n)
+    return {
+        name: (lambda classes=classes: coco_numbers(classes, gt, str(dt), kind))
+        for name, classes in installed(["tamis", *names]).items()
+    }
+
+
+def mask_iou(n: int) -> Contenders:
+    from pycocotools import mask
+
+    rows = random_boxes(2 * n, 2).numpy().astype(float)
+    rows[:, 2:] -= rows[:, :2]
+    a, b = (mask.frPyObjects(part, 480, 640) for part in np.split(rows, 2))
+    x, y = tamis.Masks.from_coco(a), tamis.Masks.from_coco(b)
+    crowd = [0] * n
+    return {"tamis": lambda: tamis.mask_iou(x, y), "pycocotools": lambda: mask.iou(a, b, crowd)}
 
 
 def torch_iou(a: Any, b: Any) -> Any:
@@ -136,6 +156,11 @@ def bars(quick: bool) -> Iterator[tuple[str, dict[str, float], Callable[[], Cont
     slow = {"pycocotools": 0.01}
     if not quick:  # the dataset alone keeps pycocotools busy for half a minute
         yield "coco pycocotools", slow, lambda: coco(sizes[0], list(slow), False), 5
+    for kind, n, bar in (("segm", 500_000, 0.35), ("keypoints", 135_000, 0.4)):
+        limit, n = {"hotcoco": bar}, 5_000 if quick else n
+        yield f"coco {kind} {n:,}", limit, lambda k=kind, n=n: shapes(k, n, ["hotcoco"]), turns
+    n = 100 if quick else 1_000
+    yield f"mask_iou {n:,} x {n:,}", {"pycocotools": 0.2}, lambda n=n: mask_iou(n), turns
     size, images = (500, 100) if quick else (10_000, 5_000)
     yield f"box_iou {size:,} x {size:,}", {"torch formula": 0.2}, lambda: box_iou(size), turns
     loop = {"loop of the torch formula": 0.02}
@@ -158,13 +183,13 @@ def measure(contenders: Contenders, turns: int) -> dict[str, list[float]]:
     return seconds
 
 
-def peak_memory(name: str, n: int) -> float:
+def peak_memory(name: str, n: int, kind: str = "bbox") -> float:
     """Peak resident MB of a fresh process that does the JSON run."""
-    gt, dt, _ = write_files(FOLDER, n)
+    gt, dt = write_files(FOLDER, n)[:2] if kind == "bbox" else write_kind(FOLDER, kind, n)
     first, second = PEERS[name]
     code = (
         f"from {first} import COCO; from {second} import COCOeval; import re\n"
-        f"g = COCO({str(gt)!r}); e = COCOeval(g, g.loadRes({str(dt)!r}), 'bbox')\n"
+        f"g = COCO({str(gt)!r}); e = COCOeval(g, g.loadRes({str(dt)!r}), {kind!r})\n"
         "e.evaluate(); e.accumulate(); e.summarize()\n"
         # not ru_maxrss, which a new process inherits from the one that started it
         "print('KB', re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1])"
@@ -234,6 +259,8 @@ def main() -> None:
         n = 20_000 if args.quick else 500_000
         memory = {name: peak_memory(name, n) for name in installed(list(PEERS)[:3])}
         print("peak MB of the JSON run:", {k: round(v) for k, v in memory.items()})
+        masks = {name: round(peak_memory(name, n, "segm")) for name in ("tamis", "hotcoco")}
+        print("peak MB of the run of masks:", masks)
         print(f"import of tamis beyond numpy: {import_seconds(5):.3f} s")
     if args.write:
         commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()

@@ -15,6 +15,12 @@ seed() { printf '%s' "$2" > "corpus/seed-$1"; }
 result='{"image_id":1,"category_id":2,"bbox":[1,2.5,3,4],"score":0.5}'
 annotation='{"id":1,"image_id":1,"category_id":2,"bbox":[1,2,3,4],"area":12.5,"iscrowd":0}'
 crowd='{"id":2,"image_id":1,"category_id":2,"bbox":[1,2,3,4],"area":1,"iscrowd":true,"segmentation":{"counts":[1],"size":[2,2]}}'
+mask='{"image_id":1,"category_id":2,"segmentation":{"counts":"123","size":[2,3]},"score":0.5}'
+person='{"image_id":1,"category_id":2,"keypoints":[1,2.5,2,4,5,0],"num_keypoints":1,"score":0.5}'
+shape='{"id":1,"image_id":1,"segmentation":[[1,2,3,4,5,6],[1,2,3.5,4,5]],"keypoints":[1,2,3],"num_keypoints":1}'
+seed masks "[$mask,$mask ,$mask]"
+seed people "[$person,$person ,$person]"
+seed shapes "{\"images\":[{\"id\":1,\"height\":4,\"width\":5}],\"annotations\":[$shape,$shape,$shape],\"categories\":[{\"id\":2}]}"
 seed results "[$result, $result ,$result]"
 seed results-text "[$result,{\"s\":\"},{\",\"image_id\":1,\"category_id\":2,\"bbox\":[1,2,3,4],\"score\":1},$result]"
 seed results-nested "[$result,{\"n\":[{\"id\":1},{\"id\":2},{\"id\":3}]},$result]"
@@ -34,6 +40,13 @@ cat > words <<'WORDS'
 "\"\\u0069d\":"
 "\"bbox\":[1,2,3,4]"
 "\"score\":"
+"\"segmentation\":"
+"\"counts\":"
+"\"size\":[2,3]"
+"\"keypoints\":"
+"\"num_keypoints\":"
+"\"height\":"
+"\"width\":"
 "\"area\":"
 "\"iscrowd\":"
 "\"caption\":"

@@ -20,7 +20,7 @@ int64_t CocoTable::size() const {
   return n;
 }
 
-bool CocoTable::all_have(uint8_t fields) const {
+bool CocoTable::all_have(uint16_t fields) const {
   return std::all_of(pieces.begin(), pieces.end(),
                      [fields](const CocoPiece& piece) { return (piece.common & fields) == fields; });
 }
@@ -36,6 +36,28 @@ void write_record(const CocoRecord& record, int64_t row, const CocoColumns& to) 
   if (to.bbox) std::copy_n(record.bbox, 4, to.bbox + 4 * row);
   if (to.number) to.number[row] = record.number;
   if (to.iscrowd) to.iscrowd[row] = record.iscrowd;
+}
+
+CocoSizes after(const CocoSizes& sizes, const CocoPiece& piece) {
+  return {sizes.text + static_cast<int64_t>(piece.text.size()),
+          sizes.parts + static_cast<int64_t>(piece.part_ends.size()),
+          sizes.numbers + static_cast<int64_t>(piece.numbers.size())};
+}
+
+void write_shapes(const CocoPiece& piece, int64_t row, const CocoSizes& start, const CocoColumns& to) {
+  if (to.text) std::copy(piece.text.begin(), piece.text.end(), to.text + start.text);
+  if (to.numbers) std::copy(piece.numbers.begin(), piece.numbers.end(), to.numbers + start.numbers);
+  if (to.part_splits) {
+    for (size_t i = 0; i < piece.part_ends.size(); ++i)
+      to.part_splits[start.parts + int64_t(i) + 1] = start.numbers + piece.part_ends[i];
+  }
+  for (const CocoShape& shape : piece.shapes) {
+    if (to.extent) std::copy_n(shape.extent, 2, to.extent + 2 * row);
+    if (to.area) to.area[row] = shape.area;
+    ++row;
+    if (to.text_splits) to.text_splits[row] = start.text + shape.text_end;
+    if (to.row_parts) to.row_parts[row] = start.parts + shape.parts_end;
+  }
 }
 
 uint64_t mixed(uint64_t x) {  // the finalizer of MurmurHash3
@@ -76,15 +98,26 @@ bool read_file(int descriptor, uint8_t* to, int64_t size) {
   return complete;
 }
 
+CocoSizes shape_sizes(const CocoTable& table) {
+  CocoSizes sizes{};
+  for (const auto& piece : table.pieces) sizes = after(sizes, piece);
+  return sizes;
+}
+
 void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
   std::vector<int64_t> start{0};
+  std::vector<CocoSizes> shape_start{{}};
   for (const auto& piece : table.pieces) {
     start.push_back(start.back() + static_cast<int64_t>(piece.records.size()));
-  };
+    shape_start.push_back(after(shape_start.back(), piece));
+  }
+  if (columns.text_splits) *columns.text_splits = 0;
+  if (columns.part_splits) *columns.part_splits = *columns.row_parts = 0;
   parallel_for(static_cast<int64_t>(table.pieces.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const CocoPiece piece = std::move(table.pieces[size_t(i)]);  // freed at the end of the turn
       int64_t row = start[size_t(i)];
+      write_shapes(piece, row, shape_start[size_t(i)], columns);
       for (const CocoRecord& record : piece.records) write_record(record, row++, columns);
     }
   });

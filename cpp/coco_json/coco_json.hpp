@@ -6,8 +6,9 @@
 // A reader answers only for a regular file: Python's json accepts it with the same values, and every record holds
 // every column in the expected type. Anything else (invalid, NaN, 1e400, integers beyond 64 bits, a byte order mark,
 // nesting beyond 128, a missing or mistyped field, a caption in the first result) is std::nullopt, and the caller
-// takes Python's json. Ids are JSON integers within int64 (true is not one); an integer in a bbox or score is at most
-// 2^31 in magnitude, an area 2^53; iscrowd is 0..255, true or false. Among equal keys the last wins.
+// takes Python's json. The shapes of a file, masks or keypoints, are read only when asked for. Ids are JSON integers within int64 (true is not one); an integer in a bbox or score is at most
+// 2^31 in magnitude, in keypoints 2^24, an area 2^53; iscrowd is 0..255, true or false. Among equal keys the last wins.
+// Masks are polygons of over 4 numbers, or counts as text or integers; the text of results must be that of counts.
 //
 // Cost: one pass of simdjson on all threads. Memory: 72 bytes a record beside the columns, and
 // about 12 chunks a thread. A file that must be read in one piece is at most 4 GiB and takes about ten times its size.
@@ -27,13 +28,13 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
-
 namespace tamis {
 
-enum CocoField : uint8_t {  // which fields a record holds in the expected type
+enum CocoField : uint16_t {  // which fields a record holds in the expected type
   kCocoId = 1,
   kCocoImageId = 2,
   kCocoCategoryId = 4,
@@ -41,21 +42,40 @@ enum CocoField : uint8_t {  // which fields a record holds in the expected type
   kCocoNumber = 16,   // score (results) or area (dataset)
   kCocoIscrowd = 32,
   kCocoCaption = 64,  // of any type
+  kCocoShape = 128,   // of the kind that is asked for
+  kCocoHeight = 256,  // of an image, where masks are asked for; both go to its bbox
+  kCocoWidth = 512,
+  kCocoCount = 1024,  // num_keypoints
+  kCocoNoBox = 2048,  // no key "bbox" at all
+  kCocoNoMask = 4096,
 };
 
-inline constexpr uint8_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
-inline constexpr uint8_t kCocoAnnotationFields = kCocoResultFields | kCocoId | kCocoIscrowd;
+inline constexpr uint16_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
+inline constexpr uint16_t kCocoAnnotationFields = kCocoResultFields | kCocoId | kCocoIscrowd;
+
+enum class CocoShapes { kNone, kMasks, kKeypoints };
 
 struct CocoRecord {
   int64_t id, image_id, category_id;
   double bbox[4];
   double number;
-  uint8_t iscrowd, fields;
+  uint8_t iscrowd;
+  uint16_t fields;
+};
+
+struct CocoShape {               // of a record
+  int64_t text_end, parts_end;   // in its piece
+  int64_t extent[2];             // height and width of a mask; number of visible keypoints
+  uint32_t area;                 // of a result's mask, whose box is the record's
 };
 
 struct CocoPiece {
   std::vector<CocoRecord> records;
-  uint8_t common = 0xff;  // the fields that all of them hold
+  uint16_t common = 0xffff;  // the fields that all of them hold
+  std::vector<CocoShape> shapes;   // of each record, if asked for
+  std::string text;                // compressed counts
+  std::vector<int64_t> part_ends;  // in `numbers`: of polygons, or of a record's keypoints
+  std::vector<double> numbers;
 
   void add(const CocoRecord& record) {
     records.push_back(record);
@@ -68,7 +88,7 @@ struct CocoTable {
   std::vector<CocoPiece> pieces;  // none is empty
 
   int64_t size() const;
-  bool all_have(uint8_t fields) const;
+  bool all_have(uint16_t fields) const;
 };
 
 struct CocoDataset {  // a table is absent where the file lacks its key
@@ -82,15 +102,34 @@ inline constexpr int64_t kCocoChunkBytes = 1 << 18;  // a chunk's tape fits the 
 bool read_file(int descriptor, uint8_t* to, int64_t size);
 
 bool has_simdjson();  // false: the readers always return nullopt
-std::optional<CocoTable> read_coco_results(std::string_view text, int64_t chunk_bytes = kCocoChunkBytes);
-std::optional<CocoDataset> read_coco_dataset(std::string_view text, int64_t chunk_bytes = kCocoChunkBytes);
+// Which shapes pycocotools sees in results: those of the first of them, where it has no box.
+CocoShapes result_shapes(std::string_view text);
+// Results of boxes; or of masks or keypoints, which then have a bbox too.
+std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes shapes,
+                                           int64_t chunk_bytes = kCocoChunkBytes);
+std::optional<CocoTable> read_shapes_beside_boxes(std::string_view text, CocoShapes shapes,
+                                                  int64_t chunk_bytes = kCocoChunkBytes);
+// With shapes: those of the annotations, and the sizes of the images.
+std::optional<CocoDataset> read_coco_dataset(std::string_view text, CocoShapes shapes,
+                                             int64_t chunk_bytes = kCocoChunkBytes);
 
 // Columns of table.size() rows (bbox: 4 a row) that the caller has allocated; a null column is left out.
 struct CocoColumns {
   int64_t *id, *image_id, *category_id;
   double *bbox, *number;
   uint8_t* iscrowd;
+  // shapes: text and its (n + 1) splits, extents (n, 2), areas; numbers, (parts + 1) splits of them, and (n + 1) splits
+  // of the parts
+  uint8_t* text;
+  int64_t *text_splits, *extent;
+  double* area;
+  double* numbers;
+  int64_t *part_splits, *row_parts;
 };
+struct CocoSizes {
+  int64_t text, parts, numbers;
+};
+CocoSizes shape_sizes(const CocoTable& table);
 void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
 
 // Result rows image_id, x, y, w, h, score, category_id, (n, 7), to all columns but iscrowd; ids count from 1, and areas

@@ -9,9 +9,16 @@ using Text = View<const uint8_t, 1>;
 
 namespace {
 template <class T>
-std::optional<T> read(std::optional<T> (*reader)(std::string_view, int64_t), const Text& data, int64_t chunk_bytes) {
+using Reader = std::optional<T> (*)(std::string_view, CocoShapes, int64_t);
+
+std::string_view characters(const Text& data) {
+  return {reinterpret_cast<const char*>(data.data), size_t(data.size())};
+}
+
+template <class T>
+std::optional<T> read(Reader<T> reader, const Text& data, CocoShapes shapes, int64_t chunk_bytes) {
   const py::gil_scoped_release unlocked;
-  return reader({reinterpret_cast<const char*>(data.data), size_t(data.size())}, chunk_bytes);
+  return reader(characters(data), shapes, chunk_bytes);
 }
 
 template <class T>
@@ -21,7 +28,21 @@ T* column(py::dict& to, const char* name, std::vector<int64_t> shape) {
   return values.mutable_data();
 }
 
-py::object columns(std::optional<CocoTable>&& table, uint8_t fields, const char* number) {
+void shape_columns(py::dict& to, const CocoTable& table, CocoShapes shapes, CocoColumns& at) {
+  const CocoSizes sizes = shape_sizes(table);
+  const int64_t n = table.size();
+  at.extent = column<int64_t>(to, "extent", {n, 2});
+  at.numbers = column<double>(to, "numbers", {sizes.numbers});
+  at.part_splits = column<int64_t>(to, "part_splits", {sizes.parts + 1});
+  at.row_parts = column<int64_t>(to, "row_parts", {n + 1});
+  if (shapes != CocoShapes::kMasks) return;
+  at.text = column<uint8_t>(to, "text", {sizes.text});
+  at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
+  at.area = column<double>(to, "area", {n});
+}
+
+py::object columns(std::optional<CocoTable>&& table, uint16_t fields, const char* number,
+                   CocoShapes shapes = CocoShapes::kNone) {
   if (!table) return py::none();
   const int64_t n = table->size();
   py::dict to;
@@ -32,6 +53,7 @@ py::object columns(std::optional<CocoTable>&& table, uint8_t fields, const char*
   if (fields & kCocoBbox) at.bbox = column<double>(to, "bbox", {n, 4});
   if (fields & kCocoNumber) at.number = column<double>(to, number, {n});
   if (fields & kCocoIscrowd) at.iscrowd = column<uint8_t>(to, "iscrowd", {n});
+  if (shapes != CocoShapes::kNone) shape_columns(to, *table, shapes, at);
   {
     const py::gil_scoped_release unlocked;
     write_coco_columns(std::move(*table), at);
@@ -39,12 +61,22 @@ py::object columns(std::optional<CocoTable>&& table, uint8_t fields, const char*
   return to;
 }
 
+CocoShapes shapes_of(const std::string& kind) {
+  return kind == "segm" ? CocoShapes::kMasks : kind == "keypoints" ? CocoShapes::kKeypoints : CocoShapes::kNone;
+}
+
 py::object results(const Text& data, int64_t chunk_bytes) {
-  return columns(read(read_coco_results, data, chunk_bytes), kCocoResultFields, "score");
+  const CocoShapes shapes = result_shapes(characters(data));
+  return columns(read(read_coco_results, data, shapes, chunk_bytes), kCocoResultFields, "score", shapes);
+}
+
+py::object result_masks(const Text& data, int64_t chunk_bytes) {
+  constexpr CocoShapes kMasks = CocoShapes::kMasks;
+  return columns(read(read_shapes_beside_boxes, data, kMasks, chunk_bytes), 0, "", kMasks);
 }
 
 py::object dataset(const Text& data, int64_t chunk_bytes) {
-  auto tables = read(read_coco_dataset, data, chunk_bytes);
+  auto tables = read(read_coco_dataset, data, CocoShapes::kNone, chunk_bytes);
   if (!tables) return py::none();
   const auto ids = [](auto& table) { return columns(std::move(table), kCocoId, ""); };
   return py::dict("images"_a = ids(tables->images), "categories"_a = ids(tables->categories),
@@ -53,14 +85,25 @@ py::object dataset(const Text& data, int64_t chunk_bytes) {
                   "unique_ids"_a = tables->unique_ids);
 }
 
+py::object dataset_shapes(const Text& data, const std::string& kind, int64_t chunk_bytes) {
+  const CocoShapes shapes = shapes_of(kind);
+  auto tables = read(read_coco_dataset, data, shapes, chunk_bytes);
+  if (!tables || !tables->unique_images) return py::none();
+  return py::make_tuple(columns(std::move(tables->images), kCocoId | kCocoBbox, ""),
+                        columns(std::move(tables->annotations), 0, "", shapes));
+}
+
 template <class T>
 py::object rows(const View<const T, 2>& data) {
   TAMIS_CHECK(data.shape[1] == 7, "split_coco_rows: data must have shape (N, 7)");
   const int64_t n = data.shape[0];
   py::dict to;
-  CocoColumns at{column<int64_t>(to, "id", {n}), column<int64_t>(to, "image_id", {n}),
-                 column<int64_t>(to, "category_id", {n}), column<double>(to, "bbox", {n, 4}),
-                 column<double>(to, "score", {n}), nullptr};
+  CocoColumns at{};
+  at.id = column<int64_t>(to, "id", {n});
+  at.image_id = column<int64_t>(to, "image_id", {n});
+  at.category_id = column<int64_t>(to, "category_id", {n});
+  at.bbox = column<double>(to, "bbox", {n, 4});
+  at.number = column<double>(to, "score", {n});
   T* area = column<T>(to, "area", {n});
   bool plain = false;
   {
@@ -81,4 +124,6 @@ void bind_coco_json(py::module_& m) {
   m.def("split_coco_rows", rows<float>, "data"_a);
   m.def("split_coco_rows", rows<double>, "data"_a);
   m.def("read_coco_dataset", dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_result_masks", result_masks, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_dataset_shapes", dataset_shapes, "data"_a, "kind"_a, "chunk_bytes"_a = kCocoChunkBytes);
 }

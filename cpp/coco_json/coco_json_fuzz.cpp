@@ -7,18 +7,24 @@
 
 namespace {
 using tamis::CocoDataset;
+using tamis::CocoShapes;
 using tamis::CocoTable;
 
 struct Flat {
-  std::vector<int64_t> id, image_id, category_id;
-  std::vector<double> bbox, number;
-  std::vector<uint8_t> iscrowd;
+  std::vector<int64_t> id, image_id, category_id, text_splits, extent, part_splits, row_parts;
+  std::vector<double> bbox, number, area, numbers;
+  std::vector<uint8_t> iscrowd, text;
 
   explicit Flat(CocoTable&& table) {
     const auto n = size_t(table.size());
+    const tamis::CocoSizes sizes = tamis::shape_sizes(table);
     id.resize(n), image_id.resize(n), category_id.resize(n), bbox.resize(4 * n), number.resize(n), iscrowd.resize(n);
-    write_coco_columns(std::move(table), {id.data(), image_id.data(), category_id.data(), bbox.data(), number.data(),
-                                          iscrowd.data()});
+    text.resize(size_t(sizes.text)), text_splits.resize(n + 1), extent.resize(2 * n), area.resize(n);
+    numbers.resize(size_t(sizes.numbers)), part_splits.resize(size_t(sizes.parts) + 1), row_parts.resize(n + 1);
+    write_coco_columns(std::move(table),
+                       {id.data(), image_id.data(), category_id.data(), bbox.data(), number.data(), iscrowd.data(),
+                        text.data(), text_splits.data(), extent.data(), area.data(), numbers.data(),
+                        part_splits.data(), row_parts.data()});
   }
 };
 
@@ -37,6 +43,9 @@ void check_same(std::optional<CocoTable> a, std::optional<CocoTable> b) {
   const Flat x(std::move(*a)), y(std::move(*b));
   check(same_bits(x.id, y.id) && same_bits(x.image_id, y.image_id) && same_bits(x.category_id, y.category_id));
   check(same_bits(x.bbox, y.bbox) && same_bits(x.number, y.number) && same_bits(x.iscrowd, y.iscrowd));
+  check(same_bits(x.text, y.text) && same_bits(x.text_splits, y.text_splits) && same_bits(x.extent, y.extent));
+  check(same_bits(x.area, y.area) && same_bits(x.numbers, y.numbers));
+  check(same_bits(x.part_splits, y.part_splits) && same_bits(x.row_parts, y.row_parts));
 }
 
 void check_same(std::optional<CocoDataset> a, std::optional<CocoDataset> b) {
@@ -53,11 +62,17 @@ void check_same(std::optional<CocoDataset> a, std::optional<CocoDataset> b) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const int64_t whole = int64_t(size) + 1;
+  tamis::result_shapes(text);
   for (const int64_t chunk : {1, 32, 150}) {
     // threads are slow to make under a sanitizer: most inputs go without
     tamis::set_num_threads(size % 32 == 0 ? 3 : 1);
-    check_same(tamis::read_coco_results(text, chunk), tamis::read_coco_results(text, whole));
-    check_same(tamis::read_coco_dataset(text, chunk), tamis::read_coco_dataset(text, whole));
+    for (const CocoShapes shapes : {CocoShapes::kNone, CocoShapes::kMasks, CocoShapes::kKeypoints}) {
+      check_same(tamis::read_coco_results(text, shapes, chunk), tamis::read_coco_results(text, shapes, whole));
+      check_same(tamis::read_coco_dataset(text, shapes, chunk), tamis::read_coco_dataset(text, shapes, whole));
+    }
+    const CocoShapes masks = CocoShapes::kMasks;
+    check_same(tamis::read_shapes_beside_boxes(text, masks, chunk),
+               tamis::read_shapes_beside_boxes(text, masks, whole));
   }
   return 0;
 }

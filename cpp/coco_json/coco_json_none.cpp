@@ -3,6 +3,8 @@
 
 namespace tamis {
 bool has_simdjson() { return false; }
-std::optional<CocoTable> read_coco_results(std::string_view, int64_t) { return std::nullopt; }
-std::optional<CocoDataset> read_coco_dataset(std::string_view, int64_t) { return std::nullopt; }
+CocoShapes result_shapes(std::string_view) { return CocoShapes::kNone; }
+std::optional<CocoTable> read_coco_results(std::string_view, CocoShapes, int64_t) { return std::nullopt; }
+std::optional<CocoTable> read_shapes_beside_boxes(std::string_view, CocoShapes, int64_t) { return std::nullopt; }
+std::optional<CocoDataset> read_coco_dataset(std::string_view, CocoShapes, int64_t) { return std::nullopt; }
 }  // namespace tamis

@@ -24,18 +24,21 @@ struct Block {
 // The masks of one side of a block, reused from block to block.
 class Side {
  public:
-  void read(const Masks& masks, const int64_t* index, int64_t first, int64_t last) {
+  void read(const Masks& masks, const std::vector<int64_t>& rows) {
     size_t length = 0, used = 0;
-    const auto at = [&](int64_t i) { return index ? index[i] : i; };
-    for (int64_t i = first; i < last; ++i) length += size_t(masks.splits[at(i) + 1] - masks.splits[at(i)]);
+    for (const int64_t row : rows) length += size_t(masks.splits[row + 1] - masks.splits[row]);
     if (ends_.size() < length) ends_.resize(length);
     runs.clear();
-    for (int64_t i = first; i < last; ++i) {
-      runs.push_back(read_mask(masks, at(i), ends_.data() + used));
+    for (const int64_t row : rows) {
+      runs.push_back(read_mask(masks, row, ends_.data() + used));
       used += size_t(runs.back().n);
     }
     split_.assign(runs.size(), false);
     columns_.resize(std::max(columns_.size(), runs.size()));
+  }
+
+  bool touches(const double* box) const {
+    return std::any_of(runs.begin(), runs.end(), [&](const host::Runs& m) { return host::boxes_touch(box, m.box); });
   }
 
   static bool has_columns(const host::Runs& m) {
@@ -97,21 +100,33 @@ void mask_iou_batched(const MaskPairs& p, double* out) {
   const std::vector<Block> blocks = blocks_of(p, out_splits);
   const auto n_blocks = int64_t(blocks.size());
   const int64_t grain = n_blocks < 16 * kBlocksAtOnce ? 1 : kBlocksAtOnce;
+  const auto row_at = [](const int64_t* index, int64_t i) { return index ? index[i] : i; };
   parallel_for(n_blocks, grain, [&](int64_t begin, int64_t end) {
     Side rows, columns;
+    std::vector<int64_t> a, b, places;  // masks of the block, and which of its rows the first are
     int64_t pairs = 0;
     for (int64_t i = begin; i < end; ++i) {
       const auto [g, first] = blocks[size_t(i)];
-      const int64_t last = std::min(first + kRows, p.a_splits[g + 1]), column = p.b_splits[g];
-      columns.read(p.b, p.b_index, column, p.b_splits[g + 1]);
-      rows.read(p.a, p.a_index, first, last);
-      double* to = out + out_splits[size_t(g)] + (first - p.a_splits[g]) * int64_t(columns.runs.size());
-      for (size_t r = 0; r < rows.runs.size(); ++r) {
-        for (size_t c = 0; c < columns.runs.size(); ++c) {
-          const int64_t b = p.b_index ? p.b_index[column + int64_t(c)] : column + int64_t(c);
-          *to++ = pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b] != 0);
-        }
-        if ((pairs += int64_t(columns.runs.size())) > kPairsPerCheck) check_interrupt(), pairs = 0;
+      const int64_t last = std::min(first + kRows, p.a_splits[g + 1]);
+      a.clear(), b.clear(), places.clear();
+      for (int64_t j = p.b_splits[g]; j < p.b_splits[g + 1]; ++j) b.push_back(row_at(p.b_index, j));
+      columns.read(p.b, b);
+      for (int64_t j = first; j < last; ++j) {
+        const int64_t row = row_at(p.a_index, j);
+        if (p.a_boxes != nullptr && !columns.touches(p.a_boxes + 4 * row)) continue;
+        a.push_back(row);
+        places.push_back(j - p.a_splits[g]);
+      }
+      rows.read(p.a, a);
+      const size_t width = b.size();
+      double* group = out + out_splits[size_t(g)];
+      if (p.a_boxes != nullptr)
+        std::fill(group + (first - p.a_splits[g]) * int64_t(width), group + (last - p.a_splits[g]) * int64_t(width), 0.0);
+      for (size_t r = 0; r < a.size(); ++r) {
+        for (size_t c = 0; c < width; ++c)
+          group[size_t(places[r]) * width + c] =
+              pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b[c]] != 0);
+        if ((pairs += int64_t(width)) > kPairsPerCheck) check_interrupt(), pairs = 0;
       }
     }
   });

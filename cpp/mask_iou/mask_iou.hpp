@@ -18,6 +18,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/isa.hpp"
@@ -43,8 +44,13 @@ struct MaskMeasures {  // (n,) each but for bbox, (n, 4) x, y, w, h; null: not w
 };
 void measure_masks(const Masks& masks, const MaskMeasures& out);
 
+// One mask alone; false: its text is not that of counts.
+bool measure_mask(std::string_view text, const int64_t (&size)[2], uint32_t& area, double (&bbox)[4]);
+
 // The place of the first mask whose counts do not cover its image exactly or whose text is not that of counts, or -1.
 int64_t first_bad_mask(const Masks& masks);
+
+MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n);
 
 // pixels: n masks of h x w, each column after column; every change of the byte ends a run.
 MaskTexts encode_masks(const uint8_t* pixels, int64_t n, int64_t height, int64_t width);
@@ -67,6 +73,7 @@ struct MaskPairs {
   const uint8_t* b_crowd;  // by row of b; null: none
   int64_t n_groups;
   const int64_t *a_index, *a_splits, *b_index, *b_splits;
+  const double* a_boxes;  // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
 };
 // out: (rows, columns) of each group, one after the other.
 void mask_iou_batched(const MaskPairs& pairs, double* out);

@@ -47,6 +47,11 @@ void bind_mask_iou(py::module_& m) {
     const auto all = masks(text, splits, size);
     return unlocked([&] { return tamis::first_bad_mask(all); });
   });
+  m.def("take_masks", [](Bytes text, Index splits, Sizes size, Index rows) {
+    const auto all = masks(text, splits, size);
+    for (int64_t i = 0; i < rows.size(); ++i) TAMIS_CHECK(rows[i] >= 0 && rows[i] < all.n, "take_masks: no such mask");
+    return texts(unlocked([&] { return tamis::take_masks(all, rows.data, rows.size()); }));
+  });
   m.def("encode_masks", [](View<const uint8_t, 3> pixels) {  // (n, w, h)
     return texts(unlocked(
         [&] { return tamis::encode_masks(pixels.data, pixels.shape[0], pixels.shape[2], pixels.shape[1]); }));
@@ -76,7 +81,8 @@ void bind_mask_iou(py::module_& m) {
   });
   m.def("mask_iou_batched", [](Bytes a_text, Index a_text_splits, Sizes a_size, Bytes b_text, Index b_text_splits,
                                Sizes b_size, std::optional<Bytes> crowd, std::optional<Index> a_index, Index a_splits,
-                               std::optional<Index> b_index, Index b_splits, View<double, 1> out) {
+                               std::optional<Index> b_index, Index b_splits,
+                               std::optional<View<const double, 2>> a_boxes, View<double, 1> out) {
     const tamis::MaskPairs pairs{masks(a_text, a_text_splits, a_size),
                                  masks(b_text, b_text_splits, b_size),
                                  crowd ? crowd->data : nullptr,
@@ -84,7 +90,8 @@ void bind_mask_iou(py::module_& m) {
                                  a_index ? a_index->data : nullptr,
                                  a_splits.data,
                                  b_index ? b_index->data : nullptr,
-                                 b_splits.data};
+                                 b_splits.data,
+                                 a_boxes ? a_boxes->data : nullptr};
     unlocked([&] { tamis::mask_iou_batched(pairs, out.data); });
   });
 }

@@ -67,7 +67,9 @@ void check_pixels(const tamis::Masks& masks) {
   }
   const int64_t one[2] = {0, 1}, two[2] = {1, 2}, group[2] = {0, 2};
   double iou = 0;
-  tamis::mask_iou_batched({of(packed, masks.size), of(packed, masks.size), nullptr, 1, nullptr, one, &two[0], one}, &iou);
+  tamis::mask_iou_batched({of(packed, masks.size), of(packed, masks.size), nullptr, 1, nullptr, one, two, one,
+                           nullptr},
+                          &iou);
   check(iou == (both > 0 ? double(both) / double(any) : 0));
   int64_t size[2];
   uint32_t area = 0;
@@ -92,7 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     check_counts(masks);
     tamis::merge_masks(masks, group, 1, tamis::MaskMerge::unite, merged_size);
-    tamis::mask_iou_batched({masks, masks, nullptr, 1, nullptr, one, &second, one}, &iou);
+    tamis::mask_iou_batched({masks, masks, nullptr, 1, nullptr, one, &second, one, nullptr}, &iou);
   } catch (const std::invalid_argument&) {
   }
   std::vector<double> points((size - 2) / 8);

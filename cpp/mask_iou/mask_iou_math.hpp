@@ -55,8 +55,10 @@ TAMIS_HD int64_t read_runs(const char* at, const char* end, uint32_t* ends, Runs
   uint32_t last = 0, before = 0, sum = 0;  // the two counts before
   bool empty_run = false;
   while (at != end && *at != 0) {
-    int64_t number = 0;
-    if (!read_number(at, end, &number)) return -1;
+    const unsigned char c = static_cast<unsigned char>(*at - '0');
+    int64_t number = ((c & 0x1f) ^ 0x10) - 0x10;  // most are of one character
+    if ((c & 0x20) == 0) ++at;
+    else if (!read_number(at, end, &number)) return -1;
     const uint32_t count = static_cast<uint32_t>(number) + (n > 2 ? before : 0);
     before = last;
     last = count;

@@ -117,6 +117,20 @@ void measure_masks(const Masks& masks, const MaskMeasures& out) {
   });
 }
 
+bool measure_mask(std::string_view text, const int64_t (&size)[2], uint32_t& area, double (&bbox)[4]) {
+  constexpr size_t kShort = 4096;  // characters of most masks; longer texts take memory of their own
+  uint32_t some[kShort];
+  std::vector<uint32_t> many(text.size() > kShort ? text.size() : 0);
+  host::Runs runs{};
+  runs.height = size[0];
+  runs.width = size[1];
+  if (host::read_runs(text.data(), text.data() + text.size(), many.empty() ? some : many.data(), &runs) < 0) return false;
+  host::measure(&runs);
+  area = runs.area;
+  std::memcpy(bbox, runs.box, sizeof(bbox));
+  return true;
+}
+
 int64_t first_bad_mask(const Masks& masks) {
   std::atomic<int64_t> first{masks.n};
   parallel_for(masks.n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
@@ -135,6 +149,18 @@ int64_t first_bad_mask(const Masks& masks) {
     }
   });
   return first < masks.n ? first.load() : -1;
+}
+
+MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n) {
+  MaskTexts taken;
+  taken.splits.reserve(size_t(n) + 1);
+  for (int64_t i = 0; i < n; ++i)
+    taken.splits.push_back(taken.splits.back() + masks.splits[index[i] + 1] - masks.splits[index[i]]);
+  taken.text.resize(size_t(taken.splits.back()));
+  for (int64_t i = 0; i < n; ++i)
+    std::copy(masks.text + masks.splits[index[i]], masks.text + masks.splits[index[i] + 1],
+              taken.text.data() + taken.splits[size_t(i)]);
+  return taken;
 }
 
 MaskTexts encode_masks(const uint8_t* pixels, int64_t n, int64_t height, int64_t width) {

@@ -125,11 +125,15 @@ def grouped_iou(
     crowd: Array | None = None,
     a_index: Array | None = None,
     b_index: Array | None = None,
+    a_boxes: Array | None = None,
 ) -> Array:
-    """(n,) IoUs of the pairs of each group; -1 where sizes differ. Groups hold rows or indices."""
+    """(n,) IoUs of the pairs of each group; -1 where sizes differ. Groups hold rows or indices.
+
+    With the boxes of `a`, as `to_bbox` gives them, those that touch nothing are not even read.
+    """
     out = np.empty(n)
     _core.mask_iou_batched(
         a.text, a.splits, a.size, b.text, b.splits, b.size, crowd, a_index, a_splits, b_index,
-        b_splits, out,
+        b_splits, a_boxes, out,
     )  # fmt: skip
     return out

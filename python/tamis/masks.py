@@ -189,7 +189,10 @@ class Masks:
     def _polygons(cls, polygons: Sequence[Array], sizes: Array) -> Masks:
         """One mask a polygon."""
         splits = np.cumsum([0, *(len(p) for p in polygons)])
-        points = np.concatenate([np.empty(0), *polygons])
+        return cls._points(np.concatenate([np.empty(0), *polygons]), splits, sizes)
+
+    @classmethod
+    def _points(cls, points: Array, splits: Array, sizes: Array) -> Masks:
         return cls._of(*_core.polygon_masks(points, splits, sizes), sizes)
 
     @classmethod
@@ -203,7 +206,8 @@ class Masks:
     def _boxes(cls, xywh: Array, sizes: Array) -> Masks:
         x0, y0 = xywh[:, 0], xywh[:, 1]
         x1, y1 = x0 + xywh[:, 2], y0 + xywh[:, 3]
-        return cls._polygons(list(np.stack([x0, y0, x0, y1, x1, y1, x1, y0], axis=1)), sizes)
+        points = np.stack([x0, y0, x0, y1, x1, y1, x1, y0], axis=1)
+        return cls._points(points.ravel(), 8 * np.arange(len(xywh) + 1), sizes)
 
     # --- a sequence ------------------------------------------------------------------------
 
@@ -218,10 +222,7 @@ class Masks:
             i = range(len(self))[index]
             return {"size": self.size[i].tolist(), "counts": self._text(i)}
         rows = np.arange(len(self))[index]
-        lengths = np.diff(self.splits)[rows]
-        splits = np.concatenate([[0], np.cumsum(lengths)])
-        place = np.arange(splits[-1]) + np.repeat(self.splits[rows] - splits[:-1], lengths)
-        return self._of(self.text[place], splits, self.size[rows])
+        return self._of(*_core.take_masks(self.text, self.splits, self.size, rows), self.size[rows])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[i] for i in range(len(self)))

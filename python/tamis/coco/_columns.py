@@ -31,6 +31,7 @@ class Columns:
     score: Array | None = None  # float64
     iscrowd: Array | None = None  # uint8
     masks: Masks | None = None
+    mask_boxes: Array | None = None  # (n, 4) float64, where they were measured
     keypoints: Array | None = None  # (n, k, 3) float64
     num_keypoints: Array | None = None  # int64
 
@@ -120,7 +121,7 @@ def _no_annotations(detections: bool, n_keypoints: int) -> Columns:
     return Columns(
         ints, ints, ints, np.empty(0), np.empty((0, 4)),
         np.empty(0) if detections else None, None if detections else np.empty(0, np.uint8),
-        mask.compressed([]), np.empty((0, n_keypoints, 3)), ints,
+        mask.compressed([]), None, np.empty((0, n_keypoints, 3)), ints,
     )  # fmt: skip
 
 

@@ -34,16 +34,10 @@ def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
     plain = type(coco) is COCO and "getAnnIds" not in vars(coco) and "loadAnns" not in vars(coco)
     if p.iouType == "segm" and "annToRLE" in vars(coco):
         return None
-    read: Columns | None = coco._columns() if plain else None
-    if read is None:
-        return None
-    k = len(p.kpt_oks_sigmas) if p.iouType == "keypoints" else 0
-    has = {
-        "bbox": read.bbox is not None,
-        "segm": read.masks is not None,
-        "keypoints": read.keypoints is not None and read.keypoints.shape[1] == k,
-    }
-    return read if has[p.iouType] else None
+    read: Columns | None = coco._columns(p.iouType) if plain else None
+    if read is None or p.iouType != "keypoints" or read.keypoints is None:
+        return read
+    return read if read.keypoints.shape[1] == len(p.kpt_oks_sigmas) else None
 
 
 def _annotations(coco: Any, p: Any) -> Any:
@@ -151,7 +145,7 @@ class Evaluation:
         assert dts.masks is not None and gts.masks is not None
         return grouped_iou(
             dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]), crowd=gts.iscrowd,
-            a_index=g.det, b_index=g.gt,
+            a_index=g.det, b_index=g.gt, a_boxes=dts.mask_boxes,
         )  # fmt: skip
 
     def covers(self, p: Any, evaluated: Any) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tamis import _core
 from tamis.coco import mask
 from tamis.coco._columns import Annotation, Columns
+from tamis.coco._shapes import has_shapes, keypoints_of, masks_of, set_shapes
 
 Array = NDArray[Any]
 Dataset = dict[str, Any]
@@ -64,6 +65,10 @@ class Source(ABC):
     columns: Columns
 
     @abstractmethod
+    def columns_of(self, kind: str) -> Columns | None:
+        """The columns with what "bbox", "segm" or "keypoints" needs; None where dicts must do."""
+
+    @abstractmethod
     def rebuild(self) -> Dataset: ...
 
     @abstractmethod
@@ -85,6 +90,15 @@ class DatasetFile(Source):
         self._images = tables["images"]["id"]
         self._categories = tables["categories"]["id"]
         self.columns = Columns(**tables["annotations"])
+        self._read = {"bbox"}
+
+    def columns_of(self, kind: str) -> Columns | None:
+        if kind not in self._read:
+            tables = _core.read_dataset_shapes(self._text, kind)
+            if tables is not None and all(tables):
+                set_shapes(self.columns, kind, *tables)
+            self._read.add(kind)
+        return self.columns if has_shapes(self.columns, kind) else None
 
     def rebuild(self) -> Dataset:
         dataset: Dataset = json.loads(self._text.tobytes())
@@ -98,12 +112,19 @@ class DatasetFile(Source):
 
 
 class Results(Source):
-    """Box results of a file or an array, and what they share with the ground truth."""
+    """Results of a file or an array, and what they share with the ground truth."""
 
     def __init__(self, base: Base, columns: Columns, text: Array | None = None) -> None:
         self.columns = columns
         self._base = base
         self._text = text
+
+    def columns_of(self, kind: str) -> Columns | None:
+        if kind == "segm" and self.columns.masks is None and self._text is not None:
+            table = _core.read_result_masks(self._text)  # beside the boxes
+            if table is not None and len(table["numbers"]) == 0:
+                self.columns.masks = masks_of(table)
+        return self.columns if has_shapes(self.columns, kind) else None
 
     def rebuild(self) -> Dataset:
         dataset = self._base.dataset()
@@ -165,15 +186,24 @@ def read_dataset(path: Any) -> tuple[Source | None, Any]:
 
 
 def read_results(path: str, base: Base) -> Source | None:
-    """Box results of a file, or None where Python's json must look at it."""
+    """Results of a file, or None where Python's json must look at it."""
     if not _core.has_simdjson or not os.path.isfile(path):
         return None
     text = _read(path)
     table = _core.read_coco_results(text)
     if table is None:
         return None
+    keys = ("image_id", "category_id", "score", "bbox")
+    common = {key: table[key] for key in keys}
     bbox = table["bbox"]
-    columns = Columns(id=np.arange(1, len(bbox) + 1), area=bbox[:, 2] * bbox[:, 3], **table)
+    area = table["area"] if "area" in table else bbox[:, 2] * bbox[:, 3]
+    columns = Columns(id=np.arange(1, len(bbox) + 1), area=area, **common)
+    if "text" in table:
+        columns.masks, columns.mask_boxes = masks_of(table), bbox
+    elif "numbers" in table:
+        columns.keypoints = keypoints_of(table)
+        if columns.keypoints is None:
+            return None
     return Results(base, columns, text)
 
 

@@ -121,12 +121,15 @@ class COCO:
                 return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def _columns(self) -> Columns | None:
-        """The annotations as read, or None once somebody may have edited them."""
+    def _columns(self, kind: str | None = None) -> Columns | None:
+        """The annotations as read, with what a kind of evaluation needs.
+
+        None once somebody may have edited them, or where a file is not plain enough for it.
+        """
         source = self.__dict__.get("_source")
         if source is None or any(name in self.__dict__ for name in _INDEX):
             return None
-        columns: Columns = source.columns
+        columns: Columns | None = source.columns if kind is None else source.columns_of(kind)
         return columns
 
     def _touch(self) -> None:

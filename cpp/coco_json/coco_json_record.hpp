@@ -1,0 +1,20 @@
+// One record out of simdjson's DOM: its fields, and its mask or keypoints.
+#pragma once
+#include <simdjson.h>
+
+#include "coco_json/coco_json.hpp"
+
+namespace tamis {
+
+enum class Kind { kResults, kDataset, kBesideBoxes };
+
+struct Wanted {
+  Kind kind;
+  CocoShapes shapes;
+
+  bool dataset() const { return kind == Kind::kDataset; }
+};
+
+void read_record(simdjson::dom::object fields, Wanted wanted, CocoPiece& to);
+
+}  // namespace tamis

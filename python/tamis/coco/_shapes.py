@@ -1,0 +1,64 @@
+"""Masks and keypoints as the JSON room reads them, made into columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis._evaluation import positions
+from tamis.coco._columns import Columns
+from tamis.masks import Masks
+
+Array = NDArray[Any]
+Table = dict[str, Array]
+
+
+def has_shapes(columns: Columns, kind: str) -> bool:
+    """Whether the columns hold what an evaluation of this kind compares."""
+    column = {"bbox": "bbox", "segm": "masks", "keypoints": "keypoints"}[kind]
+    return getattr(columns, column) is not None
+
+
+def set_shapes(columns: Columns, kind: str, images: Table, table: Table) -> None:
+    """Add the masks or keypoints of ground truths, where they are plain."""
+    if kind == "keypoints":
+        columns.keypoints = keypoints_of(table)
+        columns.num_keypoints = table["extent"][:, 0]
+        return
+    order = np.argsort(images["id"])
+    image = positions(columns.image_id, images["id"][order])
+    sizes = np.zeros((len(order) + 1, 2), np.int64)  # the last: of annotations without an image
+    sizes[:-1] = images["bbox"][order, :2]
+    columns.masks = masks_of(table, sizes[image])
+
+
+def keypoints_of(table: Table) -> Array | None:
+    """(n, k, 3), or None where the rows have several lengths."""
+    lengths = np.diff(table["part_splits"])
+    n = len(table["row_parts"]) - 1
+    if n == 0 or len(lengths) != n or (lengths != lengths[0]).any():
+        return None
+    return table["numbers"].reshape(n, -1, 3)
+
+
+def masks_of(table: Table, sizes: Array | None = None) -> Masks:
+    """Compressed masks; polygons are drawn in images of these sizes."""
+    packed = Masks._of(table["text"], table["text_splits"], table["extent"])
+    parts = np.diff(table["row_parts"])
+    rows = np.flatnonzero(parts)
+    if sizes is None or len(rows) == 0:
+        return packed
+    each = Masks._points(table["numbers"], table["part_splits"], np.repeat(sizes, parts, axis=0))
+    drawn = each._merge(np.append(table["row_parts"][rows], len(each)), False)
+    n = len(packed)
+    both = Masks._of(
+        np.concatenate([packed.text, drawn.text]),
+        np.concatenate([packed.splits, packed.splits[-1] + drawn.splits[1:]]),
+        np.concatenate([packed.size, drawn.size]),
+    )
+    place = np.arange(n)
+    place[rows] = n + np.arange(len(rows))
+    in_order: Masks = both[place]
+    return in_order
