@@ -14,7 +14,7 @@ constexpr int64_t kTileBytes = 3 << 18;  // of codes: so do a tile and the next 
 constexpr int64_t kMostHeight = 2048;
 constexpr int64_t kExpected = 48;  // sampled rows among the neighbours of a row
 constexpr int64_t kFewestSampled = 2048;
-constexpr int64_t kMostSampled = 16384;  // or a 32nd of the rows, if that is more
+constexpr int64_t kMostSampled = 16384;  // or a 48th of the rows, if that is more
 constexpr int64_t kSorted = 1024;        // sampled values that set the codes of a column
 
 int64_t part_height(int64_t row_bytes) {

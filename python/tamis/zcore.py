@@ -88,10 +88,10 @@ def zcore(
 
     Time is about 2 N bytes of codes a draw and column. Peak memory beyond `x`: ``N * D`` bytes of
     codes (no column is copied), a sample of at most ``max(N / 48, 16384) * D`` values, and for each
-    thread ``8 * N`` bytes and ``min(12288, draws) * 12 * redundancy_nn`` for lists (twice that
-    for float64; all threads together at most 1 GiB). For 1,280,000 x 1,280 float32 it is 1.3 times
-    the input in all. Source: arXiv 2411.15349; a patent application covers the method (see
-    docs/zcore.md).
+    thread ``8 * N`` bytes, ``min(12288, draws) * 12 * redundancy_nn`` for lists (twice that for
+    float64; all threads together at most 1 GiB) and up to 100 MB for rows to look at. For
+    1,280,000 x 1,280 float32 it is 1.3 times the input in all. Source: arXiv 2411.15349; a patent
+    application covers the method (see docs/zcore.md).
     """
     rule = _rule("zcore", sample_dim, redundancy_nn, redundancy_exp)
     check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
