@@ -73,6 +73,7 @@ struct Workspace {  // a parser and its padded text, reused from chunk to chunk
     if (root.get_array().get(records) != simdjson::SUCCESS) return false;
     out.records.reserve(records.size());
     if (wanted.shapes == CocoShapes::kMasks) out.text.reserve(chunk.size());
+    if (wanted.shapes == CocoShapes::kKeypoints) out.numbers.reserve(chunk.size() / 8);
     for (const element value : records) {
       object fields;
       if (value.get_object().get(fields) != simdjson::SUCCESS) return false;

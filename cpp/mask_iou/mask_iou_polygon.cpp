@@ -21,10 +21,34 @@ void cross_columns(const host::Edge& edge, int64_t height, int64_t width, std::v
   }
 }
 
-// Runs between the crossings; two at one place leave nothing between them.
-void runs_between(std::vector<uint32_t>& crossings, uint32_t pixels, std::vector<uint32_t>& counts) {
-  crossings.push_back(pixels);
-  std::sort(crossings.begin(), crossings.end());
+// Crossings come edge by edge and are few in a column: once they are in the order of columns little is left to do.
+class Sorter {
+ public:
+  void operator()(std::vector<uint32_t>& pixels, uint32_t height) {
+    const auto n = pixels.size();
+    const auto [low, high] = std::minmax_element(pixels.begin(), pixels.end());
+    const uint32_t first = height > 0 && n > 0 ? *low / height : 0;
+    const size_t columns = height > 0 && n > 0 ? *high / height - first + 1 : 0;
+    if (columns == 0 || columns > 2 * n) {
+      std::sort(pixels.begin(), pixels.end());
+      return;
+    }
+    place_.assign(columns + 1, 0);
+    for (const uint32_t pixel : pixels) ++place_[pixel / height - first + 1];
+    for (size_t x = 1; x <= columns; ++x) place_[x] += place_[x - 1];
+    sorted_.resize(n);
+    for (const uint32_t pixel : pixels) sorted_[place_[pixel / height - first]++] = pixel;
+    for (size_t i = 1; i < n; ++i)
+      for (size_t k = i; k > 0 && sorted_[k] < sorted_[k - 1]; --k) std::swap(sorted_[k], sorted_[k - 1]);
+    pixels.swap(sorted_);
+  }
+
+ private:
+  std::vector<uint32_t> place_, sorted_;
+};
+
+// Runs between the crossings, in order; two at one place leave nothing between them.
+void runs_between(const std::vector<uint32_t>& crossings, std::vector<uint32_t>& counts) {
   counts.clear();
   uint32_t before = 0;
   bool joins = false;  // the next gap belongs to the last run
@@ -44,6 +68,7 @@ MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, 
   parallel_for(n, kPolygonsAtOnce, [&](int64_t begin, int64_t end) {
     MaskTexts& part = parts[size_t(begin / kPolygonsAtOnce)];
     std::vector<uint32_t> crossings, counts;
+    Sorter sort;
     for (int64_t i = begin; i < end; ++i) {
       const double* xy = points + splits[i];
       const int64_t height = size[2 * i], width = size[2 * i + 1], corners = (splits[i + 1] - splits[i]) / 2;
@@ -60,7 +85,10 @@ MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, 
                                           host::upsampled(to[1])),
                       height, width, crossings);
       }
-      runs_between(crossings, static_cast<uint32_t>(height * width), counts);
+      sort(crossings, static_cast<uint32_t>(height));
+      // a mask without columns has no last pixel to be the greatest
+      crossings.insert(width > 0 ? crossings.end() : crossings.begin(), static_cast<uint32_t>(height * width));
+      runs_between(crossings, counts);
       append_counts(counts.data(), int64_t(counts.size()), part.text);
       part.splits.push_back(int64_t(part.text.size()));
     }
