@@ -45,17 +45,20 @@ CocoSizes after(const CocoSizes& sizes, const CocoPiece& piece) {
 }
 
 void write_shapes(const CocoPiece& piece, int64_t row, const CocoSizes& start, const CocoColumns& to) {
-  if (to.text) std::copy(piece.text.begin(), piece.text.end(), to.text + start.text);
+  if (to.text) std::copy_n(piece.text.view().data(), piece.text.size(), to.text + start.text);
   if (to.numbers) std::copy(piece.numbers.begin(), piece.numbers.end(), to.numbers + start.numbers);
   if (to.part_splits) {
     for (size_t i = 0; i < piece.part_ends.size(); ++i)
       to.part_splits[start.parts + int64_t(i) + 1] = start.numbers + piece.part_ends[i];
   }
+  int64_t text_at = piece.text.in_buffer() ? static_cast<int64_t>(piece.text.start()) : start.text;
+  const int64_t text_start = text_at;
   for (const CocoShape& shape : piece.shapes) {
+    if (to.text_splits) to.text_splits[row] = text_at;
+    text_at = text_start + shape.text_end;
     if (to.extent) std::copy_n(shape.extent, 2, to.extent + 2 * row);
     if (to.area) to.area[row] = shape.area;
     ++row;
-    if (to.text_splits) to.text_splits[row] = start.text + shape.text_end;
     if (to.row_parts) to.row_parts[row] = start.parts + shape.parts_end;
   }
 }
@@ -111,7 +114,11 @@ void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
     start.push_back(start.back() + static_cast<int64_t>(piece.records.size()));
     shape_start.push_back(after(shape_start.back(), piece));
   }
-  if (columns.text_splits) *columns.text_splits = 0;
+  if (columns.text_splits) {
+    const CocoText* last = table.pieces.empty() ? nullptr : &table.pieces.back().text;
+    columns.text_splits[start.back()] =
+        last && last->in_buffer() ? static_cast<int64_t>(last->start() + last->size()) : shape_start.back().text;
+  }
   if (columns.part_splits) *columns.part_splits = *columns.row_parts = 0;
   parallel_for(static_cast<int64_t>(table.pieces.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -26,6 +26,7 @@
 //     "annotations" or "categories" of the top level), and all must be found there.
 // Where a step fails, the file is parsed in one piece and that decides.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,11 +70,40 @@ struct CocoShape {               // of a record
   uint32_t area;                 // of a result's mask, whose box is the record's
 };
 
+// Compressed counts, one mask after the other: in memory of their own, or in a part of a buffer as long as the file.
+// There each piece stands where its text stood in the file, as unpacked strings are never longer: so they are written
+// once, and what is left between pieces stays 0 and untouched.
+class CocoText {
+ public:
+  CocoText() = default;
+  CocoText(char* buffer, size_t start) : buffer_(buffer), start_(start) {}
+
+  void append(std::string_view more) {
+    if (buffer_ == nullptr) own_ += more;
+    else more.copy(buffer_ + start_ + size_, more.size());
+    size_ += more.size();
+  }
+  void shrink(size_t size) {
+    if (buffer_ == nullptr) own_.resize(size);
+    else std::fill(buffer_ + start_ + size, buffer_ + start_ + size_, '\0');
+    size_ = size;
+  }
+  std::string_view view() const { return {buffer_ == nullptr ? own_.data() : buffer_ + start_, size_}; }
+  bool in_buffer() const { return buffer_ != nullptr; }
+  size_t start() const { return start_; }
+  size_t size() const { return size_; }
+
+ private:
+  char* buffer_ = nullptr;
+  size_t start_ = 0, size_ = 0;
+  std::string own_;
+};
+
 struct CocoPiece {
   std::vector<CocoRecord> records;
   uint16_t common = 0xffff;  // the fields that all of them hold
   std::vector<CocoShape> shapes;   // of each record, if asked for
-  std::string text;                // compressed counts
+  CocoText text;
   std::vector<int64_t> part_ends;  // in `numbers`: of polygons, or of a record's keypoints
   std::vector<double> numbers;
 
@@ -104,8 +134,9 @@ bool read_file(int descriptor, uint8_t* to, int64_t size);
 bool has_simdjson();  // false: the readers always return nullopt
 // Which shapes pycocotools sees in results: those of the first of them, where it has no box.
 CocoShapes result_shapes(std::string_view text);
-// Results of boxes; or of masks or keypoints, which then have a bbox too.
-std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes shapes,
+// Results of boxes; or of masks or keypoints, which then have a bbox too. The counts of masks go to `counts`, as many
+// zeros as `text` has characters.
+std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes shapes, char* counts,
                                            int64_t chunk_bytes = kCocoChunkBytes);
 std::optional<CocoTable> read_shapes_beside_boxes(std::string_view text, CocoShapes shapes,
                                                   int64_t chunk_bytes = kCocoChunkBytes);

@@ -36,16 +36,15 @@ void shape_columns(py::dict& to, const CocoTable& table, CocoShapes shapes, Coco
   at.part_splits = column<int64_t>(to, "part_splits", {sizes.parts + 1});
   at.row_parts = column<int64_t>(to, "row_parts", {n + 1});
   if (shapes != CocoShapes::kMasks) return;
-  at.text = column<uint8_t>(to, "text", {sizes.text});
+  if (!to.contains("text")) at.text = column<uint8_t>(to, "text", {sizes.text});
   at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
   at.area = column<double>(to, "area", {n});
 }
 
 py::object columns(std::optional<CocoTable>&& table, uint16_t fields, const char* number,
-                   CocoShapes shapes = CocoShapes::kNone) {
+                   CocoShapes shapes = CocoShapes::kNone, py::dict to = {}) {
   if (!table) return py::none();
   const int64_t n = table->size();
-  py::dict to;
   CocoColumns at{};
   if (fields & kCocoId) at.id = column<int64_t>(to, "id", {n});
   if (fields & kCocoImageId) at.image_id = column<int64_t>(to, "image_id", {n});
@@ -67,7 +66,19 @@ CocoShapes shapes_of(const std::string& kind) {
 
 py::object results(const Text& data, int64_t chunk_bytes) {
   const CocoShapes shapes = result_shapes(characters(data));
-  return columns(read(read_coco_results, data, shapes, chunk_bytes), kCocoResultFields, "score", shapes);
+  py::dict to;
+  char* counts = nullptr;
+  if (shapes == CocoShapes::kMasks) {  // zeros that take no memory until they are written
+    const py::array_t<uint8_t> zeros = py::module_::import("numpy").attr("zeros")(data.size(), "u1");
+    to["text"] = zeros;
+    counts = const_cast<char*>(reinterpret_cast<const char*>(zeros.data()));
+  }
+  std::optional<CocoTable> table;
+  {
+    const py::gil_scoped_release unlocked;
+    table = read_coco_results(characters(data), shapes, counts, chunk_bytes);
+  }
+  return columns(std::move(table), kCocoResultFields, "score", shapes, to);
 }
 
 py::object result_masks(const Text& data, int64_t chunk_bytes) {

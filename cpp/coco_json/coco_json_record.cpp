@@ -95,7 +95,7 @@ class ShapeReader {
 };
 
 void ShapeReader::rewind() {
-  piece_.text.resize(text_);
+  piece_.text.shrink(text_);
   piece_.part_ends.resize(parts_);
   piece_.numbers.resize(numbers_);
 }
@@ -130,10 +130,10 @@ bool ShapeReader::read_counts(object mask) {
     if (key == "size") {
       has_size = read_size(value, shape_.extent);
     } else if (key == "counts") {
-      piece_.text.resize(text_);
+      piece_.text.shrink(text_);
       has_counts = true;
       if (value.get_string().get(text) == simdjson::SUCCESS) {
-        piece_.text += text;
+        piece_.text.append(text);
       } else if (!is_result() && value.get_array().get(counts) == simdjson::SUCCESS) {
         std::vector<uint32_t> runs;
         for (const element count : counts) {
@@ -141,7 +141,9 @@ bool ShapeReader::read_counts(object mask) {
           has_counts = has_counts && read_within(count, kMaxCount, run);
           runs.push_back(static_cast<uint32_t>(run));
         }
-        append_counts(runs.data(), static_cast<int64_t>(runs.size()), piece_.text);
+        std::string packed;
+        append_counts(runs.data(), static_cast<int64_t>(runs.size()), packed);
+        piece_.text.append(packed);
       } else {
         has_counts = false;
       }
@@ -152,7 +154,7 @@ bool ShapeReader::read_counts(object mask) {
 
 // Area and box of a result's mask; false where its text is not that of counts.
 bool ShapeReader::measure(CocoRecord& record) {
-  return measure_mask(std::string_view(piece_.text).substr(text_), shape_.extent, shape_.area, record.bbox);
+  return measure_mask(piece_.text.view().substr(text_), shape_.extent, shape_.area, record.bbox);
 }
 
 bool ShapeReader::read_segmentation(element value, CocoRecord& record) {

@@ -11,6 +11,7 @@ enum class Kind { kResults, kDataset, kBesideBoxes };
 struct Wanted {
   Kind kind;
   CocoShapes shapes;
+  char* counts = nullptr;  // where those of results go
 
   bool dataset() const { return kind == Kind::kDataset; }
 };

@@ -72,7 +72,7 @@ struct Workspace {  // a parser and its padded text, reused from chunk to chunk
     if (!parse(wanted.dataset() ? kMaxDepth - 1 : kMaxDepth, root)) return false;
     if (root.get_array().get(records) != simdjson::SUCCESS) return false;
     out.records.reserve(records.size());
-    if (wanted.shapes == CocoShapes::kMasks) out.text.reserve(chunk.size());
+    if (wanted.shapes != CocoShapes::kNone) out.shapes.reserve(records.size());
     if (wanted.shapes == CocoShapes::kKeypoints) out.numbers.reserve(chunk.size() / 8);
     for (const element value : records) {
       object fields;
@@ -120,7 +120,12 @@ std::optional<Chunks> read_chunks(std::string_view text, Wanted wanted, size_t c
   parallel_for(static_cast<int64_t>(parts.size()) - 2, 1, [&](int64_t begin, int64_t end) {
     auto workspace = pool.take();
     for (auto i = size_t(begin) + 1; i <= size_t(end); ++i) {
-      if (!workspace->read_chunk(parts[i], wanted, pieces[i])) pieces[i] = {};
+      const auto at = static_cast<size_t>(parts[i].data() - text.data());
+      if (wanted.counts != nullptr) pieces[i].text = {wanted.counts, at};
+      if (!workspace->read_chunk(parts[i], wanted, pieces[i])) {
+        pieces[i].text.shrink(0);
+        pieces[i] = {};
+      }
     }
     pool.give(std::move(workspace));
   });
@@ -150,7 +155,7 @@ class TableReader {
     array elements;
     if (value.get_array().get(elements) != simdjson::SUCCESS) return std::nullopt;
     CocoTable table;
-    CocoPiece loose;
+    CocoPiece loose = begin_loose(0);
     for (const element item : elements) {
       object fields;
       if (item.get_object().get(fields) != simdjson::SUCCESS) return std::nullopt;
@@ -159,8 +164,10 @@ class TableReader {
         read_record(fields, wanted_, loose);
         continue;
       }
-      if (!loose.records.empty()) table.pieces.push_back(std::exchange(loose, {}));
+      if (!loose.records.empty()) table.pieces.push_back(std::move(loose));
       table.pieces.push_back(std::move(chunks_[size_t(chunk)]));
+      const CocoText& text = table.pieces.back().text;
+      loose = begin_loose(text.start() + text.size());
       ++placed_;
     }
     if (!loose.records.empty()) table.pieces.push_back(std::move(loose));
@@ -170,6 +177,13 @@ class TableReader {
   bool all_placed() const { return placed_ == chunks_.size(); }
 
  private:
+  // Records outside of chunks stand between them in the file, so their counts fit between those of the chunks.
+  CocoPiece begin_loose(size_t at) const {
+    CocoPiece piece;
+    if (wanted_.counts != nullptr) piece.text = {wanted_.counts, at};
+    return piece;
+  }
+
   std::vector<CocoPiece>& chunks_;
   Wanted wanted_;
   size_t placed_ = 0;
@@ -287,8 +301,9 @@ CocoShapes result_shapes(std::string_view text) {
   return has("keypoints") ? CocoShapes::kKeypoints : CocoShapes::kNone;
 }
 
-std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes shapes, int64_t chunk_bytes) {
-  return read_tables<CocoTable>(text, {Kind::kResults, shapes}, chunk_bytes, results_of);
+std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes shapes, char* counts,
+                                           int64_t chunk_bytes) {
+  return read_tables<CocoTable>(text, {Kind::kResults, shapes, counts}, chunk_bytes, results_of);
 }
 
 std::optional<CocoTable> read_shapes_beside_boxes(std::string_view text, CocoShapes shapes, int64_t chunk_bytes) {

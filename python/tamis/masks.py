@@ -215,7 +215,8 @@ class Masks:
         return len(self.size)
 
     def _text(self, i: int) -> bytes:
-        return self.text[self.splits[i] : self.splits[i + 1]].tobytes()
+        # a text ends at a zero: those of files have some between them
+        return self.text[self.splits[i] : self.splits[i + 1]].tobytes().partition(b"\0")[0]
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, (int, np.integer)):
