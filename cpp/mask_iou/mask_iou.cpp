@@ -13,7 +13,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kRows = 256;         // of a block: the columns are read anew for each
-constexpr int64_t kBlocksAtOnce = 32;  // where there are many, as most are small
+constexpr int64_t kBlocksAtOnce = 128;  // where there are many, as most are small
 constexpr int64_t kPairsPerCheck = 1 << 14;
 constexpr int64_t kMostLayers = 8;     // more runs in a column than that are walked
 
