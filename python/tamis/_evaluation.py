@@ -81,19 +81,19 @@ class MatchTable:
         matched = self.row >= 0
         count = np.diff(self.first)[self.row[matched]]
         det = np.empty(len(self.gt), np.int64)  # of each entry; rows do not come in detection order
-        det[_runs(self.first[self.row[matched]], count)] = np.repeat(self.index[matched], count)
+        det[runs(self.first[self.row[matched]], count)] = np.repeat(self.index[matched], count)
         for t in range(self.n_thresholds):
             hit = (self.at[:, area, t // 64] >> np.uint64(t % 64)) & np.uint64(1) != 0
             out[t, det[hit]] = self.gt[hit]
         return out
 
 
-def _runs(starts: Array, lengths: Array) -> Array:
+def runs(starts: Array, lengths: Array) -> Array:
     """The indices start, start + 1, ... of each run, one after the other."""
     ends = np.cumsum(lengths)
     shift = np.repeat(starts - (ends - lengths), lengths)
-    runs: Array = np.arange(ends[-1] if len(ends) else 0) + shift
-    return runs
+    indices: Array = np.arange(ends[-1] if len(ends) else 0) + shift
+    return indices
 
 
 def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:

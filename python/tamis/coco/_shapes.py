@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._evaluation import positions
+from tamis._evaluation import positions, runs
 from tamis.coco._columns import Columns
 from tamis.masks import Masks
 
@@ -51,14 +51,21 @@ def masks_of(table: Table, sizes: Array | None = None) -> Masks:
     if sizes is None or len(rows) == 0:
         return packed
     each = Masks._points(table["numbers"], table["part_splits"], np.repeat(sizes, parts, axis=0))
-    drawn = each._merge(np.append(table["row_parts"][rows], len(each)), False)
-    n = len(packed)
-    both = Masks._of(
-        np.concatenate([packed.text, drawn.text]),
-        np.concatenate([packed.splits, packed.splits[-1] + drawn.splits[1:]]),
-        np.concatenate([packed.size, drawn.size]),
-    )
-    place = np.arange(n)
-    place[rows] = n + np.arange(len(rows))
-    in_order: Masks = both[place]
+    several = np.flatnonzero(parts > 1)
+    ends = np.concatenate([[0], np.cumsum(parts[several])])
+    merged = each[runs(table["row_parts"][several], parts[several])]._merge(ends, False)
+    place = np.arange(len(packed))
+    place[rows] = len(packed) + table["row_parts"][rows]  # those of one polygon are as drawn
+    place[several] = len(packed) + len(each) + np.arange(len(several))
+    in_order: Masks = _joined([packed, each, merged])[place]
     return in_order
+
+
+def _joined(all_masks: list[Masks]) -> Masks:
+    offsets = np.cumsum([0, *(len(m.text) for m in all_masks)])
+    splits = [m.splits[1:] + at for m, at in zip(all_masks, offsets, strict=False)]
+    return Masks._of(
+        np.concatenate([m.text for m in all_masks]),
+        np.concatenate([[0], *splits]),
+        np.concatenate([m.size for m in all_masks]),
+    )
