@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <numeric>
 
 #include "core/parallel.hpp"
@@ -47,13 +45,6 @@ void permute_column(std::vector<T>& column, const std::vector<int64_t>& order) {
 }
 
 }  // namespace
-
-void* aligned_bytes(int64_t n) {
-  void* p = std::aligned_alloc(64, static_cast<size_t>((n + 127) / 64 * 64));
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-void AlignedFree::operator()(void* p) const { std::free(p); }
 
 void KnnCodes::prepare(int64_t n, int64_t coordinates) {
   const size_t rows = static_cast<size_t>(n);

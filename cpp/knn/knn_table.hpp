@@ -1,9 +1,9 @@
 // One side of a search: its rows in search order, their int8 codes, and what the bounds need to know of each row.
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "core/aligned.hpp"
 #include "knn/knn.hpp"
 
 namespace tamis {
@@ -18,17 +18,6 @@ struct KnnPlan {
   bool ordered = false;      // near rows beside each other, so that bounds get tight early
   std::vector<float> basis;  // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
 };
-
-struct AlignedFree {
-  void operator()(void* p) const;
-};
-template <class T>
-using Aligned = std::unique_ptr<T[], AlignedFree>;
-void* aligned_bytes(int64_t n);
-template <class T>
-Aligned<T> make_aligned(int64_t n) {
-  return Aligned<T>(static_cast<T*>(aligned_bytes(n * static_cast<int64_t>(sizeof(T)))));
-}
 
 struct KnnCodes {
   int64_t width = 0, padded = 0;  // coordinates, bytes of a row (a multiple of 64); 0: none

@@ -19,9 +19,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <vector>
 
+#include "core/aligned.hpp"
 #include "core/isa.hpp"
 #include "zcore/zcore_math.hpp"
 
@@ -134,10 +134,6 @@ TAMIS_ZCORE_TILES(float)
 TAMIS_ZCORE_TILES(double)
 #undef TAMIS_ZCORE_TILES
 
-struct AlignedFree {
-  void operator()(uint8_t* p) const { operator delete[](p, std::align_val_t(64)); }
-};
-
 // What is computed of the rows once: their codes, a sample, and the span of each column.
 template <class T>
 class ZcoreTable {
@@ -177,7 +173,7 @@ class ZcoreTable {
   std::vector<T> cell_low_, cell_inverse_;
   std::vector<uint8_t> codes_of_cells_;
   std::vector<double> edges_, slack_, low_, median_, high_;
-  std::unique_ptr<uint8_t[], AlignedFree> codes_;  // (tiles, d, height)
+  Aligned<uint8_t> codes_;  // (tiles, d, height)
 };
 
 // Draws scored on all threads.

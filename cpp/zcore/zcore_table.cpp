@@ -113,7 +113,7 @@ void ZcoreTable<T>::make_coding() {
 template <class T>
 void ZcoreTable<T>::encode() {
   const size_t bytes = static_cast<size_t>(tiles() * height_ * d_);
-  codes_.reset(new (std::align_val_t(64)) uint8_t[bytes]);
+  codes_ = make_aligned<uint8_t>(static_cast<int64_t>(bytes));
   prefer_huge_pages(codes_.get(), bytes);
   const size_t spans = static_cast<size_t>(tiles() * d_);
   std::vector<T> least(spans), most(spans);
