@@ -98,6 +98,17 @@ def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) 
         raise ValueError(f"{function}: {name} must have shape {wanted}, got {got}")
 
 
+def check_integer(
+    function: str, name: str, value: Any, least: int | None = None, most: int | None = None
+) -> None:
+    """Raise unless `value` is an integer in the range."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
+    if least is not None and (value < least or (most is not None and value > most)):
+        wanted = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{function}: {name} must be {wanted}, got {value}")
+
+
 def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
     """The arrays, contiguous, in their common float type: float64 if any is, else float32."""
     for name, x in arrays.items():

@@ -48,10 +48,7 @@ class Rows:
 
 def check_k(function: str, k: int) -> None:
     """Raise unless `k` is a number of neighbours."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"{function}: k must be an integer, got {k!r}")
-    if not 1 <= k <= MOST_NEIGHBOURS:
-        raise ValueError(f"{function}: k must be 1 to {MOST_NEIGHBOURS}, got {k}")
+    _arrays.check_integer(function, "k", k, 1, MOST_NEIGHBOURS)
 
 
 def matrix(function: str, name: str, x: Any) -> Array:

@@ -172,8 +172,7 @@ def match_detections(
     gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
     if (labels is None) != (gt_labels is None):
         raise ValueError(f"{name}: labels and gt_labels must be given together")
-    if isinstance(max_detections, bool) or not isinstance(max_detections, (int, np.integer)):
-        raise TypeError(f"{name}: max_detections must be an integer, got {max_detections!r}")
+    _arrays.check_integer(name, "max_detections", max_detections)
     if not 0 <= max_detections < 2**31:
         raise ValueError(f"{name}: max_detections must be in [0, 2**31), got {max_detections}")
     levels = np.atleast_1d(np.asarray(thresholds))

@@ -15,6 +15,7 @@ from tamis._knn_search import (
     centred_rows,
     make_rows,
     matrix,
+    nearest,
     nearest_cosine,
     within,
     within_cosine,
@@ -168,7 +169,7 @@ def find_unique(
     give more than 100,000,000 pairs compare rows with the kept ones only. Source: `find_unique` of
     fiftyone-brain 0.25.0.
     """
-    check_count("find_unique", "count", count)
+    _arrays.check_integer("find_unique", "count", count)
     check_search("find_unique", 1.0, metric)
     rows = searched_rows("find_unique", matrix("find_unique", "x", x), metric)
     n = len(rows.x)
@@ -235,15 +236,9 @@ def check_search(function: str, threshold: float, metric: str, max_pairs: int = 
     if not 0 <= threshold <= MOST_THRESHOLD:
         wanted = "0 or more" if threshold < 0 else f"a finite number of at most {MOST_THRESHOLD:g}"
         raise ValueError(f"{function}: threshold must be {wanted}, got {threshold}")
-    check_count(function, "max_pairs", max_pairs)
+    _arrays.check_integer(function, "max_pairs", max_pairs)
     if max_pairs < 0:
         raise ValueError(f"{function}: max_pairs must be 0 or more, got {max_pairs}")
-
-
-def check_count(function: str, name: str, count: int) -> None:
-    """Raise unless `count` is an integer."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
-        raise TypeError(f"{function}: {name} must be an integer, got {count!r}")
 
 
 def all_pairs(
@@ -267,8 +262,6 @@ def keep_mask(pairs: Array, n: int) -> Array:
 
 def keep_by_blocks(rows: Rows, threshold: float, metric: str) -> Array:
     """The kept rows without the pairs: each block against those kept so far, then itself."""
-    from tamis._knn_search import nearest
-
     kept = np.empty(0, np.int64)
     for begin in range(0, len(rows.x), KEEP_BLOCK):
         block = np.arange(begin, min(len(rows.x), begin + KEEP_BLOCK))

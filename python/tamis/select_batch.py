@@ -18,7 +18,6 @@ from tamis.near_duplicates import (
     searched_rows,
     some_rows,
 )
-from tamis.zcore import check_integer
 
 Array = npt.NDArray[Any]
 
@@ -55,7 +54,7 @@ def select_coreset(
         if not 0 <= fraction <= 1:
             raise ValueError(f"{name}: fraction must be 0 to 1, got {fraction}")
         count = int(fraction * len(values) + 0.5)
-    check_integer(name, "count", count, 0, len(values))
+    _arrays.check_integer(name, "count", count, 0, len(values))
     return np.asarray(np.argsort(-values, kind="stable")[:count])
 
 
@@ -114,7 +113,7 @@ def select_batch(
     """
     name = "select_batch"
     values = _scores(name, scores)
-    check_integer(name, "budget", budget, 0)
+    _arrays.check_integer(name, "budget", budget, 0)
     if not 0 <= coverage <= 1:
         raise ValueError(f"{name}: coverage must be 0 to 1, got {coverage}")
     check_search(name, threshold, metric)

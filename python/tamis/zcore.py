@@ -94,8 +94,8 @@ def zcore(
     application covers the method (see docs/zcore.md).
     """
     rule = _rule("zcore", sample_dim, redundancy_nn, redundancy_exp)
-    check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
-    check_integer("zcore", "seed", seed, 0, 2**64 - 1)
+    _arrays.check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
+    _arrays.check_integer("zcore", "seed", seed, 0, 2**64 - 1)
     like = _arrays.as_array("zcore", "x", x)
     rows = matrix("zcore", "x", x)
     _check_rows("zcore", rows, sample_dim)
@@ -149,10 +149,10 @@ def zcore_draws(
     Row i is the draw ``first + i`` of the seed, whatever is asked for beside it. One pass over `x`
     for the spans of its columns. Memory as `zcore`, and ``12 * n_samples * sample_dim`` bytes.
     """
-    check_integer("zcore_draws", "sample_dim", sample_dim, 1)
-    check_integer("zcore_draws", "n_samples", n_samples, 0, MOST_DRAWS)
-    check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
-    check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
+    _arrays.check_integer("zcore_draws", "sample_dim", sample_dim, 1)
+    _arrays.check_integer("zcore_draws", "n_samples", n_samples, 0, MOST_DRAWS)
+    _arrays.check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
+    _arrays.check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
     rows = matrix("zcore_draws", "x", x)
     _check_rows("zcore_draws", rows, sample_dim)
     return Scorer("zcore_draws", rows, sample_dim, 1000, 4).draws(seed, first, first + n_samples)
@@ -237,7 +237,7 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.N
     ValueError, TypeError
         For arguments that do not fit.
     """
-    check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
+    _arrays.check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
     scores = np.array(_arrays.host("zcore_finish", "sums", sums), np.float64)
     _arrays.check_shape("zcore_finish", "sums", scores, ("N",))
     if not np.isfinite(scores).all():
@@ -292,22 +292,11 @@ class Scorer:
         return sums if before is None else sums + before
 
 
-def check_integer(
-    function: str, name: str, value: Any, least: int, most: int | None = None
-) -> None:
-    """Raise unless `value` is an integer in the range."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
-    if value < least or (most is not None and value > most):
-        wanted = f"at least {least}" if most is None else f"{least} to {most}"
-        raise ValueError(f"{function}: {name} must be {wanted}, got {value}")
-
-
 def _rule(
     function: str, sample_dim: int, neighbours: int, exponent: float
 ) -> tuple[int, int, float]:
-    check_integer(function, "sample_dim", sample_dim, 1)
-    check_integer(function, "redundancy_nn", neighbours, 1)
+    _arrays.check_integer(function, "sample_dim", sample_dim, 1)
+    _arrays.check_integer(function, "redundancy_nn", neighbours, 1)
     number = isinstance(exponent, (int, float, np.integer, np.floating))
     if isinstance(exponent, bool) or not number:
         raise TypeError(f"{function}: redundancy_exp must be a number, got {exponent!r}")
