@@ -100,7 +100,9 @@ def same_as_brain(x):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("n", "d"), [(5, 24), (6, 24), (1921, 512), (2000, 768), (3001, 7)])
+@pytest.mark.parametrize(
+    ("n", "d"), [(5, 24), (6, 24), (1440, 9), (1441, 9), (1921, 512), (2000, 768), (3001, 7)]
+)
 def test_brain(n, d, dtype):
     same_as_brain(rows(n, d, dtype=dtype))
 

@@ -82,6 +82,16 @@ void add_constructor(Class& c) {
         py::arg("codes"), py::arg("ordered"), py::arg("basis"));
 }
 
+template <class T>
+void largest(View<const T, 2> block, View<T, 2> of_rows, std::optional<View<T, 2>> of_columns) {
+  const auto [n, m] = block.shape;
+  const int64_t k = of_rows.shape[1];
+  TAMIS_CHECK(k > 0 && of_rows.shape[0] == n && (!of_columns || of_columns->shape == std::array{m, k}),
+              "keep_largest: shapes differ");
+  const py::gil_scoped_release release;
+  tamis::keep_largest(block.data, n, m, k, of_rows.data, of_columns ? of_columns->data : nullptr);
+}
+
 }  // namespace
 
 void bind_knn(py::module_& m) {
@@ -91,6 +101,8 @@ void bind_knn(py::module_& m) {
   m.def("knn_scan", &scan<Floats>);
   m.def("knn_scan", &scan<Doubles>);
 
+  m.def("keep_largest", &largest<float>);
+  m.def("keep_largest", &largest<double>);
   m.def("greedy_keep", [](View<const int64_t, 2> pairs, View<uint8_t, 1> keep) {
     TAMIS_CHECK(pairs.shape[1] == 2, "greedy_keep: pairs must have shape (P, 2)");
     const py::gil_scoped_release release;

@@ -120,4 +120,9 @@ class KnnSearch {
   ~KnnSearch();
 };
 
+// Takes an (n, m) block into the `k` largest values, descending, of each of its rows (n, k) and, unless null, of
+// each of its columns (m, k).
+template <class T>
+void keep_largest(const T* block, int64_t n, int64_t m, int64_t k, T* of_rows, T* of_columns);
+
 }  // namespace tamis

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays
+from tamis import _arrays, _core
 from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress, reporter
 
@@ -65,8 +66,8 @@ def uniqueness(
     Notes
     -----
     Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 and `compat` take
-    a centred copy besides. `compat` up to 15,000 rows multiplies all pairs by NumPy. Source:
-    `compute_uniqueness` of fiftyone-brain 0.25.0.
+    a centred copy besides. `compat` up to 15,000 rows multiplies all pairs by NumPy, in
+    blocks of 960 rows. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
     """
     weights = _check(k, weights, metric, compat)
     like = _arrays.as_array("uniqueness", "x", x)
@@ -139,34 +140,18 @@ def _brain_distances(x: Array, progress: Progress) -> Array:
         squares, _ = nearest(rows, None, 4, dots=False, progress=progress, title="uniqueness")
         return np.asarray(np.sqrt(squares.astype(x.dtype, copy=False)))
     report = reporter(progress, "uniqueness")
-    found = np.empty((n, 4), x.dtype)
-    for begin in range(0, n - 1, BRAIN_BLOCK):  # no block of one row: BLAS adds up its own way
-        end = begin + BRAIN_BLOCK if begin + BRAIN_BLOCK < n - 1 else n
-        cosines = x[begin:end] @ x.T
-        cosines[np.arange(end - begin), np.arange(begin, end)] = -np.inf
-        found[begin:end] = np.clip(-_largest(cosines, 4) + 1, 0, 2)
-        report(end, n)
-    return found
-
-
-def _largest(values: Array, k: int) -> Array:
-    """The `k` largest of each row, descending: four times as fast as `np.partition`."""
-    n, m = values.shape
-    runs = m // 64 * 64
-    tops = values[:, :runs].reshape(n, runs // 64, 64).max(2, initial=-np.inf)
-    tops = np.concatenate([tops, values[:, runs:]], axis=1)
-    if tops.shape[1] <= k:
-        return np.asarray(np.sort(values, axis=1)[:, : -k - 1 : -1])
-    # at least k values are not below `least`, and those above it are in fewer than k runs
-    least = np.partition(tops, -k, axis=1)[:, -k]
-    rows, columns = np.nonzero(values > least[:, None])
-    above = values[rows, columns]
-    order = np.lexsort((-above, rows))
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    best = rank < k
-    found = np.repeat(least[:, None], k, axis=1)
-    found[rows[best], rank[best]] = above[order][best]
-    return np.asarray(found)
+    largest = np.full((n, 4), -np.inf, x.dtype)
+    # BLAS adds up small blocks in ways of its own, so none is
+    bounds = [*range(0, max(1, n - BRAIN_BLOCK // 2), BRAIN_BLOCK), n]
+    blocks = [slice(*ends) for ends in itertools.pairwise(bounds)]
+    for i, left in enumerate(blocks):
+        cosines = x[left] @ x[left].T
+        np.fill_diagonal(cosines, -np.inf)
+        _core.keep_largest(cosines, largest[left], None)
+        for right in blocks[i + 1 :]:
+            _core.keep_largest(x[left] @ x[right].T, largest[left], largest[right])
+        report(left.stop, n)
+    return np.asarray(np.clip(-largest + 1, 0, 2))
 
 
 def mean_by_image(function: str, x: Array, image_index: Any) -> Array:

@@ -47,8 +47,8 @@ def compute_uniqueness(
 force_square, alpha, batch_size, num_workers, skip_failures, progress
         As Brain documents them.
     corrected : bool
-        Default False: Brain 0.25's numbers, to about 1e-6. True: neighbours 1 to 3 instead of 2 to
-        4, one metric for any number of samples, and 4 samples have scores.
+        Default False: Brain 0.25's numbers, the same bits for float32 rows. True: neighbours 1 to 3
+        instead of 2 to 4, one metric for any number of samples, and 4 samples have scores.
 
     Notes
     -----
