@@ -10,7 +10,7 @@
 // float64, relative to the nearest distance, so nothing underflows. Scores are sums of int64 in units of 2 ** -30:
 // the same bits for any order, number of threads and instruction set.
 //
-// How: values become codes of one byte, about equally many rows each (zcore_math.hpp); a sample of the rows says how
+// How: values become codes of one byte (zcore_math.hpp); a sample of the rows says how
 // far a draw must look, and one pass over the codes drops what is surely farther, for many draws tile by tile. What is
 // left is measured exactly. The first pass finds the nearest row of each draw, the second its neighbours.
 // Cost: 2 * n * k byte operations and some redundancy_nn exact distances a draw. Memory: n * d bytes of codes, a sample
@@ -42,7 +42,6 @@ struct ZcoreTile {
 template <class T>
 struct ZcoreCoding {
   const T *low, *inverse;
-  const uint8_t* codes_of_cells;  // (d, kZcoreCells)
 };
 
 // Codes of n rows into `codes`; least and most (d,) of the rows; the first row not finite into *bad, if any.
@@ -170,8 +169,7 @@ class ZcoreTable {
   const T* x_;
   int64_t n_, d_, part_, height_, sampled_, bad_ = -1;
   std::vector<T> sample_;  // (d, sampled)
-  std::vector<T> cell_low_, cell_inverse_;
-  std::vector<uint8_t> codes_of_cells_;
+  std::vector<T> code_low_, code_inverse_;
   std::vector<double> edges_, slack_, low_, median_, high_;
   Aligned<uint8_t> codes_;  // (tiles, d, height)
 };

@@ -4,8 +4,6 @@
 namespace tamis::TAMIS_ISA {
 namespace {
 
-constexpr int64_t kColumns = 16, kRows = 64;  // encoded together
-
 template <class T>
 inline T larger(T a, T b) {
   return a > b ? a : b;
@@ -15,59 +13,46 @@ inline float magnitude(float v) { return __builtin_fabsf(v); }
 
 // Encoding
 
+// One row's codes; least, most and spoilt (0, or NaN once a value is not finite) follow it.
 template <class T>
-struct Span {
-  T least[kColumns], most[kColumns], spoilt[kColumns];  // spoilt: 0, or NaN once a value is not finite
-};
-
-// Cells of kRows x kColumns values at most.
-template <class T>
-inline void cells_of(const ZcoreTile<T>& t, const ZcoreCoding<T>& coding, int64_t row, int64_t rows, int64_t column,
-                     int64_t width, Span<T>& span, uint16_t* cells) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* x = t.rows + (row + i) * t.d + column;
-    __builtin_prefetch(x + kRows * t.d);
-    uint16_t* out = cells + i * kColumns;
-    for (int64_t j = 0; j < width; ++j) {
-      const T v = x[j];
-      span.least[j] = smaller(v, span.least[j]);
-      span.most[j] = larger(v, span.most[j]);
-      span.spoilt[j] += v * T(0);
-      out[j] = static_cast<uint16_t>(zcore_cell(v, coding.low[column + j], coding.inverse[column + j]));
-    }
+inline void codes_of_row(const T* x, const T* low, const T* inverse, int64_t n, T* least, T* most, T* spoilt,
+                         uint8_t* codes) {
+  for (int64_t j = 0; j < n; ++j) {
+    const T v = x[j];
+    least[j] = smaller(v, least[j]);
+    most[j] = larger(v, most[j]);
+    spoilt[j] += v * T(0);
+    codes[j] = zcore_code(v, low[j], inverse[j]);
   }
 }
 
 template <class T>
 void encode(const ZcoreTile<T>& t, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most, int64_t* bad) {
-  uint16_t cells[kRows * kColumns];
-  bool spoilt = false;
-  for (int64_t column = 0; column < t.d; column += kColumns) {  // whole columns, whose codes of cells stay near
+  constexpr int64_t kColumns = 512, kRows = 16;  // encoded together
+  alignas(64) uint8_t block[kRows * kColumns] = {};
+  alignas(64) T spoilt[kColumns];
+  bool any_spoilt = false;
+  for (int64_t column = 0; column < t.d; column += kColumns) {
     const int64_t width = smaller(kColumns, t.d - column);
-    Span<T> span;
     for (int64_t j = 0; j < width; ++j) {
-      span.least[j] = span.most[j] = t.rows[column + j];
-      span.spoilt[j] = T(0);
+      least[column + j] = most[column + j] = t.rows[column + j];
+      spoilt[j] = T(0);
     }
     for (int64_t row = 0; row < t.n; row += kRows) {
-      const int64_t rows = smaller(kRows, t.n - row);
-      if (width == kColumns)
-        cells_of(t, coding, row, rows, column, kColumns, span, cells);
-      else
-        cells_of(t, coding, row, rows, column, width, span, cells);
-      for (int64_t j = 0; j < width; ++j) {
-        const uint8_t* code = coding.codes_of_cells + (column + j) * kZcoreCells;
-        uint8_t* out = codes + (column + j) * t.height + row;
-        for (int64_t i = 0; i < rows; ++i) out[i] = code[cells[i * kColumns + j]];
+      for (int64_t i = 0; i < smaller(kRows, t.n - row); ++i) {
+        const T* x = t.rows + (row + i) * t.d + column;
+        for (int64_t j = 0; j < width; j += 64 / static_cast<int64_t>(sizeof(T)))
+          __builtin_prefetch(x + kRows * t.d + j);
+        codes_of_row(x, coding.low + column, coding.inverse + column, width, least + column, most + column, spoilt,
+                     block + i * kColumns);
       }
+      for (int64_t j = 0; j < width; j += kRows)
+        transpose_bytes(block + j, kColumns, codes + (column + j) * t.height + row, t.height,
+                        smaller(kRows, width - j));
     }
-    for (int64_t j = 0; j < width; ++j) {
-      least[column + j] = span.least[j];
-      most[column + j] = span.most[j];
-      spoilt |= !(span.spoilt[j] == T(0));
-    }
+    for (int64_t j = 0; j < width; ++j) any_spoilt |= !(spoilt[j] == T(0));
   }
-  if (!spoilt) return;
+  if (!any_spoilt) return;
   for (int64_t i = 0; i < t.n * t.d; ++i)
     if (!(t.rows[i] * T(0) == T(0))) {
       *bad = t.first + i / t.d;

@@ -97,6 +97,25 @@ inline uint64_t at_most(const Bytes& a, const Bytes& b) {
 #endif
 constexpr int64_t kByteLanes = sizeof(Bytes);
 
+// Of 16 rows of 16 bytes, `row` apart, column j to `out + j * column`, for the first `width` columns.
+inline void transpose_bytes(const uint8_t* rows, int64_t row, uint8_t* out, int64_t column, int64_t width) {
+#if defined(__SSE2__)
+  __m128i a[16], b[16];
+  for (int i = 0; i < 16; ++i) a[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows + i * row));
+  for (int round = 0; round < 4; ++round) {  // each moves one bit of the place from row to column
+    for (int i = 0; i < 8; ++i) {
+      b[2 * i] = _mm_unpacklo_epi8(a[i], a[i + 8]);
+      b[2 * i + 1] = _mm_unpackhi_epi8(a[i], a[i + 8]);
+    }
+    for (int i = 0; i < 16; ++i) a[i] = b[i];
+  }
+  for (int j = 0; j < width; ++j) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + j * column), a[j]);
+#else
+  for (int j = 0; j < width; ++j)
+    for (int i = 0; i < 16; ++i) out[j * column + i] = rows[i * row + j];
+#endif
+}
+
 // Lower bounds of one column for the codes of some rows.
 struct Aimed {
   Bytes table, first, mask, last;

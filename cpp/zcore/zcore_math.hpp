@@ -6,9 +6,8 @@
 
 namespace tamis {
 
-// Values become one of kZcoreCells cells, evenly wide between `low` and the highest that is told apart, and cells one
-// of 256 codes, about equally many rows each. Both maps are monotone, so a code stands for an interval of values.
-constexpr int64_t kZcoreCells = 2048;
+// Values become one of 256 codes, evenly wide between nearly the least and the most of their column; the outer codes
+// take the rest.
 constexpr int64_t kZcoreCodes = 256;
 
 // One column as a ball sees it: codes less `first`, shifted, give a level, and a level gives a lower
@@ -86,10 +85,10 @@ TAMIS_HD double triangular(double low, double mode, double high, double u) {
 }
 
 template <class T>
-TAMIS_HD int32_t zcore_cell(T value, T low, T inverse) {
+TAMIS_HD uint8_t zcore_code(T value, T low, T inverse) {
   const T at = (value - low) * inverse;
-  const T most = static_cast<T>(kZcoreCells - 1);
-  return static_cast<int32_t>(at > 0 ? (at < most ? at : most) : T(0));
+  const T most = static_cast<T>(kZcoreCodes - 1);
+  return static_cast<uint8_t>(static_cast<int32_t>(at > 0 ? (at < most ? at : most) : T(0)));
 }
 
 TAMIS_HD void zcore_aim(const double* edges, double slack, double centre, double radius, ZcoreAim* aim) {

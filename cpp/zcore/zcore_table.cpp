@@ -15,7 +15,7 @@ constexpr int64_t kMostHeight = 2048;
 constexpr int64_t kExpected = 48;  // sampled rows among the neighbours of a row
 constexpr int64_t kFewestSampled = 2048;
 constexpr int64_t kMostSampled = 16384;  // or a 48th of the rows, if that is more
-constexpr int64_t kSorted = 1024;        // sampled values that set the codes of a column
+constexpr int64_t kJudged = 1024;        // sampled values that set the codes of a column
 
 int64_t part_height(int64_t row_bytes) {
   return std::clamp<int64_t>(kPartBytes / row_bytes / 64, 1, kMostHeight / 64) * 64;
@@ -77,35 +77,26 @@ void ZcoreTable<T>::draw_sample() {
   });
 }
 
-// Cells between nearly the least and the most of the sample, codes by its quantiles.
 template <class T>
 void ZcoreTable<T>::make_coding() {
-  cell_low_.resize(static_cast<size_t>(d_));
-  cell_inverse_.resize(static_cast<size_t>(d_));
-  codes_of_cells_.resize(static_cast<size_t>(d_ * kZcoreCells));
+  code_low_.resize(static_cast<size_t>(d_));
+  code_inverse_.resize(static_cast<size_t>(d_));
   parallel_for(d_, 8, [&](int64_t begin, int64_t end) {
     std::vector<T> values;
     for (int64_t j = begin; j < end; ++j) {
       values.clear();
-      const int64_t step = std::max<int64_t>(1, sampled_ / kSorted);
+      const int64_t step = std::max<int64_t>(1, sampled_ / kJudged);
       for (int64_t i = 0; i < sampled_; i += step)
         if (std::isfinite(sample(j)[i])) values.push_back(sample(j)[i]);  // encode() finds those that are not
       if (values.empty()) values.push_back(T(0));
-      std::sort(values.begin(), values.end());
-      const int64_t count = static_cast<int64_t>(values.size()), outer = count / 512;
-      const T low = values[static_cast<size_t>(outer)], high = values[static_cast<size_t>(count - 1 - outer)];
-      T inverse = static_cast<T>(kZcoreCells) / (high - low);
-      if (!(inverse > 0) || !std::isfinite(inverse)) inverse = 0;  // all in one cell
-      cell_low_[static_cast<size_t>(j)] = low;
-      cell_inverse_[static_cast<size_t>(j)] = inverse;
-      uint8_t* codes = codes_of_cells_.data() + j * kZcoreCells;
-      int64_t cell = 0;
-      for (int64_t q = 1; q <= kZcoreCodes; ++q) {
-        const int64_t next = q == kZcoreCodes
-                                 ? kZcoreCells
-                                 : host::zcore_cell(values[static_cast<size_t>(q * count / kZcoreCodes)], low, inverse);
-        for (; cell < next; ++cell) codes[cell] = static_cast<uint8_t>(q - 1);
-      }
+      const int64_t outer = static_cast<int64_t>(values.size()) / 512;
+      const auto first = values.begin() + outer, last = values.end() - 1 - outer;
+      std::nth_element(values.begin(), first, values.end());
+      std::nth_element(first + (last > first), last, values.end());
+      T inverse = static_cast<T>(kZcoreCodes) / (*last - *first);
+      if (!(inverse > 0) || !std::isfinite(inverse)) inverse = 0;  // all have one code
+      code_low_[static_cast<size_t>(j)] = *first;
+      code_inverse_[static_cast<size_t>(j)] = inverse;
     }
   });
 }
@@ -118,7 +109,7 @@ void ZcoreTable<T>::encode() {
   const size_t spans = static_cast<size_t>(tiles() * d_);
   std::vector<T> least(spans), most(spans);
   std::vector<int64_t> bad(static_cast<size_t>(tiles()), -1);
-  const ZcoreCoding<T> coding{cell_low_.data(), cell_inverse_.data(), codes_of_cells_.data()};
+  const ZcoreCoding<T> coding{code_low_.data(), code_inverse_.data()};
   parallel_for(tiles(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       zcore_encode(tile(i), coding, codes_.get() + i * height_ * d_, least.data() + i * d_, most.data() + i * d_,
@@ -136,18 +127,15 @@ void ZcoreTable<T>::encode() {
   edges_.resize(static_cast<size_t>(d_ * (kZcoreCodes + 1)));
   slack_.resize(static_cast<size_t>(d_));
   for (size_t j = 0; j < static_cast<size_t>(d_); ++j) {
-    const uint8_t* codes = codes_of_cells_.data() + j * kZcoreCells;
     double* edges = edges_.data() + j * (kZcoreCodes + 1);
-    const double low = static_cast<double>(cell_low_[j]), inverse = static_cast<double>(cell_inverse_[j]);
+    const double low = static_cast<double>(code_low_[j]), inverse = static_cast<double>(code_inverse_[j]);
     edges[0] = low_[j];
-    int64_t cell = 0;
     for (int64_t q = 1; q <= kZcoreCodes; ++q) {
-      while (cell < kZcoreCells && codes[cell] < q) ++cell;
-      const bool last = cell == kZcoreCells || !(inverse > 0);
-      edges[q] = last ? high_[j] : std::clamp(low + static_cast<double>(cell) / inverse, low_[j], high_[j]);
+      const bool last = q == kZcoreCodes || !(inverse > 0);
+      edges[q] = last ? high_[j] : std::clamp(low + static_cast<double>(q) / inverse, low_[j], high_[j]);
     }
     const double largest = std::max(std::fabs(low_[j]), std::fabs(high_[j]));
-    const double width = inverse > 0 ? static_cast<double>(kZcoreCells) / inverse : 0;
+    const double width = inverse > 0 ? static_cast<double>(kZcoreCodes) / inverse : 0;
     slack_[j] = 4 * static_cast<double>(std::numeric_limits<T>::epsilon()) * width + 1e-15 * largest;
   }
 }
