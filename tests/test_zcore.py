@@ -75,6 +75,16 @@ def test_equal_distances_at_the_last_place_go_to_the_lower_rows():
     close(got, want, 1)
 
 
+def test_ties_at_the_last_place_before_many_nearer_rows():
+    """Few of the 300 ties count, which is known once the nearer rows after them have been seen."""
+    x = np.zeros((400, 2), np.float32)
+    x[300:] = 1 + np.random.default_rng(0).random((100, 2)) / 10
+    dims, points = np.tile(np.int32([[0, 1]]), (40, 1)), np.full((40, 2), 1.05)
+    points[:] += np.linspace(-0.05, 0.05, 40)[:, None]
+    got = tamis.zcore_from_draws(x, dims, points, redundancy_nn=120)
+    close(got, reference.from_draws(x, dims, points, redundancy_nn=120), 40)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_rows(n):
     x = rows(n, 3)

@@ -120,7 +120,7 @@ inline T rank_of(const T* distances, int64_t n, int64_t rank, int64_t more) {
 // The least distance that `wanted` of a list are within.
 template <class T>
 inline T last_wanted(const ZcoreList<T>& list, int64_t wanted) {
-  auto low = bits_of(T(0)), high = bits_of(list.limit);
+  auto low = bits_of(T(0)), high = bits_of(list.limit) + 1;  // a shortened list holds ties just above its limit
   while (low < high) {
     const auto middle = low + (high - low) / 2;
     int64_t within = 0;
