@@ -17,6 +17,7 @@ void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
 void bind_label_mistakes(py::module_&);
 void bind_oks(py::module_&);
+void bind_rotated_iou(py::module_&);
 void bind_zcore(py::module_&);
 
 namespace {
@@ -51,5 +52,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_knn(m);
   bind_label_mistakes(m);
   bind_oks(m);
+  bind_rotated_iou(m);
   bind_zcore(m);
 }

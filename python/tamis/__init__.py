@@ -22,6 +22,11 @@ from tamis.max_iou import max_iou
 from tamis.near_duplicates import find_unique, near_duplicates
 from tamis.oks import oks, oks_batched
 from tamis.representativeness import representativeness
+from tamis.rotated_iou import (
+    rotated_box_iou,
+    rotated_box_iou_batched,
+    rotated_box_iou_paired,
+)
 from tamis.select_batch import select_batch, select_coreset
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
@@ -56,6 +61,9 @@ __all__ = [
     "oks",
     "oks_batched",
     "representativeness",
+    "rotated_box_iou",
+    "rotated_box_iou_batched",
+    "rotated_box_iou_paired",
     "select_batch",
     "select_coreset",
     "set_num_threads",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +19,12 @@ from tamis.matching import (
     check_fmt,
     class_positions,
     image_of,
+    pair_iou,
     read_boxes,
     read_column,
+    read_rows,
 )
+from tamis.rotated_iou import crowd_iou, grouped_iou
 
 Array = NDArray[Any]
 
@@ -100,7 +104,8 @@ class DetectionResult:
                 f" got {area!r}"
             )
         where = list(self.area_ranges).index(area)
-        return box_matches(self._detections, self._targets, self._table, where)
+        iou_of = crowd_iou if _rotated(self._detections) else pair_iou
+        return box_matches(self._detections, self._targets, self._table, where, iou_of)
 
     def per_image(self, iou: float = 0.5) -> dict[str, Array]:
         """(images,) counts ``tp``, ``fp``, ``fn`` at one of the IoU thresholds, all areas."""
@@ -125,14 +130,20 @@ class DetectionResult:
         }
 
 
+def _rotated(dets: Detections) -> bool:
+    return dets.boxes is not None and dets.boxes.shape[1] == 5
+
+
 class DetectionEvaluator:
     """Average precision and recall of detections, fed with arrays.
 
     Parameters
     ----------
-    iou_type : {"bbox"}
+    iou_type : {"bbox", "obb"}
+        "obb": oriented boxes (n, 5), cx cy w h and the angle as in :func:`tamis.rotated_box_iou`,
+        by the same rules; their area is w h.
     fmt : {"xyxy", "xywh", "cxcywh"}
-        Of all boxes given to `update`; pixels, as the area ranges are.
+        Of all boxes of type "bbox" given to `update`; pixels, as the area ranges are.
     iou_thresholds : (T,) floats, default 0.50, 0.55, ... 0.95
     recall_thresholds : (R,) floats, default 0.00, 0.01, ... 1.00
     max_detections : three ints, default (1, 10, 100)
@@ -171,10 +182,10 @@ class DetectionEvaluator:
         area_ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         name = "DetectionEvaluator"
-        if iou_type != "bbox":
-            raise ValueError(f"{name}: iou_type must be 'bbox', got {iou_type!r}")
+        if iou_type not in ("bbox", "obb"):
+            raise ValueError(f"{name}: iou_type must be 'bbox' or 'obb', got {iou_type!r}")
         check_fmt(name, fmt)
-        self.fmt = fmt
+        self.iou_type, self.fmt = iou_type, fmt
         self.iou_thresholds = self._levels(
             "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
         )
@@ -245,7 +256,7 @@ class DetectionEvaluator:
         Parameters
         ----------
         preds : dict of arrays, or a list of them, one an image
-            ``boxes`` (n, 4), ``scores`` (n,), ``labels`` (n,) integers.
+            ``boxes`` (n, 4), ``scores`` (n,), ``labels`` (n,) integers; "obb": ``boxes`` (n, 5).
         targets : dict of arrays, or a list of them
             ``boxes`` (m, 4), ``labels`` (m,), and if wanted ``iscrowd`` (m,) and ``area`` (m,),
             which defaults to the boxes' own.
@@ -299,7 +310,10 @@ class DetectionEvaluator:
         for key in ("boxes", "labels", *needed):
             if key not in columns:
                 raise KeyError(f"{name}: {side} lacks {key!r}")
-        boxes = read_boxes(name, f"{side} boxes", columns["boxes"], self.fmt)
+        if self.iou_type == "obb":
+            boxes = read_rows(name, f"{side} boxes", columns["boxes"], 5)
+        else:
+            boxes = read_boxes(name, f"{side} boxes", columns["boxes"], self.fmt)
         n = len(boxes)
         labels = read_column(name, f"{side} labels", columns["labels"], n, "iu").astype(np.int64)
         splits = np.array([0, n])
@@ -330,7 +344,13 @@ class DetectionEvaluator:
                 "DetectionEvaluator.merge: other must be a DetectionEvaluator,"
                 f" got {type(other).__name__}"
             )
-        for key in ("iou_thresholds", "recall_thresholds", "max_detections", "area_ranges"):
+        for key in (
+            "iou_type",
+            "iou_thresholds",
+            "recall_thresholds",
+            "max_detections",
+            "area_ranges",
+        ):
             mine, theirs = getattr(self, key), getattr(other, key)
             same = np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs
             if not same:
@@ -349,10 +369,12 @@ class DetectionEvaluator:
         classes, category, gt_category = class_positions(label, gt_label)
         dets = Detections(image, category, boxes, scores, boxes[:, 2] * boxes[:, 3])
         gts = Targets(gt_image, gt_category, gt_boxes, crowd, gt_area)
+        rotated = partial(grouped_iou, boxes, gt_boxes, crowd)
         table = match(
             dets, gts, n_images=self._images, n_categories=len(classes),
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
             max_det=self.max_detections[-1],
+            similarity=rotated if _rotated(dets) else None,
         )  # fmt: skip
         precision, recall, at = curves(
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),
@@ -367,8 +389,8 @@ class DetectionEvaluator:
         result.stats = dict(zip(STATS, values, strict=True))
         return result
 
-    @staticmethod
-    def _gather(parts: list[tuple[Array, ...]], dtypes: tuple[Any, ...]) -> list[Array]:
+    def _gather(self, parts: list[tuple[Array, ...]], dtypes: tuple[Any, ...]) -> list[Array]:
         if not parts:
-            return [np.empty((0, 4)) if d is None else np.empty(0, d) for d in dtypes]
+            none = np.empty((0, 5 if self.iou_type == "obb" else 4))
+            return [none if d is None else np.empty(0, d) for d in dtypes]
         return [np.concatenate(column) for column in zip(*parts, strict=True)]

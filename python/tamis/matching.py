@@ -63,13 +63,18 @@ def finite(function: str, name: str, values: Array) -> Array:
 
 def read_boxes(function: str, name: str, boxes: Any, fmt: str) -> Array:
     """(n, 4) float64 xywh of any float or integer array."""
+    return to_xywh(read_rows(function, name, boxes, 4), fmt)
+
+
+def read_rows(function: str, name: str, boxes: Any, width: int) -> Array:
+    """(n, width) float64 of any float or integer array."""
     got = _arrays.host(function, name, boxes)
     if got.shape == (0,):
-        got = got.reshape(0, 4)
-    _arrays.check_shape(function, name, got, ("N", 4))
+        got = got.reshape(0, width)
+    _arrays.check_shape(function, name, got, ("N", width))
     if got.dtype.kind not in "fiu":
         raise TypeError(f"{function}: {name} must hold numbers, got {got.dtype}")
-    return to_xywh(finite(function, name, got), fmt)
+    return np.ascontiguousarray(finite(function, name, got), np.float64)
 
 
 def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
@@ -200,7 +205,9 @@ def match_detections(
     return box_matches(dets, gts, table, 0)
 
 
-def box_matches(dets: Detections, gts: Targets, table: Any, area: int) -> Matches:
+def box_matches(
+    dets: Detections, gts: Targets, table: Any, area: int, iou_of: Any = pair_iou
+) -> Matches:
     """The matches of one area range, spread over all detections and ground truths."""
     assert dets.boxes is not None and gts.boxes is not None
     n, m = len(dets.boxes), len(gts.boxes)
@@ -208,7 +215,7 @@ def box_matches(dets: Detections, gts: Targets, table: Any, area: int) -> Matche
     hit = found >= 0
     iou = np.zeros(found.shape)
     t, d = np.nonzero(hit)
-    iou[t, d] = pair_iou(dets.boxes[d], gts.boxes[found[t, d]], gts.crowd[found[t, d]])
+    iou[t, d] = iou_of(dets.boxes[d], gts.boxes[found[t, d]], gts.crowd[found[t, d]])
     ignored = np.ones(found.shape, bool)
     outside = table.outside[area] != 0
     ignored[:, table.index] = outside
