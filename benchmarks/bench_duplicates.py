@@ -135,3 +135,76 @@ def test_one_image_of_100_000(benchmark, crowd, method, threshold):
         rounds=3,
         warmup_rounds=0,
     )
+
+
+def rotated(n, size):
+    """A tenth of them repeat another box within a hundredth of a pixel."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate(
+        [rng.uniform(0, size, (n, 2)), rng.uniform(5, 60, (n, 2)), rng.uniform(0, 360, (n, 1))], 1
+    )
+    x[: n // 10] = x[n // 10 : n // 10 * 2] + rng.normal(0, 0.01, (n // 10, 5))
+    return rng.permutation(x)
+
+
+def with_shapely(x, splits):
+    """The later boxes of pairs over 0.9, as one finds them with shapely: a tree, then clipping."""
+    shapely = pytest.importorskip("shapely")
+    turn = np.deg2rad(x[:, 4])
+    u = np.stack([np.cos(turn), np.sin(turn)], 1) * x[:, 2:3] / 2
+    v = np.stack([-np.sin(turn), np.cos(turn)], 1) * x[:, 3:4] / 2
+    c = x[:, :2]
+    shapes = shapely.polygons(np.stack([c - u - v, c + u - v, c + u + v, c - u + v], 1))
+    area, found = shapely.area(shapes), []
+    for first, end in itertools.pairwise(splits):
+        i, j = shapely.STRtree(shapes[first:end]).query(shapes[first:end]) + first
+        i, j = i[i < j], j[i < j]
+        common = shapely.area(shapely.intersection(shapes[i], shapes[j]))
+        found.append(np.unique(j[common / (area[i] + area[j] - common) > 0.9]))
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("who", ["tamis", "shapely"])
+@pytest.mark.parametrize(("images", "each", "size"), [(1000, 15, 200), (1, 20_000, 6000)])
+def test_rotated(benchmark, who, images, each, size):
+    x, splits = rotated(images * each, size), np.arange(images + 1) * each
+    got = tamis.find_duplicate_boxes(x, splits, threshold=0.9)
+    np.testing.assert_array_equal(got.duplicates, with_shapely(x, splits))
+    benchmark.group = f"rotated duplicates {images} x {each}, {tamis.num_threads()} threads"
+    run = {
+        "tamis": lambda: tamis.find_duplicate_boxes(x, splits, threshold=0.9),
+        "shapely": lambda: with_shapely(x, splits),
+    }[who]
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("who", ["tamis", "pycocotools"])
+@pytest.mark.parametrize(("images", "each"), [(1000, 15), (1, 2000)])
+def test_masks(benchmark, who, images, each):
+    theirs = pytest.importorskip("pycocotools.mask")
+    rng = np.random.default_rng(0)
+    turn = np.linspace(0, 6, 20)
+    centre, radius = rng.uniform(0, 600, (2, images * each, 1)), rng.uniform(5, 60, images * each)
+    x, y = (c + radius[:, None] * f(turn) for c, f in zip(centre, (np.cos, np.sin), strict=True))
+    points = np.stack([x, y], 2).reshape(len(radius), 1, -1)
+    points[1::10] = points[::10] + 0.1
+    masks, splits = tamis.Masks.from_polygons(points, (640, 640)), np.arange(images + 1) * each
+    records = masks.to_coco()
+
+    def with_pycocotools():
+        found = []
+        for first, end in itertools.pairwise(splits.tolist()):
+            some = records[first:end]
+            over = np.triu(theirs.iou(some, some, [0] * len(some)), 1) > 0.9
+            found.append(first + simple(over))
+        return np.concatenate(found)
+
+    got = tamis.find_duplicate_boxes(masks, splits, threshold=0.9)
+    np.testing.assert_array_equal(got.duplicates, with_pycocotools())
+    assert len(got.duplicates) > images * each // 20
+    benchmark.group = f"mask duplicates {images} x {each}, {tamis.num_threads()} threads"
+    run = {
+        "tamis": lambda: tamis.find_duplicate_boxes(masks, splits, threshold=0.9),
+        "pycocotools": with_pycocotools,
+    }[who]
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)

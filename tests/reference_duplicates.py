@@ -53,12 +53,20 @@ def groups(over: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def find_duplicate_boxes(
-    boxes, splits, labels=None, scores=None, crowd=None, threshold=0.99, method="simple", fmt="xyxy"
+    boxes,
+    splits,
+    labels=None,
+    scores=None,
+    crowd=None,
+    threshold=0.99,
+    method="simple",
+    fmt="xyxy",
+    matrix=iou_matrix,
 ):
     rows, of, ious = [], [], []
     for first, end in itertools.pairwise(splits):
         s = slice(first, end)
-        iou = iou_matrix(boxes[s], fmt, None if crowd is None else crowd[s])
+        iou = matrix(boxes[s], fmt, None if crowd is None else crowd[s])
         iou = np.triu(iou, 1)
         iou = iou + iou.T
         over = iou > threshold

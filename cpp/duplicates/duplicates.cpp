@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/parallel.hpp"
+#include "duplicates/duplicates_shapes.hpp"
 #include "duplicates/duplicates_tree.hpp"
 
 namespace tamis {
@@ -12,7 +13,6 @@ namespace {
 using duplicates::Item;
 using duplicates::kNone;
 using duplicates::Tree;
-using host::DuplicateBox;
 
 constexpr int64_t kRowsAtOnce = 1 << 14;  // of images that one thread handles
 constexpr int64_t kCrowded = 1 << 13;     // boxes of an image that all threads work on
@@ -99,14 +99,15 @@ void find_in_group(Group& g, DuplicateMethod method, const double* scores) {
   if (std::find(g.duplicate.begin(), g.duplicate.end(), 1) != g.duplicate.end()) name_originals(g);
 }
 
-template <class T>
 class Search {
  public:
-  explicit Search(const DuplicateProblem<T>& problem) : p_(problem), group_{Tree(problem.threshold)} {}
+  explicit Search(const DuplicateProblem& problem)
+      : p_(problem), shapes_(duplicates::make_shapes(problem)), group_{Tree(problem.threshold, *shapes_)} {}
 
   void image(int64_t image, bool crowded, std::vector<Duplicate>& out) {
     const int64_t first = p_.splits[image], n = p_.splits[image + 1] - first;
     group_.crowded = crowded;
+    shapes_->open(first, n);
     rows_.resize(size_t(n));
     std::iota(rows_.begin(), rows_.end(), 0);
     const int64_t* labels = p_.labels == nullptr ? nullptr : p_.labels + first;
@@ -122,42 +123,38 @@ class Search {
   }
 
  private:
-  DuplicateBox box(int64_t row) const {
-    return host::load_duplicate_box(p_.boxes + 4 * row, p_.format, p_.crowd != nullptr && p_.crowd[row] != 0);
-  }
-
   void one_label(int64_t first, int64_t begin, int64_t end, std::vector<Duplicate>& out) {
     std::vector<Item>& items = group_.tree.items;
     items.clear();
-    for (int64_t i = begin; i < end; ++i) items.push_back({box(first + rows_[size_t(i)]), rows_[size_t(i)], 0, 0});
+    for (int64_t i = begin; i < end; ++i) items.push_back({shapes_->bounds(rows_[size_t(i)]), rows_[size_t(i)], 0, 0});
     find_in_group(group_, p_.method, p_.scores == nullptr ? nullptr : p_.scores + first);
     for (size_t p = 0; p < items.size(); ++p) {
       if (!group_.duplicate[p]) continue;
-      const int64_t row = first + items[p].row, of = first + group_.of[p];
-      out.push_back({row, of, host::duplicate_iou(box(std::min(row, of)), box(std::max(row, of)))});
+      const int64_t row = items[p].row, of = group_.of[p];
+      out.push_back({first + row, first + of, shapes_->iou(std::min(row, of), std::max(row, of))});
     }
   }
 
-  const DuplicateProblem<T>& p_;
+  const DuplicateProblem& p_;
+  const std::unique_ptr<duplicates::Shapes> shapes_;
   Group group_;
   std::vector<int64_t> rows_;  // of the image, label by label
 };
 
 }  // namespace
 
-template <class T>
-std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<T>& p) {
+std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem& p) {
   const int64_t* splits = p.splits;
   const int64_t n = splits[p.images];
   const auto crowded = [&](int64_t image) { return splits[image + 1] - splits[image] > kCrowded; };
   std::vector<std::vector<Duplicate>> runs(size_t((n + kRowsAtOnce - 1) / kRowsAtOnce));  // by an image's first row
   parallel_for(n, kRowsAtOnce, [&](int64_t begin, int64_t end) {
-    Search<T> search(p);
+    Search search(p);
     for (int64_t i = std::lower_bound(splits, splits + p.images, begin) - splits; i < p.images && splits[i] < end; ++i)
       if (!crowded(i)) search.image(i, false, runs[size_t(begin / kRowsAtOnce)]);
   });
   parallel_for(1, 1, [&](int64_t, int64_t) {  // for its interrupts
-    Search<T> search(p);
+    Search search(p);
     for (int64_t i = 0; i < p.images; ++i)
       if (crowded(i)) search.image(i, true, runs[size_t(splits[i] / kRowsAtOnce)]);
   });
@@ -169,8 +166,5 @@ std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<T>& p) {
   }
   return all;
 }
-
-template std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<float>&);
-template std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<double>&);
 
 }  // namespace tamis

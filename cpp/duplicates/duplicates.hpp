@@ -10,28 +10,42 @@
 // none (a chain) the first one over the threshold; with groups the box that stays. With crowds the union of a pair is
 // the area of its later box where the earlier one is a crowd, as in fiftyone.utils.iou.
 //
-// Layout: boxes (rows, 4) C-contiguous, float or double; splits (images + 1,) offsets; all arithmetic is in double.
+// Rotated boxes and masks are compared by the IoU of their own rooms, and bounded by the boxes around them.
+//
+// Layout: boxes (rows, 4), rotated ones (rows, 5), C-contiguous, float or double; splits (images + 1,) offsets; all
+// arithmetic is in double. Masks of an image are of one size, and their counts cover it.
 // Coordinates are finite. Inverted and empty boxes have IoU 0 with everything. Exact: the bits of the same NumPy
 // formula, whatever the threads; a negative threshold joins every two boxes of an image and label.
 // Cost: a bounding tree over (x1, y1, x2, y2) for each image and label, searched once a box. Searches leave out what is
-// surely below the threshold; greedy counts at once what is surely above it. Pairs are never stored: memory is 120 bytes
-// a box of the images at work.
+// surely below the threshold; greedy counts boxes at once that are surely above it. Pairs are never stored: memory is
+// 120 bytes a box of the images at work; 64 more a rotated box, and 96 and the runs a mask.
 #pragma once
 #include <cstdint>
+#include <variant>
 #include <vector>
 
 #include "box_iou/box_iou_math.hpp"
+#include "mask_iou/mask_iou.hpp"
 
 namespace tamis {
 
 enum class DuplicateMethod { simple, greedy, groups };  // in the order Python counts them
 
 template <class T>
-struct DuplicateProblem {
+struct BoxRows {
   BoxFormat format;
+  const T* data;
+};
+
+template <class T>
+struct RotatedRows {
+  const T* data;  // cx cy w h angle
+};
+
+struct DuplicateProblem {
   DuplicateMethod method;
   double threshold;
-  const T* boxes;
+  std::variant<BoxRows<float>, BoxRows<double>, RotatedRows<float>, RotatedRows<double>, Masks> rows;
   int64_t images;
   const int64_t* splits;
   const int64_t* labels;  // null: labels do not matter
@@ -44,7 +58,6 @@ struct Duplicate {
   double iou;
 };
 
-template <class T>
-std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem<T>& problem);  // ascending rows
+std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem& problem);  // ascending rows
 
 }  // namespace tamis

@@ -11,26 +11,41 @@ const T* or_null(const View<const T, 1>& column) {  // empty: not given
   return column.size() > 0 ? column.data : nullptr;
 }
 
+using Splits = View<const int64_t, 1>;
+using Labels = View<const int64_t, 1>;
+using Scores = View<const double, 1>;
+using Crowd = View<const uint8_t, 1>;
+
+template <class Rows>
+py::tuple find(int method, double threshold, const Rows& rows, const Splits& splits, const Labels& labels,
+               const Scores& scores, const Crowd& crowd) {
+  std::vector<int64_t> row, of;
+  std::vector<double> iou;
+  {
+    const py::gil_scoped_release release;
+    for (const tamis::Duplicate& d :
+         tamis::find_duplicate_boxes({tamis::DuplicateMethod(method), threshold, rows, splits.size() - 1, splits.data,
+                                      or_null(labels), or_null(scores), or_null(crowd)})) {
+      row.push_back(d.row);
+      of.push_back(d.of);
+      iou.push_back(d.iou);
+    }
+  }
+  return py::make_tuple(tamis::to_numpy(std::move(row)), tamis::to_numpy(std::move(of)),
+                        tamis::to_numpy(std::move(iou)));
+}
+
 template <class T>
 void bind_dtype(py::module_& m) {
-  m.def("find_duplicate_boxes",
-        [](int format, int method, double threshold, View<const T, 2> boxes, View<const int64_t, 1> splits,
-           View<const int64_t, 1> labels, View<const double, 1> scores, View<const uint8_t, 1> crowd) {
-          std::vector<int64_t> row, of;
-          std::vector<double> iou;
-          {
-            const py::gil_scoped_release release;
-            for (const tamis::Duplicate& d : tamis::find_duplicate_boxes<T>(
-                     {tamis::BoxFormat(format), tamis::DuplicateMethod(method), threshold, boxes.data,
-                      splits.size() - 1, splits.data, or_null(labels), or_null(scores), or_null(crowd)})) {
-              row.push_back(d.row);
-              of.push_back(d.of);
-              iou.push_back(d.iou);
-            }
-          }
-          return py::make_tuple(tamis::to_numpy(std::move(row)), tamis::to_numpy(std::move(of)),
-                                tamis::to_numpy(std::move(iou)));
-        });
+  m.def("find_duplicate_boxes", [](int method, double threshold, int format, View<const T, 2> boxes, Splits splits,
+                                   Labels labels, Scores scores, Crowd crowd) {
+    return find(method, threshold, tamis::BoxRows<T>{tamis::BoxFormat(format), boxes.data}, splits, labels, scores,
+                crowd);
+  });
+  m.def("find_duplicate_rotated_boxes", [](int method, double threshold, View<const T, 2> boxes, Splits splits,
+                                           Labels labels, Scores scores, Crowd crowd) {
+    return find(method, threshold, tamis::RotatedRows<T>{boxes.data}, splits, labels, scores, crowd);
+  });
 }
 
 }  // namespace
@@ -38,4 +53,10 @@ void bind_dtype(py::module_& m) {
 void bind_duplicates(py::module_& m) {
   bind_dtype<float>(m);
   bind_dtype<double>(m);
+  m.def("find_duplicate_masks", [](int method, double threshold, View<const uint8_t, 1> text, Splits text_splits,
+                                   View<const int64_t, 2> size, Splits splits, Labels labels, Scores scores,
+                                   Crowd crowd) {
+    const tamis::Masks masks{size.shape[0], reinterpret_cast<const char*>(text.data), text_splits.data, size.data};
+    return find(method, threshold, masks, splits, labels, scores, crowd);
+  });
 }

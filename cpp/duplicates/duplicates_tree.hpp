@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "duplicates/duplicates_math.hpp"
+#include "duplicates/duplicates_shapes.hpp"
 
 namespace tamis::duplicates {
 
@@ -29,13 +29,12 @@ struct Node {
   int64_t most_pairs, most_at, owed;  // greedy; see duplicates_greedy.cpp
 };
 
-inline double iou(const Item& a, const Item& b) {
-  return a.row < b.row ? host::duplicate_iou(a.box, b.box) : host::duplicate_iou(b.box, a.box);
-}
-
 class Tree {
  public:
-  explicit Tree(double threshold) : threshold_(threshold), cut_(threshold < 0 ? NAN : host::kSlack * threshold) {}
+  Tree(double threshold, const Shapes& shapes)
+      : threshold_(threshold),
+        cut_(threshold < 0 ? NAN : host::kSlack * threshold),
+        shapes_(shapes.are_boxes() ? nullptr : &shapes) {}
 
   std::vector<Item> items;  // fill, then build()
   std::vector<Node> nodes;  // preorder, 0 is the root
@@ -51,8 +50,11 @@ class Tree {
   // The places of the boxes that have a key and are over the threshold with `of`; they lose their keys.
   void drain(const Item& of, std::vector<int64_t>& out);
 
-  Over over(const Node& node, const Item& of) const {  // not worth asking about a lone leaf
-    return nodes.size() == 1 ? Over::some : host::over_threshold(of.box, node.bounds, threshold_);
+  Over over(const Node& node, const Item& of) const {
+    if (nodes.size() == 1) return Over::some;  // not worth asking about a lone leaf
+    const Over there = host::over_threshold(of.box, node.bounds, threshold_);
+    // boxes around other shapes tell that those are apart, not that they overlap
+    return there == Over::all && shapes_ != nullptr && threshold_ >= 0 ? Over::some : there;
   }
   bool over(const Item& a, const Item& b) const {
     return host::areas_may_reach(a.box, b.box, cut_) && a.row != b.row && iou(a, b) > threshold_;
@@ -60,6 +62,14 @@ class Tree {
 
  private:
   double threshold_, cut_;
+  const Shapes* shapes_;  // null: boxes, which the items hold
+
+  double iou(const Item& a, const Item& b) const {
+    const Item &first = a.row < b.row ? a : b, &later = a.row < b.row ? b : a;
+    if (shapes_ == nullptr) return host::duplicate_iou(first.box, later.box);
+    const bool apart = host::over_threshold(a.box, {b.box, b.box}, threshold_) == Over::none;
+    return apart ? 0 : shapes_->iou(first.row, later.row);
+  }
 
   void split(int64_t begin, int64_t end);
   void first_in(int64_t index, const Item& of, int64_t& best) const;

@@ -207,10 +207,30 @@ class KnnSearch:
     def write_pairs(self, ends: Any, keys: Any) -> None: ...
 
 def find_duplicate_boxes(
+    method: int,
+    threshold: float,
     format: int,
+    boxes: Any,
+    splits: Any,
+    labels: Any,
+    scores: Any,
+    crowd: Any,
+) -> tuple[Any, Any, Any]: ...
+def find_duplicate_rotated_boxes(
     method: int,
     threshold: float,
     boxes: Any,
+    splits: Any,
+    labels: Any,
+    scores: Any,
+    crowd: Any,
+) -> tuple[Any, Any, Any]: ...
+def find_duplicate_masks(
+    method: int,
+    threshold: float,
+    text: Any,
+    text_splits: Any,
+    size: Any,
     splits: Any,
     labels: Any,
     scores: Any,

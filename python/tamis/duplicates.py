@@ -9,6 +9,9 @@ import numpy as np
 
 from tamis import _arrays, _core
 from tamis.box_iou import FORMATS, Format, check_finite, check_format
+from tamis.mask_iou import check_image_sizes
+from tamis.masks import Masks
+from tamis.matching import finite
 
 Method = Literal["simple", "greedy", "groups"]
 METHODS = ("simple", "greedy", "groups")  # in the order of tamis::DuplicateMethod
@@ -50,9 +53,10 @@ def find_duplicate_boxes(
 
     Parameters
     ----------
-    boxes : array, shape (n, 4)
+    boxes : array, shape (n, 4) or (n, 5), or Masks
         The boxes of all images, one image after the other; float16, bfloat16, float32 or float64.
-        Copied only if not C-contiguous or of half precision.
+        Copied only if not C-contiguous or of half precision. Of five columns they are rotated, as
+        in :func:`tamis.rotated_box_iou`. Masks of an image must be of one size.
     splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``splits[i]`` to ``splits[i + 1]``; begins with 0, ends with n.
     labels : array of integers, shape (n,), optional
@@ -75,7 +79,8 @@ def find_duplicate_boxes(
     Returns
     -------
     DuplicateBoxes
-        Rows, the boxes they repeat and their IoU, in the library and on the device of `boxes`.
+        Rows, the boxes they repeat and their IoU, in the library and on the device of `boxes`;
+        NumPy arrays for masks.
 
     Raises
     ------
@@ -89,15 +94,20 @@ def find_duplicate_boxes(
     -----
     IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: the same bits with
     ``fmt="xywh"``, and the same duplicates. Degenerate and inverted boxes have IoU 0 with every
-    box. CUDA arrays are computed on the host, so the host waits for them. The result does not
-    depend on the number of threads.
+    box. Rotated boxes have the IoU of :func:`tamis.rotated_box_iou` in float64, masks that of
+    :func:`tamis.mask_iou`. CUDA arrays are computed on the host, so the host waits for them. The
+    result does not depend on the number of threads.
 
     Time is about n log n where few pairs of an image are over the threshold, and also where nearly
     all are, as pairs are not listed one by one. At worst it is the number of pairs: "simple" and
     "groups" where most lie close to the threshold, "greedy" also where each box is paired with
     many others but not with whole regions (100,000 large boxes strewn over one image, threshold 0:
-    13 s). Memory is 120 bytes a box of the images at work, one for each thread, and the result;
-    labels and scores that are not int64 and float64 are copied.
+    13 s). Rotated boxes and masks are left out by their areas and the boxes around them only:
+    "greedy" looks at each pair that is over the threshold.
+
+    Memory is 120 bytes a box of the images at work, one for each thread, and the result; a rotated
+    box has 64 more, a mask 96 and 4 a run. Labels and scores that are not int64 and float64 are
+    copied.
 
     References
     ----------
@@ -107,18 +117,28 @@ def find_duplicate_boxes(
     name = "find_duplicate_boxes"
     check_format(name, fmt)
     _check_options(threshold, method, scores)
-    given = _arrays.as_array(name, "boxes", boxes)
-    _arrays.check_shape(name, "boxes", given, ("N", 4))
-    (hosted,) = _arrays.floats(name, boxes=_arrays.host(name, "boxes", given))
-    starts = _arrays.splits(name, "splits", splits, len(hosted))
+    given = boxes if isinstance(boxes, Masks) else _arrays.as_array(name, "boxes", boxes)
+    if not isinstance(given, Masks) and tuple(given.shape[1:]) != (5,):
+        _arrays.check_shape(name, "boxes", given, ("N", 4))
+    starts = _arrays.splits(name, "splits", splits, len(given))
     columns = [
-        _column("labels", labels, len(hosted), "iu", np.int64),
-        _column("scores", scores, len(hosted), "fiu", np.float64),
-        _column("iscrowd", iscrowd, len(hosted), "biu", np.bool_),
+        starts,
+        _column("labels", labels, len(given), "iu", np.int64),
+        _column("scores", scores, len(given), "fiu", np.float64),
+        _column("iscrowd", iscrowd, len(given), "biu", np.bool_),
     ]
-    check_finite(name, boxes=hosted)
-    options = FORMATS.index(fmt), METHODS.index(method), float(threshold)
-    found = _core.find_duplicate_boxes(*options, hosted, starts, *columns)
+    options = METHODS.index(method), float(threshold)
+    if isinstance(given, Masks):
+        check_image_sizes(name, {"boxes": (given, starts)})
+        shapes = given.text, given.splits, given.size
+        return DuplicateBoxes(*_core.find_duplicate_masks(*options, *shapes, *columns))
+    (hosted,) = _arrays.floats(name, boxes=_arrays.host(name, "boxes", given))
+    if hosted.shape[1] == 5:
+        finite(name, "boxes", hosted)
+        found = _core.find_duplicate_rotated_boxes(*options, hosted, *columns)
+    else:
+        check_finite(name, boxes=hosted)
+        found = _core.find_duplicate_boxes(*options, FORMATS.index(fmt), hosted, *columns)
     return DuplicateBoxes(*(_arrays.from_host(given, x) for x in found))
 
 

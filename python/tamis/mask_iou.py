@@ -95,23 +95,25 @@ def mask_iou_batched(
     rows = _arrays.splits(name, "a_splits", a_splits, len(a))
     columns = _arrays.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)
     crowd = _crowd(name, iscrowd, len(b))
-    _check_image_sizes(name, a, rows, b, columns)
+    check_image_sizes(name, {"a": (a, rows), "b": (b, columns)})
     splits = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
     return grouped_iou(a, rows, b, columns, int(splits[-1]), crowd=crowd), splits
 
 
-def _check_image_sizes(function: str, a: Masks, rows: Array, b: Masks, columns: Array) -> None:
-    image = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
-    other = np.repeat(np.arange(len(rows) - 1), np.diff(columns))
-    size = np.zeros((len(rows) - 1, 2), np.int64)
-    size[other], size[image] = b.size, a.size
-    for name, masks, of in (("a", a, image), ("b", b, other)):
-        wrong = (masks.size != size[of]).any(axis=1)
+def check_image_sizes(function: str, sides: dict[str, tuple[Masks, Array]]) -> None:
+    """Raise unless the masks of an image, on all sides, are of one size: masks and their splits."""
+    size = np.zeros((max(len(splits) for _, splits in sides.values()) - 1, 2), np.int64)
+    images = {}
+    for name, (masks, splits) in reversed(sides.items()):
+        images[name] = np.repeat(np.arange(len(splits) - 1), np.diff(splits))
+        size[images[name]] = masks.size
+    for name, (masks, _) in sides.items():
+        wrong = (masks.size != size[images[name]]).any(axis=1)
         if wrong.any():
             i = int(np.argmax(wrong))
             raise ValueError(
                 f"{function}: masks of an image must be of one size, got {masks.size[i].tolist()}"
-                f" at row {i} of {name} among {size[of[i]].tolist()}"
+                f" at row {i} of {name} among {size[images[name][i]].tolist()}"
             )
 
 
