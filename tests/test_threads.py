@@ -88,6 +88,7 @@ LONG_CALLS = {
     "while True: tamis.knn(x, 10)",
     "mask_iou": "a = tamis.Masks.from_boxes(np.tile([9.0, 9, 400, 400], (20000, 1)), (480, 640))\n"
     "while True: tamis.mask_iou(a, a)",
+    "rotated_box_iou": "a = np.ones((6000, 5))\nwhile True: tamis.rotated_box_iou(a, a)",
 }
 
 

@@ -35,8 +35,8 @@ TAMIS_HD Direction direction_of(double degrees) {
   const double z = x * x;
   double sine = 1, cosine = 1;  // Taylor's series; the first terms left out are below 1e-17
   for (int i = 8; i > 0; --i) {
-    sine = 1 - z / (2 * i * (2 * i + 1)) * sine;
-    cosine = 1 - z / ((2 * i - 1) * 2 * i) * cosine;
+    sine = 1 - z * (1.0 / (2 * i * (2 * i + 1))) * sine;
+    cosine = 1 - z * (1.0 / ((2 * i - 1) * 2 * i)) * cosine;
   }
   sine *= x;
   switch (quarters & 3) {
