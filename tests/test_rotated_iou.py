@@ -231,6 +231,25 @@ def test_long_ones_and_small_ones_in_large_ones(factor):
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-13 * want.max())
 
 
+@pytest.mark.parametrize(("part", "within"), [(1e-3, 1e-10), (1e-6, 1e-8), (1e-8, 1e-6)])
+def test_slivers(part, within):
+    """Boxes pushed apart until only this part of the smaller one is left."""
+    a, b = (x[(x[:, 2:4] > 0).all(axis=1)] for x in (boxes(70), boxes(70, seed=1)))
+    n = min(len(a), len(b))
+    a, b, turn = a[:n], b[:n].copy(), np.random.default_rng(2).uniform(0, 7, n)
+    smaller = np.minimum(a[:, 2] * a[:, 3], b[:, 2] * b[:, 3]) / (a[:, 2] * a[:, 3])
+    low, high = np.zeros(n), np.full(n, 100.0)
+    for _ in range(60):
+        far = (low + high) / 2
+        b[:, :2] = a[:, :2] + np.stack([np.cos(turn), np.sin(turn)], 1) * far[:, None]
+        over = tamis.rotated_box_iou_paired(a, b, kind="iof") > part * smaller
+        low, high = np.where(over, far, low), np.where(over, high, far)
+    b[:, :2] = a[:, :2] + np.stack([np.cos(turn), np.sin(turn)], 1) * low[:, None]
+    want = np.array([reference.overlap(p, q) for p, q in zip(a, b, strict=True)])
+    assert (want > part / 1e3).all()
+    np.testing.assert_allclose(tamis.rotated_box_iou_paired(a, b), want, rtol=within)
+
+
 # Arrays: anything that exports memory
 
 

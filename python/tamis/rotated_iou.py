@@ -48,12 +48,12 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     Notes
     -----
     All arithmetic is in float64 and takes differences of centres first, so boxes far from the
-    origin lose nothing. The result is within 1e-9 of the exact one, relative, where the common area
+    origin lose nothing. The result is within 1e-8 of the exact one, relative, where the common area
     is over a millionth of the smaller box, and the sides of a pair differ up to a millionfold and
-    lie in 1e-75 to 1e75; beyond, errors grow in proportion. A box and itself, turned by any
-    number of quarters, have IoU 1 exactly; ``(a, b)`` and ``(b, a)`` have the same bits, on every
-    instruction set and for any number of threads. A box with a side that is not positive overlaps
-    nothing. CUDA arrays are computed on the host, so the host waits for them.
+    lie in 1e-75 to 1e75; beyond, errors grow in proportion. A box and itself, turned by any number
+    of quarters, have IoU 1 exactly. The IoU of ``(a, b)`` and ``(b, a)`` has the same bits, on
+    every instruction set and for any number of threads. A box with a side that is not positive
+    overlaps nothing. CUDA arrays are computed on the host, so the host waits for them.
 
     Time is n * m pairs, most of it for those whose bounding boxes overlap; memory is the result
     and, where inputs must be converted, their copies: ``(n * m + 5 * (n + m)) * itemsize`` bytes.
