@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -61,3 +62,12 @@ def overlap(a: np.ndarray, b: np.ndarray, kind: str = "iou") -> float:
 def rotated_box_iou(a: np.ndarray, b: np.ndarray, kind: str = "iou") -> np.ndarray:
     """(n, m) float64."""
     return np.array([[overlap(p, q, kind) for q in b] for p in a]).reshape(len(a), len(b))
+
+
+def polygons(shapely: Any, x: np.ndarray) -> Any:
+    """(n,) polygons of shapely."""
+    turn = np.deg2rad(x[:, 4])
+    u = np.stack([np.cos(turn), np.sin(turn)], 1) * x[:, 2:3] / 2
+    v = np.stack([-np.sin(turn), np.cos(turn)], 1) * x[:, 3:4] / 2
+    c = x[:, :2]
+    return shapely.polygons(np.stack([c - u - v, c + u - v, c + u + v, c - u + v], 1))

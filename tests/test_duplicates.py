@@ -33,11 +33,6 @@ def boxes(n: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:
     return x.astype(dtype)
 
 
-def equal(got: tamis.DuplicateBoxes, want: tuple[np.ndarray, ...]) -> None:
-    for mine, theirs in zip((got.duplicates, got.of, got.iou), want, strict=True):
-        same_bits(mine, theirs)
-
-
 def found(x, splits=None, **options):
     splits = np.array([0, len(x)]) if splits is None else splits
     got = tamis.find_duplicate_boxes(np.asarray(x, np.float64), splits, **options)
@@ -109,7 +104,7 @@ def test_a_negative_threshold_joins_all_boxes_of_an_image():
 def test_no_boxes(images, method, library):
     none, splits = library.array(np.empty((0, 4), np.float32)), np.zeros(images + 1, np.int64)
     got = tamis.find_duplicate_boxes(none, splits, method=method)
-    equal(
+    reference.equal(
         tamis.DuplicateBoxes(*map(library.numpy, (got.duplicates, got.of, got.iou))),
         (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)),
     )
@@ -133,7 +128,7 @@ def test_every_format_and_dtype(library, dtype, fmt, method):
         want = reference.find_duplicate_boxes(
             x.astype(np.float64), splits, threshold=threshold, method=method, fmt=fmt
         )
-        equal(got, want)
+        reference.equal(got, want)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -153,7 +148,7 @@ def test_labels_and_crowds(method, threshold):
         )
         options["iscrowd"] = options.pop("crowd", None)
         got = tamis.find_duplicate_boxes(x, splits, threshold=threshold, method=method, **options)
-        equal(got, want)
+        reference.equal(got, want)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -169,7 +164,7 @@ def test_sides_lost_beside_a_large_offset(method):
             got = tamis.find_duplicate_boxes(
                 x, np.array([0, 200]), threshold=threshold, method=method, fmt="xywh"
             )
-            equal(got, want)
+            reference.equal(got, want)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -178,7 +173,9 @@ def test_areas_beyond_the_range_of_numbers(method, scale):
     x, splits = boxes(300) * scale, np.array([0, 300])
     for threshold in (-1, 0, 0.5):
         want = reference.find_duplicate_boxes(x, splits, threshold=threshold, method=method)
-        equal(tamis.find_duplicate_boxes(x, splits, threshold=threshold, method=method), want)
+        reference.equal(
+            tamis.find_duplicate_boxes(x, splits, threshold=threshold, method=method), want
+        )
 
 
 # Many boxes in one image: what the tree may skip, and how the threads share it
@@ -212,7 +209,7 @@ def test_crowded_images_equal_the_reference(method, kind):
             got = tamis.find_duplicate_boxes(
                 x, splits, iscrowd=crowd, threshold=threshold, method=method
             )
-            equal(got, want)
+            reference.equal(got, want)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -226,7 +223,7 @@ def test_threads_change_nothing(method):
             tamis.set_num_threads(threads)
             got = tamis.find_duplicate_boxes(x, splits, threshold=0.7, method=method)
             want = want or got
-            equal(got, (want.duplicates, want.of, want.iou))
+            reference.equal(got, (want.duplicates, want.of, want.iou))
     finally:
         tamis.set_num_threads(0)
     middle = slice(splits[1], splits[2])  # and every image alone gives the same
@@ -320,7 +317,7 @@ def test_any_images_equal_the_reference(data):
         got = tamis.find_duplicate_boxes(
             x, splits, labels=labels, iscrowd=crowd, threshold=threshold, method=method
         )
-        equal(got, want)
+        reference.equal(got, want)
 
 
 # Parity with fiftyone.utils.iou
@@ -382,4 +379,6 @@ def test_gpu_arrays_come_back(gpu_library):
     x, splits = boxes(300), np.array([0, 100, 300])
     got = tamis.find_duplicate_boxes(gpu_library.array(x), gpu_library.array(splits), threshold=0.5)
     want = reference.find_duplicate_boxes(x, splits, threshold=0.5)
-    equal(tamis.DuplicateBoxes(*map(gpu_library.numpy, (got.duplicates, got.of, got.iou))), want)
+    reference.equal(
+        tamis.DuplicateBoxes(*map(gpu_library.numpy, (got.duplicates, got.of, got.iou))), want
+    )

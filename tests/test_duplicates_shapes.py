@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import some_splits
 from tamis.duplicates import METHODS
-from test_duplicates import equal
 
 THRESHOLDS = (-0.5, 0, 0.3, 0.8, 0.99)
 
@@ -64,7 +63,7 @@ def check(kind: str, x: Any, splits: np.ndarray, threshold: float, method: str, 
         x, splits, threshold=threshold, method=method, matrix=KINDS[kind][1], **options
     )
     options["iscrowd"] = options.pop("crowd", None)
-    equal(
+    reference.equal(
         tamis.find_duplicate_boxes(x, splits, threshold=threshold, method=method, **options), want
     )
 
@@ -143,7 +142,9 @@ def test_every_dtype_of_rotated_boxes(library, dtype, method):
     want = reference.find_duplicate_boxes(
         x.astype(np.float64), splits, threshold=0.5, method=method, matrix=rotated_matrix
     )
-    equal(tamis.DuplicateBoxes(*map(library.numpy, (got.duplicates, got.of, got.iou))), want)
+    reference.equal(
+        tamis.DuplicateBoxes(*map(library.numpy, (got.duplicates, got.of, got.iou))), want
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,7 +163,7 @@ def test_threads_change_nothing(kind, method):
             tamis.set_num_threads(threads)
             got = tamis.find_duplicate_boxes(x, splits, threshold=0.9, method=method)
             want = want or got
-            equal(got, (want.duplicates, want.of, want.iou))
+            reference.equal(got, (want.duplicates, want.of, want.iou))
     finally:
         tamis.set_num_threads(0)
     assert len(want.duplicates) > 500

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reference_rotated import polygons
 from tamis import DetectionEvaluator, DetectionResult
-from test_rotated_iou import polygons
 
 IMAGES = 12
 

@@ -329,19 +329,11 @@ def test_any_two_boxes(a, b):
 # Parity with polygon clipping in shapely
 
 
-def polygons(shapely, x: np.ndarray):
-    turn = np.deg2rad(x[:, 4])
-    u = np.stack([np.cos(turn), np.sin(turn)], 1) * x[:, 2:3] / 2
-    v = np.stack([-np.sin(turn), np.cos(turn)], 1) * x[:, 3:4] / 2
-    c = x[:, :2]
-    return shapely.polygons(np.stack([c - u - v, c + u - v, c + u + v, c - u + v], 1))
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_shapely_parity(dtype):
     shapely = pytest.importorskip("shapely")
     a, b = boxes(150, dtype), boxes(250, dtype, seed=1)
-    p, q = (polygons(shapely, x.astype(np.float64)) for x in (a, b))
+    p, q = (reference.polygons(shapely, x.astype(np.float64)) for x in (a, b))
     common = shapely.area(shapely.intersection(p[:, None], q))
     for kind in KINDS:
         whole = shapely.area(p)[:, None] + (0 if kind == "iof" else shapely.area(q) - common)

@@ -8,9 +8,9 @@
 // Layout: boxes (rows, 5) C-contiguous, cx cy w h angle, float or double, the result in the same type; all arithmetic
 // is in double. Splits are (images + 1,) offsets. Whichever way angles turn, all boxes turn the same way.
 // A box with a side that is not positive overlaps nothing. Numbers are finite (the caller checks).
-// The result is in [0, 1]. IoU is the same for (a, b) and (b, a), and 1 for a box and itself, turned by quarters or not.
-// Within 1e-8 of the exact value, relative, where inter is over a millionth of the smaller box, and the sides of a pair
-// differ up to a millionfold and lie in 1e-75 to 1e75; beyond, errors grow in proportion and areas may overflow.
+// The result is in [0, 1]. IoU is the same for (a, b) and (b, a), and 1 for a box and itself, turned by quarters or
+// not. Within 1e-8 of the exact value, relative, where inter is over a millionth of the smaller box, and the sides of a
+// pair differ up to a millionfold and lie in 1e-75 to 1e75; beyond, errors grow in proportion and areas may overflow.
 // The same bits on every instruction set, whatever the threads.
 // Cost: a compare of bounding boxes a pair, about 150 operations where they overlap; no temporary but 70 KB a thread.
 #pragma once
