@@ -49,6 +49,14 @@ def test_eval_per_class_and_json(files: Any, capsys: Any) -> None:
     assert out["AP"] == pytest.approx(sum(classes) / len(classes))
 
 
+def test_eval_errors(files: Any, capsys: Any) -> None:
+    assert main(["eval", *files, "--errors"]) == 0
+    assert "FalseNeg" in capsys.readouterr().out
+    assert main(["eval", *files, "--errors", "--json"]) == 0
+    errors = json.loads(capsys.readouterr().out)["errors"]
+    assert errors["points"]["FalseNeg"] > 0 and sum(errors["counts"].values()) > 0
+
+
 @pytest.mark.parametrize(
     ("gt", "dt", "text"),
     [

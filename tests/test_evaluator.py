@@ -126,12 +126,10 @@ def test_counts_per_image_and_class() -> None:
     evaluator.update(empty, target)
     result = evaluator.compute()
     counts = result.per_image(0.5)
-    assert {k: v.tolist() for k, v in counts.items()} == {"tp": [1, 0], "fp": [0, 0], "fn": [1, 2]}
+    assert [counts[k].tolist() for k in ("tp", "fp", "fn")] == [[1, 0], [0, 0], [1, 2]]
     table = result.per_class()
     assert [row["label"] for row in table] == [3, 5] and [row["targets"] for row in table] == [2, 2]
     assert table[1]["AP"] == 0 and 0 < table[0]["AP"] < 1
-    with pytest.raises(ValueError, match="iou must be one of"):
-        result.per_image(0.42)
     with pytest.raises(ValueError, match="area must be one of"):
         result.matches("tiny")
 

@@ -30,11 +30,15 @@ def work(seed: int) -> list[Any]:
     side = {"boxes": a, "labels": np.arange(400) % 3, "splits": splits}
     evaluator.update({**side, "scores": a[:, 0] / 100}, side)
     found = tamis.match_detections(a, a[:, 0], splits, a[::-1].copy(), splits)
+    result = evaluator.compute()
     return [
         tamis.box_iou(a, a),
         tamis.max_iou(a, splits),
         found.gt,
-        evaluator.compute().precision,
+        result.precision,
+        result.errors().kind,
+        result.confusion_matrix().matrix,
+        result.per_image()["ap"],
     ]
 
 

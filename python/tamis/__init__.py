@@ -2,10 +2,14 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
+from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
+from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
+from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
 from tamis.evaluator import DetectionEvaluator, DetectionResult
 from tamis.exact_duplicates import exact_duplicates
+from tamis.image_scores import image_scores
 from tamis.knn import knn
 from tamis.label_mistakes import (
     LabelMistakes,
@@ -33,21 +37,28 @@ from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
 __version__ = "0.1.0"
 __all__ = [
+    "BestF1",
+    "ConfusionMatrix",
     "CudaUnavailable",
+    "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
     "DuplicateBoxes",
     "LabelMistakes",
     "Masks",
     "Matches",
+    "best_f1",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
     "classification_mistakes",
+    "confusion_matrix",
+    "detection_errors",
     "exact_duplicates",
     "find_duplicate_boxes",
     "find_unique",
     "hardness",
+    "image_scores",
     "knn",
     "label_mistakes",
     "leaks",

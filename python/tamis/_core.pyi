@@ -126,6 +126,25 @@ def average_precision(
     recall: Any,
     scores: Any,
 ) -> None: ...
+def detection_errors(
+    det: Any,
+    det_splits: Any,
+    gt: Any,
+    gt_splits: Any,
+    det_label: Any,
+    gt_label: Any,
+    det_boxes: Any | None,
+    gt_boxes: Any | None,
+    gt_crowd: Any,
+    similarity: Any | None,
+    foreground: float,
+    background: float,
+    kind: Any,
+    ignored: Any,
+    fixes: Any,
+    target: Any,
+    gt_state: Any,
+) -> None: ...
 def fiftyone_match(
     rule: int,
     max_dets: int,

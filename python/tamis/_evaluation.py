@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,14 @@ class MatchTable:
     gt_ignore: Array  # (A, m) uint8
     outside: Array  # (A, kept) uint8: the detection's own area is out of range
     n_regular: Array  # (K, A) ground truths that are not ignored
+
+    def one(self, level: int) -> MatchTable:
+        """The matches at one threshold in the first area range."""
+        bits = self.at[:, :1, level // 64] >> np.uint64(level % 64) & np.uint64(1)
+        return replace(
+            self, at=bits[:, :, None], n_thresholds=1, gt_ignore=self.gt_ignore[:1],
+            outside=self.outside[:1], n_regular=np.ascontiguousarray(self.n_regular[:, :1]),
+        )  # fmt: skip
 
     def dense(self, area: int, n_dets: int) -> Array:
         """(T, n_dets) matches of one area range for all detections, -1 for none."""

@@ -60,10 +60,18 @@ def evaluate(args: argparse.Namespace) -> None:
         e.accumulate()
         e.summarize()
     classes = per_class(e) if args.per_class else []
+    errors = tamis.detection_errors(e) if args.errors else None
     if args.json:
-        stats = dict(zip(STATS, map(float, e.stats), strict=True))
-        print(json.dumps({**stats, "classes": classes} if args.per_class else stats))
-    elif classes:
+        out: dict[str, Any] = dict(zip(STATS, map(float, e.stats), strict=True))
+        if args.per_class:
+            out["classes"] = classes
+        if errors is not None:
+            out["errors"] = {"points": errors.main | errors.special, "counts": errors.counts}
+        print(json.dumps(out))
+        return
+    if errors is not None:
+        print(errors)
+    if classes:
         names = ("name", "AP", "AP50", "AP75", "AR100")
         cells = [(c["name"], *(f"{c[n]:.3f}" for n in names[1:])) for c in classes]
         print(table([names, *cells]))
@@ -162,6 +170,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
     command.add_argument("dt", metavar="DT", help="COCO results, JSON")
     command.add_argument("--per-class", action="store_true", help="add a table by category")
+    command.add_argument("--errors", action="store_true", help="add TIDE's error types")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=evaluate)
 

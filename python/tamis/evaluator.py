@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _summary
+from tamis._evaluated import Evaluated
 from tamis._evaluation import Detections, MatchTable, Targets, curves, match
+from tamis.best_f1 import BestF1, best_f1
+from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
+from tamis.detection_errors import DetectionErrors, detection_errors
+from tamis.image_scores import image_scores
 from tamis.matching import (
     Matches,
     box_matches,
@@ -107,27 +112,28 @@ class DetectionResult:
         iou_of = crowd_iou if _rotated(self._detections) else pair_iou
         return box_matches(self._detections, self._targets, self._table, where, iou_of)
 
-    def per_image(self, iou: float = 0.5) -> dict[str, Array]:
-        """(images,) counts ``tp``, ``fp``, ``fn`` at one of the IoU thresholds, all areas."""
-        at = np.flatnonzero(np.isclose(self.iou_thresholds, iou))
-        if len(at) == 0:
-            raise ValueError(
-                f"DetectionResult.per_image: iou must be one of {self.iou_thresholds.tolist()},"
-                f" got {iou}"
-            )
-        found = self.matches()
-        gt, ignored, det = found.gt[at[0]], found.ignored[at[0]], found.det[at[0]]
-        regular = self._table.gt_ignore[0] == 0
-        image, target_image = self._detections.image, self._targets.image
+    def errors(self, **options: Any) -> DetectionErrors:
+        """TIDE's error types and what each costs: see `tamis.detection_errors`."""
+        return detection_errors(self, **options)
 
-        def count(images: Array) -> Array:
-            return np.bincount(images, minlength=self._images)
+    def confusion_matrix(self, **options: Any) -> ConfusionMatrix:
+        """Which classes are taken for which: see `tamis.confusion_matrix`."""
+        return confusion_matrix(self, **options)
 
-        return {
-            "tp": count(image[(gt >= 0) & ~ignored]),
-            "fp": count(image[(gt < 0) & ~ignored]),
-            "fn": count(target_image[(det < 0) & regular]),
-        }
+    def best_f1(self, **options: Any) -> BestF1:
+        """The confidence of largest F1 by class: see `tamis.best_f1`."""
+        return best_f1(self, **options)
+
+    def per_image(self, iou: float = 0.5, **options: Any) -> dict[str, Array]:
+        """Counts, F1 and AP of every image: see `tamis.image_scores`."""
+        return image_scores(self, iou=iou, **options)
+
+    def _evaluated(self) -> Evaluated:
+        return Evaluated(
+            "bbox", self._detections, self._targets, self._table, self.iou_thresholds, self.classes,
+            np.arange(self._images), np.arange(len(self._detections.scores)),
+            np.arange(len(self._targets.crowd)), self.max_detections[-1], self.area_ranges["all"],
+        )  # fmt: skip
 
 
 def _rotated(dets: Detections) -> bool:

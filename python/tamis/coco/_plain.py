@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
+from tamis._evaluated import Evaluated
 from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match, positions
 from tamis.coco._columns import Columns, from_annotations
 from tamis.coco._records import mark
@@ -124,6 +125,7 @@ class Evaluation:
         self._image_ids = list(p.imgIds)
         self._category_ids = list(p.catIds) if p.useCats else [-1]
         self._area_ranges = copy.deepcopy(list(p.areaRng))
+        self._iou_thresholds = np.array(p.iouThrs, np.float64)
         self._max_det = p.maxDets[-1]
         self.table: MatchTable = match(
             self._detections, self._targets, n_images=len(images),
@@ -146,6 +148,17 @@ class Evaluation:
         return grouped_iou(
             dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]), crowd=gts.iscrowd,
             a_index=g.det, b_index=g.gt, a_boxes=dts.mask_boxes,
+        )  # fmt: skip
+
+    def evaluated(self) -> Evaluated | None:
+        """What the analyses of an evaluation read; None without an area range."""
+        if not self._area_ranges:
+            return None
+        classes = np.array(self._category_ids, np.int64)
+        return Evaluated(
+            self._kind, self._detections, self._targets, self.table, self._iou_thresholds, classes,
+            np.array(self._image_ids, np.int64), self.dts.id, self.gts.id, self._max_det,
+            self._area_ranges[0], None if self._kind == "bbox" else self._similarity,
         )  # fmt: skip
 
     def covers(self, p: Any, evaluated: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tamis._evaluated import Evaluated
 from tamis._summary import summarize
 from tamis.coco import _plain, _records
 from tamis.coco.params import Params
@@ -81,6 +82,10 @@ class COCOeval:
             name in self.__dict__ or getattr(type(self), name) is not original
             for name, original in _ORIGINAL.items()
         )
+
+    def _evaluated(self) -> Evaluated | None:
+        """For `tamis.detection_errors` and the like; None where objects were walked one by one."""
+        return None if self._plain is None else self._plain.evaluated()
 
     def _prepare(self) -> None:
         _records.prepare(self)

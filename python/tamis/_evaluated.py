@@ -1,0 +1,107 @@
+"""What an evaluation leaves for a closer look: the view of it that all analyses read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis._evaluation import Detections, MatchTable, Similarity, Targets, match
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Evaluated:
+    """Both sides of an evaluation and their matches; rows are those of the columns."""
+
+    kind: str  # bbox, segm, keypoints
+    dets: Detections
+    gts: Targets
+    table: MatchTable
+    iou_thresholds: Array  # of the table
+    classes: Array  # (K,)
+    images: Array  # (images,) ids, or 0, 1, ...
+    det_ids: Array
+    gt_ids: Array
+    max_det: int
+    area_range: Any  # the first, that of the main numbers
+    similarity: Similarity | None = None
+
+    def at(self, iou: float) -> MatchTable:
+        """The matches at one IoU in the first area range: those of the evaluation, if it has it."""
+        level = np.flatnonzero(np.isclose(self.iou_thresholds, iou))
+        if len(level):
+            return self.table.one(int(level[0]))
+        return match(
+            self.dets, self.gts, n_images=len(self.images), n_categories=len(self.classes),
+            thresholds=[iou], area_ranges=[self.area_range], max_det=self.max_det,
+            similarity=self.similarity,
+        )  # fmt: skip
+
+    def counted(self, table: MatchTable) -> tuple[Array, Array]:
+        """True and false positives of a table of one IoU: (n,) bool each; the rest is ignored."""
+        n = len(self.dets.scores)
+        found = table.dense(0, n)[0]
+        matched = found >= 0
+        right, ignored = matched.copy(), np.ones(n, bool)
+        ignored[table.index] = False
+        if matched.any():
+            gts = found[matched]
+            ignore = table.gt_ignore[0, gts] != 0
+            ignored[matched] = ignore
+            counts = True if self.gts.counts is None else self.gts.counts[gts] != 0
+            right[matched] = counts & ~ignore
+        outside = np.zeros(n, bool)
+        outside[table.index] = table.outside[0] != 0
+        return right, ~right & ~ignored & ~outside
+
+    def pooled(self) -> tuple[Detections, Targets]:
+        """Both sides with all classes as one."""
+        return (
+            replace(self.dets, category=np.minimum(self.dets.category, 0)),
+            replace(self.gts, category=np.minimum(self.gts.category, 0)),
+        )
+
+
+def view(function: str, evaluated: Any) -> Evaluated:
+    """The view of a `DetectionResult` or an evaluated `tamis.coco.COCOeval`."""
+    maker = getattr(type(evaluated), "_evaluated", None)
+    if maker is None:
+        raise TypeError(
+            f"{function}: evaluated must be a DetectionResult or a tamis.coco.COCOeval,"
+            f" got {type(evaluated).__name__}"
+        )
+    found: Evaluated | None = maker(evaluated)
+    if found is None:
+        raise ValueError(
+            f"{function}: evaluated must have run evaluate(), with plain numbers as ids, scores and"
+            " boxes and without overridden methods"
+        )
+    return found
+
+
+def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:
+    """`value` as a float, or an error unless low < value <= high."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
+    if not low < value <= high:
+        raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
+    return float(value)
+
+
+def check_confidence(function: str, value: Any) -> float:
+    """`value` as a float, or an error unless it is finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{function}: confidence must be a number, got {value!r}")
+    if not np.isfinite(value):
+        raise ValueError(f"{function}: confidence must be finite, got {value}")
+    return float(value)
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """above / below, NaN where both are 0."""
+    out: Array = np.full(np.broadcast(above, below).shape, np.nan)
+    return np.divide(above, below, out=out, where=below != 0)

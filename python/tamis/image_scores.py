@@ -1,0 +1,124 @@
+"""How good a detector is on each image, to find its worst."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis._evaluated import Evaluated, check_confidence, check_number, ratio, view
+from tamis._evaluation import MatchTable, curves, positions
+
+Array = NDArray[Any]
+
+_GROUPS_AT_ONCE = 1 << 14  # 25 MB of curves
+_RECALLS = np.linspace(0.0, 1.0, 101).tolist()
+
+
+def image_scores(
+    evaluated: Any, *, iou: float = 0.5, confidence: float | None = None
+) -> dict[str, Array]:
+    """Score every image by itself.
+
+    Parameters
+    ----------
+    evaluated : DetectionResult or tamis.coco.COCOeval
+        Of a `COCOeval`, what `evaluate` looked at.
+    iou : float, default 0.5
+        From this IoU on a detection is right. In (0, 1].
+    confidence : float, optional
+        Detections of a lower score do not count, but for ``ap``. By default all do.
+
+    Returns
+    -------
+    dict of (images,) arrays
+        ``image``: id for a `COCOeval`, else its number. ``tp``, ``fp``, ``fn``: counts, int64.
+        ``precision``, ``recall``, ``f1``: NaN where there is nothing to divide by.
+        ``ap``: COCO's average precision of the image alone, the mean over the classes it has
+        ground truths of, NaN where it has none. NaN sorts last: ``np.argsort(ap)`` begins with
+        the worst images.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Another object, or an evaluation that has not run; numbers out of range.
+
+    Notes
+    -----
+    The matches are those of COCO's evaluation in its first area range, up to its largest number of
+    detections. Cost: a sort of the scores by image; about 100 bytes a detection.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]])
+    >>> evaluator = tamis.DetectionEvaluator()
+    >>> evaluator.update(
+    ...     {"boxes": boxes, "scores": np.array([0.9, 0.4]), "labels": np.array([1, 1])},
+    ...     {"boxes": boxes[:1], "labels": np.array([1])},
+    ... )
+    >>> scores = tamis.image_scores(evaluator.compute())
+    >>> scores["precision"], scores["ap"].round(6)
+    (array([0.5]), array([1.]))
+    """
+    name = "image_scores"
+    e = view(name, evaluated)
+    iou = check_number(name, "iou", iou, 0, 1)
+    table = e.at(iou)
+    tp, fp = e.counted(table)
+    if confidence is not None:
+        sure = e.dets.scores >= check_confidence(name, confidence)
+        tp, fp = tp & sure, fp & sure
+    target_image = e.gts.image[_regular(e, table)]
+    images = len(e.images)
+    right, wrong = (np.bincount(e.dets.image[side], minlength=images) for side in (tp, fp))
+    missed = np.bincount(target_image, minlength=images) - right
+    return {
+        "image": e.images,
+        "tp": right,
+        "fp": wrong,
+        "fn": missed,
+        "precision": ratio(right, right + wrong),
+        "recall": ratio(right, right + missed),
+        "f1": ratio(2 * right, 2 * right + wrong + missed),
+        "ap": _average_precision(e, table),
+    }
+
+
+def _regular(e: Evaluated, table: MatchTable) -> Array:
+    """(m,) bool: ground truths that count."""
+    kept: Array = (table.gt_ignore[0] == 0) & (e.gts.category >= 0) & (e.gts.image >= 0)
+    return kept
+
+
+def _average_precision(e: Evaluated, table: MatchTable) -> Array:
+    """(images,) AP, each image and class that has a ground truth taken for a class of its own."""
+    k, regular = len(e.classes), _regular(e, table)
+    gt_key = e.gts.image[regular].astype(np.int64) * k + e.gts.category[regular]
+    keys, targets = np.unique(gt_key, return_counts=True)
+    det_key = e.dets.image[table.index].astype(np.int64) * k + e.dets.category[table.index]
+    group = positions(det_key, keys)
+    order = np.argsort(group, kind="stable")  # by group, each best score first as in the table
+    ends = np.searchsorted(group[order], np.arange(len(keys) + 1))
+    ap = np.empty(len(keys))
+    for first in range(0, len(keys), _GROUPS_AT_ONCE):
+        last = min(first + _GROUPS_AT_ONCE, len(keys))
+        rows = order[ends[first] : ends[last]]
+        part = replace(
+            table, index=table.index[rows], rank=table.rank[rows], row=table.row[rows],
+            splits=ends[first : last + 1] - ends[first],
+            outside=np.ascontiguousarray(table.outside[:, rows]),
+            n_regular=targets[first:last, None],
+        )  # fmt: skip
+        precision, _, _ = curves(
+            part, e.dets.scores, recall_thresholds=_RECALLS, max_dets=[e.max_det],
+            counts=e.gts.counts,
+        )  # fmt: skip
+        by_group = np.ascontiguousarray(precision[0, :, :, 0, 0].T)  # summed alike in any part
+        ap[first:last] = by_group.mean(axis=1)
+    image = keys // max(k, 1)
+    images = len(e.images)
+    total = np.bincount(image, weights=ap, minlength=images)
+    return ratio(total, np.bincount(image, minlength=images))
