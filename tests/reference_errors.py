@@ -104,7 +104,7 @@ def costs(images: list[tuple[Any, Any]], found: list[Any]) -> dict[str, float]:
             average_precision([p[1:] for p in points if p[0] == label], of.get(label, 0))
             for label in classes
         ]
-        return sum(each) / len(each) if each else float("nan")
+        return sum(each) / len(each) if each else 0.0
 
     def mended(name: str | None) -> list[tuple[int, float, bool]]:
         points = []

@@ -101,7 +101,7 @@ def test_images_without_ground_truths_or_boxes_are_nan() -> None:
     ("options", "text"),
     [
         ({"iou": 0}, r"iou must be in \(0, 1\], got 0"),
-        ({"confidence": np.inf}, "confidence must be finite, got inf"),
+        ({"confidence": np.nan}, r"confidence must be in \(-inf, inf\], got nan"),
     ],
 )
 def test_bad_numbers(options: Any, text: str) -> None:

@@ -32,7 +32,7 @@ class Evaluated:
 
     def at(self, iou: float) -> MatchTable:
         """The matches at one IoU in the first area range: those of the evaluation, if it has it."""
-        level = np.flatnonzero(np.isclose(self.iou_thresholds, iou))
+        level = np.flatnonzero(np.abs(self.iou_thresholds - iou) < 1e-9)
         if len(level):
             return self.table.one(int(level[0]))
         return match(
@@ -89,15 +89,6 @@ def check_number(function: str, name: str, value: Any, low: float, high: float) 
         raise TypeError(f"{function}: {name} must be a number, got {value!r}")
     if not low < value <= high:
         raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
-    return float(value)
-
-
-def check_confidence(function: str, value: Any) -> float:
-    """`value` as a float, or an error unless it is finite."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{function}: confidence must be a number, got {value!r}")
-    if not np.isfinite(value):
-        raise ValueError(f"{function}: confidence must be finite, got {value}")
     return float(value)
 
 

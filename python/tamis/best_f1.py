@@ -64,7 +64,7 @@ def best_f1(evaluated: Any, *, iou: float = 0.5) -> BestF1:
     The matches are those of COCO's evaluation in its first area range, up to its largest number of
     detections: dropping detections below a threshold leaves the others' as they are, so every score
     is tried. A threshold keeps the scores equal to it; of equal F1 the highest threshold is given.
-    Cost: a sort of the scores; about 100 bytes a detection.
+    Cost: a sort of the scores; about 50 bytes a detection.
 
     Examples
     --------

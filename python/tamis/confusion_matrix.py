@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._evaluated import check_confidence, check_number, view
+from tamis._evaluated import check_number, view
 from tamis._evaluation import match
 
 Array = NDArray[Any]
@@ -72,7 +72,7 @@ def confusion_matrix(
     The rule of Ultralytics 8.4 and of FiftyOne's `evaluate_detections(classwise=False)`: the one of
     COCO without its classes. A detection that could only take a crowd (or another ignored ground
     truth), of any class, is left out, and so are they. Of an image all detections count, however
-    many. Cost: one similarity a pair of an image; 40 bytes a detection, and 8 a pair for masks and
+    many. Cost: one similarity a pair of an image; 80 bytes a detection, and 8 a pair for masks and
     keypoints.
 
     Examples
@@ -92,7 +92,7 @@ def confusion_matrix(
     name = "confusion_matrix"
     e = view(name, evaluated)
     iou = check_number(name, "iou", iou, 0, 1)
-    confidence = check_confidence(name, confidence)
+    confidence = check_number(name, "confidence", confidence, -np.inf, np.inf)
     dets, gts = e.pooled()
     dets.image = np.where(dets.scores >= confidence, dets.image, -1).astype(np.int32)
     table = match(
