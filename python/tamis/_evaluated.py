@@ -43,20 +43,18 @@ class Evaluated:
 
     def counted(self, table: MatchTable) -> tuple[Array, Array]:
         """True and false positives of a table of one IoU: (n,) bool each; the rest is ignored."""
-        n = len(self.dets.scores)
-        found = table.dense(0, n)[0]
-        matched = found >= 0
-        right, ignored = matched.copy(), np.ones(n, bool)
-        ignored[table.index] = False
-        if matched.any():
-            gts = found[matched]
-            ignore = table.gt_ignore[0, gts] != 0
-            ignored[matched] = ignore
-            counts = True if self.gts.counts is None else self.gts.counts[gts] != 0
-            right[matched] = counts & ~ignore
-        outside = np.zeros(n, bool)
-        outside[table.index] = table.outside[0] != 0
-        return right, ~right & ~ignored & ~outside
+        found = table.dense(0, len(self.dets.scores))[0]
+        right = found >= 0
+        ignored = np.ones(len(found), bool)
+        ignored[table.index] = table.outside[0] != 0
+        matched = np.flatnonzero(right)
+        gts = found[matched]
+        to_ignored = table.gt_ignore[0, gts] != 0
+        ignored[matched] |= to_ignored
+        right[matched] = ~to_ignored
+        if self.gts.counts is not None:
+            right[matched] &= self.gts.counts[gts] != 0
+        return right, ~right & ~ignored
 
     def pooled(self) -> tuple[Detections, Targets]:
         """Both sides with all classes as one."""
