@@ -52,6 +52,7 @@ CASES: dict[str, Any] = {
         ("encode", (F3[:, :, 0],)),
         ("encode", (np.asfortranarray(np.array([[1, 2], [0, 3]], np.uint8)),)),
         ("encode", (np.zeros((2, 3), np.uint8),)),
+        ("encode", (F3 != 0,)),
         ("encode", (np.zeros((2, 3), np.int64, order="F"),)),
         ("encode", (np.zeros((3, 0, 2), np.uint8, order="F"),)),
         ("encode", (np.zeros((3, 3, 0), np.uint8, order="F"),)),

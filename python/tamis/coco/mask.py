@@ -50,7 +50,7 @@ def compressed(objects: Sequence[Any]) -> Masks:
 def encode(bimask: Any) -> Any:
     """Compress an (h, w) mask to an object, or an (h, w, n) array to a list of n objects.
 
-    `bimask` is uint8 in Fortran order, else ValueError.
+    `bimask` is uint8 or bool in Fortran order, else ValueError.
     """
     if len(bimask.shape) == 3:
         return _encode(bimask)
@@ -63,7 +63,7 @@ def _encode(bimask: Any) -> list[dict[str, Any]]:
     pixels = np.asarray(bimask)
     if not pixels.flags.f_contiguous:
         raise ValueError("ndarray is not Fortran contiguous")
-    if pixels.dtype != np.uint8:
+    if pixels.dtype not in (np.uint8, np.bool_):
         raise ValueError(f"Buffer dtype mismatch, expected 'uint8_t' but got '{pixels.dtype}'")
     return Masks._encode(pixels.T).to_coco()
 

@@ -1,0 +1,316 @@
+"""torchmetrics' MeanAveragePrecision, evaluated by tamis; nothing else imports torchmetrics."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed
+from torchmetrics import detection
+from torchmetrics.detection.helpers import _input_validator, _warning_on_too_many_detections
+from torchmetrics.utilities.distributed import gather_all_tensors
+
+from tamis import _summary
+from tamis.coco._columns import Columns
+from tamis.coco._plain import Evaluation
+from tamis.coco.params import Params
+from tamis.masks import Masks, join_texts
+
+Array = NDArray[Any]
+
+__all__ = ["MeanAveragePrecision"]
+
+
+class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc]
+    """torchmetrics 1.9's class: change the import and nothing else.
+
+    A subclass, so that arguments, errors, states, synchronisation, `plot`, `tm_to_coco` and
+    `coco_to_tm` are torchmetrics' own; `update` and `compute` are not.
+
+    Parameters
+    ----------
+    box_format, iou_type, iou_thresholds, rec_thresholds, max_detection_thresholds, class_metrics,
+    extended_summary, average, backend, **kwargs
+        As torchmetrics documents them. Whatever the backend, tamis evaluates; it decides only over
+        how many detections `map` is: 100 for ``"pycocotools"``, which gives -1 where that is none
+        of `max_detection_thresholds`, the last of these for ``"faster_coco_eval"``.
+
+    Notes
+    -----
+    The values of the pycocotools backend, bit for bit. Tensors stay on their device until
+    `compute`, which joins those of all images there and copies each state to the host once; masks
+    are compressed by `update`, on the host. Memory: the states, and about 150 bytes a box while
+    `compute` runs.
+
+    Examples
+    --------
+    >>> from torch import tensor
+    >>> from tamis.torchmetrics import MeanAveragePrecision
+    >>> box = tensor([[258.0, 41.0, 606.0, 285.0]])
+    >>> metric = MeanAveragePrecision()
+    >>> metric.update(
+    ...     [{"boxes": box, "scores": tensor([0.5]), "labels": tensor([0])}],
+    ...     [{"boxes": box, "labels": tensor([0])}],
+    ... )
+    >>> metric.compute()["map"]
+    tensor(1.)
+    """
+
+    def update(self, preds: Any, target: Any) -> None:
+        """Add images: a dict of tensors each, as torchmetrics documents them.
+
+        Raises
+        ------
+        ValueError
+            torchmetrics' own, before anything is added.
+        """
+        _input_validator(preds, target, iou_type=self.iou_type)
+        boxes, masks = self._regions(preds)
+        gt_boxes, gt_masks = self._regions(target)
+        if self.warn_on_many_detections:
+            most = self.max_detection_thresholds[-1]
+            for item in preds:
+                if len(item["labels"]) > most:
+                    _warning_on_too_many_detections(most)
+        self.detection_box.extend(boxes)
+        self.detection_mask.extend(masks)
+        self.detection_labels.extend(item["labels"] for item in preds)
+        self.detection_scores.extend(item["scores"] for item in preds)
+        self.groundtruth_box.extend(gt_boxes)
+        self.groundtruth_mask.extend(gt_masks)
+        self.groundtruth_labels.extend(item["labels"] for item in target)
+        for item in target:
+            none = torch.zeros_like(item["labels"])
+            self.groundtruth_crowds.append(item.get("iscrowd", none))
+            self.groundtruth_area.append(item.get("area", none))
+
+    def _regions(self, items: Sequence[dict[str, Tensor]]) -> tuple[list[Tensor], list[Any]]:
+        boxes, masks = [], []
+        if "bbox" in self.iou_type:
+            boxes = _to_xywh([item["boxes"] for item in items], self.box_format)
+        if "segm" in self.iou_type:
+            masks = [_compressed(item["masks"]) for item in items]
+        return boxes, masks
+
+    def compute(self) -> dict[str, Any]:
+        """All numbers, as torchmetrics names them."""
+        counts = [labels.size(0) for labels in self.groundtruth_labels]
+        _check_values(self.groundtruth_box, self.groundtruth_labels, None)
+        _check_values(self.detection_box, self.detection_labels, self.detection_scores)
+        gts, dts = self._columns("groundtruth"), self._columns("detection")
+        gts.iscrowd = (_joined(self.groundtruth_crowds, counts) != 0).view(np.uint8)
+        given = _joined(self.groundtruth_area, counts)
+        measured = _areas(gts, "segm" if "segm" in self.iou_type else "bbox")
+        gts.area = np.where(given > 0, given, measured)
+        dts.score = _joined(self.detection_scores).astype(np.float64)
+        classes = np.unique(np.concatenate([gts.category_id, dts.category_id]))
+        images, empty = np.arange(len(counts)), len(counts) == 0
+        if "bbox" not in self.iou_type:  # torchmetrics leaves out images that have no masks
+            images = np.flatnonzero(counts)
+            empty = len(images) == 0 or len(dts.id) == 0
+        result: dict[str, Any] = {}
+        for place, kind in enumerate(self.iou_type):
+            prefix = f"{kind}_" if len(self.iou_type) > 1 else ""
+            if empty:
+                result |= self._stats(prefix, [-1.0] * 12)
+                continue
+            dts.area = _areas(dts, kind)
+            # per-class metrics leave the classes apart for the second kind, in torchmetrics too
+            pooled = self.average == "micro" and not (place and self.class_metrics)
+            apart = None
+            if self.class_metrics or not pooled:
+                apart = self._evaluate(kind, gts, dts, images, classes)
+            if pooled:
+                together = self._evaluate(kind, _pool(gts), _pool(dts), images, np.array([0]))
+            result |= self._numbers(prefix, together if pooled else apart)
+            result |= self._per_class(prefix, apart)
+        return result | {"classes": torch.tensor(classes.tolist(), dtype=torch.int32)}
+
+    def _columns(self, side: str) -> Columns:
+        """Boxes, masks and labels of one side, all images in one; areas are still to come."""
+        labels = getattr(self, f"{side}_labels")
+        image = np.repeat(np.arange(len(labels)), [part.size(0) for part in labels])
+        category = _joined(labels).astype(np.int64)
+        columns = Columns(np.arange(1, len(image) + 1), image, category, np.empty(0))
+        if "bbox" in self.iou_type:
+            boxes = _joined(getattr(self, f"{side}_box"))
+            columns.bbox = boxes.reshape(-1, 4).astype(np.float64)
+        if "segm" in self.iou_type:
+            masks = [mask for image in getattr(self, f"{side}_mask") for mask in image]
+            sizes = np.reshape([size for size, _ in masks], (-1, 2))
+            columns.masks = Masks._of(*join_texts([text for _, text in masks]), sizes)
+        return columns
+
+    def _evaluate(
+        self, kind: str, gts: Columns, dts: Columns, images: Array, classes: Array
+    ) -> tuple[Params, Evaluation, dict[str, Array]]:
+        p = Params(kind)
+        p.iouThrs = np.array(self.iou_thresholds, np.float64)
+        p.recThrs = np.array(self.rec_thresholds, np.float64)
+        p.maxDets = sorted(self.max_detection_thresholds)
+        p.imgIds, p.catIds = images.tolist(), classes.tolist()
+        evaluation = Evaluation(gts, dts, images, classes, p)
+        names = ("precision", "recall", "scores")
+        return p, evaluation, dict(zip(names, evaluation.accumulate(p), strict=True))
+
+    def _rows(self, p: Params) -> list[_summary.Row]:
+        pycocotools = self._coco_backend.backend == "pycocotools"
+        return _summary.detection_rows(p.maxDets, 100 if pycocotools else p.maxDets[-1])
+
+    def _numbers(self, prefix: str, evaluated: Any) -> dict[str, Any]:
+        p, evaluation, arrays = evaluated
+        result = self._stats(prefix, [_summary.mean(arrays, p, row) for row in self._rows(p)])
+        if self.extended_summary:
+            result[f"{prefix}ious"] = {
+                key: torch.tensor(iou, dtype=torch.float32) if len(iou) else iou
+                for key, iou in evaluation.ious().items()
+            }
+            result |= {f"{prefix}{name}": torch.tensor(values) for name, values in arrays.items()}
+        return result
+
+    def _per_class(self, prefix: str, evaluated: Any) -> dict[str, Tensor]:
+        values = [[-1.0, -1.0]]
+        if self.class_metrics:
+            p, _, arrays = evaluated
+            rows = self._rows(p)
+            both = [rows[0], rows[8]]
+            values = [_summary.of_class(arrays, p, both, k) for k in range(len(p.catIds))]
+        columns = np.reshape(values, (-1, 2)).T.tolist()
+        names = ("map_per_class", f"mar_{self.max_detection_thresholds[-1]}_per_class")
+        return {
+            f"{prefix}{name}": torch.tensor(column, dtype=torch.float32)
+            for name, column in zip(names, columns, strict=True)
+        }
+
+    def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
+        """Gather the images of all processes: the first of each, the second of each, and so on.
+
+        In one exchange, where torchmetrics takes nine an image and the same number of images in
+        each process. A function of the caller's is called as torchmetrics calls it.
+        """
+        if dist_sync_fn not in (None, gather_all_tensors):
+            super()._sync_dist(dist_sync_fn, process_group)
+            return
+        group = process_group or self.process_group
+        everyone: list[Any] = [None] * distributed.get_world_size(group)
+        mine = {name: _packed(getattr(self, name)) for name in self._reductions}
+        distributed.all_gather_object(everyone, mine, group=group)
+        for name in self._reductions:
+            states = [_unpacked(theirs[name], self.device) for theirs in everyone]
+            rows = itertools.zip_longest(*states)
+            setattr(self, name, [part for row in rows for part in row if part is not None])
+
+    def _stats(self, prefix: str, values: list[float]) -> dict[str, Any]:
+        named: dict[str, Any] = self._coco_backend._coco_stats_to_tensor_dict(
+            values, prefix, self.max_detection_thresholds
+        )
+        return named
+
+
+def _to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
+    """A copy of the boxes of each image, in their own precision, as the answers depend on it."""
+    alike = len({(b.dtype, b.device, b.shape[1:]) for b in boxes}) == 1
+    if len(boxes) > 1 and alike and boxes[0].ndim == 2:
+        sizes = [len(b) for b in boxes]
+        # clones: a view would be pickled with the boxes of all images
+        joined = _one_to_xywh(torch.cat(boxes), fmt)
+        return [part.clone() for part in torch.split_with_sizes(joined, sizes)]
+    return [_one_to_xywh(b, fmt) for b in boxes]
+
+
+def _one_to_xywh(boxes: Tensor, fmt: str) -> Tensor:
+    if boxes.numel() == 0:
+        return boxes.unsqueeze(0) if boxes.ndim == 1 else boxes
+    if fmt == "xywh":
+        return boxes.clone()
+    a, b, c, d = boxes.unbind(-1)
+    if fmt == "cxcywh":
+        a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
+    return torch.stack((a, b, c - a, d - b), dim=-1)
+
+
+def _compressed(masks: Tensor) -> tuple[Any, ...]:
+    """The masks of an image as torchmetrics keeps them: ((height, width), counts) each."""
+    pixels = masks.detach().cpu().numpy()
+    if len(pixels) == 0:
+        return ()
+    if pixels.dtype not in (np.bool_, np.uint8):
+        raise ValueError(f"Expected masks to be of type bool or uint8, but got {pixels.dtype}")
+    packed = Masks._encode(pixels.transpose(0, 2, 1))
+    return tuple((tuple(one["size"]), one["counts"]) for one in packed.to_coco())
+
+
+def _check_values(boxes: list[Tensor], labels: list[Tensor], scores: list[Tensor] | None) -> None:
+    """Raise torchmetrics' errors for values of a wrong shape or type."""
+    for i, part in enumerate(labels):
+        if part.size(0) == 0:
+            continue
+        where = f"of sample {i}, element 0"
+        if boxes and (boxes[i].ndim != 2 or boxes[i].size(1) != 4):
+            raise ValueError(
+                f"Invalid input box {where} (expected 4 values, got {len(boxes[i][0])})"
+            )
+        if part.ndim != 1 or part.is_floating_point() or part.is_complex():
+            got = type(part.tolist()[0])
+            raise ValueError(
+                f"Invalid input class {where} (expected value of type integer, got type {got})"
+            )
+        if scores and (scores[i].ndim != 1 or not scores[i].is_floating_point()):
+            got = type(scores[i].tolist()[0])
+            raise ValueError(
+                f"Invalid input score {where} (expected value of type float, got type {got})"
+            )
+
+
+def _joined(parts: list[Tensor], counts: list[int] | None = None) -> Array:
+    """The values of all images, joined where they live, then copied to the host at once.
+
+    `counts` are those to take of each image; IndexError where one has fewer.
+    """
+    if counts is not None and [part.numel() for part in parts] != counts:
+        short = [i for i, n in enumerate(counts) if len(parts[i]) < n]
+        if short:
+            raise IndexError(f"iscrowd or area of sample {short[0]} is shorter than its labels")
+        parts = [part[:n] for part, n in zip(parts, counts, strict=True)]
+    filled = [part for part in parts if part.numel()]
+    if not filled:
+        return np.empty(0)
+    joined = torch.cat(filled).detach().cpu()
+    array: Array = (joined.float() if joined.dtype == torch.bfloat16 else joined).numpy()
+    return array
+
+
+def _packed(parts: list[Any]) -> Any:
+    """A state on the host: tensors that fit each other joined, and their lengths."""
+    if not parts or not isinstance(parts[0], Tensor):
+        return parts
+    if len({(part.dtype, part.device, part.shape[1:]) for part in parts}) > 1:
+        return [part.detach().cpu() for part in parts]
+    return torch.cat(parts).detach().cpu(), [len(part) for part in parts]
+
+
+def _unpacked(packed: Any, device: torch.device) -> list[Any]:
+    if isinstance(packed, tuple):
+        joined, sizes = packed
+        return list(joined.to(device).split(sizes))
+    return [part.to(device) if isinstance(part, Tensor) else part for part in packed]
+
+
+def _areas(columns: Columns, kind: str) -> Array:
+    if kind == "bbox":
+        assert columns.bbox is not None
+        areas: Array = columns.bbox[:, 2] * columns.bbox[:, 3]
+        return areas
+    assert columns.masks is not None
+    areas, columns.mask_boxes = columns.masks._measures()
+    return areas
+
+
+def _pool(columns: Columns) -> Columns:
+    """All classes as one."""
+    parts = {**vars(columns), "category_id": np.zeros_like(columns.category_id)}
+    return Columns(**parts)

@@ -1,0 +1,80 @@
+"""States of several processes, gathered as torchmetrics gathers them."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torchmetrics_cases import assert_same, images, import_torchmetrics
+
+detection = import_torchmetrics()
+import torch  # noqa: E402
+from tamis.torchmetrics import MeanAveragePrecision  # noqa: E402
+
+OPTIONS = {"class_metrics": True, "extended_summary": True}
+
+
+def fed(cls: Any, pairs: Any, **options: Any) -> Any:
+    metric = cls(**OPTIONS, **options)
+    metric.update([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    return metric
+
+
+def worker(rank: int, address: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    alone = {"sync_on_compute": False}
+    pairs = list(zip(*images(1, 12, masks=True), strict=True))
+    for _, gt in pairs:  # torchmetrics exchanges tensors of one type only
+        gt.setdefault("area", torch.zeros(len(gt["labels"])))
+    for iou_type in ("bbox", ("bbox", "segm")):
+        want = fed(MeanAveragePrecision, pairs, iou_type=iou_type, **alone).compute()
+        ours, theirs = (
+            fed(cls, pairs[rank::2], iou_type=iou_type)
+            for cls in (MeanAveragePrecision, detection.MeanAveragePrecision)
+        )
+        assert_same(ours.compute(), want)
+        assert_same(theirs.compute(), want)
+        assert len(ours.groundtruth_labels) == 6  # its own again
+        ours.sync()
+        theirs.sync()
+        assert_same(ours.metric_state, theirs.metric_state)
+        ours.unsync()
+        for split in (9, 12):  # other numbers of images; none in the second process
+            parts = pairs[:split], pairs[split:]
+            rows = itertools.chain(*itertools.zip_longest(*parts))
+            in_turn = [pair for pair in rows if pair is not None]
+            want = fed(MeanAveragePrecision, in_turn, iou_type=iou_type, **alone).compute()
+            assert_same(fed(MeanAveragePrecision, parts[rank], iou_type=iou_type).compute(), want)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(worker, (f"file://{tmp_path}/store",), nprocs=2)
+
+
+def test_a_gathering_function_of_the_callers() -> None:
+    pairs = list(zip(*images(2, 5), strict=True))
+    options = {
+        "dist_sync_fn": lambda tensor, group: [tensor, tensor],
+        "distributed_available_fn": lambda: True,
+    }
+    ours, theirs = (
+        fed(cls, pairs, **options) for cls in (MeanAveragePrecision, detection.MeanAveragePrecision)
+    )
+    assert_same(ours.compute(), theirs.compute())
+    twice = [pair for pair in pairs for _ in range(2)]
+    assert_same(ours.compute(), fed(MeanAveragePrecision, twice).compute())
+
+
+@pytest.mark.gpu
+def test_tensors_on_a_gpu() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+    preds, target = images(3, 20)
+    want = MeanAveragePrecision(**OPTIONS)(preds, target)
+    moved = [[{k: v.cuda() for k, v in item.items()} for item in side] for side in (preds, target)]
+    metric = MeanAveragePrecision(**OPTIONS).cuda()
+    assert_same(metric(*moved), want)
+    assert all(box.is_cuda for box in metric.detection_box)
