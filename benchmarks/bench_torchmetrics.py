@@ -1,14 +1,17 @@
 """MeanAveragePrecision on torch tensors, update and compute, against its peers in turn.
 
-    python benchmarks/bench_torchmetrics.py [images] [images an update] [turns]
+    python benchmarks/bench_torchmetrics.py [--images 5000] [--size 16] [--turns 5] [peers]
 
 torchmetrics' own class runs on its faster backend. hotcoco's streaming evaluator is fed the same
-boxes in batches of the same size; the arrays and dicts it takes are made beforehand, untimed.
+boxes in batches of the same size; the arrays and dicts it takes are made beforehand, untimed, or
+("from tensors") on the way, as whoever has tensors must.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import gc
 import io
 import sys
 import time
@@ -52,12 +55,12 @@ def batches(images: int, size: int) -> Batches:
     return [(preds[i : i + size], target[i : i + size]) for i in range(0, images, size)]
 
 
-def metric(make: Callable[[], Any], data: Batches) -> dict[str, Any]:
+def metric(make: Callable[[], Any], data: Batches) -> list[float]:
     one = make()
     for preds, target in data:
         one.update(preds, target)
-    result: dict[str, Any] = one.compute()
-    return result
+    result = one.compute()
+    return [result[key].item() for key in STATS]
 
 
 def for_hotcoco(data: Batches) -> list[tuple[Any, Any, Any]]:
@@ -106,19 +109,18 @@ def contenders(data: Batches) -> dict[str, Callable[[], Any]]:
         "tamis": MeanAveragePrecision,
         "torchmetrics": lambda: detection.MeanAveragePrecision(backend="faster_coco_eval"),
     }.items():
-        found[name] = lambda make=make: [metric(make, data)[key].item() for key in STATS]
+        found[name] = lambda make=make: metric(make, data)
     with contextlib.suppress(ImportError):
         import hotcoco as _  # noqa: F401
 
         parts = for_hotcoco(data)
         found["hotcoco"] = lambda: hotcoco(parts)
+        found["hotcoco, from tensors"] = lambda: hotcoco(for_hotcoco(data))
     return found
 
 
-def check(runs: dict[str, Callable[[], Any]]) -> None:
-    want = runs["tamis"]()
-    for name, run in runs.items():
-        np.testing.assert_allclose(run(), want, rtol=0, atol=1e-6, err_msg=name)
+def check(name: str, values: list[float], want: list[float]) -> None:
+    np.testing.assert_allclose(values, want, rtol=0, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.benchmark(group="MeanAveragePrecision, 200 images")
@@ -126,24 +128,39 @@ def check(runs: dict[str, Callable[[], Any]]) -> None:
 def test_mean_average_precision(benchmark: Any, who: str) -> None:
     pytest.importorskip("faster_coco_eval")
     runs = contenders(batches(200, 16))
-    check(runs)
+    for name, run in runs.items():
+        check(name, run(), runs["tamis"]())
     benchmark(runs[who])
 
 
-def main(images: int = 5000, size: int = 16, turns: int = 5) -> None:
-    runs = contenders(batches(images, size))
-    check(runs)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "peers", nargs="*", default=["torchmetrics", "hotcoco", "hotcoco, from tensors"]
+    )
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--size", type=int, default=16, help="images an update")
+    parser.add_argument("--turns", type=int, default=5)
+    args = parser.parse_args()
+    runs = contenders(batches(args.images, args.size))
+    runs = {name: runs[name] for name in ("tamis", *args.peers)}
+    want = runs["tamis"]()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(turns):
+    for _ in range(args.turns):
         for name, run in runs.items():
+            gc.collect()  # one should not sweep up after another
             start = time.perf_counter()
-            run()
+            values = run()
             seconds[name].append(time.perf_counter() - start)
-    print(f"{images} images, {size} an update, {num_threads()} threads, {turns} turns")
+            check(name, values, want)
+    print(f"{args.images} images, {args.size} an update, {num_threads()} threads")
     for name, times in seconds.items():
-        ratio = median(a / b for a, b in zip(seconds["tamis"], times, strict=True))
-        print(f"{name:14s} {median(times) * 1e3:9.1f} ms   tamis takes {ratio:.4f} of it")
+        ratios = sorted(a / b for a, b in zip(seconds["tamis"], times, strict=True))
+        print(
+            f"{name:22s} {median(times) * 1e3:9.1f} ms   tamis takes {median(ratios):.4f} of it"
+            f" ({ratios[0]:.4f} to {ratios[-1]:.4f})"
+        )
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

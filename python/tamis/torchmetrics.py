@@ -22,6 +22,9 @@ from tamis.masks import Masks, join_texts
 
 Array = NDArray[Any]
 
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
 __all__ = ["MeanAveragePrecision"]
 
 
@@ -99,14 +102,14 @@ class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc
     def compute(self) -> dict[str, Any]:
         """All numbers, as torchmetrics names them."""
         counts = [labels.size(0) for labels in self.groundtruth_labels]
-        _check_values(self.groundtruth_box, self.groundtruth_labels, None)
+        _check_values(self.groundtruth_box, self.groundtruth_labels, [])
         _check_values(self.detection_box, self.detection_labels, self.detection_scores)
         gts, dts = self._columns("groundtruth"), self._columns("detection")
         gts.iscrowd = (_joined(self.groundtruth_crowds, counts) != 0).view(np.uint8)
         given = _joined(self.groundtruth_area, counts)
         measured = _areas(gts, "segm" if "segm" in self.iou_type else "bbox")
         gts.area = np.where(given > 0, given, measured)
-        dts.score = _joined(self.detection_scores).astype(np.float64)
+        dts.score = _joined(self.detection_scores).astype(np.float64, copy=False)
         classes = np.unique(np.concatenate([gts.category_id, dts.category_id]))
         images, empty = np.arange(len(counts)), len(counts) == 0
         if "bbox" not in self.iou_type:  # torchmetrics leaves out images that have no masks
@@ -134,11 +137,11 @@ class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc
         """Boxes, masks and labels of one side, all images in one; areas are still to come."""
         labels = getattr(self, f"{side}_labels")
         image = np.repeat(np.arange(len(labels)), [part.size(0) for part in labels])
-        category = _joined(labels).astype(np.int64)
+        category = _joined(labels).astype(np.int64, copy=False)
         columns = Columns(np.arange(1, len(image) + 1), image, category, np.empty(0))
         if "bbox" in self.iou_type:
             boxes = _joined(getattr(self, f"{side}_box"))
-            columns.bbox = boxes.reshape(-1, 4).astype(np.float64)
+            columns.bbox = boxes.reshape(-1, 4).astype(np.float64, copy=False)
         if "segm" in self.iou_type:
             masks = [mask for image in getattr(self, f"{side}_mask") for mask in image]
             sizes = np.reshape([size for size, _ in masks], (-1, 2))
@@ -213,24 +216,29 @@ class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc
 
 def _to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
     """A copy of the boxes of each image, in their own precision, as the answers depend on it."""
-    alike = len({(b.dtype, b.device, b.shape[1:]) for b in boxes}) == 1
-    if len(boxes) > 1 and alike and boxes[0].ndim == 2:
-        sizes = [len(b) for b in boxes]
-        # clones: a view would be pickled with the boxes of all images
-        joined = _one_to_xywh(torch.cat(boxes), fmt)
-        return [part.clone() for part in torch.split_with_sizes(joined, sizes)]
-    return [_one_to_xywh(b, fmt) for b in boxes]
+    if len(boxes) > 1 and boxes[0].ndim == 2 and len({(b.dtype, b.shape[-1]) for b in boxes}) == 1:
+        joined = _convert(torch.cat(boxes), fmt)
+        # copies: a view would be pickled with the boxes of all images
+        copies: Any = torch.split_with_sizes_copy  # its stub says it returns nothing
+        return list(copies(joined, [b.shape[0] for b in boxes]))
+    empty = [b.numel() == 0 for b in boxes]
+    return [
+        (b.unsqueeze(0) if b.ndim == 1 else b) if none else _convert(b.clone(), fmt)
+        for b, none in zip(boxes, empty, strict=True)
+    ]
 
 
-def _one_to_xywh(boxes: Tensor, fmt: str) -> Tensor:
-    if boxes.numel() == 0:
-        return boxes.unsqueeze(0) if boxes.ndim == 1 else boxes
+def _convert(boxes: Tensor, fmt: str) -> Tensor:
+    """Boxes as xywh, in place where they can be."""
     if fmt == "xywh":
-        return boxes.clone()
-    a, b, c, d = boxes.unbind(-1)
-    if fmt == "cxcywh":
-        a, b, c, d = a - 0.5 * c, b - 0.5 * d, a + 0.5 * c, b + 0.5 * d
-    return torch.stack((a, b, c - a, d - b), dim=-1)
+        return boxes
+    x, y, w, h = boxes.detach().unbind(-1)
+    if fmt == "xyxy":
+        w -= x
+        h -= y
+        return boxes
+    low_x, low_y, high_x, high_y = x - 0.5 * w, y - 0.5 * h, x + 0.5 * w, y + 0.5 * h
+    return torch.stack((low_x, low_y, high_x - low_x, high_y - low_y), dim=-1)
 
 
 def _compressed(masks: Tensor) -> tuple[Any, ...]:
@@ -244,8 +252,14 @@ def _compressed(masks: Tensor) -> tuple[Any, ...]:
     return tuple((tuple(one["size"]), one["counts"]) for one in packed.to_coco())
 
 
-def _check_values(boxes: list[Tensor], labels: list[Tensor], scores: list[Tensor] | None) -> None:
+def _check_values(boxes: list[Tensor], labels: list[Tensor], scores: list[Tensor]) -> None:
     """Raise torchmetrics' errors for values of a wrong shape or type."""
+    if (
+        {(part.ndim, part.shape[-1]) for part in boxes} <= {(2, 4)}
+        and {(part.ndim, part.dtype) for part in labels} <= {(1, dtype) for dtype in _INTEGERS}
+        and {(part.ndim, part.dtype) for part in scores} <= {(1, dtype) for dtype in _FLOATS}
+    ):
+        return
     for i, part in enumerate(labels):
         if part.size(0) == 0:
             continue
