@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
@@ -18,6 +19,7 @@ def init_as_pycocotools() -> None:
     if package is None:
         spec = importlib.util.find_spec("pycocotools")
         package = ModuleType("pycocotools")
+        package.__spec__ = spec or ModuleSpec("pycocotools", None)
         package.__path__ = list(spec.submodule_search_locations or []) if spec else []
         sys.modules["pycocotools"] = package
     for name, module in (("coco", coco), ("cocoeval", cocoeval), ("mask", mask)):

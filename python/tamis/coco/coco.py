@@ -253,7 +253,7 @@ class COCO:
 
         Parameters
         ----------
-        resFile : str, list of dict or (N, 7) ndarray
+        resFile : str, path, list of dict or (N, 7) ndarray
             A results file, its content (the dicts gain `id`, `area`, `iscrowd` and what else
             pycocotools adds), or rows ``image_id, x, y, w, h, score, category_id``.
 
@@ -269,6 +269,8 @@ class COCO:
         print("Loading and preparing results...")
         tic = time.time()
         source: Source | None = None
+        if isinstance(resFile, os.PathLike):
+            resFile = os.fspath(resFile)
         anns: Any = resFile
         if type(resFile) is str:
             source = read_results(resFile, base)
