@@ -25,7 +25,7 @@ struct Block {
 class Side {
  public:
   void read(const Masks& masks, const std::vector<int64_t>& rows) {
-    size_t length = 0, used = 0;
+    size_t length = kSpareRuns, used = 0;
     for (const int64_t row : rows) length += size_t(masks.splits[row + 1] - masks.splits[row]);
     if (ends_.size() < length) ends_.resize(length);
     runs.clear();

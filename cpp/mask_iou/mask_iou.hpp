@@ -85,6 +85,19 @@ struct MaskColumns {
 };
 TAMIS_KERNEL(common_pixels, (const MaskColumns& a, const MaskColumns& b, uint32_t* common), (a, b, common))
 
+// A mask with fewer than 2^31 pixels and no empty run but perhaps the first, and the ends of its runs; `ends` has room
+// for kSpareRuns more than the text has characters. n is -1 for any other mask, and where the processor lacks AVX-512.
+struct RegularMask {
+  int64_t n;
+  int64_t layers;  // the most foreground runs in one column
+  double box[4];   // x, y, w, h
+  uint32_t area;
+};
+constexpr int64_t kSpareRuns = 32;
+TAMIS_KERNEL(read_regular,
+             (const char* at, const char* end, const int64_t* size, uint32_t* ends, RegularMask* out),
+             (at, end, size, ends, out))
+
 // The text of one mask's counts, for those who make texts of their own.
 void append_counts(const uint32_t* counts, int64_t n, std::string& out);
 

@@ -1,4 +1,5 @@
 #include "mask_iou/mask_iou.hpp"
+#include "mask_iou/mask_iou_lanes.hpp"
 
 namespace tamis::TAMIS_ISA {
 
@@ -20,6 +21,20 @@ void common_pixels(const MaskColumns& a, const MaskColumns& b, uint32_t* common)
     }
   }
   *common = sum;
+}
+
+void read_regular(const char* at, const char* end, const int64_t* size, uint32_t* ends, RegularMask* out) {
+  out->n = -1;
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  const int64_t height = size[0], width = size[1];
+  if (height < 1 || width < 1 || width > kMostColumns || height > INT32_MAX / width) return;
+  const int64_t n = read_numbers(at, end, ends);
+  if (n < 2 || !numbers_to_ends(ends, n) || ends[n - 1] > height * width) return;
+  out->n = n;
+  measure_lanes(ends, static_cast<uint32_t>(height), out);
+#else
+  (void)at, (void)end, (void)size, (void)ends;
+#endif
 }
 
 }  // namespace tamis::TAMIS_ISA

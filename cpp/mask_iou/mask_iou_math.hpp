@@ -210,7 +210,7 @@ struct Edge {
   int32_t x, y;      // where it begins
   int32_t low, high; // its x range
   int32_t length;    // steps: dx or dy
-  double slope;
+  double slope, inverse;
   bool flat;
 
   TAMIS_HD static Edge between(int32_t x0, int32_t y0, int32_t x1, int32_t y1) {
@@ -218,7 +218,8 @@ struct Edge {
     const bool flat = dx >= dy, flip = flat ? x0 > x1 : y0 > y1;
     const int32_t x = flip ? x1 : x0, y = flip ? y1 : y0;
     const double rise = flip ? y0 - y1 : y1 - y0, run = flip ? x0 - x1 : x1 - x0;
-    return {x, y, x0 < x1 ? x0 : x1, x0 < x1 ? x1 : x0, flat ? dx : dy, flat ? rise / dx : run / dy, flat};
+    const double slope = flat ? rise / dx : run / dy;
+    return {x, y, x0 < x1 ? x0 : x1, x0 < x1 ? x1 : x0, flat ? dx : dy, slope, 1 / slope, flat};
   }
 
   // The other coordinate after t steps.
@@ -233,7 +234,7 @@ struct Edge {
       return a < b ? a : b;
     }
     // the first step past the middle: guessed, then put right by the rounded coordinates themselves
-    const double guess = (u + .5 - x) / slope;
+    const double guess = (u + .5 - x) * inverse;
     int32_t t = guess < 1 ? 1 : guess > length ? length : static_cast<int32_t>(guess);
     while (t > 1 && past(t - 1, u)) --t;
     while (t < length && !past(t, u)) ++t;

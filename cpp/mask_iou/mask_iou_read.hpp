@@ -1,5 +1,6 @@
 // Runs out of text, for the files of this room.
 #pragma once
+#include <algorithm>
 #include <string>
 
 #include "core/error.hpp"
@@ -8,20 +9,34 @@
 
 namespace tamis {
 
-// Ends go to `ends`, which has room for as many as the text has characters.
-inline host::Runs read_runs(const Masks& masks, int64_t i, uint32_t* ends) {
-  host::Runs runs{};
-  runs.height = masks.size[2 * i];
-  runs.width = masks.size[2 * i + 1];
-  const char *begin = masks.text + masks.splits[i], *end = masks.text + masks.splits[i + 1];
-  TAMIS_CHECK(host::read_runs(begin, end, ends, &runs) >= 0,
-              "mask " + std::to_string(i) + ": the text of its counts ends within a number, or a number has over 64 bits");
-  return runs;
+// Runs and measures of one text; false: it is cut short. Ends go to `ends`, which has room for kSpareRuns more than the
+// text has characters.
+inline bool read_mask(const char* begin, const char* end, const int64_t* size, uint32_t* ends, host::Runs* out) {
+  RegularMask found;
+  read_regular(begin, end, size, ends, &found);
+  *out = {};
+  out->height = size[0];
+  out->width = size[1];
+  if (found.n < 0) {
+    if (host::read_runs(begin, end, ends, out) < 0) return false;
+    host::measure(out);
+    return true;
+  }
+  out->ends = ends;
+  out->n = found.n;
+  out->area = found.area;
+  std::copy(found.box, found.box + 4, out->box);
+  out->pixels = ends[found.n - 1];
+  out->regular = true;
+  out->layers = found.layers;
+  return true;
 }
 
 inline host::Runs read_mask(const Masks& masks, int64_t i, uint32_t* ends) {
-  host::Runs runs = read_runs(masks, i, ends);
-  host::measure(&runs);
+  host::Runs runs;
+  const char *begin = masks.text + masks.splits[i], *end = masks.text + masks.splits[i + 1];
+  TAMIS_CHECK(read_mask(begin, end, masks.size + 2 * i, ends, &runs),
+              "mask " + std::to_string(i) + ": the text of its counts ends within a number, or a number has over 64 bits");
   return runs;
 }
 
@@ -33,7 +48,7 @@ class Reader {
 
  private:
   uint32_t* room(int64_t i) {
-    const auto length = size_t(masks_.splits[i + 1] - masks_.splits[i]);
+    const auto length = size_t(masks_.splits[i + 1] - masks_.splits[i] + kSpareRuns);
     if (ends_.size() < length) ends_.resize(length);
     return ends_.data();
   }

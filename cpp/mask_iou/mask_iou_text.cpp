@@ -119,13 +119,10 @@ void measure_masks(const Masks& masks, const MaskMeasures& out) {
 
 bool measure_mask(std::string_view text, const int64_t (&size)[2], uint32_t& area, double (&bbox)[4]) {
   constexpr size_t kShort = 4096;  // characters of most masks; longer texts take memory of their own
-  uint32_t some[kShort];
-  std::vector<uint32_t> many(text.size() > kShort ? text.size() : 0);
-  host::Runs runs{};
-  runs.height = size[0];
-  runs.width = size[1];
-  if (host::read_runs(text.data(), text.data() + text.size(), many.empty() ? some : many.data(), &runs) < 0) return false;
-  host::measure(&runs);
+  uint32_t some[kShort + kSpareRuns];
+  std::vector<uint32_t> many(text.size() > kShort ? text.size() + kSpareRuns : 0);
+  host::Runs runs;
+  if (!read_mask(text.data(), text.data() + text.size(), size, many.empty() ? some : many.data(), &runs)) return false;
   area = runs.area;
   std::memcpy(bbox, runs.box, sizeof(bbox));
   return true;
