@@ -89,6 +89,29 @@ bool all_distinct(const std::vector<int64_t>& values) {
 }
 }  // namespace
 
+size_t find_cut(std::string_view text, size_t from) {
+  for (size_t brace = text.find('}', from); brace != text.npos; brace = text.find('}', brace + 1)) {
+    const size_t comma = text.find_first_not_of(kBlank, brace + 1);
+    if (comma == text.npos) return text.npos;
+    if (text[comma] != ',') continue;
+    const size_t open = text.find_first_not_of(kBlank, comma + 1);
+    if (open != text.npos && text[open] == '{') return comma;
+  }
+  return text.npos;
+}
+
+std::vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes) {
+  std::vector<std::string_view> parts;
+  size_t begin = 0;
+  for (size_t cut = find_cut(text, 0); cut != text.npos;) {
+    parts.push_back(text.substr(begin, cut - begin));
+    begin = cut + 1;
+    cut = text.size() - begin < chunk_bytes ? text.npos : find_cut(text, begin + chunk_bytes);
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
 bool read_file(int descriptor, uint8_t* to, int64_t size) {
   std::atomic<bool> complete{true};
   parallel_for(size, kReadAtOnce, [&](int64_t begin, int64_t end) {

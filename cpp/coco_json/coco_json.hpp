@@ -131,6 +131,12 @@ inline constexpr int64_t kCocoChunkBytes = 1 << 18;  // a chunk's tape fits the 
 // The first `size` bytes of a file, on all threads; false: it is shorter or cannot be read at an offset.
 bool read_file(int descriptor, uint8_t* to, int64_t size);
 
+inline constexpr std::string_view kBlank = " \t\n\r";
+// The first comma after `from` that stands between `}` and `{`, or npos; and the text between such cuts. The first
+// piece is short.
+size_t find_cut(std::string_view text, size_t from);
+std::vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes);
+
 bool has_simdjson();  // false: the readers always return nullopt
 // Which shapes pycocotools sees in results: those of the first of them, where it has no box.
 CocoShapes result_shapes(std::string_view text);
@@ -162,6 +168,25 @@ struct CocoSizes {
 };
 CocoSizes shape_sizes(const CocoTable& table);
 void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
+
+// Results as most detectors write them: each record has image_id, category_id, score and a bbox, or a mask's size and
+// counts, or as many keypoints as the first, each once and nothing else. They are read straight to columns, in a third
+// of the time; the plan is a guess, which reading verifies. The counts of masks stay in the text, from text_splits on,
+// without their escapes and ended by a zero, until they are restored.
+struct PlainResults {
+  std::string_view text;
+  CocoShapes shapes;
+  int64_t n_numbers;  // of a record's keypoints
+  std::vector<std::string_view> parts;
+  std::vector<int64_t> first_row;  // (parts + 1,)
+
+  int64_t size() const { return first_row.back(); }
+};
+std::optional<PlainResults> plan_plain_results(std::string_view text, int64_t chunk_bytes = kCocoChunkBytes);
+// To image_id, category_id, bbox, number and what the shape has. False: they are not plain, and `text`, that of the
+// plan, is as it was.
+bool read_plain_results(const PlainResults& plan, char* text, const CocoColumns& columns);
+void restore_counts(char* text, const int64_t* starts, int64_t n);
 
 // Result rows image_id, x, y, w, h, score, category_id, (n, 7), to all columns but iscrowd; ids count from 1, and areas
 // are of the rows' own precision. False where an id is NaN or not within 2^53: a row by row look is needed then.

@@ -81,6 +81,36 @@ py::object results(const Text& data, int64_t chunk_bytes) {
   return columns(std::move(table), kCocoResultFields, "score", shapes, to);
 }
 
+py::object plain_results(const View<uint8_t, 1>& data, int64_t chunk_bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(data.data), size_t(data.size()));
+  std::optional<PlainResults> plan;
+  {
+    const py::gil_scoped_release unlocked;
+    plan = plan_plain_results(text, chunk_bytes);
+  }
+  if (!plan) return py::none();
+  const int64_t n = plan->size();
+  py::dict to;
+  CocoColumns at{};
+  at.image_id = column<int64_t>(to, "image_id", {n});
+  at.category_id = column<int64_t>(to, "category_id", {n});
+  at.bbox = column<double>(to, "bbox", {n, 4});
+  at.number = column<double>(to, "score", {n});
+  if (plan->shapes == CocoShapes::kKeypoints)
+    at.numbers = column<double>(to, "keypoints", {n, plan->n_numbers / 3, 3});
+  if (plan->shapes == CocoShapes::kMasks) {
+    at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
+    at.extent = column<int64_t>(to, "extent", {n, 2});
+    at.area = column<double>(to, "area", {n});
+  }
+  bool plain = false;
+  {
+    const py::gil_scoped_release unlocked;
+    plain = read_plain_results(*plan, reinterpret_cast<char*>(data.data), at);
+  }
+  return plain ? py::object(to) : py::none();
+}
+
 py::object result_masks(const Text& data, int64_t chunk_bytes) {
   constexpr CocoShapes kMasks = CocoShapes::kMasks;
   return columns(read(read_shapes_beside_boxes, data, kMasks, chunk_bytes), 0, "", kMasks);
@@ -128,6 +158,10 @@ py::object rows(const View<const T, 2>& data) {
 void bind_coco_json(py::module_& m) {
   m.attr("has_simdjson") = has_simdjson();
   m.def("read_coco_results", results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_plain_results", plain_results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("restore_counts", [](View<uint8_t, 1> text, View<const int64_t, 1> starts) {
+    restore_counts(reinterpret_cast<char*>(text.data), starts.data, starts.size());
+  });
   m.def("read_file", [](int descriptor, View<uint8_t, 1> to) {
     const py::gil_scoped_release unlocked;
     return read_file(descriptor, to.data, to.size());

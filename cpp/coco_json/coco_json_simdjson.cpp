@@ -20,35 +20,9 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 constexpr size_t kMaxDepth = 128;  // Python's json gives up at its recursion limit, usually 1000
-constexpr std::string_view kBlank = " \t\n\r";
 constexpr std::string_view kPlaceholderKey = "$";
 
 // --- chunks ---
-
-// The first comma after `from` that stands between `}` and `{`, or npos.
-size_t find_cut(std::string_view text, size_t from) {
-  for (size_t brace = text.find('}', from); brace != text.npos; brace = text.find('}', brace + 1)) {
-    const size_t comma = text.find_first_not_of(kBlank, brace + 1);
-    if (comma == text.npos) return text.npos;
-    if (text[comma] != ',') continue;
-    const size_t open = text.find_first_not_of(kBlank, comma + 1);
-    if (open != text.npos && text[open] == '{') return comma;
-  }
-  return text.npos;
-}
-
-// The text between cuts. The first piece is short, so that little is left to the skeleton.
-std::vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes) {
-  std::vector<std::string_view> parts;
-  size_t begin = 0;
-  for (size_t cut = find_cut(text, 0); cut != text.npos;) {
-    parts.push_back(text.substr(begin, cut - begin));
-    begin = cut + 1;
-    cut = text.size() - begin < chunk_bytes ? text.npos : find_cut(text, begin + chunk_bytes);
-  }
-  parts.push_back(text.substr(begin));
-  return parts;
-}
 
 struct Workspace {  // a parser and its padded text, reused from chunk to chunk
   simdjson::dom::parser parser;

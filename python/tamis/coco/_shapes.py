@@ -36,6 +36,8 @@ def set_shapes(columns: Columns, kind: str, images: Table, table: Table) -> None
 
 def keypoints_of(table: Table) -> Array | None:
     """(n, k, 3), or None where the rows have several lengths."""
+    if "keypoints" in table:
+        return table["keypoints"]
     lengths = np.diff(table["part_splits"])
     n = len(table["row_parts"]) - 1
     if n == 0 or len(lengths) != n or (lengths != lengths[0]).any():
@@ -46,6 +48,8 @@ def keypoints_of(table: Table) -> Array | None:
 def masks_of(table: Table, sizes: Array | None = None) -> Masks:
     """Compressed masks; polygons are drawn in images of these sizes."""
     packed = Masks._of(table["text"], table["text_splits"], table["extent"])
+    if "row_parts" not in table:
+        return packed
     parts = np.diff(table["row_parts"])
     rows = np.flatnonzero(parts)
     if sizes is None or len(rows) == 0:

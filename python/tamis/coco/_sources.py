@@ -128,10 +128,19 @@ class Results(Source):
 
     def rebuild(self) -> Dataset:
         dataset = self._base.dataset()
-        anns = json.loads(self._text.tobytes()) if self._text is not None else self._array_rows()
+        anns = self._array_rows() if self._text is None else json.loads(self._file())
         prepare_results(anns, dataset)
         dataset["annotations"] = anns
         return dataset
+
+    def _file(self) -> bytes:
+        """The text as it was read: the counts of plain masks live in it, unescaped."""
+        text, masks = self._text, self.columns.masks
+        assert text is not None
+        if masks is not None and masks.text is text:
+            text = text.copy()
+            _core.restore_counts(text, masks.splits[:-1])
+        return bytes(text.data)
 
     def _array_rows(self) -> list[Annotation]:
         c, dtype = self.columns, self.columns.area.dtype  # the array's own: areas stay in it
@@ -187,10 +196,11 @@ def read_dataset(path: Any) -> tuple[Source | None, Any]:
 
 def read_results(path: str, base: Base) -> Source | None:
     """Results of a file, or None where Python's json must look at it."""
-    if not _core.has_simdjson or not os.path.isfile(path):
+    if not os.path.isfile(path):
         return None
     text = _read(path)
-    table = _core.read_coco_results(text)
+    plain = _core.read_plain_results(text)
+    table = _core.read_coco_results(text) if plain is None else plain
     if table is None:
         return None
     keys = ("image_id", "category_id", "score", "bbox")
@@ -198,9 +208,9 @@ def read_results(path: str, base: Base) -> Source | None:
     bbox = table["bbox"]
     area = table["area"] if "area" in table else bbox[:, 2] * bbox[:, 3]
     columns = Columns(id=np.arange(1, len(bbox) + 1), area=area, **common)
-    if "text" in table:
-        columns.masks, columns.mask_boxes = masks_of(table), bbox
-    elif "numbers" in table:
+    if "text_splits" in table:
+        columns.masks, columns.mask_boxes = masks_of({"text": text, **table}), bbox
+    elif "numbers" in table or "keypoints" in table:
         columns.keypoints = keypoints_of(table)
         if columns.keypoints is None:
             return None

@@ -1,0 +1,189 @@
+"""The reader of plain results answers None and leaves the text alone, or gives json's values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import tamis
+from coco_json_reference import expected, reference_results
+from coco_kinds import masks, people
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tamis import Masks, _core
+from tamis.coco import COCO
+
+BOX = '{"image_id": 7, "category_id": 3, "bbox": [1, 2.5, -0.0, 4e1], "score": 0.25}'
+MASK = (
+    '{"image_id": 7, "category_id": 3, "segmentation": {"size": [4, 5], "counts": "52203"},'
+    ' "score": 0.25}'
+)
+ESCAPED = MASK.replace("52203", r"\\02\\5\\\\0")
+POINTS = '{"image_id": 7, "category_id": 3, "keypoints": [1, 2.5, 2, -4, 5, 0], "score": 0.25}'
+
+
+def read(text: str | bytes, chunk: int = 1 << 18) -> tuple[dict[str, Any] | None, np.ndarray]:
+    data = np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8).copy()
+    raw = data.copy()
+    table = _core.read_plain_results(data, chunk)
+    if table is None:
+        np.testing.assert_array_equal(data, raw)
+    elif "text_splits" in table:
+        back = data.copy()
+        _core.restore_counts(back, table["text_splits"][:-1])
+        np.testing.assert_array_equal(back, raw)
+    return table, data
+
+
+def check(text: str | bytes, chunk: int = 1 << 18) -> bool:
+    """Whether it is plain; then all values are those of Python's json."""
+    table, data = read(text, chunk)
+    if table is None:
+        return False
+    records = json.loads(text)
+    for key in ("image_id", "category_id"):
+        assert table[key].dtype == np.int64 and table[key].tolist() == [r[key] for r in records]
+    want = np.array([float(r["score"]) for r in records])
+    np.testing.assert_array_equal(table["score"].view(np.int64), want.view(np.int64))
+    if "text_splits" in table:
+        got = Masks._of(data, table["text_splits"], table["extent"])
+        objects = [r["segmentation"] for r in records]
+        assert [o["counts"].decode() for o in got] == [o["counts"] for o in objects]
+        assert [o["size"] for o in got] == [o["size"] for o in objects]
+        area, box = got._measures()
+        np.testing.assert_array_equal(table["area"], area)
+        np.testing.assert_array_equal(table["bbox"], box)
+    elif "keypoints" in table:
+        points = np.array([r["keypoints"] for r in records], float).reshape(len(records), -1, 3)
+        np.testing.assert_array_equal(table["keypoints"], points)
+        low, high = points[:, :, :2].min(1), points[:, :, :2].max(1)
+        np.testing.assert_array_equal(table["bbox"], np.concatenate([low, high - low], 1))
+    else:
+        np.testing.assert_array_equal(table["bbox"], np.array([r["bbox"] for r in records], float))
+    return True
+
+
+@pytest.mark.parametrize("record", [BOX, MASK, ESCAPED, POINTS])
+@pytest.mark.parametrize("n", [1, 2, 100])
+@pytest.mark.parametrize("chunk", [1, 200, 1 << 18])
+def test_plain_results_of_each_kind(record: str, n: int, chunk: int) -> None:
+    assert check(f"[{', '.join([record] * n)}]", chunk)
+    assert check("\n[ " + " ,\r\n".join([record.replace(": ", "\t:")] * n) + "] ", chunk)
+    assert check(f"[{','.join([record.replace(' ', '')] * n)}]", chunk)
+
+
+def test_keys_in_another_order() -> None:
+    assert check('[{"score":1,"bbox":[1,2,3,4],"category_id":-3,"image_id":123456789012345678}]')
+    assert check(
+        '[{"segmentation":{"counts":"52203","size":[4,5]},"score":1,"category_id":3,"image_id":0}]'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", " ", "[", "]", "[[]]", "{}", f"{BOX}", f"[{BOX}", f"[{BOX},]",
+        f"[{BOX}]]", f"[{BOX} {BOX}]", f"[,{BOX}]", f"\ufeff[{BOX}]", f"[{BOX[:-1]}, {BOX}]",
+        f"[{BOX},{POINTS}]",
+        BOX.replace("}", "]"), f"[{BOX}, {{}}]", f"[{MASK}, {{{{}}}}]", f"[{MASK[:-1]}]",
+        f"[{POINTS[:-1]}]",
+        f"[{BOX[:-1]}", f"[{POINTS}, {POINTS.replace('1, ', '', 1)}]",
+    ],
+)  # fmt: skip
+def test_texts_that_are_not_plain(text: str) -> None:
+    assert not check(text)
+
+
+@pytest.mark.parametrize("record", [BOX, ESCAPED, POINTS])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("0.25", "1e400"), ("0.25", "NaN"), ("0.25", "01"), ("0.25", ".5"), ("0.25", "1."),
+        ("0.25", "-"), ("0.25", "+1"), ("0.25", "1e"), ("0.25", "1.e5"), ("0.25", "true"),
+        ("0.25", '"1"'), ("0.25", "2147483649"), ("0.25", "0x1"), ("0.25", "- 1"),
+        (": 7", ": 7.0"), (": 7", ": 7e0"), (": 7", ": 9999999999999999999"), (": 7", ": null"),
+        ('"score"', '"scor\\u0065"'), ('"score"', '"Score"'), ("{", '{"score": 1, '),
+        ("{", '{"caption": 1, '), ("{", '{"bbox": [1, 2, 3, 4], '), ("[1, 2.5,", "[1, 2.5,,"),
+        ("[1, 2.5,", "[1 2.5,"), ("[1, 2.5,", "[[1], 2.5,"), ("}", ",}"), ("}", ""), ("}", "]"),
+        ('": "', '": "\u00e9'), ('": "', '": "\x01'), ('": "', '": "\\n'), ('": "', '": "\\"'),
+        ('": "', '": "\\u0030'), ("[4, 5]", "[4]"), ("[4, 5]", "[4, 5, 6]"), ("[4, 5]", "[-4, 5]"),
+        ("[4, 5]", "[4.0, 5]"), ("[4, 5]", "[4, 2147483648]"), ('"size"', '"counts": "1", "size"'),
+        ('"size"', '"size": [1, 1], "size"'), ('\\\\\\\\0"', '\\\\\\\\0o"'),
+    ],
+)  # fmt: skip
+def test_records_that_are_not_plain(record: str, old: str, new: str) -> None:
+    changed = record.replace(old, new, 1)
+    if changed != record:
+        for text in (f"[{changed}]", f"[{record}, {changed}, {record}]", f"[{record}, {changed}]"):
+            for chunk in (1, 1 << 18):
+                assert not check(text, chunk)
+
+
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(allow_nan=False, allow_infinity=False).map("{:.3e}".format),
+    st.floats(-1e6, 1e6).map("{:.17f}".format),
+    st.floats(0, 1, width=32).map(lambda x: repr(float(x))),
+    st.tuples(st.integers(-(2**64), 2**64), st.integers(0, 10**25)).map(lambda p: f"{p[0]}.{p[1]}"),
+    st.integers(-(2**31), 2**31).map(str),
+    st.sampled_from(["-0", "-0.0", "0.0", "9007199254740993.0", "0.1", "5e-324", "2.5E+3"]),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(spelled=st.lists(numbers, min_size=1, max_size=20))
+def test_numbers_are_rounded_as_by_python(spelled: list[str]) -> None:
+    records = ",".join(BOX.replace("0.25", s) for s in spelled)
+    table, _ = read(f"[{records}]")
+    if table is None:  # left to the others: over- and underflow
+        assert any(not 1e-300 < abs(float(s)) < 1e300 and float(s) != 0 for s in spelled)
+        return
+    want = np.array([float(json.loads(s)) for s in spelled])
+    np.testing.assert_array_equal(table["score"].view(np.int64), want.view(np.int64))
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    records=st.lists(st.sampled_from([BOX, MASK, ESCAPED, POINTS]), min_size=1, max_size=4),
+    edits=st.lists(
+        st.tuples(
+            st.integers(0, 400), st.integers(0, 2), st.sampled_from(list('{}[]",:\\0e-. {o'))
+        ),
+        max_size=2,
+    ),
+    chunk=st.sampled_from([1, 100, 1 << 18]),
+)
+@example(records=[ESCAPED, MASK], edits=[(75, 0, "\\")], chunk=1)
+def test_any_text(records: list[str], edits: list[tuple[int, int, str]], chunk: int) -> None:
+    text = f"[{','.join(records)}]"
+    for at, length, put in edits:
+        text = text[:at] + put + text[at + length :]
+    if not check(text, chunk):
+        return
+    if "bbox" in text:  # what the general reader promises too
+        assert expected(reference_results, text.encode()) is not None
+
+
+@pytest.mark.parametrize("make", [masks, people])
+def test_the_dicts_are_those_of_the_file(make: Any, tmp_path: Any) -> None:
+    case = make(3)
+    for name, document in (("gt", case.gt), ("dt", case.dt)):
+        (tmp_path / name).write_text(json.dumps(document))
+    results = COCO(str(tmp_path / "gt")).loadRes(str(tmp_path / "dt"))
+    again = [
+        {k: ann[k] for k in first}
+        for ann, first in zip(results.anns.values(), case.dt, strict=True)
+    ]
+    assert again == case.dt
+
+
+def test_threads() -> None:
+    text = f"[{', '.join([ESCAPED] * 3000)}]"
+    for threads in (1, 3):
+        tamis.set_num_threads(threads)
+        try:
+            assert check(text, 5000)
+        finally:
+            tamis.set_num_threads(0)
