@@ -1,10 +1,12 @@
 // Results that are plain, straight to columns. No simdjson: no text is copied, and no tree is built.
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
 #include "coco_json/coco_json.hpp"
+#include "core/hd.hpp"
 #include "core/parallel.hpp"
 #include "mask_iou/mask_iou.hpp"
 
@@ -44,12 +46,12 @@ class Cursor {
   explicit Cursor(std::string_view part, char* text, std::string_view whole)
       : at_(text + (part.data() - whole.data())), end_(at_ + part.size()) {}
 
-  bool at_end() {
+  TAMIS_HD bool at_end() {
     while (at_ != end_ && is_blank(*at_)) ++at_;
     return at_ == end_;
   }
 
-  bool take(char c) {
+  TAMIS_HD bool take(char c) {
     if (at_end() || *at_ != c) return false;
     ++at_;
     return true;
@@ -61,41 +63,26 @@ class Cursor {
     return true;
   }
 
-  char next() const { return *at_; }
-
   bool take_integer(int64_t max, int64_t& out) {
-    double unused = 0;
-    bool is_integer = false;
-    return take_number(max, unused, &is_integer, &out) && is_integer;
+    const bool negative = take('-');
+    Digits digits;
+    if (!take_digits(digits) || digits.has_places || has_exponent() || digits.value > uint64_t(max)) return false;
+    out = negative ? -int64_t(digits.value) : int64_t(digits.value);
+    return true;
   }
 
   // As Python's float: the quotient of two exact numbers is rounded once, and so is what from_chars makes.
-  bool take_number(int64_t max_integer, double& out, bool* is_integer = nullptr, int64_t* integer = nullptr) {
+  TAMIS_HD bool take_number(int64_t max_integer, double& out) {
     const bool negative = take('-');
-    const char* first = at_;
-    uint64_t value = 0;
-    take_digits(value);
-    if (at_ == first || (*first == '0' && at_ - first > 1)) return false;
-    int64_t places = 0;
-    if (*at_ == '.') {
-      const char* point = at_++;
-      take_digits(value);
-      places = at_ - point - 1;
-      if (places == 0) return false;
+    Digits digits;
+    if (!take_few_digits(digits)) {
+      Cursor other(*this);  // this one stays in registers
+      const bool good = other.take_any_number(negative, max_integer, out);
+      *this = other;
+      return good;
     }
-    const int64_t length = at_ - first;
-    const bool has_exponent = *at_ == 'e' || *at_ == 'E';
-    if (places == 0 && !has_exponent) {
-      if (length > kMostDigits || value > uint64_t(max_integer)) return false;
-      const int64_t whole = negative ? -int64_t(value) : int64_t(value);
-      if (integer != nullptr) *integer = whole, *is_integer = true;
-      out = static_cast<double>(whole);
-      return true;
-    }
-    if (has_exponent && !take_exponent()) return false;
-    if (!has_exponent && length <= kMostDigits + 1 && value <= kExact) out = static_cast<double>(value) / kPowers[places];
-    else if (!round_longer(first, out)) return false;
-    out = negative ? -out : out;
+    const double whole = static_cast<double>(digits.value) / kPowers[digits.places];
+    out = negative && (digits.has_places || digits.value > 0) ? -whole : whole;
     return true;
   }
 
@@ -122,9 +109,75 @@ class Cursor {
   }
 
  private:
-  void take_digits(uint64_t& value) {
-    for (; is_digit(*at_); ++at_) value = 10 * value + uint64_t(*at_ - '0');
+  struct Digits {
+    uint64_t value = 0;
+    int64_t places = 0;  // after the point
+    bool has_places = false;
+  };
+
+  // What stands before an exponent. False: more digits than `value` holds; or none as JSON has them, and none is taken.
+  bool take_digits(Digits& to) {
+    to = {};
+    const char* first = at_;
+    for (; is_digit(*at_); ++at_) to.value = 10 * to.value + uint64_t(*at_ - '0');
+    bool good = at_ != first && (*first != '0' || at_ - first == 1);
+    if (good && *at_ == '.') {
+      const char* point = at_++;
+      for (; is_digit(*at_); ++at_) to.value = 10 * to.value + uint64_t(*at_ - '0');
+      to.places = at_ - point - 1;
+      to.has_places = true;
+      good = to.places > 0;
+    }
+    if (!good) at_ = const_cast<char*>(first);
+    return good && at_ - first <= kMostDigits + to.has_places;
   }
+
+  bool take_any_number(bool negative, int64_t max_integer, double& out) {
+    const char* first = at_;
+    Digits digits;
+    const bool fits = take_digits(digits);
+    if (at_ == first) return false;
+    if (!digits.has_places && !has_exponent()) {
+      if (!fits || digits.value > uint64_t(max_integer)) return false;
+      out = static_cast<double>(negative ? -int64_t(digits.value) : int64_t(digits.value));
+      return true;
+    }
+    if (fits && !has_exponent() && digits.value <= kExact) out = static_cast<double>(digits.value) / kPowers[digits.places];
+    else if ((has_exponent() && !take_exponent()) || !round(first, out)) return false;
+    out = negative ? -out : out;
+    return true;
+  }
+
+  // Up to seven characters at once: no branch then depends on how many they are. Nothing is taken where it is not so.
+  TAMIS_HD bool take_few_digits(Digits& to) {
+    if (std::endian::native != std::endian::little || end_ - at_ < 8) return false;
+    uint64_t digits;
+    std::memcpy(&digits, at_, 8);
+    digits ^= 0x3030303030303030u;
+    const uint64_t others = (((digits & 0x7f7f7f7f7f7f7f7fu) + 0x7676767676767676u) | digits) & 0x8080808080808080u;
+    if (others == 0) return false;
+    int length = std::countr_zero(others) / 8, n = length;
+    to.has_places = at_[length] == '.';
+    if (length == 0 || (*at_ == '0' && length > 1)) return false;
+    if (to.has_places) {
+      const uint64_t after = others & (others - 1);
+      length = std::countr_zero(after) / 8;
+      if (after == 0 || length == n + 1) return false;
+      const uint64_t whole = (uint64_t{1} << 8 * n) - 1;
+      digits = (digits & whole) | (digits >> 8 & ~whole);
+      to.places = length - n - 1;
+      n = length - 1;
+    }
+    if (at_[length] == 'e' || at_[length] == 'E') return false;
+    digits <<= 64 - 8 * n;
+    digits = digits * 2561 >> 8 & 0x00ff00ff00ff00ffu;  // pairs, fours, all
+    digits = digits * 6553601 >> 16 & 0x0000ffff0000ffffu;
+    to.value = digits * 42949672960001u >> 32;
+    at_ += length;
+    return true;
+  }
+
+  bool has_exponent() const { return *at_ == 'e' || *at_ == 'E'; }
 
   bool take_exponent() {
     ++at_;
@@ -135,7 +188,7 @@ class Cursor {
   }
 
   // False: too large, too small, or no such function in this library.
-  bool round_longer([[maybe_unused]] const char* first, [[maybe_unused]] double& out) const {
+  bool round([[maybe_unused]] const char* first, [[maybe_unused]] double& out) const {
 #if defined(__cpp_lib_to_chars)
     return std::from_chars(first, at_, out).ec == std::errc();
 #else
@@ -208,8 +261,10 @@ class Reader {
   }
 
   bool read_numbers(double* to, int64_t n, int64_t max_integer) {
+    Cursor cursor(cursor_);
     for (int64_t i = 0; i < n; ++i)
-      if (!cursor_.take(i == 0 ? '[' : ',') || !cursor_.take_number(max_integer, to[i])) return false;
+      if (!cursor.take(i == 0 ? '[' : ',') || !cursor.take_number(max_integer, to[i])) return false;
+    cursor_ = cursor;
     return cursor_.take(']');
   }
 

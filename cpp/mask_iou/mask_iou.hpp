@@ -89,7 +89,7 @@ TAMIS_KERNEL(common_pixels, (const MaskColumns& a, const MaskColumns& b, uint32_
 // for kSpareRuns more than the text has characters. n is -1 for any other mask, and where the processor lacks AVX-512.
 struct RegularMask {
   int64_t n;
-  int64_t layers;  // the most foreground runs in one column
+  int64_t layers;  // no fewer than the most foreground runs in one column, and rarely more
   double box[4];   // x, y, w, h
   uint32_t area;
 };

@@ -40,9 +40,10 @@ inline int64_t read_numbers(const char* at, const char* end, uint32_t* to) {
     if (in != 0) open = on > in >> 1;
     const Lanes sign = _mm512_set1_epi32(0x10);
     Lanes value = _mm512_sub_epi32(_mm512_xor_si512(five_bits(text), sign), sign);
-    uint32_t chain = (continued >> 15) & last;
-    for (int k = 1; chain != 0; chain &= continued >> (15 - k), ++k) {
-      if (k > kMostContinued) return -1;
+    uint32_t chain = last;
+    for (int k = 1; k <= 2 || chain != 0; ++k) {  // two without a look, as most blocks have a number of two or three
+      chain &= continued >> (16 - k);
+      if (k > kMostContinued && chain != 0) return -1;
       const auto lanes = static_cast<__mmask16>(chain);
       value = _mm512_mask_or_epi32(value, lanes, _mm512_slli_epi32(value, 5),
                                    five_bits(_mm_maskz_loadu_epi8(lanes, at - k)));
@@ -98,20 +99,14 @@ struct Splitter {
   }
 };
 
-// The most runs in one column: a run that begins where the one before ends lies one layer deeper.
-struct LayerCount {
-  int64_t most = 1, depth = 1, last = -1;
-
-  void add(int64_t first, uint32_t same_column, uint32_t after_crossing) {
-    for (; same_column != 0; same_column &= same_column - 1) {
-      const int bit = __builtin_ctz(same_column);
-      const bool deeper = first + bit == last + 1 && (after_crossing >> bit & 1) == 0;
-      depth = deeper ? depth + 1 : 2;
-      last = first + bit;
-      most = most > depth ? most : depth;
-    }
-  }
-};
+// More layers where `same_column` has a longer row of ones: of runs that begin in the column where the one before ends.
+// The least 16 bits are those of the block before.
+inline int64_t layers_of(uint32_t same_column, int64_t layers) {
+  uint32_t rows = same_column;
+  for (int64_t i = 1; i < layers; ++i) rows &= rows << 1;
+  for (; rows != 0; rows &= rows << 1) ++layers;
+  return layers;
+}
 
 inline void measure_lanes(const uint32_t* ends, uint32_t height, RegularMask* out) {
   const Splitter split{_mm512_set1_epi32(static_cast<int>(height)), _mm512_set1_ps(1 / static_cast<float>(height))};
@@ -119,8 +114,8 @@ inline void measure_lanes(const uint32_t* ends, uint32_t height, RegularMask* ou
   const Lanes one = _mm512_set1_epi32(1), odd = _mm512_add_epi32(even, one);
   const int64_t n = out->n / 2;
   Lanes area = _mm512_setzero_si512(), low = split.height, high = area, last_column = _mm512_set1_epi32(-1);
-  uint32_t crossings = 0, crossed = 0;
-  LayerCount layers;
+  uint32_t crossings = 0, same_column = 0;
+  out->layers = 1;
   for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 in = first_lanes(n - i);
     const Lanes a = _mm512_loadu_si512(ends + 2 * i), b = _mm512_loadu_si512(ends + 2 * i + 16);
@@ -131,10 +126,10 @@ inline void measure_lanes(const uint32_t* ends, uint32_t height, RegularMask* ou
     area = _mm512_mask_add_epi32(area, in, area, _mm512_sub_epi32(end, first));
     low = _mm512_mask_min_epu32(low, in, low, y0);
     high = _mm512_mask_max_epu32(high, in, high, y1);
-    const uint32_t cross = _mm512_mask_cmpneq_epi32_mask(in, x0, x1);
-    layers.add(i, _mm512_mask_cmpeq_epi32_mask(in, x0, moved_up<1>(x1, last_column)), cross << 1 | crossed);
-    crossings |= cross;
-    crossed = cross >> 15;
+    crossings |= _mm512_mask_cmpneq_epi32_mask(in, x0, x1);
+    const uint32_t same = _mm512_mask_cmpeq_epi32_mask(in, x0, moved_up<1>(x1, last_column));
+    same_column = same << 16 | same_column >> 16;
+    out->layers = layers_of(same_column, out->layers);
     last_column = x1;
   }
   const bool whole = crossings != 0;
@@ -142,7 +137,6 @@ inline void measure_lanes(const uint32_t* ends, uint32_t height, RegularMask* ou
   const uint32_t top = whole ? 0 : _mm512_reduce_min_epu32(low);
   const uint32_t bottom = whole ? height - 1 : _mm512_reduce_max_epu32(high);
   out->area = static_cast<uint32_t>(_mm512_reduce_add_epi32(area));
-  out->layers = layers.most;
   out->box[0] = left;
   out->box[1] = top;
   out->box[2] = right - left + 1;

@@ -10,41 +10,48 @@ namespace {
 
 constexpr int64_t kPolygonsAtOnce = 64;
 
-// The pixel before which each crossing of an edge lies.
-void cross_columns(const host::Edge& edge, int64_t height, int64_t width, std::vector<uint32_t>& crossings) {
+// Where the outline crosses the middle of a column: the pixel before which it does.
+struct Crossing {
+  uint32_t column, pixel;
+};
+
+void cross_columns(const host::Edge& edge, int64_t height, int64_t width, std::vector<Crossing>& crossings) {
   // in a mask without columns pycocotools' unsigned `width - 1` lets all of them through
   const int64_t last = width > 0 ? width - 1 : std::numeric_limits<int32_t>::max();
   const int64_t from = edge.low <= 2 ? 0 : (edge.low - 2 + 4) / 5;
   for (int64_t x = from; x <= last && 5 * x + 3 <= edge.high; ++x) {
     const int64_t row = host::crossed_row(edge.height_at(static_cast<int32_t>(5 * x + 2)), height);
-    crossings.push_back(static_cast<uint32_t>(x * height + row));
+    crossings.push_back({static_cast<uint32_t>(x), static_cast<uint32_t>(x * height + row)});
   }
 }
 
 // Crossings come edge by edge and are few in a column: once they are in the order of columns little is left to do.
 class Sorter {
  public:
-  void operator()(std::vector<uint32_t>& pixels, uint32_t height) {
-    const auto n = pixels.size();
-    const auto [low, high] = std::minmax_element(pixels.begin(), pixels.end());
-    const uint32_t first = height > 0 && n > 0 ? *low / height : 0;
-    const size_t columns = height > 0 && n > 0 ? *high / height - first + 1 : 0;
-    if (columns == 0 || columns > 2 * n) {
+  void operator()(const std::vector<Crossing>& crossings, uint64_t height, std::vector<uint32_t>& pixels) {
+    const size_t n = crossings.size();
+    uint32_t low = std::numeric_limits<uint32_t>::max(), high = 0;
+    for (const Crossing& c : crossings) low = std::min(low, c.column), high = std::max(high, c.column);
+    pixels.resize(n);
+    if (n == 0 || high - low >= 2 * n || high * height > std::numeric_limits<uint32_t>::max()) {
+      std::transform(crossings.begin(), crossings.end(), pixels.begin(), [](const Crossing& c) { return c.pixel; });
       std::sort(pixels.begin(), pixels.end());
       return;
     }
-    place_.assign(columns + 1, 0);
-    for (const uint32_t pixel : pixels) ++place_[pixel / height - first + 1];
-    for (size_t x = 1; x <= columns; ++x) place_[x] += place_[x - 1];
-    sorted_.resize(n);
-    for (const uint32_t pixel : pixels) sorted_[place_[pixel / height - first]++] = pixel;
-    for (size_t i = 1; i < n; ++i)
-      for (size_t k = i; k > 0 && sorted_[k] < sorted_[k - 1]; --k) std::swap(sorted_[k], sorted_[k - 1]);
-    pixels.swap(sorted_);
+    place_.assign(high - low + 2, 0);
+    for (const Crossing& c : crossings) ++place_[c.column - low + 1];
+    for (size_t x = 1; x < place_.size(); ++x) place_[x] += place_[x - 1];
+    for (const Crossing& c : crossings) pixels[place_[c.column - low]++] = c.pixel;
+    for (size_t i = 1; i < n; ++i) {
+      const uint32_t pixel = pixels[i];
+      size_t k = i;
+      for (; k > 0 && pixel < pixels[k - 1]; --k) pixels[k] = pixels[k - 1];
+      pixels[k] = pixel;
+    }
   }
 
  private:
-  std::vector<uint32_t> place_, sorted_;
+  std::vector<uint32_t> place_;
 };
 
 // Runs between the crossings, in order; two at one place leave nothing between them.
@@ -67,6 +74,7 @@ MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, 
   std::vector<MaskTexts> parts(size_t((n + kPolygonsAtOnce - 1) / kPolygonsAtOnce));
   parallel_for(n, kPolygonsAtOnce, [&](int64_t begin, int64_t end) {
     MaskTexts& part = parts[size_t(begin / kPolygonsAtOnce)];
+    std::vector<Crossing> found;
     std::vector<uint32_t> crossings, counts;
     Sorter sort;
     for (int64_t i = begin; i < end; ++i) {
@@ -78,14 +86,14 @@ MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, 
         TAMIS_CHECK(xy[k] > -host::kLargestCoordinate && xy[k] < host::kLargestCoordinate,
                     "polygon " + std::to_string(i) + ": coordinates must be numbers within 2^27, got " +
                         std::to_string(xy[k]));
-      crossings.clear();
+      found.clear();
       for (int64_t k = 0; k < corners; ++k) {
         const double *from = xy + 2 * k, *to = xy + 2 * ((k + 1) % corners);
         cross_columns(host::Edge::between(host::upsampled(from[0]), host::upsampled(from[1]), host::upsampled(to[0]),
                                           host::upsampled(to[1])),
-                      height, width, crossings);
+                      height, width, found);
       }
-      sort(crossings, static_cast<uint32_t>(height));
+      sort(found, uint64_t(height), crossings);
       // a mask without columns has no last pixel to be the greatest
       crossings.insert(width > 0 ? crossings.end() : crossings.begin(), static_cast<uint32_t>(height * width));
       runs_between(crossings, counts);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kRowsAtOnce = 256;
 constexpr int64_t kTermsAtOnce = 1 << 19;  // 4 MB: still in the cache when they are summed
+constexpr int64_t kExpAtOnce = 1 << 15;
 
 int64_t at(const int64_t* index, int64_t i) { return index ? index[i] : i; }
 
@@ -93,7 +94,7 @@ void oks(const OksPairs& pairs, const std::function<void(double*, int64_t)>& exp
       });
     };
     each([&](const Rows& block, double* at) { blocks.write_terms(block, at); });
-    exp(terms.data(), size);
+    parallel_for(size, kExpAtOnce, [&](int64_t begin, int64_t end) { exp(terms.data() + begin, end - begin); });
     each([&](const Rows& block, const double* at) { blocks.write_sums(block, at, out + block.pair); });
   }
 }

@@ -28,7 +28,7 @@ struct OksPairs {
 };
 
 // out: (rows, columns) of each group, one after the other. `exp` replaces values by their exponentials, in place, and
-// is called on the calling thread.
+// is called on all threads.
 void oks(const OksPairs& pairs, const std::function<void(double*, int64_t)>& exp, double* out);
 
 // -e of one pair, for each keypoint that counts.
