@@ -30,9 +30,11 @@ auto unlocked(const F& f) {
 }
 
 py::tuple texts(tamis::MaskTexts&& made) {
-  py::array_t<uint8_t> text(static_cast<py::ssize_t>(made.text.size()));
-  std::copy(made.text.begin(), made.text.end(), text.mutable_data());
-  return py::make_tuple(text, tamis::to_numpy(std::move(made.splits)));
+  auto* text = new std::string(std::move(made.text));
+  const py::capsule owner(text, [](void* p) { delete static_cast<std::string*>(p); });
+  const py::array_t<uint8_t> view(static_cast<py::ssize_t>(text->size()),
+                                  reinterpret_cast<const uint8_t*>(text->data()), owner);
+  return py::make_tuple(view, tamis::to_numpy(std::move(made.splits)));
 }
 
 }  // namespace

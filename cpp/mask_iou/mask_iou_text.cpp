@@ -154,9 +154,11 @@ MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n) {
   for (int64_t i = 0; i < n; ++i)
     taken.splits.push_back(taken.splits.back() + masks.splits[index[i] + 1] - masks.splits[index[i]]);
   taken.text.resize(size_t(taken.splits.back()));
-  for (int64_t i = 0; i < n; ++i)
-    std::copy(masks.text + masks.splits[index[i]], masks.text + masks.splits[index[i] + 1],
-              taken.text.data() + taken.splits[size_t(i)]);
+  parallel_for(n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      std::copy(masks.text + masks.splits[index[i]], masks.text + masks.splits[index[i] + 1],
+                taken.text.data() + taken.splits[size_t(i)]);
+  });
   return taken;
 }
 
