@@ -44,18 +44,21 @@ enum CocoField : uint16_t {  // which fields a record holds in the expected type
   kCocoNumber = 16,   // score (results) or area (dataset)
   kCocoIscrowd = 32,
   kCocoCaption = 64,  // of any type
-  kCocoShape = 128,   // of the kind that is asked for
+  kCocoShape = 128,   // of the kind that is asked for; of LVIS images their lists, of its categories their frequency
   kCocoHeight = 256,  // of an image, where masks are asked for; both go to its bbox
   kCocoWidth = 512,
   kCocoCount = 1024,  // num_keypoints
   kCocoNoBox = 2048,  // no key "bbox" at all
   kCocoNoMask = 4096,
+  kCocoNoIgnore = 8192,
 };
 
 inline constexpr uint16_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
 inline constexpr uint16_t kCocoAnnotationFields = kCocoResultFields | kCocoId | kCocoIscrowd;
 
-enum class CocoShapes { kNone, kMasks, kKeypoints };
+// kLvis: of images the lists of categories that are not there and that are not all marked; of categories the frequency,
+// as text; annotations need no iscrowd and must have no key "ignore".
+enum class CocoShapes { kNone, kMasks, kKeypoints, kLvis };
 
 struct CocoRecord {
   int64_t id, image_id, category_id;

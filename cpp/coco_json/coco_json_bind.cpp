@@ -35,7 +35,7 @@ void shape_columns(py::dict& to, const CocoTable& table, CocoShapes shapes, Coco
   at.numbers = column<double>(to, "numbers", {sizes.numbers});
   at.part_splits = column<int64_t>(to, "part_splits", {sizes.parts + 1});
   at.row_parts = column<int64_t>(to, "row_parts", {n + 1});
-  if (shapes != CocoShapes::kMasks) return;
+  if (shapes == CocoShapes::kKeypoints) return;
   if (!to.contains("text")) at.text = column<uint8_t>(to, "text", {sizes.text});
   at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
   at.area = column<double>(to, "area", {n});
@@ -134,6 +134,15 @@ py::object dataset_shapes(const Text& data, const std::string& kind, int64_t chu
                         columns(std::move(tables->annotations), 0, "", shapes));
 }
 
+py::object lvis_dataset(const Text& data, int64_t chunk_bytes) {
+  constexpr CocoShapes kLvis = CocoShapes::kLvis;
+  auto tables = read(read_coco_dataset, data, kLvis, chunk_bytes);
+  if (!tables || !tables->unique_images || !tables->unique_ids || !tables->unique_categories) return py::none();
+  return py::dict("images"_a = columns(std::move(tables->images), kCocoId, "", kLvis),
+                  "categories"_a = columns(std::move(tables->categories), kCocoId, "", kLvis),
+                  "annotations"_a = columns(std::move(tables->annotations), kCocoResultFields | kCocoId, "area"));
+}
+
 template <class T>
 py::object rows(const View<const T, 2>& data) {
   TAMIS_CHECK(data.shape[1] == 7, "split_coco_rows: data must have shape (N, 7)");
@@ -169,6 +178,7 @@ void bind_coco_json(py::module_& m) {
   m.def("split_coco_rows", rows<float>, "data"_a);
   m.def("split_coco_rows", rows<double>, "data"_a);
   m.def("read_coco_dataset", dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_lvis_dataset", lvis_dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_result_masks", result_masks, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_dataset_shapes", dataset_shapes, "data"_a, "kind"_a, "chunk_bytes"_a = kCocoChunkBytes);
 }

@@ -108,7 +108,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       check_same(std::move(x), std::move(y), a, b);
       check_same(tamis::read_coco_dataset(text, shapes, chunk), tamis::read_coco_dataset(text, shapes, whole));
     }
-    const CocoShapes masks = CocoShapes::kMasks;
+    const CocoShapes masks = CocoShapes::kMasks, lvis = CocoShapes::kLvis;
+    check_same(tamis::read_coco_dataset(text, lvis, chunk), tamis::read_coco_dataset(text, lvis, whole));
     check_same(tamis::read_shapes_beside_boxes(text, masks, chunk),
                tamis::read_shapes_beside_boxes(text, masks, whole));
   }

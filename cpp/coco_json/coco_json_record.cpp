@@ -16,6 +16,7 @@ constexpr int64_t kMaxBoxInteger = int64_t{1} << 31;
 constexpr int64_t kMaxAreaInteger = int64_t{1} << 53;
 constexpr int64_t kMaxKeypointInteger = int64_t{1} << 24;  // pycocotools' integers are squared exactly
 constexpr int64_t kMaxPointInteger = int64_t{1} << 53;
+constexpr int64_t kMaxCategory = int64_t{1} << 53;
 constexpr int64_t kMaxCount = (int64_t{1} << 32) - 1;
 constexpr int64_t kMaxSide = INT32_MAX;
 
@@ -78,6 +79,9 @@ class ShapeReader {
   bool read_segmentation(element value, CocoRecord& record);
   bool read_keypoints(element value, CocoRecord& record);
   bool read_count(element value) { return read_within(value, kMaxSide, shape_.extent[0]); }
+  bool read_frequency(element value);
+  // Whether both lists have been read well; `which` is 0 for the categories that are not there.
+  bool read_categories(element value, size_t which);
   void finish();
 
  private:
@@ -92,6 +96,8 @@ class ShapeReader {
   Wanted wanted_;
   size_t text_, parts_, numbers_;  // where the record's own begin
   CocoShape shape_{};
+  std::vector<double> categories_[2];
+  bool has_categories_[2] = {};
 };
 
 void ShapeReader::rewind() {
@@ -189,8 +195,37 @@ bool ShapeReader::read_keypoints(element value, CocoRecord& record) {
   return good;
 }
 
+bool ShapeReader::read_frequency(element value) {
+  rewind();
+  std::string_view text;
+  if (value.get_string().get(text) != simdjson::SUCCESS) return false;
+  piece_.text.append(text);
+  return true;
+}
+
+bool ShapeReader::read_categories(element value, size_t which) {
+  array ids;
+  bool good = value.get_array().get(ids) == simdjson::SUCCESS;
+  categories_[which].clear();
+  if (good) {
+    for (const element id : ids) {
+      int64_t integer = 0;
+      good = good && read_integer(id, integer) && integer <= kMaxCategory && integer >= -kMaxCategory;
+      categories_[which].push_back(static_cast<double>(integer));
+    }
+  }
+  has_categories_[which] = good;
+  return has_categories_[0] && has_categories_[1];
+}
+
 void ShapeReader::finish() {
   if (wanted_.shapes == CocoShapes::kNone) return;
+  if (has_categories_[0] && has_categories_[1]) {
+    for (const auto& ids : categories_) {
+      piece_.numbers.insert(piece_.numbers.end(), ids.begin(), ids.end());
+      piece_.part_ends.push_back(static_cast<int64_t>(piece_.numbers.size()));
+    }
+  }
   shape_.text_end = static_cast<int64_t>(piece_.text.size());
   shape_.parts_end = static_cast<int64_t>(piece_.part_ends.size());
   piece_.shapes.push_back(shape_);
@@ -225,12 +260,17 @@ Field read_field(std::string_view key, element value, bool dataset, CocoRecord& 
   return {0, false};
 }
 
-// What is read where masks or keypoints are asked for.
+// What is read where shapes are asked for.
 Field read_shape(std::string_view key, element value, Wanted wanted, ShapeReader& shape, CocoRecord& out) {
   int64_t side = 0;
   if (wanted.shapes == CocoShapes::kKeypoints) {
     if (key == "keypoints") return {kCocoShape, shape.read_keypoints(value, out)};
     if (key == "num_keypoints") return {kCocoCount, shape.read_count(value)};
+  } else if (wanted.shapes == CocoShapes::kLvis) {
+    if (key == "ignore") out.fields = static_cast<uint16_t>(out.fields & ~kCocoNoIgnore);
+    if (key == "frequency") return {kCocoShape, shape.read_frequency(value)};
+    if (key == "neg_category_ids") return {kCocoShape, shape.read_categories(value, 0)};
+    if (key == "not_exhaustive_category_ids") return {kCocoShape, shape.read_categories(value, 1)};
   } else if (key == "segmentation") {
     return {kCocoShape, shape.read_segmentation(value, out)};
   } else if (wanted.dataset() && (key == "height" || key == "width")) {
@@ -243,7 +283,8 @@ Field read_shape(std::string_view key, element value, Wanted wanted, ShapeReader
 
 Field read_box(element value, Wanted wanted, CocoRecord& out) {
   out.fields = static_cast<uint16_t>(out.fields & ~kCocoNoBox);
-  if (wanted.shapes != CocoShapes::kNone) return {0, false};  // bbox is that of the shape
+  const bool has_shape_box = wanted.shapes == CocoShapes::kMasks || wanted.shapes == CocoShapes::kKeypoints;
+  if (has_shape_box) return {0, false};  // bbox is that of the shape
   return {kCocoBbox, read_bbox(value, out.bbox)};
 }
 
@@ -251,7 +292,7 @@ Field read_box(element value, Wanted wanted, CocoRecord& out) {
 
 void read_record(object fields, Wanted wanted, CocoPiece& to) {
   CocoRecord record{};
-  record.fields = kCocoNoBox | kCocoNoMask;
+  record.fields = kCocoNoBox | kCocoNoMask | kCocoNoIgnore;
   ShapeReader shape(to, wanted);
   for (const auto [key, value] : fields) {
     if (key == "segmentation") record.fields = static_cast<uint16_t>(record.fields & ~kCocoNoMask);

@@ -179,6 +179,7 @@ bool is_plain(const CocoTable& table, Wanted wanted) {
   switch (wanted.shapes) {
     case CocoShapes::kNone: return table.all_have(kCocoResultFields);
     case CocoShapes::kMasks: return table.all_have(kOthers | kCocoShape | kCocoNoBox);
+    case CocoShapes::kLvis: return false;  // results are as those of COCO
     case CocoShapes::kKeypoints:
       return table.all_have(kOthers | kCocoShape) && (first & kCocoNoBox) && (first & kCocoNoMask);
   }
@@ -200,6 +201,8 @@ Verdict<CocoDataset> dataset_of(element root, Wanted wanted, std::vector<CocoPie
   std::array<uint16_t, 3> needed{kCocoId, kCocoAnnotationFields, kCocoId};
   if (wanted.shapes == CocoShapes::kMasks) needed = {kCocoId | kCocoHeight | kCocoWidth, kCocoShape, kCocoId};
   if (wanted.shapes == CocoShapes::kKeypoints) needed = {kCocoId, kCocoShape | kCocoCount, kCocoId};
+  if (wanted.shapes == CocoShapes::kLvis)
+    needed = {kCocoId | kCocoShape, kCocoResultFields | kCocoId | kCocoNoIgnore, kCocoId | kCocoShape};
   std::array<std::optional<element>, 3> last;
   for (const auto [key, value] : top) {
     const auto at = std::find(kNames.begin(), kNames.end(), key);

@@ -85,14 +85,24 @@ class MatchTable:
 
     def dense(self, area: int, n_dets: int) -> Array:
         """(T, n_dets) matches of one area range for all detections, -1 for none."""
-        out = np.full((self.n_thresholds, n_dets), -1, np.int64)
-        matched = self.row >= 0
-        count = np.diff(self.first)[self.row[matched]]
-        det = np.empty(len(self.gt), np.int64)  # of each entry; rows do not come in detection order
-        det[runs(self.first[self.row[matched]], count)] = np.repeat(self.index[matched], count)
+        return self._spread(area, self.row, self.index, n_dets)
+
+    def matches_of(self, area: int, kept: slice) -> Array:
+        """(T, n) matches of n kept detections, -1 for none."""
+        row = self.row[kept]
+        return self._spread(area, row, np.arange(len(row)), len(row))
+
+    def _spread(self, area: int, row: Array, place: Array, n: int) -> Array:
+        """(T, n): the matches of each row at its place."""
+        out = np.full((self.n_thresholds, n), -1, np.int64)
+        matched = row >= 0
+        start = self.first[row[matched]]
+        count = self.first[row[matched] + 1] - start
+        entries = runs(start, count)
+        det, gt, at = np.repeat(place[matched], count), self.gt[entries], self.at[entries, area]
         for t in range(self.n_thresholds):
-            hit = (self.at[:, area, t // 64] >> np.uint64(t % 64)) & np.uint64(1) != 0
-            out[t, det[hit]] = self.gt[hit]
+            hit = (at[:, t // 64] >> np.uint64(t % 64)) & np.uint64(1) != 0
+            out[t, det[hit]] = gt[hit]
         return out
 
 

@@ -41,7 +41,11 @@ def mean(result: dict[str, Any], p: Any, row: Row) -> Any:
     values = result["precision" if row.is_precision else "recall"]
     if row.iou is not None:
         values = values[np.where(row.iou == p.iouThrs)[0]]
-    values = values[..., areas, caps]
+    return mean_of_present(values[..., areas, caps])
+
+
+def mean_of_present(values: Any) -> Any:
+    """Mean of the values that are not -1, -1 if all are."""
     values = values[values > -1]
     return np.mean(values) if len(values) else -1
 

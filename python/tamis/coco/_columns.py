@@ -34,6 +34,7 @@ class Columns:
     mask_boxes: Array | None = None  # (n, 4) float64, where they were measured
     keypoints: Array | None = None  # (n, k, 3) float64
     num_keypoints: Array | None = None  # int64
+    ignore: Array | None = None  # uint8; None: the crowds
 
     def take(self, index: Array) -> Columns:
         rows = {key: None if v is None else v[index] for key, v in vars(self).items()}
@@ -50,7 +51,7 @@ def _integers(anns: Sequence[Annotation], key: str) -> Array | None:
 def _numbers(anns: Sequence[Annotation], key: str) -> Array | None:
     """Floats as they are, integers as float64 where that is exact."""
     values = np.array([ann[key] for ann in anns])
-    if values.dtype.kind == "i" and not (np.abs(values) > _EXACT).any():
+    if values.dtype.kind in "iu" and not (np.abs(values) > _EXACT).any():
         return values.astype(np.float64)
     if values.dtype.kind == "b":
         return values.astype(np.float64)
@@ -80,12 +81,18 @@ def keypoint_columns(anns: Sequence[Annotation], k: int) -> Array | None:
 
 
 def from_annotations(
-    anns: Sequence[Annotation], *, detections: bool, kind: str, n_keypoints: int = 0
+    anns: Sequence[Annotation],
+    *,
+    detections: bool,
+    kind: str,
+    n_keypoints: int = 0,
+    federated: bool = False,
 ) -> Columns | None:
     """The columns of COCO annotation dicts, or None where any value is out of the ordinary.
 
     A missing key, a string id, an unsigned or huge integer, a tuple as box: pycocotools has an
     answer or an exception for each, and the caller's slow path gives it. Masks are compressed.
+    Federated ground truths have an `ignore` of their own, and no crowds.
     """
     if not anns:
         return _no_annotations(detections, n_keypoints)
@@ -97,8 +104,11 @@ def from_annotations(
         if detections:
             score = _numbers(anns, "score")
             parts["score"] = None if score is None else score.astype(np.float64)
+        elif federated:
+            parts["iscrowd"] = np.zeros(len(anns), np.uint8)
+            parts["ignore"] = _flags(anns, "ignore")
         else:
-            parts["iscrowd"] = _flags(anns)
+            parts["iscrowd"] = _flags(anns, "iscrowd")
         if kind == "bbox" or (kind == "keypoints" and not detections):
             parts["bbox"] = _boxes(anns)
         if kind == "segm":
@@ -125,7 +135,7 @@ def _no_annotations(detections: bool, n_keypoints: int) -> Columns:
     )  # fmt: skip
 
 
-def _flags(anns: Sequence[Annotation]) -> Array | None:
-    crowd = np.array([ann["iscrowd"] for ann in anns])
-    small = crowd.dtype.kind in "iub" and not ((crowd < 0) | (crowd > 255)).any()
-    return crowd.astype(np.uint8) if small else None
+def _flags(anns: Sequence[Annotation], key: str) -> Array | None:
+    flags = np.array([ann[key] for ann in anns])
+    small = flags.dtype.kind in "iub" and not ((flags < 0) | (flags > 255)).any()
+    return flags.astype(np.uint8) if small else None

@@ -21,7 +21,7 @@ from tamis.oks import grouped_oks
 Array = NDArray[Any]
 
 
-def _ids(values: Any) -> Array | None:
+def ascending_ids(values: Any) -> Array | None:
     """Ascending distinct integer ids, or None."""
     ids = np.array(values)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind != "i"):
@@ -78,7 +78,8 @@ def _usual(p: Any) -> bool:
 
 def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
     """Match everything at once; None where something is out of the ordinary."""
-    images, categories = _ids(p.imgIds), _ids(p.catIds if p.useCats else sorted(p.catIds))
+    images = ascending_ids(p.imgIds)
+    categories = ascending_ids(p.catIds if p.useCats else sorted(p.catIds))
     if images is None or categories is None or not _usual(p):
         return None
     if len(images) == 0 or len(categories) == 0:
@@ -108,7 +109,7 @@ class Evaluation:
         gts, dts = self.gts, self.dts
         assert gts.iscrowd is not None and dts.score is not None
         claims, counts = (dts.id > 0).view(np.uint8), (gts.id != 0).view(np.uint8)
-        ignore = None
+        ignore = gts.ignore
         if p.iouType == "keypoints":
             ignore = ((gts.num_keypoints == 0) | (gts.iscrowd != 0)).view(np.uint8)
             self._sigmas = np.array(p.kpt_oks_sigmas)

@@ -49,13 +49,18 @@ def mark(ground_truth: Any, gts: list[Any], results: Any, dts: list[Any], kind: 
 def _compress(coco: Any, anns: list[Any]) -> None:
     """Compress all masks: the polygons at once if nobody draws them otherwise."""
     if getattr(type(coco), "annToRLE", None) is COCO.annToRLE and "annToRLE" not in vars(coco):
-        drawn = [ann for ann in anns if type(ann.get("segmentation")) is list]
-        sizes = [coco.imgs[ann["image_id"]] for ann in drawn]
-        polygons = [ann["segmentation"] for ann in drawn]
-        for ann, one in zip(drawn, mask.draw(polygons, sizes), strict=False):
-            ann["segmentation"] = one
+        draw_polygons(anns, coco)
     for ann in anns:
         ann["segmentation"] = coco.annToRLE(ann)
+
+
+def draw_polygons(anns: list[Any], dataset: Any) -> None:
+    """Compress the masks that are polygons, all at once; none if any is unusual."""
+    drawn = [ann for ann in anns if type(ann.get("segmentation")) is list]
+    sizes = [dataset.imgs[ann["image_id"]] for ann in drawn]
+    polygons = [ann["segmentation"] for ann in drawn]
+    for ann, one in zip(drawn, mask.draw(polygons, sizes), strict=False):
+        ann["segmentation"] = one
 
 
 def evaluate(e: Any) -> None:
@@ -81,7 +86,7 @@ def _group(e: Any, image: Any, category: Any) -> tuple[list[Any], list[Any]]:
     )
 
 
-def _by_score(dts: list[Any], cap: Any) -> list[Any]:
+def by_score(dts: list[Any], cap: Any) -> list[Any]:
     order = np.argsort([-d["score"] for d in dts], kind="stable")
     return [dts[i] for i in order[0:cap]]
 
@@ -93,14 +98,14 @@ def compute_iou(e: Any, image: Any, category: Any) -> Any:
     key = {"segm": "segmentation", "bbox": "bbox"}.get(e.params.iouType)
     if key is None:
         raise Exception("unknown iouType for iou computation")
-    dts = _by_score(dts, e.params.maxDets[-1])
+    dts = by_score(dts, e.params.maxDets[-1])
     return mask.iou([d[key] for d in dts], [g[key] for g in gts], [int(g["iscrowd"]) for g in gts])
 
 
 def compute_oks(e: Any, image: Any, category: Any) -> Any:
     """With `useCats` 0 there are none: pycocotools looks for the annotations of category -1."""
     p = e.params
-    gts, dts = e._gts[image, category], _by_score(e._dts[image, category], p.maxDets[-1])
+    gts, dts = e._gts[image, category], by_score(e._dts[image, category], p.maxDets[-1])
     if not gts or not dts:
         return []
     sigmas = np.asarray(p.kpt_oks_sigmas, np.float64)
@@ -115,7 +120,7 @@ def compute_oks(e: Any, image: Any, category: Any) -> Any:
     return grouped_oks(det, ends[0], gt, boxes, areas, ends[1], sigmas).reshape(len(det), len(gt))
 
 
-def _outside(ann: Any, area: Any) -> bool:
+def outside(ann: Any, area: Any) -> bool:
     return bool(ann["area"] < area[0] or ann["area"] > area[1])
 
 
@@ -125,20 +130,38 @@ def evaluate_image(e: Any, image: Any, category: Any, area: Any, cap: Any) -> An
     if not gts and not dts:
         return None
     for g in gts:
-        g["_ignore"] = 1 if g["ignore"] or _outside(g, area) else 0
-    dts = _by_score(dts, cap)
-    ignore = np.array([g["_ignore"] for g in gts])
+        g["_ignore"] = 1 if g["ignore"] or outside(g, area) else 0
+    dts = by_score(dts, cap)
+    matched = match(
+        gts, dts, e.ious[image, category], [g["_ignore"] for g in gts],
+        [int(g["iscrowd"]) for g in gts], [outside(d, area) for d in dts], p.iouThrs,
+    )  # fmt: skip
+    return {
+        "image_id": image, "category_id": category, "aRng": area, "maxDet": cap, **matched,
+    }  # fmt: skip
+
+
+def match(
+    gts: list[Any],
+    dts: list[Any],
+    ious: Any,
+    ignored: list[int],
+    crowd: list[int],
+    spared: list[bool],
+    thresholds: Any,
+) -> dict[str, Any]:
+    """The matches of detections, best score first; those that are spared may match nothing."""
+    ignore = np.array(ignored)
     gt_order = np.argsort(ignore, kind="stable")
-    ious = e.ious[image, category]
-    levels = len(p.iouThrs)
+    levels = len(thresholds)
     matched = np.full((levels, len(dts)), -1, np.int32)
     if len(ious) and dts:
         _core.match_given(
             np.ascontiguousarray(ious, np.float64)[: len(dts)],
             np.array([d["id"] > 0 for d in dts], np.uint8),
-            np.array([int(g["iscrowd"]) != 0 for g in gts], np.uint8),
+            np.array([flag != 0 for flag in crowd], np.uint8),
             ignore.astype(np.uint8)[None],
-            np.array([min([t, 1 - 1e-10]) for t in p.iouThrs], np.float64),
+            np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64),
             matched[None],
         )
     place = np.argsort(gt_order)
@@ -149,19 +172,14 @@ def evaluate_image(e: Any, image: Any, category: Any, area: Any, cap: Any) -> An
         dt_ignore[t, d] = ignore[g]
         dt_matches[t, d] = gts[g]["id"]
         gt_matches[t, place[g]] = dts[d]["id"]
-    outside = np.array([_outside(d, area) for d in dts], bool)
     return {
-        "image_id": image,
-        "category_id": category,
-        "aRng": area,
-        "maxDet": cap,
         "dtIds": [d["id"] for d in dts],
         "gtIds": [gts[i]["id"] for i in gt_order],
         "dtMatches": dt_matches,
         "gtMatches": gt_matches,
         "dtScores": [d["score"] for d in dts],
         "gtIgnore": ignore[gt_order],
-        "dtIgnore": np.logical_or(dt_ignore, (dt_matches == 0) & outside),
+        "dtIgnore": np.logical_or(dt_ignore, (dt_matches == 0) & np.array(spared, bool)),
     }
 
 

@@ -160,9 +160,10 @@ class Results(Source):
         return self._base.category_ids()
 
     def detached(self) -> Source:
-        base = Base(None)
-        base.settle(self._base.dataset())
-        return Results(base, self.columns, self._text)
+        other = copy.copy(self)
+        other._base = type(self._base)(None)
+        other._base.settle(self._base.dataset())
+        return other
 
 
 def _read(path: Any) -> Array:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
-import weakref
 from collections import defaultdict
 from itertools import chain
 from typing import Any
@@ -15,19 +13,14 @@ import numpy as np
 
 from tamis._evaluation import positions
 from tamis.coco import mask
-from tamis.coco._columns import Columns
+from tamis.coco._lazy import LazyDataset
 from tamis.coco._sources import (
-    Base,
-    DatasetFile,
     Source,
     prepare_results,
     read_dataset,
     read_results,
     results_from_array,
 )
-
-_TOUCHING = threading.RLock()  # touching results touches their ground truth
-_INDEX = ("dataset", "anns", "cats", "imgs", "imgToAnns", "catToImgs")
 
 
 def _is_array_like(obj: Any) -> bool:
@@ -46,23 +39,6 @@ def _members(values: Any) -> Any:
         return values
 
 
-def _index_of(dataset: Any) -> tuple[Any, ...]:
-    """The dataset itself and its look-ups, in the order of `_INDEX`."""
-    anns, imgs, cats = {}, {}, {}
-    img_to_anns, cat_to_imgs = defaultdict(list), defaultdict(list)
-    for ann in dataset.get("annotations", ()):
-        img_to_anns[ann["image_id"]].append(ann)
-        anns[ann["id"]] = ann
-    for img in dataset.get("images", ()):
-        imgs[img["id"]] = img
-    for cat in dataset.get("categories", ()):
-        cats[cat["id"]] = cat
-    if "annotations" in dataset and "categories" in dataset:
-        for ann in dataset["annotations"]:
-            cat_to_imgs[ann["category_id"]].append(ann["image_id"])
-    return dataset, anns, cats, imgs, img_to_anns, cat_to_imgs
-
-
 def _indexes_itself(coco: COCO) -> bool:
     """Whether somebody overrides `createIndex`, which must then see the dicts."""
     return type(coco).createIndex is not _CREATE_INDEX or "createIndex" in vars(coco)
@@ -75,7 +51,7 @@ def _all_known(ids: Any, known: list[Any]) -> bool:
     return set(ids.tolist()) <= set(known)
 
 
-class COCO:
+class COCO(LazyDataset):
     """A COCO dataset: annotations, images and categories, and look-ups by id.
 
     Parameters
@@ -91,9 +67,11 @@ class COCO:
     of the file is kept in memory until the dicts are built, so the file may change or go.
     """
 
+    _INDEX = ("dataset", "anns", "cats", "imgs", "imgToAnns", "catToImgs")
+
     def __init__(self, annotation_file: Any = None) -> None:
-        self._source: Source | None = None
-        self._waiting: list[weakref.ref[Base]] = []
+        self._source = None
+        self._waiting = []
         if annotation_file is None:
             self._set_index({}, {}, {}, {}, defaultdict(list), defaultdict(list))
             return
@@ -112,71 +90,29 @@ class COCO:
             print("creating index...")
             print("index created!")
 
-    # --- columns until touched -------------------------------------------------------------
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _INDEX:
-            self._touch()
-            if name in self.__dict__:
-                return self.__dict__[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _columns(self, kind: str | None = None) -> Columns | None:
-        """The annotations as read, with what a kind of evaluation needs.
-
-        None once somebody may have edited them, or where a file is not plain enough for it.
-        """
-        source = self.__dict__.get("_source")
-        if source is None or any(name in self.__dict__ for name in _INDEX):
-            return None
-        columns: Columns | None = source.columns if kind is None else source.columns_of(kind)
-        return columns
-
-    def _touch(self) -> None:
-        """Build the dicts from the source; what was set by hand meanwhile stays.
-
-        One thread at a time, and the source goes last: an interrupt leaves all as it was.
-        """
-        with _TOUCHING:
-            source = self.__dict__.get("_source")
-            if source is None:
-                return
-            dataset = source.rebuild()
-            index = _index_of(dataset)
-            for waiting in self._waiting:
-                if (base := waiting()) is not None:
-                    base.settle(dataset)
-            mine = {name: self.__dict__[name] for name in _INDEX if name in self.__dict__}
-            self.__dict__.update({**dict(zip(_INDEX, index, strict=True)), **mine})
-            self._source = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        state["_waiting"] = []  # a copy starts a life of its own
-        if isinstance(self.__dict__.get("_source"), Source):
-            state["_source"] = self._source.detached()  # type: ignore[union-attr]
-        return state
-
-    def _base(self) -> Base:
-        """What results loaded against this dataset share with it, as it is now."""
-        if isinstance(self.__dict__.get("_source"), DatasetFile) and self._columns() is not None:
-            base = Base(self)
-            self._waiting.append(weakref.ref(base))
-            return base
-        base = Base(None)
-        base.settle(self.dataset)
-        return base
+    @staticmethod
+    def _index_of(dataset: Any) -> tuple[Any, ...]:
+        anns, imgs, cats = {}, {}, {}
+        img_to_anns, cat_to_imgs = defaultdict(list), defaultdict(list)
+        for ann in dataset.get("annotations", ()):
+            img_to_anns[ann["image_id"]].append(ann)
+            anns[ann["id"]] = ann
+        for img in dataset.get("images", ()):
+            imgs[img["id"]] = img
+        for cat in dataset.get("categories", ()):
+            cats[cat["id"]] = cat
+        if "annotations" in dataset and "categories" in dataset:
+            for ann in dataset["annotations"]:
+                cat_to_imgs[ann["category_id"]].append(ann["image_id"])
+        return dataset, anns, cats, imgs, img_to_anns, cat_to_imgs
 
     # --- pycocotools -----------------------------------------------------------------------
 
     def createIndex(self) -> None:
         """Index `dataset` anew, after it was set or edited."""
         print("creating index...")
-        self._set_index(*_index_of(self.dataset))
+        self._set_index(*self._index_of(self.dataset))
         print("index created!")
-
-    def _set_index(self, *parts: Any) -> None:
-        self.__dict__.update(zip(_INDEX, parts, strict=True))
 
     def info(self) -> None:
         """Print the dataset's `info` fields."""
@@ -303,9 +239,7 @@ class COCO:
             res.createIndex()
             return res
         print("creating index...")
-        for name in _INDEX:
-            del res.__dict__[name]
-        res._source = source
+        res._set_source(source)
         print("index created!")
         return res
 

@@ -1,0 +1,93 @@
+"""A dataset that stays columns until one of its dicts is touched."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any, ClassVar
+
+from tamis.coco._columns import Columns
+from tamis.coco._sources import Base, DatasetFile, Source
+
+_TOUCHING = threading.RLock()  # touching results touches their ground truth
+
+
+class LazyDataset:
+    """`dataset` and its look-ups, built from a source when one of them is first asked for.
+
+    A subclass says which they are in `_INDEX`, how `_index_of` makes them, and which `Base` its
+    results share.
+    """
+
+    _INDEX: ClassVar[tuple[str, ...]]
+    _BASE: ClassVar[type[Base]] = Base
+
+    _source: Source | None
+    _waiting: list[weakref.ref[Base]]
+
+    @staticmethod
+    def _index_of(dataset: Any) -> tuple[Any, ...]:
+        """The dataset itself and its look-ups, in the order of `_INDEX`."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._INDEX:
+            self._touch()
+            if name in self.__dict__:
+                return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _columns(self, kind: str | None = None) -> Columns | None:
+        """The annotations as read, with what a kind of evaluation needs.
+
+        None once somebody may have edited them, or where a file is not plain enough for it.
+        """
+        source = self.__dict__.get("_source")
+        if source is None or any(name in self.__dict__ for name in self._INDEX):
+            return None
+        columns: Columns | None = source.columns if kind is None else source.columns_of(kind)
+        return columns
+
+    def _touch(self) -> None:
+        """Build the dicts from the source; what was set by hand meanwhile stays.
+
+        One thread at a time, and the source goes last: an interrupt leaves all as it was.
+        """
+        with _TOUCHING:
+            source = self.__dict__.get("_source")
+            if source is None:
+                return
+            dataset = source.rebuild()
+            index = self._index_of(dataset)
+            for waiting in self._waiting:
+                if (base := waiting()) is not None:
+                    base.settle(dataset)
+            mine = {name: self.__dict__[name] for name in self._INDEX if name in self.__dict__}
+            self.__dict__.update({**dict(zip(self._INDEX, index, strict=True)), **mine})
+            self._source = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state["_waiting"] = []  # a copy starts a life of its own
+        if isinstance(self.__dict__.get("_source"), Source):
+            state["_source"] = self._source.detached()  # type: ignore[union-attr]
+        return state
+
+    def _base(self) -> Base:
+        """What results loaded against this dataset share with it, as it is now."""
+        if isinstance(self.__dict__.get("_source"), DatasetFile) and self._columns() is not None:
+            base = self._BASE(self)
+            self._waiting.append(weakref.ref(base))
+            return base
+        base = self._BASE(None)
+        base.settle(self.dataset)
+        return base
+
+    def _set_index(self, *parts: Any) -> None:
+        self.__dict__.update(zip(self._INDEX, parts, strict=True))
+
+    def _set_source(self, source: Source) -> None:
+        """From now on what the source says, until a dict is touched."""
+        for name in self._INDEX:
+            self.__dict__.pop(name, None)
+        self._source = source

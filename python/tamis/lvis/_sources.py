@@ -1,0 +1,180 @@
+"""Where the annotations of LVIS objects come from while nobody has touched their dicts."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _core
+from tamis._evaluation import positions
+from tamis.coco import mask
+from tamis.coco._columns import Annotation, Columns
+from tamis.coco._sources import Base, Dataset, DatasetFile, Results, _read, read_results
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Federation:
+    """What LVIS knows of its images and categories, as columns."""
+
+    absent: Array  # (2, p) int64 image and category ids: the category is not in the image
+    partial: Array  # (2, q) int64: not every object of the category is annotated in the image
+    frequency: dict[Any, Any]  # of each category id
+
+
+class LvisFile(DatasetFile):
+    """A ground-truth file of LVIS: no crowds, but what the images say of categories."""
+
+    def __init__(self, text: Array, tables: dict[str, Any]) -> None:
+        super().__init__(text, tables)
+        self.columns.iscrowd = np.zeros(len(self.columns.id), np.uint8)
+        images, categories = tables["images"], tables["categories"]
+        ends = images["part_splits"]
+        image = np.repeat(np.repeat(images["id"], 2), np.diff(ends))
+        category = images["numbers"].astype(np.int64)
+        is_partial = np.repeat(np.arange(len(ends) - 1) % 2, np.diff(ends)) == 1
+        frequency = (
+            categories["text"][begin:end].tobytes().decode()
+            for begin, end in pairwise(categories["text_splits"])
+        )
+        self.federation = Federation(
+            np.stack([image[~is_partial], category[~is_partial]]),
+            np.stack([image[is_partial], category[is_partial]]),
+            dict(zip(categories["id"].tolist(), frequency, strict=True)),
+        )
+
+
+class LvisBase(Base):
+    """All that results share with their ground truth: everything but the annotations."""
+
+    def settle(self, dataset: Dataset) -> None:
+        if self._parts is None:
+            others = {key: part for key, part in dataset.items() if key != "annotations"}
+            self._parts = copy.deepcopy(others)
+        self._ground_truth = None
+
+    def image_ids(self) -> list[Any]:
+        if self._parts is not None:
+            return super().image_ids()
+        return list(self._ground_truth.get_img_ids())
+
+    def category_ids(self) -> list[Any]:
+        if self._parts is not None:
+            return super().category_ids()
+        return list(self._ground_truth.get_cat_ids())
+
+
+class LvisResults(Results):
+    """Results of a file, cut to the best of each image."""
+
+    def __init__(self, base: Base, columns: Columns, text: Array | None, max_dets: int) -> None:
+        super().__init__(base, columns, text)
+        self._max_dets = max_dets
+        self._order = best_of_images(columns, base.image_ids(), max_dets)
+        if self._order is not None:
+            self.columns = columns.take(self._order)
+            self.columns.id = np.arange(1, len(self._order) + 1)
+
+    def columns_of(self, kind: str) -> Columns | None:
+        unread = self.columns.masks is None
+        columns = super().columns_of(kind)
+        if columns is not None and kind == "segm" and unread and self._order is not None:
+            assert columns.masks is not None
+            columns.masks = columns.masks[self._order]
+        return columns
+
+    def rebuild(self) -> Dataset:
+        assert self._text is not None
+        anns = json.loads(self._text.tobytes())
+        if self._max_dets >= 0:
+            anns = limit(anns, self._max_dets)
+        prepare_results(anns)
+        return self._base.dataset() | {"annotations": anns}
+
+
+def best_of_images(columns: Columns, image_ids: list[Any], max_dets: int) -> Array | None:
+    """The rows that `limit` keeps, in its order; None for all rows as they are."""
+    if max_dets < 0:
+        return None
+    image = positions(columns.image_id, np.unique(np.array(image_ids, np.int64)))
+    n = len(image)
+    rows = np.arange(n)
+    first = np.full(image.max(initial=0) + 1, n)
+    first[image[::-1]] = rows[::-1]  # the last one written stays: where the image comes first
+    turn = first[image]
+    over = np.bincount(image, minlength=1) > max_dets
+    if not over.any():
+        return None if (np.diff(turn) >= 0).all() else np.argsort(turn, kind="stable")
+    assert columns.score is not None
+    row, rank, _ = _core.order_detections(
+        np.zeros(n, np.int32), image, columns.score, 1, len(first), max_dets
+    )
+    order = np.lexsort((np.where(over[image[row]], rank, row), turn[row]))
+    best: Array = row[order]
+    return best
+
+
+def limit(anns: list[Annotation], max_dets: int) -> list[Annotation]:
+    """Results by image, in the order the images come; the best by score where there are more."""
+    by_image: dict[Any, list[Annotation]] = {}
+    for ann in anns:
+        by_image.setdefault(ann["image_id"], []).append(ann)
+    kept = []
+    for group in by_image.values():
+        if len(group) > max_dets:
+            group = sorted(group, key=lambda ann: ann["score"], reverse=True)[:max_dets]
+        kept += group
+    return kept
+
+
+def prepare_results(anns: list[Annotation]) -> None:
+    """Add to result dicts, in place, what lvis-api adds: id, area, and a box or polygon."""
+    if "bbox" in anns[0]:
+        for i, ann in enumerate(anns, 1):
+            x, y, w, h = ann["bbox"]
+            if "segmentation" not in ann:
+                ann["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+            ann["area"] = w * h
+            ann["id"] = i
+    elif "segmentation" in anns[0]:
+        areas, boxes = mask.compressed([ann["segmentation"] for ann in anns])._measures()
+        for i, (ann, area, box) in enumerate(zip(anns, areas, boxes, strict=True), 1):
+            ann["area"] = area
+            ann.setdefault("bbox", box)
+            ann["id"] = i
+
+
+def read_lvis(path: Any) -> LvisFile | None:
+    """A ground-truth file, or None where Python's json must look at it."""
+    if not _core.has_simdjson or not isinstance(path, (str, os.PathLike)):
+        return None
+    if not os.path.isfile(path):
+        return None
+    text = _read(path)
+    tables = _core.read_lvis_dataset(text)
+    if tables is None or not all(tables.values()):
+        return None
+    images, categories = tables["images"], tables["categories"]
+    two_lists = len(images["part_splits"]) - 1 == 2 * len(images["id"])
+    return LvisFile(text, tables) if two_lists and len(categories["part_splits"]) == 1 else None
+
+
+def read_lvis_results(path: str, base: Base, max_dets: int) -> LvisResults | None:
+    """Results of a file, or None where Python's json must look at it."""
+    read = read_results(path, base)
+    if not isinstance(read, Results) or read.columns.keypoints is not None:
+        return None
+    known = np.unique(np.array(base.image_ids(), np.int64))
+    assert bool((positions(read.columns.image_id, known) >= 0).all()), NOT_OF_THIS_SET
+    return LvisResults(base, read.columns, read._text, max_dets)
+
+
+NOT_OF_THIS_SET = "Results do not correspond to current LVIS set."

@@ -1,0 +1,242 @@
+"""LVISEval of lvis 0.5.3: federated average precision, on COCO's rooms."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections import OrderedDict, defaultdict
+from typing import Any
+
+import numpy as np
+
+from tamis._summary import mean_of_present
+from tamis.lvis import _plain, _records
+from tamis.lvis.lvis import LVIS
+from tamis.lvis.results import LVISResults
+
+_HOOKS = ("_prepare", "_get_gt_dt", "compute_iou", "evaluate_img")
+_BUILT = ("eval_imgs", "ious", "_gts", "_dts", "img_nel")
+
+
+class Params:
+    """What is evaluated: thresholds, area ranges, and which images and categories.
+
+    Parameters
+    ----------
+    iou_type : {"segm", "bbox"}
+
+    Attributes
+    ----------
+    img_ids, cat_ids : list
+        What to evaluate; `LVISEval` fills in everything of the ground truth.
+    iou_thrs : (T,) array
+        0.50, 0.55, ... 0.95.
+    rec_thrs : (R,) array
+        0.00, 0.01, ... 1.00.
+    max_dets : int
+        A label: results are cut when they are loaded.
+    area_rng, area_rng_lbl : list
+        Closed area ranges in square pixels, and their names.
+    use_cats : int
+        0 finds nothing: as lvis-api, it looks for category -1.
+    img_count_lbl : list of str
+        The frequency groups: rare, common, frequent.
+    """
+
+    def __init__(self, iou_type: str) -> None:
+        self.img_ids: Any = []
+        self.cat_ids: Any = []
+        self.iou_thrs: Any = np.linspace(0.5, 0.95, 10)
+        self.rec_thrs: Any = np.linspace(0.0, 1.0, 101)
+        self.max_dets: Any = 300
+        self.area_rng: Any = [[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]]
+        self.area_rng_lbl: Any = ["all", "small", "medium", "large"]
+        self.use_cats: Any = 1
+        self.img_count_lbl: Any = ["r", "c", "f"]
+        self.iou_type = iou_type
+
+
+class LVISEval:
+    """Federated average precision and recall, by lvis-api's names and to its last bit.
+
+    Parameters
+    ----------
+    lvis_gt : LVIS or str
+        Ground truth, or its file.
+    lvis_dt : LVISResults, str or list of dict
+        Results, their file, or their content; the best 300 of each image count.
+    iou_type : {"segm", "bbox"}
+
+    Attributes
+    ----------
+    params : Params
+        Set what you need before `evaluate`.
+    eval_imgs : list of dict or None
+        Per category, area range and image (in this order). Built when first touched; edits to it
+        are honoured by `accumulate`.
+    ious : dict
+        (image, category) -> (D, G) IoUs. Built when first touched.
+    eval : dict
+        ``precision`` (T, R, K, A), ``recall`` (T, K, A), ``dt_pointers`` (a mapping).
+    freq_groups : list of list of int
+        Places in `params.cat_ids` of the categories of each frequency.
+    results : OrderedDict
+        ``AP``, ``AP50``, ``AP75``, ``APs``, ``APm``, ``APl``, ``APr``, ``APc``, ``APf``,
+        ``AR@300``, ``ARs@300``, ``ARm@300``, ``ARl@300``.
+    """
+
+    def __init__(self, lvis_gt: Any, lvis_dt: Any, iou_type: str = "segm") -> None:
+        self.logger = logging.getLogger("tamis.lvis")
+        if iou_type not in ("bbox", "segm"):
+            raise ValueError(f"iou_type: {iou_type} is not supported.")
+        if not isinstance(lvis_gt, (LVIS, str)):
+            raise TypeError(f"Unsupported type {lvis_gt} of lvis_gt.")
+        self.lvis_gt: Any = LVIS(lvis_gt) if isinstance(lvis_gt, str) else lvis_gt
+        if not isinstance(lvis_dt, (LVISResults, str, list)):
+            raise TypeError(f"Unsupported type {lvis_dt} of lvis_dt.")
+        loaded = isinstance(lvis_dt, LVISResults)
+        self.lvis_dt: Any = lvis_dt if loaded else LVISResults(self.lvis_gt, lvis_dt)
+        self.eval_imgs: Any = defaultdict(list)
+        self.eval: dict[str, Any] = {}
+        self._gts: Any = defaultdict(list)
+        self._dts: Any = defaultdict(list)
+        self.params = Params(iou_type=iou_type)
+        self.results: OrderedDict[str, Any] = OrderedDict()
+        self.ious: Any = {}
+        self._plain: _plain.Evaluation | None = None
+        self._evaluated: Any = None
+        self.params.img_ids = sorted(self.lvis_gt.get_img_ids())
+        self.params.cat_ids = sorted(self.lvis_gt.get_cat_ids())
+
+    def __getattr__(self, name: str) -> Any:
+        plain = self.__dict__.get("_plain")
+        if name not in _BUILT or plain is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name == "ious":
+            self.ious = plain.ious()
+        elif name == "eval_imgs":
+            self.eval_imgs = plain.eval_imgs()
+        else:
+            _records.prepare(self)
+        return self.__dict__[name]
+
+    def _hooked(self) -> bool:
+        return any(
+            name in self.__dict__ or getattr(type(self), name) is not original
+            for name, original in _ORIGINAL.items()
+        )
+
+    def _prepare(self) -> None:
+        _records.prepare(self)
+
+    def _prepare_freq_group(self) -> list[list[int]]:
+        frequency = self.lvis_gt._frequency_of(self.params.cat_ids)
+        groups: list[list[int]] = [[] for _ in self.params.img_count_lbl]
+        for place, label in enumerate(frequency):
+            groups[self.params.img_count_lbl.index(label)].append(place)
+        return groups
+
+    def evaluate(self) -> None:
+        """Match every image, category and area range."""
+        self.logger.info("Running per image evaluation.")
+        self.logger.info(f"Evaluate annotation type *{self.params.iou_type}*")
+        self.params.img_ids = list(np.unique(self.params.img_ids))
+        self.freq_groups = self._prepare_freq_group()
+        self._plain = None if self._hooked() else _plain.evaluate(self)
+        if self._plain is not None:
+            for name in _BUILT:
+                self.__dict__.pop(name, None)
+        else:
+            _records.evaluate(self)
+        self._evaluated = _plain.as_coco(self.params)
+
+    def _get_gt_dt(self, img_id: Any, cat_id: Any) -> tuple[list[Any], list[Any]]:
+        return _records.group(self, img_id, cat_id)
+
+    def compute_iou(self, img_id: Any, cat_id: Any) -> Any:
+        """(D, G) IoUs of an image's detections, best score first, with its ground truths."""
+        return _records.compute_iou(self, img_id, cat_id)
+
+    def evaluate_img(self, img_id: Any, cat_id: Any, area_rng: Any) -> Any:
+        """The matches of one image, category and area range, or None where there is nothing."""
+        return _records.evaluate_image(self, img_id, cat_id, area_rng)
+
+    def accumulate(self) -> None:
+        """Precision and recall over all images, into `eval`."""
+        self.logger.info("Accumulating evaluation results.")
+        p = _plain.as_coco(self.params)
+        plain = self._plain if "eval_imgs" not in self.__dict__ else None
+        pointers: Any
+        if plain is not None and plain.covers(p, self._evaluated):
+            precision, recall = (part[..., 0] for part in plain.accumulate(p)[:2])
+            pointers = plain.pointers()
+        else:
+            if not self.eval_imgs:
+                self.logger.warning("Please run evaluate first.")
+            precision, recall = _records.accumulate(self.eval_imgs, p)
+            pointers = _records.pointers(self.eval_imgs, p)
+        self.eval = {
+            "params": self.params,
+            "counts": list(precision.shape),
+            "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            "precision": precision,
+            "recall": recall,
+            "dt_pointers": pointers,
+        }
+
+    def _summarize(
+        self,
+        summary_type: str,
+        iou_thr: float | None = None,
+        area_rng: str = "all",
+        freq_group_idx: int | None = None,
+    ) -> Any:
+        values = self.eval["precision" if summary_type == "ap" else "recall"]
+        if iou_thr is not None:
+            values = values[np.where(iou_thr == self.params.iou_thrs)[0]]
+        if summary_type == "ap" and freq_group_idx is not None:
+            values = values[:, :, self.freq_groups[freq_group_idx]]
+        areas = [i for i, label in enumerate(self.params.area_rng_lbl) if label == area_rng]
+        return mean_of_present(values[..., areas])
+
+    def summarize(self) -> None:
+        """The means of the settings that have ground truth, into `results`; -1 where none has."""
+        if not self.eval:
+            raise RuntimeError("Please run accumulate() first.")
+        areas, cap = ("small", "medium", "large"), self.params.max_dets
+        ap, r = self._summarize, self.results
+        r["AP"] = ap("ap")
+        r["AP50"], r["AP75"] = ap("ap", iou_thr=0.50), ap("ap", iou_thr=0.75)
+        r.update({f"AP{area[0]}": ap("ap", area_rng=area) for area in areas})
+        r.update({f"AP{group}": ap("ap", freq_group_idx=i) for i, group in enumerate("rcf")})
+        r[f"AR@{cap}"] = ap("ar")
+        r.update({f"AR{area[0]}@{cap}": ap("ar", area_rng=area) for area in areas})
+
+    def run(self) -> None:
+        """`evaluate`, `accumulate` and `summarize`."""
+        self.evaluate()
+        self.accumulate()
+        self.summarize()
+
+    def print_results(self) -> None:
+        """Print `results`, a line each."""
+        p = self.params
+        for key, value in self.results.items():
+            kind = "Precision  (AP)" if "AP" in key else "Recall     (AR)"
+            mark = key[2:3]  # of the threshold, the frequency or the area
+            iou = f"{p.iou_thrs[0]:0.2f}:{p.iou_thrs[-1]:0.2f}"
+            if mark.isdigit():
+                iou = f"{float(key[2:]) / 100:0.2f}"
+            group = mark if mark and mark in "rcf" else "all"
+            area = mark if mark and mark in "sml" else "all"
+            where = f"IoU={iou:<9} | area={area:>6s} | maxDets={p.max_dets:>3d} catIds={group:>3s}"
+            print(f" Average {kind} @[ {where}] = {value:0.3f}")
+
+    def get_results(self) -> Any:
+        """`results`."""
+        if not self.results:
+            self.logger.warning("results is empty. Call run().")
+        return self.results
+
+
+_ORIGINAL = {name: getattr(LVISEval, name) for name in _HOOKS}
