@@ -4,6 +4,7 @@
 //   ends = cumsum(counts); area = sum(counts[1::2])
 //   inter(a, b) = sum over foreground runs of max(0, min(ends) - max(starts))
 //   iou(a, b) = inter / (area_a if crowd_b else area_a + area_b - inter)
+//   boundary = mask & ~erode(mask, ones((2 * dilation + 1,) * 2))      # outside of the image is background
 //   polygon: outline at 5 times the size, kept where it crosses the middle of a pixel column, rounded to rows
 //
 // A mask is kept as COCO's compressed text: signed numbers, five bits a character from '0' on, least first; from the
@@ -63,6 +64,10 @@ bool decode_masks(const Masks& masks, uint8_t* out, int64_t size);
 // One mask for each group of masks, in both size and text; (0, 0) where sizes differ or the group is empty.
 enum class MaskMerge { unite, intersect };
 MaskTexts merge_masks(const Masks& masks, const int64_t* groups, int64_t n_groups, MaskMerge how, int64_t* size);
+
+// What lies within `dilation` (n,) rows or columns, at least 1, of a pixel that is not in the mask. Cost: a few steps per
+// column and run.
+MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation);
 
 // polygons: n lists of x, y, ...; an odd last number is ignored. size (n, 2) is that of each polygon's image.
 MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, const int64_t* size);

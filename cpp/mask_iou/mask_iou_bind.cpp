@@ -77,6 +77,11 @@ void bind_mask_iou(py::module_& m) {
     TAMIS_CHECK(to.size() == 2 * (groups.size() - 1), "merge_masks: wrong shapes");
     return texts(unlocked([&] { return tamis::merge_masks(all, groups.data, groups.size() - 1, how, to.data); }));
   });
+  m.def("mask_boundaries", [](Bytes text, Index splits, Sizes size, Index dilation) {
+    const auto all = masks(text, splits, size);
+    TAMIS_CHECK(dilation.size() == all.n, "mask_boundaries: wrong shapes");
+    return texts(unlocked([&] { return tamis::mask_boundaries(all, dilation.data); }));
+  });
   m.def("polygon_masks", [](View<const double, 1> points, Index splits, Sizes size) {
     TAMIS_CHECK(size.shape[0] == splits.size() - 1, "polygon_masks: wrong shapes");
     return texts(unlocked([&] { return tamis::polygon_masks(points.data, splits.data, size.shape[0], size.data); }));

@@ -19,7 +19,7 @@ from tamis.label_mistakes import (
     mistakes_of_matches,
 )
 from tamis.leaks import leaks
-from tamis.mask_iou import mask_iou, mask_iou_batched
+from tamis.mask_iou import mask_boundary, mask_iou, mask_iou_batched
 from tamis.masks import Masks
 from tamis.matching import Matches, match_detections
 from tamis.max_iou import max_iou
@@ -62,6 +62,7 @@ __all__ = [
     "knn",
     "label_mistakes",
     "leaks",
+    "mask_boundary",
     "mask_iou",
     "mask_iou_batched",
     "match_detections",

@@ -12,6 +12,9 @@ from tamis.masks import Masks
 
 Array = NDArray[Any]
 
+DILATION_RATIO = 0.02  # boundary-iou-api's
+_TOO_FAR = 2.0**33  # beyond every image
+
 
 def _masks(function: str, name: str, masks: Any) -> Masks:
     if isinstance(masks, Masks):
@@ -61,6 +64,45 @@ def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Array:
         a, np.array([0, len(a)]), b, np.array([0, len(b)]), iscrowd=iscrowd, _name="mask_iou"
     )
     return values.reshape(len(a), len(b))
+
+
+def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Masks:
+    """The pixels of each mask that are near its edge, without drawing them.
+
+    Parameters
+    ----------
+    masks : Masks or list of COCO RLE objects
+        n masks, each of an image size of its own.
+    dilation_ratio : float, optional
+        How near: this part of the image's diagonal, in whole pixels, at least 1. The image's
+        border counts as an edge.
+
+    Returns
+    -------
+    Masks
+        Those of boundary IoU (Cheng et al. 2021): ``mask_iou(mask_boundary(a), mask_boundary(b))``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Masks that are none; a ratio that is negative or no finite number.
+
+    Notes
+    -----
+    The bits of boundary-iou-api's ``mask_to_boundary``. Time: a few steps per column and run of a
+    mask; memory: the result, twice, and a few bytes a run of 32 masks a thread.
+    """
+    masks = _masks("mask_boundary", "masks", masks)
+    ratio = float(dilation_ratio)
+    if not 0 <= ratio < np.inf:
+        raise ValueError(
+            f"mask_boundary: dilation_ratio must be at least 0 and finite, got {dilation_ratio}"
+        )
+    diagonal = np.sqrt((masks.size**2).sum(axis=1))
+    dilation = np.rint(np.minimum(ratio * diagonal, _TOO_FAR)).clip(1).astype(np.int64)
+    return Masks._of(
+        *_core.mask_boundaries(masks.text, masks.splits, masks.size, dilation), masks.size
+    )
 
 
 def mask_iou_batched(
@@ -139,3 +181,36 @@ def grouped_iou(
         b_splits, a_boxes, out,
     )  # fmt: skip
     return out
+
+
+def grouped_boundary_iou(
+    a: Masks,
+    a_splits: Array,
+    b: Masks,
+    b_splits: Array,
+    n: int,
+    *,
+    dilation_ratio: float,
+    crowd: Array,
+    a_index: Array,
+    b_index: Array,
+    a_boxes: Array | None = None,
+) -> Array:
+    """As `grouped_iou`, but where `b` is no crowd at most the IoU of the boundaries."""
+    whole = grouped_iou(
+        a, a_splits, b, b_splits, n, crowd=crowd, a_index=a_index, b_index=b_index, a_boxes=a_boxes
+    )
+    sides = []
+    for masks, index in ((a, a_index), (b, b_index)):
+        rows, place = np.unique(index, return_inverse=True)
+        sides.append((mask_boundary(masks[rows], dilation_ratio=dilation_ratio), place, rows))
+    (edge_a, a_place, _), (edge_b, b_place, b_rows) = sides
+    edges = grouped_iou(
+        edge_a, a_splits, edge_b, b_splits, n, crowd=crowd[b_rows], a_index=a_place,
+        b_index=b_place,
+    )  # fmt: skip
+    group, columns = np.diff(a_splits) * np.diff(b_splits), np.diff(b_splits)
+    place = np.arange(n) - np.repeat(np.cumsum(group) - group, group)  # among the group's pairs
+    column = np.repeat(b_splits[:-1], group) + place % np.repeat(columns, group)
+    is_crowd = crowd[b_index[column]] != 0
+    return np.where(is_crowd, whole, np.minimum(whole, edges))

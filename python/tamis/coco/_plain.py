@@ -13,9 +13,9 @@ from tamis import _core
 from tamis._evaluated import Evaluated
 from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match, positions
 from tamis.coco._columns import Columns, from_annotations
-from tamis.coco._records import mark
+from tamis.coco._records import mark, shape_of
 from tamis.coco.coco import COCO
-from tamis.mask_iou import grouped_iou
+from tamis.mask_iou import DILATION_RATIO, grouped_boundary_iou, grouped_iou
 from tamis.oks import grouped_oks
 
 Array = NDArray[Any]
@@ -33,9 +33,9 @@ def ascending_ids(values: Any) -> Array | None:
 def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
     """The annotations as read from a file, or None if they are dicts or lack what is asked for."""
     plain = type(coco) is COCO and "getAnnIds" not in vars(coco) and "loadAnns" not in vars(coco)
-    if p.iouType == "segm" and "annToRLE" in vars(coco):
+    if shape_of(p.iouType) == "segm" and "annToRLE" in vars(coco):
         return None
-    read: Columns | None = coco._columns(p.iouType) if plain else None
+    read: Columns | None = coco._columns(shape_of(p.iouType)) if plain else None
     if read is None or p.iouType != "keypoints" or read.keypoints is None:
         return read
     return read if read.keypoints.shape[1] == len(p.kpt_oks_sigmas) else None
@@ -53,12 +53,13 @@ def _sides(ground_truth: Any, results: Any, p: Any) -> tuple[Columns | None, Col
     dts = _columns(results, p, detections=True)
     gt_anns = _annotations(ground_truth, p) if gts is None else []
     dt_anns = _annotations(results, p) if dts is None else []
-    mark(ground_truth, gt_anns, results, dt_anns, p.iouType)
+    kind = shape_of(p.iouType)
+    mark(ground_truth, gt_anns, results, dt_anns, kind)
     k = len(p.kpt_oks_sigmas) if p.iouType == "keypoints" else 0
     if gts is None:
-        gts = from_annotations(gt_anns, detections=False, kind=p.iouType, n_keypoints=k)
+        gts = from_annotations(gt_anns, detections=False, kind=kind, n_keypoints=k)
     if dts is None and gts is not None:
-        dts = from_annotations(dt_anns, detections=True, kind=p.iouType, n_keypoints=k)
+        dts = from_annotations(dt_anns, detections=True, kind=kind, n_keypoints=k)
     return gts, dts
 
 
@@ -69,7 +70,7 @@ def _usual(p: Any) -> bool:
         # of category -1, which all are pooled into, pycocotools finds no keypoints
         if not p.useCats or sigmas.ndim != 1 or sigmas.dtype != np.float64 or len(sigmas) == 0:
             return False
-    elif p.iouType not in ("bbox", "segm"):
+    elif p.iouType not in ("bbox", "segm", "boundary"):
         return False
     return len(p.maxDets) > 0 and all(
         isinstance(c, (int, np.integer)) and c >= 0 for c in p.maxDets
@@ -114,6 +115,7 @@ class Evaluation:
             ignore = ((gts.num_keypoints == 0) | (gts.iscrowd != 0)).view(np.uint8)
             self._sigmas = np.array(p.kpt_oks_sigmas)
         self._kind = p.iouType
+        self._dilation_ratio = getattr(p, "dilationRatio", DILATION_RATIO)
         self._targets = Targets(
             g_image, g_category, gts.bbox, gts.iscrowd, gts.area,
             None if counts.all() else counts, ignore,
@@ -136,7 +138,7 @@ class Evaluation:
         )  # fmt: skip
 
     def _similarity(self, groups: Groups) -> Array:
-        """Of the pairs of each group: OKS, or IoU of masks or of boxes."""
+        """Of the pairs of each group: OKS, or IoU of masks or of their boundaries."""
         gts, dts, g = self.gts, self.dts, groups
         if self._kind == "keypoints":
             assert dts.keypoints is not None
@@ -145,7 +147,13 @@ class Evaluation:
                 dts.keypoints, g.det_splits, gts.keypoints, gts.bbox, gts.area.astype(np.float64),
                 g.gt_splits, self._sigmas, det_index=g.det, gt_index=g.gt,
             )  # fmt: skip
-        assert dts.masks is not None and gts.masks is not None
+        assert dts.masks is not None and gts.masks is not None and gts.iscrowd is not None
+        if self._kind == "boundary":
+            return grouped_boundary_iou(
+                dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]),
+                dilation_ratio=self._dilation_ratio, crowd=gts.iscrowd, a_index=g.det,
+                b_index=g.gt, a_boxes=dts.mask_boxes,
+            )  # fmt: skip
         return grouped_iou(
             dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]), crowd=gts.iscrowd,
             a_index=g.det, b_index=g.gt, a_boxes=dts.mask_boxes,

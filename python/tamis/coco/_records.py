@@ -17,6 +17,7 @@ from tamis._evaluation import MatchTable, curves
 from tamis.coco import mask
 from tamis.coco._columns import keypoint_columns
 from tamis.coco.coco import COCO
+from tamis.mask_iou import DILATION_RATIO, grouped_boundary_iou
 from tamis.oks import grouped_oks
 
 Array = NDArray[Any]
@@ -28,11 +29,16 @@ def prepare(e: Any) -> None:
     only = {"imgIds": p.imgIds, "catIds": p.catIds} if p.useCats else {"imgIds": p.imgIds}
     gts = e.cocoGt.loadAnns(e.cocoGt.getAnnIds(**only))
     dts = e.cocoDt.loadAnns(e.cocoDt.getAnnIds(**only))
-    mark(e.cocoGt, gts, e.cocoDt, dts, p.iouType)
+    mark(e.cocoGt, gts, e.cocoDt, dts, shape_of(p.iouType))
     e._gts, e._dts = defaultdict(list), defaultdict(list)
     for side, anns in ((e._gts, gts), (e._dts, dts)):
         for ann in anns:
             side[ann["image_id"], ann["category_id"]].append(ann)
+
+
+def shape_of(kind: str) -> str:
+    """What of an annotation is compared: "bbox", "segm" or "keypoints"."""
+    return "segm" if kind == "boundary" else kind
 
 
 def mark(ground_truth: Any, gts: list[Any], results: Any, dts: list[Any], kind: str) -> None:
@@ -95,11 +101,26 @@ def compute_iou(e: Any, image: Any, category: Any) -> Any:
     gts, dts = _group(e, image, category)
     if not gts and not dts:
         return []
-    key = {"segm": "segmentation", "bbox": "bbox"}.get(e.params.iouType)
-    if key is None:
-        raise Exception("unknown iouType for iou computation")
     dts = by_score(dts, e.params.maxDets[-1])
-    return mask.iou([d[key] for d in dts], [g[key] for g in gts], [int(g["iscrowd"]) for g in gts])
+    if e.params.iouType not in ("bbox", "segm", "boundary"):
+        raise Exception("unknown iouType for iou computation")
+    ratio = getattr(e.params, "dilationRatio", DILATION_RATIO)
+    return region_iou(dts, gts, [int(g["iscrowd"]) for g in gts], e.params.iouType, ratio)
+
+
+def region_iou(dts: list[Any], gts: list[Any], crowd: list[int], kind: str, ratio: Any) -> Any:
+    """(D, G) IoUs of boxes, masks or boundaries, `[]` where either side is empty."""
+    key = "bbox" if kind == "bbox" else "segmentation"
+    d, g = [ann[key] for ann in dts], [ann[key] for ann in gts]
+    if kind != "boundary" or not d or not g:
+        return mask.iou(d, g, crowd)
+    ends = np.array([0, len(d)]), np.array([0, len(g)])
+    out = grouped_boundary_iou(
+        mask.compressed(d), ends[0], mask.compressed(g), ends[1], len(d) * len(g),
+        dilation_ratio=ratio, crowd=np.array(crowd, np.uint8), a_index=np.arange(len(d)),
+        b_index=np.arange(len(g)),
+    )  # fmt: skip
+    return np.asfortranarray(out.reshape(len(d), len(g)))
 
 
 def compute_oks(e: Any, image: Any, category: Any) -> Any:

@@ -13,6 +13,7 @@ from tamis._evaluated import Evaluated
 from tamis._summary import summarize
 from tamis.coco import _plain, _records
 from tamis.coco.params import Params
+from tamis.mask_iou import DILATION_RATIO
 
 _HOOKS = ("_prepare", "computeIoU", "computeOks", "evaluateImg")
 _BUILT = ("evalImgs", "ious", "_gts", "_dts")
@@ -25,7 +26,10 @@ class COCOeval:
     ----------
     cocoGt, cocoDt : COCO
         Ground truth, and the results its `loadRes` gave. pycocotools' own objects work too.
-    iouType : {"segm", "bbox", "keypoints"}
+    iouType : {"segm", "bbox", "keypoints", "boundary"}
+        "boundary" is the smaller of mask IoU and boundary IoU, as in boundary-iou-api.
+    dilation_ratio : float
+        Boundaries only: how near the edge, as a part of the image's diagonal.
 
     Attributes
     ----------
@@ -47,7 +51,13 @@ class COCOeval:
     the objects are then walked one by one, as pycocotools does, at about its speed.
     """
 
-    def __init__(self, cocoGt: Any = None, cocoDt: Any = None, iouType: Any = "segm") -> None:
+    def __init__(
+        self,
+        cocoGt: Any = None,
+        cocoDt: Any = None,
+        iouType: Any = "segm",
+        dilation_ratio: float = DILATION_RATIO,
+    ) -> None:
         if not iouType:
             print("iouType not specified. use default iouType segm")
         self.cocoGt = cocoGt
@@ -57,6 +67,8 @@ class COCOeval:
         self._gts: Any = defaultdict(list)
         self._dts: Any = defaultdict(list)
         self.params = Params(iouType=iouType)
+        if iouType == "boundary":
+            self.params.dilationRatio = dilation_ratio
         self._paramsEval: Any = {}
         self.stats: Any = []
         self.ious: Any = {}

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from tamis.mask_iou import DILATION_RATIO
+
 
 class Params:
     """What is evaluated: thresholds, area ranges, caps, and which images and categories.
 
     Parameters
     ----------
-    iouType : {"segm", "bbox", "keypoints"}
+    iouType : {"segm", "bbox", "keypoints", "boundary"}
 
     Attributes
     ----------
@@ -31,17 +33,21 @@ class Params:
         0 pools all categories.
     kpt_oks_sigmas : (17,) array
         Keypoints only.
+    dilationRatio : float
+        Boundaries only: how near the edge, as a part of the image's diagonal.
     useSegm : None or int
         Deprecated: 1 means "segm", 0 "bbox".
     """
 
     def __init__(self, iouType: str = "segm") -> None:
-        if iouType in ("segm", "bbox"):
+        if iouType in ("segm", "bbox", "boundary"):
             self.setDetParams()
         elif iouType == "keypoints":
             self.setKpParams()
         else:
             raise Exception("iouType not supported")
+        if iouType == "boundary":
+            self.dilationRatio = DILATION_RATIO
         self.iouType = iouType
         self.useSegm: Any = None
 

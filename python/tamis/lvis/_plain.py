@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from tamis._evaluation import positions
 from tamis.coco import _plain
 from tamis.coco._columns import Columns, from_annotations
+from tamis.coco._records import shape_of
 from tamis.lvis._records import RECORD, mark, selected
 from tamis.lvis._sources import Federation, LvisFile
 from tamis.lvis.lvis import LVIS
 from tamis.lvis.results import LVISResults
+from tamis.mask_iou import DILATION_RATIO
 
 Array = NDArray[Any]
 
@@ -28,6 +30,7 @@ def as_coco(p: Any) -> SimpleNamespace:
         iouType=p.iou_type, useCats=p.use_cats, imgIds=list(p.img_ids),
         catIds=list(p.cat_ids) if p.use_cats else [-1], iouThrs=np.array(p.iou_thrs),
         recThrs=np.array(p.rec_thrs), areaRng=[list(r) for r in p.area_rng], maxDets=[NO_CAP],
+        dilationRatio=getattr(p, "dilation_ratio", DILATION_RATIO),
     )  # fmt: skip
 
 
@@ -39,8 +42,9 @@ def evaluate(e: Any) -> Evaluation | None:
         return None
     if len(images) == 0 or len(categories) == 0:
         return None
-    gts, federation = _columns(e.lvis_gt, LVIS, p.iouType), None
-    dts = _columns(e.lvis_dt, LVISResults, p.iouType)
+    kind = shape_of(p.iouType)
+    gts, federation = _columns(e.lvis_gt, LVIS, kind), None
+    dts = _columns(e.lvis_dt, LVISResults, kind)
     if gts is not None and isinstance(e.lvis_gt._source, LvisFile):
         federation = e.lvis_gt._source.federation
         unknown = positions(images, np.unique(e.lvis_gt._source.image_ids())) < 0
@@ -50,10 +54,10 @@ def evaluate(e: Any) -> Evaluation | None:
     dt_anns = selected(e.lvis_dt, e.params) if dts is None else []
     mark(e, gt_anns, dt_anns)
     if gts is None:
-        gts = from_annotations(gt_anns, detections=False, kind=p.iouType, federated=True)
+        gts = from_annotations(gt_anns, detections=False, kind=kind, federated=True)
         federation = _federation(e.lvis_gt, p.imgIds)
     if dts is None and gts is not None:
-        dts = from_annotations(dt_anns, detections=True, kind=p.iouType)
+        dts = from_annotations(dt_anns, detections=True, kind=kind)
     if gts is None or dts is None or federation is None:
         return None
     return Evaluation(gts, dts, images, categories, p, federation)

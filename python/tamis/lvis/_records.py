@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.coco import _records, mask
+from tamis.coco import _records
 from tamis.lvis.lvis import LVIS
+from tamis.mask_iou import DILATION_RATIO
 
 Array = NDArray[Any]
 
+IOU_TYPES = ("bbox", "segm", "boundary")
 RECORD = {  # an item of `eval_imgs` by lvis-api's names, and by pycocotools'
     "image_id": "image_id",
     "category_id": "category_id",
@@ -40,7 +42,7 @@ def selected(dataset: Any, p: Any) -> list[Any]:
 
 def mark(e: Any, gts: list[Any], dts: list[Any]) -> None:
     """What lvis-api writes into the annotations: masks compressed, ignore flags set."""
-    if e.params.iou_type == "segm":
+    if _records.shape_of(e.params.iou_type) == "segm":
         for dataset, anns in ((e.lvis_gt, gts), (e.lvis_dt, dts)):
             if type(dataset).ann_to_rle is LVIS.ann_to_rle and "ann_to_rle" not in vars(dataset):
                 _records.draw_polygons(anns, dataset)
@@ -87,11 +89,11 @@ def compute_iou(e: Any, image: Any, category: Any) -> Any:
     gts, dts = e._get_gt_dt(image, category)
     if not gts and not dts:
         return []
-    key = {"segm": "segmentation", "bbox": "bbox"}.get(e.params.iou_type)
-    if key is None:
+    p = e.params
+    if p.iou_type not in IOU_TYPES:
         raise ValueError("Unknown iou_type for iou computation.")
-    dts = _records.by_score(dts, None)
-    return mask.iou([d[key] for d in dts], [g[key] for g in gts], [0] * len(gts))
+    ratio = getattr(p, "dilation_ratio", DILATION_RATIO)
+    return _records.region_iou(_records.by_score(dts, None), gts, [0] * len(gts), p.iou_type, ratio)
 
 
 def evaluate_image(e: Any, image: Any, category: Any, area: Any) -> Any:

@@ -13,6 +13,7 @@ from tamis._summary import mean_of_present
 from tamis.lvis import _plain, _records
 from tamis.lvis.lvis import LVIS
 from tamis.lvis.results import LVISResults
+from tamis.mask_iou import DILATION_RATIO
 
 _HOOKS = ("_prepare", "_get_gt_dt", "compute_iou", "evaluate_img")
 _BUILT = ("eval_imgs", "ious", "_gts", "_dts", "img_nel")
@@ -23,7 +24,7 @@ class Params:
 
     Parameters
     ----------
-    iou_type : {"segm", "bbox"}
+    iou_type : {"segm", "bbox", "boundary"}
 
     Attributes
     ----------
@@ -39,6 +40,8 @@ class Params:
         Closed area ranges in square pixels, and their names.
     use_cats : int
         0 finds nothing: as lvis-api, it looks for category -1.
+    dilation_ratio : float
+        Boundaries only.
     img_count_lbl : list of str
         The frequency groups: rare, common, frequent.
     """
@@ -54,6 +57,8 @@ class Params:
         self.use_cats: Any = 1
         self.img_count_lbl: Any = ["r", "c", "f"]
         self.iou_type = iou_type
+        if iou_type == "boundary":
+            self.dilation_ratio = DILATION_RATIO
 
 
 class LVISEval:
@@ -65,7 +70,10 @@ class LVISEval:
         Ground truth, or its file.
     lvis_dt : LVISResults, str or list of dict
         Results, their file, or their content; the best 300 of each image count.
-    iou_type : {"segm", "bbox"}
+    iou_type : {"segm", "bbox", "boundary"}
+        "boundary" is the smaller of mask IoU and boundary IoU, as in boundary-iou-api.
+    dilation_ratio : float
+        Boundaries only: how near the edge, as a part of the image's diagonal.
 
     Attributes
     ----------
@@ -85,9 +93,15 @@ class LVISEval:
         ``AR@300``, ``ARs@300``, ``ARm@300``, ``ARl@300``.
     """
 
-    def __init__(self, lvis_gt: Any, lvis_dt: Any, iou_type: str = "segm") -> None:
+    def __init__(
+        self,
+        lvis_gt: Any,
+        lvis_dt: Any,
+        iou_type: str = "segm",
+        dilation_ratio: float = DILATION_RATIO,
+    ) -> None:
         self.logger = logging.getLogger("tamis.lvis")
-        if iou_type not in ("bbox", "segm"):
+        if iou_type not in _records.IOU_TYPES:
             raise ValueError(f"iou_type: {iou_type} is not supported.")
         if not isinstance(lvis_gt, (LVIS, str)):
             raise TypeError(f"Unsupported type {lvis_gt} of lvis_gt.")
@@ -101,6 +115,8 @@ class LVISEval:
         self._gts: Any = defaultdict(list)
         self._dts: Any = defaultdict(list)
         self.params = Params(iou_type=iou_type)
+        if iou_type == "boundary":
+            self.params.dilation_ratio = dilation_ratio
         self.results: OrderedDict[str, Any] = OrderedDict()
         self.ious: Any = {}
         self._plain: _plain.Evaluation | None = None
