@@ -32,6 +32,8 @@ class Sides:
     texts : list of str
     pairs : Pairs, optional
         Given similarities; None: boxes are compared.
+    parts : (Part, Part), optional
+        What of the stored detections and ground truths these are; None: they are all of them.
     """
 
     dets: LabelList
@@ -43,6 +45,16 @@ class Sides:
     crowd: Array
     texts: list[str]
     pairs: Pairs | None = None
+    parts: tuple[Part, Part] | None = None
+
+
+@dataclass
+class Part:
+    """Labels that are evaluated: some of a list, some of them under several names."""
+
+    whole: LabelList
+    row: Array  # (n,) in `whole`
+    own: Array  # (n,) bool: under its own name, and so written
 
 
 @dataclass

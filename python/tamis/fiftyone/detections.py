@@ -14,7 +14,7 @@ import fiftyone.utils.eval.openimages as fououi
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.fiftyone import _documents, _runs, _sides
+from tamis.fiftyone import _documents, _hierarchy, _runs, _sides
 from tamis.fiftyone._curves import Ties, coco_curves, open_images_curves
 from tamis.fiftyone._documents import Update
 from tamis.fiftyone._matching import Matched, Rule, Sides, match
@@ -71,9 +71,10 @@ classwise, dynamic, custom_metrics, progress, **kwargs
     Notes
     -----
     Methods ``coco`` and ``open-images``; boxes are compared in compiled code, masks, polylines and
-    keypoints by FiftyOne. Temporal detections, video frames, patches, Open Images hierarchies and
-    label fields, and methods of your own run in FiftyOne's function. Memory: about 300 bytes a
-    label. Source: `fiftyone.utils.eval`.
+    keypoints by FiftyOne. Temporal detections, video frames, patches, methods of your own, and Open
+    Images with ``expand_pred_hierarchy``, or with other shapes than boxes and a hierarchy or label
+    fields, run in FiftyOne's function. Memory: about 300 bytes a label. Source:
+    `fiftyone.utils.eval`.
     """
     if ties not in ("fiftyone", "coco"):
         raise ValueError(f"evaluate_detections: ties must be 'fiftyone' or 'coco', got {ties!r}")
@@ -146,18 +147,24 @@ def supported(samples: Any, config: Any) -> bool:
     if config.gt_field == config.pred_field:  # each label would be written twice
         return False
     if type(config) is fououi.OpenImagesEvaluationConfig:
-        return not (
-            config.pos_label_field or config.neg_label_field
-            or config.expand_gt_hierarchy or config.expand_pred_hierarchy
-        )  # fmt: skip
+        return _hierarchy.supported(samples, config)
     return type(config) is foucoco.COCOEvaluationConfig
 
 
 def _read(samples: Any, config: Any, progress: Any) -> tuple[Array, Sides] | None:
-    found = _sides.from_columns(samples, config) or _sides.from_objects(samples, config, progress)
-    sides = found[1]
+    found = _sides.from_columns(samples, config)
+    if found is None:
+        if _hierarchy.applies(config):
+            return None
+        found = _sides.from_objects(samples, config, progress)
+    ids, sides = found
     odd = np.isnan(sides.confidence).any()  # Python's sort of NaN is nobody else's
-    return None if odd or sides.dets.has_repeated_ids() or sides.gts.has_repeated_ids() else found
+    if odd or sides.dets.has_repeated_ids() or sides.gts.has_repeated_ids():
+        return None
+    if not _hierarchy.applies(config):
+        return found
+    evaluated = _hierarchy.apply(samples, ids, sides, config)
+    return None if evaluated is None else (ids, evaluated)
 
 
 @dataclass
@@ -245,19 +252,29 @@ class Outcome:
         det_words[~found.kept] = None
         same = with_none(sides.det_label, -2)[found.gt_det[0]] == sides.gt_label
         gt_words = np.where((found.gt_det[0] >= 0) & same, "tp", "fn")
+        det_part, gt_part = sides.parts or (None, None)
         updates = []
-        for side, words, other, partner, iou in (
-            (sides.gts, gt_words, sides.dets, found.gt_det[0], found.gt_iou[0]),
-            (sides.dets, det_words, sides.gts, found.det_gt[0], found.det_iou[0]),
+        for side, part, words, other, partner, iou in (
+            (sides.gts, gt_part, gt_words, sides.dets, found.gt_det[0], found.gt_iou[0]),
+            (sides.dets, det_part, det_words, sides.gts, found.det_gt[0], found.det_iou[0]),
         ):
-            place = _documents.positions(samples, ids, side)
-            names = np.array([*other.ids, ""], object)[partner].tolist()
+            names = np.array([*other.ids, ""], object)[partner]
             values = {
-                key: words.tolist(),
+                key: words,
                 f"{key}_id": names,
-                f"{key}_iou": objects(iou, partner >= 0).tolist(),
+                f"{key}_iou": objects(iou, partner >= 0),
             }
-            updates.append(Update(side, place, values))
+            written = None
+            if part is not None:
+                side, rows = part.whole, part.row[part.own]
+                written = np.zeros(len(side), bool)
+                written[rows] = True
+                for name, column in values.items():
+                    values[name] = np.full(len(side), None, object)
+                    values[name][rows] = column[part.own]
+            place = _documents.positions(samples, ids, side)
+            lists = {name: column.tolist() for name, column in values.items()}
+            updates.append(Update(side, place, lists, written))
         return fields, updates
 
 
