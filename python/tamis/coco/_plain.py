@@ -107,6 +107,7 @@ class Evaluation:
                 columns, image, category = _pool(columns, image, category, place)
             sides.append((columns, image, category))
         (self.gts, g_image, g_category), (self.dts, d_image, d_category) = sides
+        self._leave_out(g_image, g_category, d_image, d_category)
         gts, dts = self.gts, self.dts
         assert gts.iscrowd is not None and dts.score is not None
         claims, counts = (dts.id > 0).view(np.uint8), (gts.id != 0).view(np.uint8)
@@ -136,6 +137,11 @@ class Evaluation:
             area_ranges=self._area_ranges, max_det=self._max_det,
             similarity=None if self._kind == "bbox" else self._similarity,
         )  # fmt: skip
+
+    def _leave_out(
+        self, g_image: Array, g_category: Array, d_image: Array, d_category: Array
+    ) -> None:
+        """Set the category of what does not take part to -1; here all does."""
 
     def _similarity(self, groups: Groups) -> Array:
         """Of the pairs of each group: OKS, or IoU of masks or of their boundaries."""

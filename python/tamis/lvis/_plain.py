@@ -91,23 +91,29 @@ class Evaluation(_plain.Evaluation):
         self, gts: Columns, dts: Columns, images: Array, categories: Array, p: Any,
         federation: Federation,
     ) -> None:  # fmt: skip
-        def pairs(image_ids: Array, category_ids: Array) -> Array:
-            image, category = positions(image_ids, images), positions(category_ids, categories)
-            pair = image.astype(np.int64) * len(categories) + category
-            return np.where((image < 0) | (category < 0), -1, pair)
+        self._federation, self._images, self._known = federation, images, categories
+        super().__init__(gts, dts, images, categories, p)
+        partial = np.unique(self._pairs(*self._places(federation.partial)))
+        index, dets = self.table.index, self._detections
+        spared = positions(self._pairs(dets.image[index], dets.category[index]), partial) >= 0
+        self.table.outside |= spared
 
-        # an area of zero is outside of lvis-api's open range
-        gts, dts = (
-            side if good.all() else side.take(np.flatnonzero(good))
-            for side in (gts, dts)
-            for good in [(side.area > 0) & (side.area < np.inf)]
-        )
-        told = np.concatenate([pairs(*federation.absent), pairs(gts.image_id, gts.category_id)])
-        known = positions(pairs(dts.image_id, dts.category_id), np.unique(told[told >= 0])) >= 0
-        super().__init__(gts, dts.take(np.flatnonzero(known)), images, categories, p)
-        partial = np.unique(pairs(*federation.partial))
-        spared = positions(pairs(self.dts.image_id, self.dts.category_id), partial) >= 0
-        self.table.outside |= spared[self.table.index]
+    def _places(self, ids: Array) -> tuple[Array, Array]:
+        return positions(ids[0], self._images), positions(ids[1], self._known)
+
+    def _pairs(self, image: Array, category: Array) -> Array:
+        pair = image.astype(np.int64) * len(self._known) + category
+        return np.where((image < 0) | (category < 0), -1, pair)
+
+    def _leave_out(
+        self, g_image: Array, g_category: Array, d_image: Array, d_category: Array
+    ) -> None:
+        for side, category in ((self.gts, g_category), (self.dts, d_category)):
+            category[~((side.area > 0) & (side.area < np.inf))] = -1  # lvis-api's range is open
+        absent = self._pairs(*self._places(self._federation.absent))
+        told = np.concatenate([absent, self._pairs(g_image, g_category)])
+        known = positions(self._pairs(d_image, d_category), np.unique(told[told >= 0]))
+        d_category[known < 0] = -1
 
     def _record(self, *place: Any) -> dict[str, Any]:
         record = super()._record(*place)
