@@ -156,6 +156,19 @@ def test_ids_that_are_no_integers(theirs: Any, tmp_path: Any) -> None:
     for img in gt["images"]:
         img["id"] = f"i{img['id']}"
     assert_same(theirs, gt, dt, "bbox", tmp_path)
+    numbered = [{**row, "image_id": 1} for row in dt]
+    for library in (theirs, ours):
+        with pytest.raises(AssertionError, match="Results do not correspond"):
+            evaluate(library, gt, numbered, "bbox", tmp_path)
+
+
+@pytest.mark.parametrize("files", [True, False], ids=["files", "list"])
+def test_nothing_of_a_kind(theirs: Any, files: bool, tmp_path: Any) -> None:
+    gt, dt = problem(13)
+    absent = [dict(img, neg_category_ids=[]) for img in gt["images"]]
+    for case in ({**gt, "annotations": []}, {**gt, "annotations": [], "images": absent}):
+        assert_same(theirs, case, dt, "bbox", tmp_path, files=files)
+    assert_same(theirs, gt, [dict(dt[0], bbox=[1, 1, 0, 5])], "bbox", tmp_path, files=files)
 
 
 def test_look_ups(theirs: Any, tmp_path: Any) -> None:

@@ -78,7 +78,7 @@ class LvisResults(Results):
     def __init__(self, base: Base, columns: Columns, text: Array | None, max_dets: int) -> None:
         super().__init__(base, columns, text)
         self._max_dets = max_dets
-        self._order = best_of_images(columns, base.image_ids(), max_dets)
+        self._order = best_of_images(columns, np.unique(base.image_ids()), max_dets)
         if self._order is not None:
             self.columns = columns.take(self._order)
             self.columns.id = np.arange(1, len(self._order) + 1)
@@ -100,11 +100,14 @@ class LvisResults(Results):
         return self._base.dataset() | {"annotations": anns}
 
 
-def best_of_images(columns: Columns, image_ids: list[Any], max_dets: int) -> Array | None:
-    """The rows that `limit` keeps, in its order; None for all rows as they are."""
+def best_of_images(columns: Columns, image_ids: Array, max_dets: int) -> Array | None:
+    """The rows that `limit` keeps, in its order; None for all rows as they are.
+
+    `image_ids` are all images, ascending.
+    """
     if max_dets < 0:
         return None
-    image = positions(columns.image_id, np.unique(np.array(image_ids, np.int64)))
+    image = positions(columns.image_id, image_ids)
     n = len(image)
     rows = np.arange(n)
     first = np.full(image.max(initial=0) + 1, n)
@@ -169,10 +172,11 @@ def read_lvis(path: Any) -> LvisFile | None:
 
 def read_lvis_results(path: str, base: Base, max_dets: int) -> LvisResults | None:
     """Results of a file, or None where Python's json must look at it."""
-    read = read_results(path, base)
+    read, known = read_results(path, base), np.unique(base.image_ids())
     if not isinstance(read, Results) or read.columns.keypoints is not None:
         return None
-    known = np.unique(np.array(base.image_ids(), np.int64))
+    if known.dtype != np.int64:
+        return None
     assert bool((positions(read.columns.image_id, known) >= 0).all()), NOT_OF_THIS_SET
     return LvisResults(base, read.columns, read._text, max_dets)
 
