@@ -102,6 +102,11 @@ def test_opencv(monkeypatch: Any) -> None:
 
 
 def test_errors() -> None:
+    more = Masks._of(
+        *tamis._core.encode_counts(np.array([0, 7], np.uint32), np.array([0, 2])), [[2, 3]]
+    )
+    with pytest.raises(ValueError, match="mask_boundary: a mask has more pixels than its image"):
+        mask_boundary(more)
     masks = Masks.encode(np.ones((2, 2), bool))
     for ratio in (-1, np.nan, np.inf):
         with pytest.raises(ValueError, match="mask_boundary: dilation_ratio must be at least 0"):

@@ -43,11 +43,8 @@ void add_run(int64_t from, int64_t to, int64_t height, ColumnLists& columns) {
 
 ColumnLists columns_of(const host::Runs& runs) {
   ColumnLists columns;
-  const int64_t pixels = runs.height * runs.width;
-  for (int64_t k = 1; k < runs.n; k += 2) {
-    const int64_t from = runs.ends[k - 1], to = std::min<int64_t>(runs.ends[k], pixels);
-    if (from < to) add_run(from, to, runs.height, columns);
-  }
+  for (int64_t k = 1; k < runs.n; k += 2)
+    if (runs.ends[k - 1] < runs.ends[k]) add_run(runs.ends[k - 1], runs.ends[k], runs.height, columns);
   return columns;
 }
 
@@ -143,8 +140,10 @@ MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation) {
     std::vector<uint32_t> ends;
     for (int64_t i = begin; i < end; ++i) {
       ends.resize(size_t(masks.splits[i + 1] - masks.splits[i]));
+      const host::Runs runs = read_runs(masks, i, ends.data());
+      TAMIS_CHECK(runs.pixels <= runs.height * runs.width, "mask_boundary: a mask has more pixels than its image");
       CountWriter out;
-      Boundary(read_runs(masks, i, ends.data()), dilation[i], out);
+      Boundary(runs, dilation[i], out);
       append_counts(out.counts.data(), static_cast<int64_t>(out.counts.size()), part.text);
       part.splits.push_back(static_cast<int64_t>(part.text.size()));
     }

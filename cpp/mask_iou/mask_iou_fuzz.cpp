@@ -1,4 +1,5 @@
 // libFuzzer: whatever the bytes, a mask is refused or every reader of it agrees with its counts.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -52,6 +53,18 @@ void check_counts(const tamis::Masks& masks) {
   check(tamis::mask_counts(of(again, masks.size), same) == counts && same == splits);
 }
 
+// A pixel of a boundary is one of the mask with another or the border within reach.
+void check_boundary(const uint8_t* pixels, const uint8_t* boundary, int64_t height, int64_t width, int64_t reach) {
+  for (int64_t x = 0; x < width; ++x)
+    for (int64_t y = 0; y < height; ++y) {
+      bool inner = true;
+      for (int64_t i = x - reach; i <= x + reach; ++i)
+        for (int64_t j = y - reach; j <= y + reach; ++j)
+          inner = inner && i >= 0 && i < width && j >= 0 && j < height && pixels[i * height + j] != 0;
+      check(boundary[x * height + y] == (pixels[x * height + y] != 0 && !inner));
+    }
+}
+
 // Good masks: pixels, the same masks out of pixels, union and intersection, and IoU by pixels.
 void check_pixels(const tamis::Masks& masks) {
   const int64_t each = masks.size[0] * masks.size[1];
@@ -60,6 +73,12 @@ void check_pixels(const tamis::Masks& masks) {
   const auto packed = tamis::encode_masks(pixels.data(), 2, masks.size[0], masks.size[1]);
   std::vector<uint8_t> again(pixels.size());
   check(tamis::decode_masks(of(packed, masks.size), again.data(), 2 * each) && again == pixels);
+  const int64_t reach[2] = {1, 3};
+  std::fill(again.begin(), again.end(), uint8_t{0});
+  const auto edges = tamis::mask_boundaries(masks, reach);
+  check(tamis::decode_masks(of(edges, masks.size), again.data(), 2 * each));
+  for (int64_t i = 0; i < 2; ++i)
+    check_boundary(pixels.data() + i * each, again.data() + i * each, masks.size[0], masks.size[1], reach[i]);
   int64_t both = 0, any = 0;
   for (int64_t i = 0; i < each; ++i) {
     both += pixels[size_t(i)] & pixels[size_t(each + i)];
@@ -88,9 +107,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Input input(data, size);
   const tamis::Masks masks = input.masks();
   if (tamis::first_bad_mask(masks) < 0) check_pixels(masks);
-  const int64_t group[2] = {0, 2}, one[2] = {0, 1}, second = 1;
+  const int64_t group[2] = {0, 2}, one[2] = {0, 1}, reach[2] = {1, 2}, second = 1;
   double iou = 0;
   int64_t merged_size[2];
+  try {
+    tamis::mask_boundaries(masks, reach);
+  } catch (const std::invalid_argument&) {
+  }
   try {
     check_counts(masks);
     tamis::merge_masks(masks, group, 1, tamis::MaskMerge::unite, merged_size);
