@@ -32,9 +32,9 @@ void add_run(int64_t from, int64_t to, int64_t height, ColumnLists& columns) {
   for (int64_t column = from / height; from < to; ++column) {
     while (columns.first + columns.n() <= column) columns.splits.push_back(columns.all.size());
     const int64_t start = column * height, end = std::min(to, start + height);
-    Interval* last = columns.all.data() + columns.all.size() - 1;
-    const bool touches = columns.end(columns.n() - 1) != columns.begin(columns.n() - 1) && last->bottom == from - start;
-    if (touches) last->bottom = end - start;  // an empty run lay between
+    const bool has_some = columns.all.size() > columns.splits[columns.splits.size() - 2];
+    const bool touches = has_some && columns.all.back().bottom == from - start;
+    if (touches) columns.all.back().bottom = end - start;  // an empty run lay between
     else columns.all.push_back({from - start, end - start});
     columns.splits.back() = columns.all.size();
     from = end;
@@ -89,7 +89,7 @@ struct CountWriter {
 class Boundary {
  public:
   Boundary(const host::Runs& runs, int64_t dilation, CountWriter& out)
-      : columns_(columns_of(runs)), height_(runs.height), dilation_(dilation), out_(out) {
+      : columns_(columns_of(runs)), height_(runs.height), out_(out) {
     const int64_t n = columns_.n(), window = 2 * dilation + 1;
     int64_t next = 0;  // the next column to write
     for (; next < std::min(n, dilation); ++next) write(next, {});
@@ -127,7 +127,7 @@ class Boundary {
   }
 
   ColumnLists columns_;
-  int64_t height_, dilation_;
+  int64_t height_;
   CountWriter& out_;
 };
 
