@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tamis import _core
+from tamis import _arrays, _core
 
 sys.path.insert(0, str(Path(__file__).parent))  # reference.py
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 class Library:
     """One array library on one device: arrays in, NumPy out."""
 
-    def __init__(self, name: str, device: str = "cpu") -> None:
-        self.name, self.device = name, device
+    def __init__(self, name: str, device: str = "cpu", emulated: bool = False) -> None:
+        self.name, self.device, self.emulated = name, device, emulated
         self.module = importlib.import_module(name)
 
     def array(self, x: Any) -> Any:
@@ -56,9 +57,11 @@ def library(request: pytest.FixtureRequest) -> Library:
     return Library(request.param)
 
 
-@pytest.fixture(params=["torch", "cupy"])
-def gpu_library(request: pytest.FixtureRequest) -> Library:
-    """Each library of CUDA arrays."""
+@pytest.fixture(params=["torch", "cupy", "emulated"])
+def gpu_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """Each library of CUDA arrays, and PyTorch on the host where the kernels are emulated."""
+    if request.param == "emulated":
+        return emulated(monkeypatch)
     module = pytest.importorskip(request.param)
     pytest.importorskip("tamis._cuda", reason="tamis was built without its CUDA part")
     if request.param == "torch":
@@ -71,6 +74,30 @@ def gpu_library(request: pytest.FixtureRequest) -> Library:
     if not found:
         pytest.skip(f"{request.param} sees no CUDA device")
     return Library(request.param, "cuda")
+
+
+def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
+    """Tensors of the host as if they were on a device (cpp/core/emulation.hpp runs the kernels)."""
+    torch = pytest.importorskip("torch")
+    module = pytest.importorskip("tamis._emulated", reason="tamis was built without the emulation")
+    before = _arrays.backend, _arrays.device, _arrays.from_host
+
+    def device(x: Any) -> str:
+        return "cuda:0" if isinstance(x, torch.Tensor) else before[1](x)
+
+    def backend(function: str, where: str) -> Any:
+        return module if where == "cuda:0" else before[0](function, where)
+
+    def from_host(like: Any, x: np.ndarray) -> Any:
+        return torch.from_numpy(np.array(x)) if device(like) == "cuda:0" else before[2](like, x)
+
+    @contextlib.contextmanager
+    def stream(like: Any) -> Iterator[int]:
+        yield 1
+
+    for new in (backend, device, from_host, stream):
+        monkeypatch.setattr(_arrays, new.__name__, new)
+    return Library("torch", "cpu", emulated=True)
 
 
 def data_path(*parts: str) -> Path:

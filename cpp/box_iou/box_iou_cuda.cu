@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t top = blockIdx.x / tiles_across * kTileRows;
   const int64_t left = blockIdx.x % tiles_across * (kThreads * kCount);
   const int height = static_cast<int>(smaller<int64_t>(kTileRows, n - top));
-  if (threadIdx.x < height) rows[threadIdx.x] = load_box<kind>(a + 4 * (top + threadIdx.x), format);
+  if (static_cast<int>(threadIdx.x) < height) rows[threadIdx.x] = load_box<kind>(a + 4 * (top + threadIdx.x), format);
   __syncthreads();
 
   const int64_t column = left + threadIdx.x * (kStep == 1 ? kCount : 1);
@@ -64,9 +64,7 @@ __global__ void __launch_bounds__(kThreads)
 
 template <BoxKind kind, class T, class Pairs>
 void flat(BoxFormat format, const T* a, const T* b, const Pairs& pairs, int64_t total, T* out, cudaStream_t stream) {
-  if (total == 0) return;
-  flat_kernel<kind><<<blocks_for(total, kThreads), kThreads, 0, stream>>>(format, a, b, pairs, total, out);
-  check(cudaGetLastError(), "box_iou");
+  launch({"box_iou", blocks_for(total, kThreads), stream}, flat_kernel<kind, T, Pairs>, format, a, b, pairs, total, out);
 }
 
 template <BoxKind kind, class T>
@@ -77,8 +75,7 @@ void tiles(BoxFormat format, const T* a, int64_t n, const T* b, int64_t m, T* ou
   const unsigned grid = blocks_for(across * blocks_for(n, kTileRows), 1);
   const bool aligned = m % kCount == 0 && reinterpret_cast<uintptr_t>(out) % 16 == 0;
   const auto kernel = aligned ? tile_kernel<kind, 1, T> : tile_kernel<kind, kThreads, T>;
-  kernel<<<grid, kThreads, 0, stream>>>(format, a, n, b, m, across, out);
-  check(cudaGetLastError(), "box_iou");
+  launch({"box_iou", grid, stream}, kernel, format, a, n, b, m, across, out);
 }
 
 template <BoxKind kind>

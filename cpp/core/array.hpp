@@ -26,6 +26,11 @@ struct View {
   }
   T& operator[](int64_t i) const { return data[i]; }
 };
+#if defined(TAMIS_EMULATION)
+constexpr bool kEmulated = true;  // host memory stands in for that of a device
+#else
+constexpr bool kEmulated = false;
+#endif
 template <class T, int N>
 using DeviceView = View<T, N, true>;
 
@@ -91,7 +96,7 @@ struct type_caster<tamis::View<T, N, kDevice>> {
     // one byte is one byte: bool, uint8 and int8 masks are read alike
     const bool same = want.bits == 8 ? exported_.dtype.bits == 8
                                      : exported_.dtype.code == want.code && exported_.dtype.bits == want.bits;
-    if (!same || exported_.dtype.lanes != 1 || exported_.on_device != kDevice ||
+    if (!same || exported_.dtype.lanes != 1 || exported_.on_device != (kDevice && !tamis::kEmulated) ||
         exported_.shape.size() != size_t(N))
       return false;
     value.data = static_cast<T*>(exported_.data);

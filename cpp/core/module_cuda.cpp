@@ -4,4 +4,9 @@ namespace py = pybind11;
 
 void bind_box_iou(py::module_&);
 
-PYBIND11_MODULE(_cuda, m, py::mod_gil_not_used()) { bind_box_iou(m); }
+#if defined(TAMIS_EMULATION)
+#define TAMIS_MODULE _emulated
+#else
+#define TAMIS_MODULE _cuda
+#endif
+PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) { bind_box_iou(m); }

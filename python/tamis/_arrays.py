@@ -202,6 +202,17 @@ def backend(function: str, device: str) -> ModuleType:
     return _cuda
 
 
+def call(function: str, like: Any, *arguments: Any) -> None:
+    """The compiled function of that name where `like` lives; on CUDA on the caller's stream."""
+    where = device(like)
+    compiled = getattr(backend(function, where), function)
+    if where == "cpu":
+        compiled(*arguments)
+        return
+    with stream(like) as number:
+        compiled(*arguments, number)
+
+
 def splits(function: str, name: str, x: Any, rows: int, images: int | None = None) -> np.ndarray:
     """Checked offsets of images into `rows` boxes, as int64 on the host."""
     x = integers(function, name, x)

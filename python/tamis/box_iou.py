@@ -65,7 +65,7 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """
     a, b = _boxes("box_iou", a, b, kind, fmt)
     out = _arrays.empty(a, (a.shape[0], b.shape[0]), _arrays.dtype_name(a))
-    _run("box_iou", kind, fmt, a, b, out)
+    _arrays.call("box_iou", a, *_options(kind, fmt), a, b, out)
     return out
 
 
@@ -99,7 +99,7 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
     a, b = _boxes("box_iou_paired", a, b, kind, fmt)
     _arrays.check_shape("box_iou_paired", "b", b, tuple(a.shape))
     out = _arrays.empty(a, (a.shape[0],), _arrays.dtype_name(a))
-    _run("box_iou_paired", kind, fmt, a, b, out)
+    _arrays.call("box_iou_paired", a, *_options(kind, fmt), a, b, out)
     return out
 
 
@@ -152,7 +152,7 @@ def box_iou_batched(
     np.cumsum(np.diff(starts_a) * np.diff(starts_b), out=starts[1:])
     values = _arrays.empty(a, (int(starts[-1]),), _arrays.dtype_name(a))
     table = [_arrays.from_host(a, x) for x in (starts_a, starts_b, starts)]
-    _run(name, kind, fmt, a, table[0], b, table[1], table[2], values)
+    _arrays.call(name, a, *_options(kind, fmt), a, table[0], b, table[1], table[2], values)
     return values, table[2]
 
 
@@ -186,13 +186,6 @@ def check_finite(function: str, **boxes: Any) -> None:
             raise ValueError(f"{function}: {name} has a NaN or infinite coordinate in row {row}")
 
 
-def _run(function: str, kind: str, fmt: str, *arrays: Any) -> None:
-    """Call the compiled function where the arrays live; the last one is the output."""
-    where = _arrays.device(arrays[0])
-    compiled = getattr(_arrays.backend(function, where), function)
-    options = KINDS.index(kind), FORMATS.index(fmt)
-    if where == "cpu":
-        compiled(*options, *arrays)
-    else:
-        with _arrays.stream(arrays[0]) as stream:
-            compiled(*options, *arrays, stream)
+def _options(kind: str, fmt: str) -> tuple[int, int]:
+    """As the compiled functions count them."""
+    return KINDS.index(kind), FORMATS.index(fmt)

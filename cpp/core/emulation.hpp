@@ -1,0 +1,256 @@
+// Runs the device code of a .cu file on the host, so that its logic is tested where there is no GPU. Blocks run one
+// after the other; the threads of a block are fibers that change over at barriers and at what a warp does together.
+// What it cannot show: races, missing waits for asynchronous copies, and anything about speed.
+#pragma once
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __shared__ static
+#define __launch_bounds__(...)
+
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
+namespace tamis::emulation {
+
+struct Index {
+  unsigned x = 0;
+};
+inline Index thread_index, block_index, grid_size, block_size;
+
+class Block {
+ public:
+  void run(unsigned threads, const std::function<void()>& kernel) {
+    reserve(threads);
+    kernel_ = &kernel;
+    for (unsigned i = 0; i < threads; ++i) start(i);
+    for (unsigned left = threads; left > 0;) {
+      bool moved = false;
+      for (unsigned i = 0; i < threads; ++i) {
+        if (fibers_[i].waits != Waits::no) continue;
+        moved = true;
+        current_ = i;
+        thread_index.x = i;
+        swapcontext(&scheduler_, &fibers_[i].context);
+        left -= fibers_[i].waits == Waits::done;
+      }
+      moved |= release_warps(threads);
+      if (!moved && left > 0) release_block(threads);
+    }
+  }
+
+  void wait_for_block() { wait(Waits::block); }
+  void wait_for_warp() { wait(Waits::warp); }
+  unsigned current() const { return current_; }
+
+  // Every lane of a warp gives a value and sees those of all.
+  template <class T, class F>
+  auto together(const T& mine, const F& f) {
+    static_assert(sizeof(T) <= kSlot);
+    unsigned char* slots = slots_.data() + current_ / 32 * 32 * kSlot;
+    std::memcpy(slots + current_ % 32 * kSlot, &mine, sizeof(T));
+    wait_for_warp();
+    const auto result = f([slots](unsigned lane) {
+      T value;
+      std::memcpy(&value, slots + lane % 32 * kSlot, sizeof(T));
+      return value;
+    });
+    wait_for_warp();
+    return result;
+  }
+
+ private:
+  static constexpr size_t kStack = 64 << 10, kSlot = 64;
+  enum class Waits { no, warp, block, done };
+  struct Fiber {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack;
+    Waits waits = Waits::done;
+  };
+
+  void reserve(unsigned threads) {
+    while (fibers_.size() < threads) {
+      fibers_.emplace_back();
+      fibers_.back().stack.reset(new char[kStack]);
+    }
+    slots_.resize((threads + 31) / 32 * 32 * kSlot);
+  }
+  void start(unsigned i) {
+    Fiber& f = fibers_[i];
+    getcontext(&f.context);
+    f.context.uc_stack.ss_sp = f.stack.get();
+    f.context.uc_stack.ss_size = kStack;
+    f.context.uc_link = &scheduler_;
+    f.waits = Waits::no;
+    makecontext(&f.context, &Block::enter, 0);
+  }
+  static void enter();
+  void wait(Waits what) {
+    Fiber& f = fibers_[current_];
+    f.waits = what;
+    swapcontext(&f.context, &scheduler_);
+  }
+  bool release_warps(unsigned threads) {
+    bool released = false;
+    for (unsigned first = 0; first < threads; first += 32) {
+      const unsigned end = std::min(threads, first + 32);
+      bool all = true, any = false;
+      for (unsigned i = first; i < end; ++i) {
+        all &= fibers_[i].waits == Waits::warp || fibers_[i].waits == Waits::done;
+        any |= fibers_[i].waits == Waits::warp;
+      }
+      if (!all || !any) continue;
+      for (unsigned i = first; i < end; ++i)
+        if (fibers_[i].waits == Waits::warp) fibers_[i].waits = Waits::no;
+      released = true;
+    }
+    return released;
+  }
+  void release_block(unsigned threads) {
+    for (unsigned i = 0; i < threads; ++i) {
+      if (fibers_[i].waits == Waits::warp) {
+        std::fprintf(stderr, "emulation: a warp waits for lanes that wait for the block\n");
+        std::abort();
+      }
+      if (fibers_[i].waits == Waits::block) fibers_[i].waits = Waits::no;
+    }
+  }
+
+  ucontext_t scheduler_;
+  std::vector<Fiber> fibers_;
+  std::vector<unsigned char> slots_;
+  unsigned current_ = 0;
+  const std::function<void()>* kernel_ = nullptr;
+};
+
+inline Block block;
+inline std::vector<uint4> dynamic_memory;
+
+inline void Block::enter() {
+  (*block.kernel_)();
+  block.fibers_[block.current_].waits = Waits::done;
+}
+
+inline void run(unsigned grid, unsigned threads, size_t shared, const std::function<void()>& kernel) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  dynamic_memory.assign(shared / sizeof(uint4) + 1, uint4{~0u, ~0u, ~0u, ~0u});
+  grid_size.x = grid;
+  block_size.x = threads;
+  for (block_index.x = 0; block_index.x < grid; ++block_index.x) block.run(threads, kernel);
+}
+
+inline float half_to_float(uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const float size = exponent == 0 ? std::ldexp(float(fraction), -24) : std::ldexp(float(1024 + fraction), exponent - 25);
+  return bits >> 15 ? -size : size;
+}
+
+}  // namespace tamis::emulation
+
+#define threadIdx tamis::emulation::thread_index
+#define blockIdx tamis::emulation::block_index
+#define gridDim tamis::emulation::grid_size
+#define blockDim tamis::emulation::block_size
+
+inline void __syncthreads() { tamis::emulation::block.wait_for_block(); }
+inline void __syncwarp() { tamis::emulation::block.wait_for_warp(); }
+
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+  const unsigned lane = tamis::emulation::block.current() % 32;
+  return tamis::emulation::block.together(value, [&](auto of) { return of(lane ^ static_cast<unsigned>(mask)); });
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, unsigned delta, unsigned width = 32) {
+  const unsigned lane = tamis::emulation::block.current() % 32, from = lane % width + delta < width ? lane + delta : lane;
+  return tamis::emulation::block.together(value, [&](auto of) { return of(from); });
+}
+template <class T>
+T __shfl_sync(unsigned, T value, int from) {
+  return tamis::emulation::block.together(value, [&](auto of) { return of(static_cast<unsigned>(from)); });
+}
+inline unsigned __ballot_sync(unsigned, bool vote) {
+  return tamis::emulation::block.together(vote, [](auto of) {
+    unsigned votes = 0;
+    for (unsigned lane = 0; lane < 32; ++lane) votes |= unsigned(of(lane)) << lane;
+    return votes;
+  });
+}
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+
+template <class T, class U>
+T atomicAdd(T* to, U value) {
+  const T before = *to;
+  *to = static_cast<T>(before + static_cast<T>(value));
+  return before;
+}
+template <class T>
+T atomicMin(T* to, T value) {
+  const T before = *to;
+  *to = std::min(before, value);
+  return before;
+}
+template <class T>
+T atomicMax(T* to, T value) {
+  const T before = *to;
+  *to = std::max(before, value);
+  return before;
+}
+
+inline void __pipeline_memcpy_async(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+inline void __pipeline_commit() {}
+inline void __pipeline_wait_prior(size_t) {}
+
+namespace tamis::cuda {
+
+// mma.m16n8k16 as PTX lays it out: which elements of the three matrices a lane holds.
+inline void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,
+                         uint32_t b1) {
+  struct Fragments {
+    uint32_t a[4], b[2];
+  };
+  const unsigned lane = emulation::block.current() % 32, row = lane / 4, column = lane % 4 * 2;
+  emulation::block.together(Fragments{{a0, a1, a2, a3}, {b0, b1}}, [&](auto of) {
+    const auto half = [](uint32_t word, unsigned k) {
+      return double(emulation::half_to_float(uint16_t(word >> 16 * (k % 2))));
+    };
+    for (unsigned i = 0; i < 4; ++i) {
+      const unsigned r = row + i / 2 * 8, c = column + i % 2;
+      double dot = 0;
+      for (unsigned k = 0; k < 16; ++k) {
+        const unsigned at = k % 8 / 2;
+        const uint32_t left = of(r % 8 * 4 + at).a[r / 8 + k / 8 * 2], right = of(c * 4 + at).b[k / 8];
+        dot += half(left, k) * half(right, k);
+      }
+      sum[i] = float(sum[i] + dot);
+    }
+    return 0;
+  });
+}
+
+}  // namespace tamis::cuda
+
+typedef struct CUstream_st* cudaStream_t;
+enum cudaError_t { cudaSuccess = 0 };
+inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
+inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
+  std::memset(to, value, bytes);
+  return cudaSuccess;
+}
