@@ -1,29 +1,16 @@
 """box_iou on a GPU against the formula of torchvision.ops.box_iou in PyTorch.
 
-    python benchmarks/gpu_box_iou.py results.json
-
-Times are medians of CUDA events, after a warm-up and with the L2 cache flushed before each run.
 The ceilings are what the same GPU writes (fill) and copies for an array of the size of the result.
-Every answer is compared with PyTorch's before it is timed.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-import statistics
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tamis
 import torch
-
-ROUNDS = 11
-FLUSH_BYTES = 256 << 20  # more than the L2 cache of any current GPU
+from gpu_timing import row
 
 
 def boxes(n: int, seed: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -40,34 +27,6 @@ def torch_box_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     sides = (high - low).clamp(min=0)
     inter = sides[..., 0] * sides[..., 1]
     return inter / (area_a[:, None] + area_b - inter)
-
-
-def milliseconds(run: Callable[[], Any]) -> list[float]:
-    flush = torch.empty(FLUSH_BYTES, dtype=torch.uint8, device="cuda")
-    times = []
-    for _ in range(ROUNDS + 3):
-        flush.zero_()
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end))
-    return times[3:]
-
-
-def row(name: str, run: Callable[[], Any], written: int) -> dict[str, Any]:
-    times = milliseconds(run)
-    median = statistics.median(times)
-    found = {
-        "name": name,
-        "median_ms": median,
-        "min_ms": min(times),
-        "max_ms": max(times),
-        "written_gb_per_s": written / median / 1e6,
-    }
-    print(f"{name:58s} {median:10.3f} ms {found['written_gb_per_s']:9.0f} GB/s written", flush=True)
-    return found
 
 
 def same(got: torch.Tensor, want: torch.Tensor) -> None:
@@ -140,35 +99,7 @@ def paired(n: int) -> list[dict[str, Any]]:
     return [row(f"tamis.box_iou_paired {n}", lambda: tamis.box_iou_paired(a, b), 4 * n)]
 
 
-def environment() -> dict[str, Any]:
-    gpu = torch.cuda.get_device_properties(0)
-    root = Path(__file__).parents[1]
-    commit = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    driver = subprocess.run(
-        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "gpu": gpu.name,
-        "memory_bytes": gpu.total_memory,
-        "driver": driver.stdout.strip(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "python": platform.python_version(),
-        "tamis": tamis.__version__,
-        "commit": commit.stdout.strip(),
-        "rounds": ROUNDS,
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path, help="the JSON file to write")
-    output = parser.parse_args().output
+def run() -> list[dict[str, Any]]:
     found = all_pairs(10_000, 10_000, torch.float32, rival=True)
     found += all_pairs(10_000, 10_001, torch.float32, rival=False)  # rows not on 16 bytes
     found += all_pairs(10_000, 10_000, torch.float64, rival=True)
@@ -181,11 +112,4 @@ def main() -> None:
             f"{big} x {big} left out: less than {2.5 * 4e-9 * big * big:.0f} GB of memory is free"
         )
     torch.cuda.empty_cache()
-    found += kinds(10_000) + batched(5_000, 100, 8) + paired(10_000_000)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({"environment": environment(), "rows": found}, indent=1) + "\n")
-    print(f"wrote {output}")
-
-
-if __name__ == "__main__":
-    main()
+    return found + kinds(10_000) + batched(5_000, 100, 8) + paired(10_000_000)

@@ -72,7 +72,7 @@ sanitize() { # caching off: a read past an array must not land in the allocator'
   command -v "$sanitizer" >/dev/null || sanitizer=/usr/local/cuda/bin/compute-sanitizer
   [[ -x $(command -v "$sanitizer") ]] || die "compute-sanitizer not found"
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 150 "$sanitizer" --tool "$tool" --error-exitcode 9 \
-    "$python" -m pytest -q -x -p no:cacheprovider -m gpu tests/test_box_iou.py -k "torch and (layouts or batched)"
+    "$python" -m pytest -q -x -p no:cacheprovider -m gpu tests -k "torch and (layouts or batched or by_hand or copies)"
 }
 
 if wants build; then
@@ -95,6 +95,6 @@ fi
 if wants benchmarks; then
   say "benchmarks"
   gpu=$("$python" -c "import torch; print(torch.cuda.get_device_name().lower().replace(' ', '_').replace('/', '_'))")
-  timeout 150 "$python" benchmarks/gpu_box_iou.py "benchmarks/results/$gpu.json"
+  timeout 240 "$python" benchmarks/gpu_all.py "benchmarks/results/$gpu.json"
 fi
 say "done"

@@ -242,3 +242,34 @@ def test_gpu_arrays_come_back(gpu_library):
     x, splits = boxes(300), np.array([0, 100, 300])
     got = tamis.max_iou(gpu_library.array(x), gpu_library.array(splits))
     same_bits(gpu_library.numpy(got), reference.max_iou(x, splits))
+
+
+# On a GPU
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_gpu_equals_the_host(gpu_library, dtype, fmt):
+    on = gpu_library.array
+    splits, other_splits = some_splits(12, 40, seed=1), some_splits(12, 9, seed=2)
+    a, b = boxes(splits[-1], dtype), boxes(other_splits[-1], dtype, seed=1)
+    rng = np.random.default_rng(0)
+    labels, other_labels = (rng.integers(0, 3, len(x)) << 40 for x in (a, b))
+    same_bits(
+        gpu_library.numpy(tamis.max_iou(on(a), splits, fmt=fmt)),
+        tamis.max_iou(a, splits, fmt=fmt),
+    )
+    same_bits(
+        gpu_library.numpy(tamis.max_iou(on(a), on(splits), labels=on(labels), fmt=fmt)),
+        tamis.max_iou(a, splits, labels=labels, fmt=fmt),
+    )
+    second = {"other_splits": other_splits, "other_labels": other_labels, "fmt": fmt}
+    got = tamis.max_iou(on(a), splits, labels=labels, other=on(b), **second)
+    same_bits(gpu_library.numpy(got), tamis.max_iou(a, splits, labels=labels, other=b, **second))
+
+
+@pytest.mark.gpu
+def test_gpu_without_boxes(gpu_library):
+    none = gpu_library.array(np.empty((0, 4), np.float32))
+    assert gpu_library.numpy(tamis.max_iou(none, np.array([0, 0]))).shape == (0,)

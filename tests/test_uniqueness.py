@@ -205,3 +205,18 @@ def test_one_huge_row(size, metric):
         x[row] *= size
         found = tamis.knn(x, 4, metric=metric)
         reference.assert_neighbours(found, x, 4, None, metric, ties=1e-10)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_gpu_equals_the_host(gpu_library, metric, dtype):
+    x = np.random.default_rng(0).normal(1, 1, (300, 9)).astype(dtype)
+    got = tamis.uniqueness(gpu_library.array(x), metric=metric, k=4)
+    want = tamis.uniqueness(x, metric=metric, k=4)
+    np.testing.assert_allclose(
+        gpu_library.numpy(got), want, rtol=1e-6 if dtype == "float32" else 1e-12
+    )
+    same = gpu_library.array(np.ones((20, 3), dtype))
+    assert gpu_library.numpy(tamis.uniqueness(same, metric=metric))[0] == 1
+    assert gpu_library.numpy(tamis.uniqueness(gpu_library.array(x[:3]))).tolist() == [1, 1, 1]

@@ -2,6 +2,7 @@
 // after the other; the threads of a block are fibers that change over at barriers and at what a warp does together.
 // What it cannot show: races, missing waits for asynchronous copies, and anything about speed.
 #pragma once
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -39,16 +40,14 @@ class Block {
   void run(unsigned threads, const std::function<void()>& kernel) {
     reserve(threads);
     kernel_ = &kernel;
-    for (unsigned i = 0; i < threads; ++i) start(i);
+    for (unsigned i = 0; i < threads; ++i) fibers_[i]->waits = Waits::no;
     for (unsigned left = threads; left > 0;) {
       bool moved = false;
       for (unsigned i = 0; i < threads; ++i) {
-        if (fibers_[i].waits != Waits::no) continue;
+        if (fibers_[i]->waits != Waits::no) continue;
         moved = true;
-        current_ = i;
-        thread_index.x = i;
-        swapcontext(&scheduler_, &fibers_[i].context);
-        left -= fibers_[i].waits == Waits::done;
+        resume(i);
+        left -= fibers_[i]->waits == Waits::done;
       }
       moved |= release_warps(threads);
       if (!moved && left > 0) release_block(threads);
@@ -59,20 +58,23 @@ class Block {
   void wait_for_warp() { wait(Waits::warp); }
   unsigned current() const { return current_; }
 
-  // Every lane of a warp gives a value and sees those of all.
+  // Every lane of a warp gives a value and sees those of all. Values of one such call and the next lie apart: nobody
+  // is ahead by more than one.
   template <class T, class F>
   auto together(const T& mine, const F& f) {
     static_assert(sizeof(T) <= kSlot);
-    unsigned char* slots = slots_.data() + current_ / 32 * 32 * kSlot;
-    std::memcpy(slots + current_ % 32 * kSlot, &mine, sizeof(T));
+    bool& side = fibers_[current_]->side;
+    side = !side;
+    const auto slot = [first = current_ / 32 * 32, side](unsigned lane, Block& b) {
+      return b.fibers_[first + lane % 32]->slots[side];
+    };
+    std::memcpy(slot(current_, *this), &mine, sizeof(T));
     wait_for_warp();
-    const auto result = f([slots](unsigned lane) {
+    return f([&](unsigned lane) {
       T value;
-      std::memcpy(&value, slots + lane % 32 * kSlot, sizeof(T));
+      std::memcpy(&value, slot(lane, *this), sizeof(T));
       return value;
     });
-    wait_for_warp();
-    return result;
   }
 
  private:
@@ -80,31 +82,35 @@ class Block {
   enum class Waits { no, warp, block, done };
   struct Fiber {
     ucontext_t context;
-    std::unique_ptr<char[]> stack;
+    jmp_buf place;  // changing over by longjmp makes no system calls
+    bool started = false, side = false;
     Waits waits = Waits::done;
+    unsigned char slots[2][kSlot];
+    char stack[kStack];
   };
 
   void reserve(unsigned threads) {
-    while (fibers_.size() < threads) {
-      fibers_.emplace_back();
-      fibers_.back().stack.reset(new char[kStack]);
-    }
-    slots_.resize((threads + 31) / 32 * 32 * kSlot);
+    while (fibers_.size() < threads) fibers_.push_back(std::make_unique<Fiber>());
   }
-  void start(unsigned i) {
-    Fiber& f = fibers_[i];
+  void resume(unsigned i) {
+    Fiber& f = *fibers_[i];
+    current_ = i;
+    thread_index.x = i;
+    if (_setjmp(scheduler_) != 0) return;
+    if (f.started) _longjmp(f.place, 1);
+    f.started = true;
     getcontext(&f.context);
-    f.context.uc_stack.ss_sp = f.stack.get();
+    f.context.uc_stack.ss_sp = f.stack;
     f.context.uc_stack.ss_size = kStack;
-    f.context.uc_link = &scheduler_;
-    f.waits = Waits::no;
-    makecontext(&f.context, &Block::enter, 0);
+    f.context.uc_link = nullptr;
+    makecontext(&f.context, &Block::live, 0);
+    setcontext(&f.context);
   }
-  static void enter();
+  static void live();
   void wait(Waits what) {
-    Fiber& f = fibers_[current_];
+    Fiber& f = *fibers_[current_];
     f.waits = what;
-    swapcontext(&f.context, &scheduler_);
+    if (_setjmp(f.place) == 0) _longjmp(scheduler_, 1);
   }
   bool release_warps(unsigned threads) {
     bool released = false;
@@ -112,29 +118,28 @@ class Block {
       const unsigned end = std::min(threads, first + 32);
       bool all = true, any = false;
       for (unsigned i = first; i < end; ++i) {
-        all &= fibers_[i].waits == Waits::warp || fibers_[i].waits == Waits::done;
-        any |= fibers_[i].waits == Waits::warp;
+        all &= fibers_[i]->waits == Waits::warp || fibers_[i]->waits == Waits::done;
+        any |= fibers_[i]->waits == Waits::warp;
       }
       if (!all || !any) continue;
       for (unsigned i = first; i < end; ++i)
-        if (fibers_[i].waits == Waits::warp) fibers_[i].waits = Waits::no;
+        if (fibers_[i]->waits == Waits::warp) fibers_[i]->waits = Waits::no;
       released = true;
     }
     return released;
   }
   void release_block(unsigned threads) {
     for (unsigned i = 0; i < threads; ++i) {
-      if (fibers_[i].waits == Waits::warp) {
+      if (fibers_[i]->waits == Waits::warp) {
         std::fprintf(stderr, "emulation: a warp waits for lanes that wait for the block\n");
         std::abort();
       }
-      if (fibers_[i].waits == Waits::block) fibers_[i].waits = Waits::no;
+      if (fibers_[i]->waits == Waits::block) fibers_[i]->waits = Waits::no;
     }
   }
 
-  ucontext_t scheduler_;
-  std::vector<Fiber> fibers_;
-  std::vector<unsigned char> slots_;
+  jmp_buf scheduler_;
+  std::vector<std::unique_ptr<Fiber>> fibers_;
   unsigned current_ = 0;
   const std::function<void()>* kernel_ = nullptr;
 };
@@ -142,9 +147,11 @@ class Block {
 inline Block block;
 inline std::vector<uint4> dynamic_memory;
 
-inline void Block::enter() {
-  (*block.kernel_)();
-  block.fibers_[block.current_].waits = Waits::done;
+inline void Block::live() {  // a fiber serves one block after the other
+  for (;;) {
+    (*block.kernel_)();
+    block.wait(Waits::done);
+  }
 }
 
 inline void run(unsigned grid, unsigned threads, size_t shared, const std::function<void()>& kernel) {

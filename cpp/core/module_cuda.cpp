@@ -3,10 +3,18 @@
 namespace py = pybind11;
 
 void bind_box_iou(py::module_&);
+void bind_knn(py::module_&);
+void bind_max_iou(py::module_&);
+void bind_zcore(py::module_&);
 
 #if defined(TAMIS_EMULATION)
 #define TAMIS_MODULE _emulated
 #else
 #define TAMIS_MODULE _cuda
 #endif
-PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) { bind_box_iou(m); }
+PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) {
+  bind_box_iou(m);
+  bind_knn(m);
+  bind_max_iou(m);
+  bind_zcore(m);
+}

@@ -13,17 +13,10 @@
 #pragma once
 #include <cstdint>
 
-#include "box_iou/box_iou_math.hpp"
 #include "core/isa.hpp"
+#include "max_iou/max_iou_math.hpp"
 
 namespace tamis {
-
-template <class T>
-struct LabelledBoxes {
-  const T* boxes;
-  const int64_t* splits;
-  const int32_t* labels;  // null: labels do not matter
-};
 
 template <class T>
 void max_iou(BoxFormat format, const LabelledBoxes<T>& set, int64_t images, T* out);

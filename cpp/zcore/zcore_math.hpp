@@ -138,4 +138,49 @@ TAMIS_HD void zcore_aims(const ZcoreEdges& by, double radius, int64_t k, const Z
   }
 }
 
+// The device's part: distances and rows as one integer, and weights whose sum is the same in any order.
+
+constexpr uint32_t kZcoreInfinity = 0x7f800000;  // the bits of a float32 distance that is above all
+
+TAMIS_HD uint64_t zcore_key(float distance, uint32_t row) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &distance, sizeof(bits));
+  return static_cast<uint64_t>(bits) << 32 | row;
+}
+TAMIS_HD unsigned __int128 zcore_key(double distance, uint32_t row) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, &distance, sizeof(bits));
+  return static_cast<unsigned __int128>(bits) << 32 | row;
+}
+TAMIS_HD double zcore_distance(uint64_t key) {
+  const uint32_t bits = static_cast<uint32_t>(key >> 32);
+  float distance;
+  __builtin_memcpy(&distance, &bits, sizeof(bits));
+  return static_cast<double>(distance);
+}
+TAMIS_HD double zcore_distance(unsigned __int128 key) {
+  const uint64_t bits = static_cast<uint64_t>(key >> 32);
+  double distance;
+  __builtin_memcpy(&distance, &bits, sizeof(bits));
+  return distance;
+}
+
+// The rank in a sample below which the nearest `wanted` rows of n are, nearly always.
+TAMIS_HD int64_t zcore_sampled_rank(int64_t wanted, int64_t sampled, int64_t n) {
+  const double expected = static_cast<double>(wanted) * static_cast<double>(sampled) / static_cast<double>(n);
+  return static_cast<int64_t>(expected + 2 * __builtin_sqrt(expected) + 2);
+}
+
+TAMIS_HD double zcore_weight(double nearest, double distance, double exponent) {
+  const double share = nearest / distance, square = share * share;
+  return exponent == 4 ? square * square : __builtin_pow(share, exponent);
+}
+// Weights, 1 at most, are summed in integers of this size: so many of them fit 64 bits.
+TAMIS_HD double zcore_weight_unit(int64_t wanted) {
+  double unit = 0x1p40;
+  for (; wanted > int64_t(1) << 21; wanted /= 2) unit *= 0.5;
+  return unit;
+}
+TAMIS_HD int64_t zcore_rounded(double value) { return static_cast<int64_t>(value + 0.5); }
+
 }  // namespace tamis::TAMIS_ISA

@@ -184,6 +184,15 @@ def stream(like: Any) -> Iterator[int]:
             yield sys.modules["cupy"].cuda.get_current_stream().ptr or 1
 
 
+def wait(like: Any) -> None:
+    """The host waits until all that is queued on the caller's stream is done."""
+    if library(like) == "torch":
+        sys.modules["torch"].cuda.current_stream(like.device).synchronize()
+    else:
+        with like.device:
+            sys.modules["cupy"].cuda.get_current_stream().synchronize()
+
+
 def backend(function: str, device: str) -> ModuleType:
     """The compiled part for `device`: ``tamis._core`` or ``tamis._cuda``."""
     if device == "cpu":

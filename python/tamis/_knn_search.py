@@ -51,15 +51,10 @@ def check_k(function: str, k: int) -> None:
     _arrays.check_integer(function, "k", k, 1, MOST_NEIGHBOURS)
 
 
-def matrix(function: str, name: str, x: Any) -> Array:
-    """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps."""
+def check_matrix(function: str, name: str, x: Any) -> Any:
+    """`x` as an array of its own library, of floats, with two axes and at least one column."""
     x = _arrays.as_array(function, name, x)
     _arrays.check_shape(function, name, x, ("N", "D"))
-    if _arrays.device(x) != "cpu":
-        raise _arrays.CudaUnavailable(
-            f"{function}: {name} must be on the host, where embeddings functions run,"
-            f" got an array on {_arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
-        )
     if _arrays.dtype_name(x) not in _arrays.FLOATS + _arrays.HALVES:
         raise TypeError(
             f"{function}: {name} must be float16, bfloat16, float32 or float64,"
@@ -67,6 +62,17 @@ def matrix(function: str, name: str, x: Any) -> Array:
         )
     if x.shape[1] == 0:
         raise ValueError(f"{function}: {name} must have at least one column, got {tuple(x.shape)}")
+    return x
+
+
+def matrix(function: str, name: str, x: Any) -> Array:
+    """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps."""
+    x = check_matrix(function, name, x)
+    if _arrays.device(x) != "cpu":
+        raise _arrays.CudaUnavailable(
+            f"{function}: {name} must be on the host, where this function runs,"
+            f" got an array on {_arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
+        )
     host = _arrays.host(function, name, x)
     wanted = np.float64 if host.dtype == np.float64 else np.float32
     return np.ascontiguousarray(host, dtype=wanted)

@@ -52,14 +52,15 @@ def max_iou(
     TypeError
         For something that is no array, boxes that are no floats, splits or labels no integers.
     ValueError
-        For wrong shapes, splits, an unknown `fmt`, arrays on two devices, a NaN or infinite
-        coordinate, or an argument about a second set without the others it needs.
+        For wrong shapes, splits, an unknown `fmt`, arrays on two devices, on the CPU a NaN or
+        infinite coordinate, or an argument about a second set without the others it needs.
 
     Notes
     -----
     Degenerate and inverted boxes are as in :func:`tamis.box_iou`. The result has the same bits on
-    every instruction set and for any number of threads. CUDA arrays are computed on the host, so
-    the host waits for them.
+    every instruction set and for any number of threads. CUDA arrays give the same bits, and there a
+    NaN coordinate counts for nothing, because looking for one would make the host wait; it waits
+    only for splits that live on the device.
 
     Time is the sum over the images of n_i * n_i pairs (n_i * m_i with `other`); memory is the
     result and the copies of inputs that must be converted: ``(n + 4 * (n + m)) * itemsize`` bytes,
@@ -75,9 +76,11 @@ def max_iou(
     _check_second_set(labels, other, other_splits, other_labels)
     sets = {"boxes": boxes} if other is None else {"boxes": boxes, "other": other}
     sets = {key: _arrays.as_array(name, key, x) for key, x in sets.items()}
-    _arrays.one_device(name, **sets)
+    where = _arrays.one_device(name, **sets)
     for key, x in sets.items():
         _arrays.check_shape(name, key, x, ("N", 4))
+    if where != "cpu":
+        return _on_device(sets, (splits, other_splits), (labels, other_labels), fmt)
     hosted = _arrays.floats(name, **{key: _arrays.host(name, key, x) for key, x in sets.items()})
     starts = _arrays.splits(name, "splits", splits, len(hosted[0]))
     codes = _label_codes(len(hosted[0]), len(hosted[-1]), labels, other_labels)
@@ -90,6 +93,34 @@ def max_iou(
         ends = _arrays.splits(name, "other_splits", other_splits, len(hosted[1]), len(starts) - 1)
         _core.max_iou_between(*first, hosted[1], ends, codes[1], out)
     return _arrays.from_host(sets["boxes"], out)
+
+
+def _on_device(
+    sets: dict[str, Any], splits: tuple[Any, Any], labels: tuple[Any, Any], fmt: str
+) -> Any:
+    """`max_iou` of checked CUDA arrays."""
+    name, boxes = "max_iou", sets["boxes"]
+    arrays = [_arrays.same_library(boxes, x) for x in sets.values()]
+    arrays = list(_arrays.floats(name, **dict(zip(sets, arrays, strict=True))))
+    backend_arguments: list[Any] = []
+    images = None
+    for key, x, ends, label in zip(sets, arrays, splits, labels, strict=False):
+        prefix = "" if key == "boxes" else "other_"
+        rows = x.shape[0]
+        starts = _arrays.splits(name, f"{prefix}splits", ends, rows, images)
+        images = len(starts) - 1
+        codes = _arrays.from_host(boxes, np.empty(0, np.int64))
+        if label is not None:
+            label = _arrays.integers(name, f"{prefix}labels", label)
+            _arrays.check_shape(name, f"{prefix}labels", label, (rows,))
+            if _arrays.device(label) != _arrays.device(boxes):
+                label = _arrays.from_host(boxes, _arrays.host(name, f"{prefix}labels", label))
+            codes = _arrays.cast(_arrays.same_library(boxes, label), "int64")
+        backend_arguments += [x, _arrays.from_host(boxes, starts), codes]
+    out = _arrays.empty(boxes, (arrays[0].shape[0],), _arrays.dtype_name(arrays[0]))
+    function = name if len(sets) == 1 else "max_iou_between"
+    _arrays.call(function, boxes, FORMATS.index(fmt), *backend_arguments, out)
+    return out
 
 
 def _check_second_set(labels: Any, other: Any, other_splits: Any, other_labels: Any) -> None:

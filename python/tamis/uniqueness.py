@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays, _core
+from tamis import _arrays, _knn_cuda
 from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress, reporter
 
@@ -68,9 +69,14 @@ def uniqueness(
     Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 and `compat` take
     a centred copy besides. `compat` up to 15,000 rows multiplies all pairs by NumPy, in
     blocks of 960 rows. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
+    a centred copy besides, on CUDA too. On CUDA `image_index` and `compat` are not served, and the
+    mean may differ in its last bit from the host's. `compat` up to 15,000 rows multiplies all pairs
+    by NumPy. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
     """
     weights = _check(k, weights, metric, compat)
     like = _arrays.as_array("uniqueness", "x", x)
+    if _arrays.device(like) != "cpu":
+        return _on_device(like, weights, metric, image_index, compat, progress)
     rows = matrix("uniqueness", "x", x)
     if image_index is not None:
         rows = mean_by_image("uniqueness", rows, image_index)
@@ -80,6 +86,32 @@ def uniqueness(
 
         return torch.from_numpy(score)
     return score
+
+
+def _on_device(
+    x: Any,
+    weights: Sequence[float],
+    metric: str,
+    image_index: Any,
+    compat: str | None,
+    progress: Progress,
+) -> Any:
+    """`uniqueness` of CUDA arrays."""
+    if image_index is not None or compat is not None:
+        raise ValueError("uniqueness: image_index and compat must be None for CUDA arrays")
+    x = _knn_cuda.device_matrix("uniqueness", "x", x)
+    if metric == "cosine":
+        rows = _knn_cuda.centred_rows("uniqueness", "x", x)
+    else:
+        rows = _knn_cuda.make_rows("uniqueness", "x", x, cosine=False)
+    k, n = len(weights), x.shape[0]
+    if n <= k:
+        return _arrays.from_host(x, np.ones(n))
+    told = _knn_cuda.TOLD_OF[metric]
+    far, _ = _knn_cuda.nearest(rows, None, k, told=told, progress=progress, title="uniqueness")
+    score = (far * _arrays.from_host(x, np.asarray(weights, np.float64))).mean(1)
+    most = score.max()
+    return score / (most + (most == 0)) + (most == 0)
 
 
 def _check(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _core
-from tamis._knn_search import matrix
+from tamis import _arrays, _core, _zcore_cuda
+from tamis._knn_search import check_matrix, matrix
 from tamis._progress import Progress, reporter
 from tamis._zcore_checkpoint import Checkpoint
 
@@ -69,7 +69,7 @@ def zcore(
         For arguments that do not fit, for NaN or infinity, naming the first such row, and for a
         checkpoint of other data or parameters.
     tamis.CudaUnavailable
-        For arrays on a device: this runs on the host, so pass ``x.cpu()`` (CuPy: ``x.get()``).
+        For CUDA arrays where tamis was built without its CUDA part.
 
     Notes
     -----
@@ -90,19 +90,28 @@ def zcore(
     codes (no column is copied), a sample of at most ``max(N / 48, 16384) * D`` values, and for each
     thread ``8 * N`` bytes, ``min(12288, draws) * 12 * redundancy_nn`` for lists (twice that for
     float64; all threads together at most 1 GiB) and up to 100 MB for rows to look at. For
-    1,280,000 x 1,280 float32 it is 1.3 times the input in all. Source: arXiv 2411.15349; a patent
-    application covers the method (see docs/zcore.md).
+    1,280,000 x 1,280 float32 it is 1.3 times the input in all.
+
+    CUDA arrays (PyTorch, CuPy) are scored on their device: same draws, same neighbours; shares may
+    differ from the host's by 2**-30. The host waits once, to see that `x` is finite; the draws are
+    queued on the caller's current stream (with `progress` the host waits for each part of them).
+    Memory beyond `x`: a copy of it, column by column, and at most 1 GiB of lists.
+
+    Source: arXiv 2411.15349; a patent application covers the method (see docs/zcore.md).
     """
     rule = _rule("zcore", sample_dim, redundancy_nn, redundancy_exp)
     _arrays.check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
     _arrays.check_integer("zcore", "seed", seed, 0, 2**64 - 1)
     like = _arrays.as_array("zcore", "x", x)
-    rows = matrix("zcore", "x", x)
+    on_device = _arrays.device(like) != "cpu"
+    if on_device and checkpoint is not None:
+        raise ValueError("zcore: checkpoint must be None for CUDA arrays, it digests host memory")
+    rows = _matrix("zcore", x)
     _check_rows("zcore", rows, sample_dim)
     saved = None
     if checkpoint is not None:
         saved = Checkpoint("zcore", checkpoint, rows, (*rule, seed))
-    scorer = Scorer("zcore", rows, *rule)
+    scorer = make_scorer("zcore", rows, *rule)
     done, sums = (0, None) if saved is None else saved.load(n_samples)
     report = reporter(progress, "zcore")
     while done < n_samples:
@@ -111,14 +120,18 @@ def zcore(
         done = end
         if saved is not None:
             saved.save(done, scorer.sums(sums), last=done == n_samples)
+        if on_device and progress:
+            _arrays.wait(rows)
         report(done, n_samples)
+    if on_device:
+        return _zcore_cuda.finish(scorer.sums(), random_init=random_init, seed=seed)
     total = scorer.sums(sums) / _core.ZCORE_UNIT
     return _arrays.from_host(like, zcore_finish(total, random_init=random_init, seed=seed))
 
 
 def zcore_draws(
     x: Any, n_samples: int, *, first: int = 0, sample_dim: int = 2, seed: int = 0
-) -> tuple[Array, Array]:
+) -> tuple[Any, Any]:
     """The draws that `zcore` makes, from number `first` on.
 
     Parameters
@@ -153,9 +166,11 @@ def zcore_draws(
     _arrays.check_integer("zcore_draws", "n_samples", n_samples, 0, MOST_DRAWS)
     _arrays.check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
     _arrays.check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
-    rows = matrix("zcore_draws", "x", x)
+    rows = _matrix("zcore_draws", x)
     _check_rows("zcore_draws", rows, sample_dim)
-    return Scorer("zcore_draws", rows, sample_dim, 1000, 4).draws(seed, first, first + n_samples)
+    scorer = make_scorer("zcore_draws", rows, sample_dim, 1000, 4)
+    dims, points = scorer.draws(seed, first, first + n_samples)
+    return dims, points
 
 
 def zcore_from_draws(
@@ -166,7 +181,7 @@ def zcore_from_draws(
     redundancy_nn: int = 1000,
     redundancy_exp: float = 4,
     progress: Progress = None,
-) -> Array:
+) -> Any:
     """Gains less penalties of given draws: scores before their random start and scaling.
 
     Parameters
@@ -197,7 +212,7 @@ def zcore_from_draws(
     with ``count = n_samples // M``, and one adds the parts up.
     """
     name = "zcore_from_draws"
-    rows = matrix(name, "x", x)
+    rows = _matrix(name, x)
     columns = np.require(_arrays.host(name, "dims", _arrays.integers(name, "dims", dims)))
     _arrays.check_shape(name, "dims", columns, ("S", "k"))
     k = columns.shape[1]
@@ -206,14 +221,16 @@ def zcore_from_draws(
     _rule(name, max(k, 1), redundancy_nn, redundancy_exp)
     _check_rows(name, rows, k)
     _check_draws(name, columns, at, rows.shape[1])
-    scorer = Scorer(name, rows, k, redundancy_nn, redundancy_exp)
+    scorer = make_scorer(name, rows, k, redundancy_nn, redundancy_exp)
     report = reporter(progress, name)
     columns, at = np.require(columns, np.int32, ["C", "A"]), np.require(at, np.float64, ["C", "A"])
     for begin in range(0, len(at), scorer.slice):
         end = min(len(at), begin + scorer.slice)
         scorer.add(columns[begin:end], at[begin:end])
         report(end, len(at))
-    return np.asarray(scorer.sums() / _core.ZCORE_UNIT)
+    if _arrays.device(rows) != "cpu":
+        return _zcore_cuda.in_scores(scorer.sums())
+    return scorer.sums() / _core.ZCORE_UNIT
 
 
 def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -251,6 +268,20 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.N
         scores -= scores.min()
         scores /= scores.max() or 1.0
     return scores.astype(np.float32)
+
+
+def _matrix(function: str, x: Any) -> Any:
+    """`x` checked, on the host as NumPy, or on its device."""
+    if _arrays.device(_arrays.as_array(function, "x", x)) == "cpu":
+        return matrix(function, "x", x)
+    return _arrays.floats(function, x=check_matrix(function, "x", x))[0]
+
+
+def make_scorer(function: str, x: Any, k: int, neighbours: int, exponent: float) -> Any:
+    """What scores draws where `x` lives."""
+    if _arrays.device(x) == "cpu":
+        return Scorer(function, x, k, neighbours, exponent)
+    return _zcore_cuda.DeviceScorer(function, x, k, neighbours, exponent)
 
 
 class Scorer:

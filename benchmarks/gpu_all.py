@@ -1,0 +1,34 @@
+"""All benchmarks on a GPU, every answer compared with the rival's before it is timed.
+
+python benchmarks/gpu_all.py results.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import gpu_box_iou
+import gpu_knn
+import gpu_zcore
+import torch
+from gpu_timing import ceilings, environment
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, help="the JSON file to write")
+    output = parser.parse_args().output
+    found = ceilings()
+    for room in (gpu_box_iou, gpu_knn, gpu_zcore):
+        torch.cuda.empty_cache()
+        found += room.run()
+        output.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"environment": environment(), "rows": found}, indent=1)
+        output.write_text(text + "\n")  # after every room: a later one may not come to an end
+    print(f"wrote {output}")
+
+
+if __name__ == "__main__":
+    main()

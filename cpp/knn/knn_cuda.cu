@@ -1,0 +1,357 @@
+#include "knn/knn_cuda.hpp"
+
+#include "core/cuda_block.hpp"
+
+namespace tamis::cuda {
+namespace {
+
+using namespace tamis::host;
+
+constexpr uint32_t kAllRows = 0xffffffff;  // as a count: the list was too short
+constexpr int kStages = 3;                 // slices of a tile on their way
+constexpr int kDown = 4, kAcross = 4;      // a warp has so many times 16 x 8 scores; 2 are above each other, 4 abreast
+constexpr int kMostEntries = 16;           // of a list of 4096, for one thread
+
+// Two pairs of rows a warp, half a warp each: the sum that `exact_key` gives, in the first lane of the half.
+__device__ double sum_of_lanes(double mine) {
+  for (int half = kKeyLanes / 2; half > 0; half /= 2) mine += __shfl_down_sync(kWarp, mine, half, kKeyLanes);
+  return mine;
+}
+
+template <class T>
+__device__ RowOf<T> row_of(const KnnMatrix<T>& m, int64_t row) {
+  return {m.x + row * m.d, m.scale != nullptr ? m.scale[row] : 1.0};
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    scan_kernel(KnnMatrix<T> x, double* __restrict__ norms, unsigned long long* __restrict__ stats) {
+  const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kKeyLanes, lane = threadIdx.x % kKeyLanes;
+  const int64_t at = row < x.n ? row : x.n - 1;
+  const RowOf<T> mine{x.x + at * x.d, 1.0};
+  const double squares = x.offset != nullptr ? key_lane<true, true>(mine, mine, x.offset, x.d, lane)
+                                             : key_lane<true, false>(mine, mine, x.offset, x.d, lane);
+  double spoilt = 0;
+  for (int64_t k = lane; k < x.d; k += kKeyLanes) spoilt += static_cast<double>(mine.x[k]) * 0.0;
+  const double sum = sum_of_lanes(squares), bad = sum_of_lanes(spoilt);
+  if (lane != 0 || row >= x.n) return;
+  const double norm = sqrt(sum);
+  norms[row] = norm;
+  if (!(bad == 0)) {
+    atomicMin(stats, static_cast<unsigned long long>(row));
+  } else {
+    atomicMax(stats + 1, static_cast<unsigned long long>(bits_as<uint64_t>(norm)));
+    if (norm == 0) atomicAdd(stats + 2, 1ull);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    encode_kernel(KnnMatrix<T> x, const double* __restrict__ centre, double gain, bool dots, KnnScores out) {
+  const int64_t position = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / 32;
+  if (position >= out.padded) return;
+  const bool real = position < out.n;
+  const int64_t row = real ? out.order.row(position) : 0;
+  const RowOf<T> mine = row_of(x, row);
+  const bool nowhere = real && x.scale != nullptr && mine.scale == 0;
+  double squares = 0, lost = 0;
+  for (int64_t k = threadIdx.x % 32; k < out.width; k += 32) {
+    const bool inside = real && !nowhere && k < x.d;
+    const double v = inside ? (mine.at(k, x.offset) - centre[k]) * gain : 0.0;
+    const uint16_t bits = half_bits(static_cast<float>(v));
+    const double rounded = static_cast<double>(half_value(bits));
+    out.z[position * out.width + k] = bits;
+    squares += rounded * rounded;
+    lost += (v - rounded) * (v - rounded);
+  }
+  squares = warp_sum(squares);
+  lost = warp_sum(lost);
+  if (threadIdx.x % 32 != 0) return;
+  if (nowhere) squares = gain * gain;  // half the key that such a row has, as no product adds to it
+  const float norm = static_cast<float>(sqrt(squares) * (1 + 1e-6)), off = static_cast<float>(sqrt(lost) * (1 + 1e-6));
+  out.half[position] = !real ? kNever : dots ? 0.0f : static_cast<float>(0.5 * squares);
+  out.norm[position] = norm;
+  out.lost[position] = off;
+  atomicMax(reinterpret_cast<unsigned*>(out.most), bits_as<uint32_t>(norm));
+  atomicMax(reinterpret_cast<unsigned*>(out.most) + 1, bits_as<uint32_t>(off));
+}
+
+__global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t begin, int64_t n, KnnLists lists) {
+  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  if (i >= n) return;
+  lists.limits[i] = begin + i < rows.n ? kNoLimit : kNever;
+  lists.counts[i] = 0;
+}
+
+// The scores of one tile
+
+struct Tiles {
+  KnnScores rows, columns;
+  int64_t top, left, down;  // the first row and column, and how many tiles stand on top of each other
+  bool without_self;
+};
+
+struct alignas(16) Slice {  // a row's kKnnSlice halves in four pieces: 64 bytes, so that lanes meet all banks once
+  uint4 rows[kKnnTile * 4], columns[kKnnTile * 4];
+};
+
+__device__ void fetch(const Tiles& t, int64_t row, int64_t column, int64_t slice, Slice* to) {
+  for (int i = static_cast<int>(threadIdx.x); i < kKnnTile * 4; i += kThreads) {
+    const int64_t at = slice * kKnnSlice + i % 4 * 8;
+    __pipeline_memcpy_async(&to->rows[i], t.rows.z + (row + i / 4) * t.rows.width + at, sizeof(uint4));
+    __pipeline_memcpy_async(&to->columns[i], t.columns.z + (column + i / 4) * t.columns.width + at, sizeof(uint4));
+  }
+}
+
+// A lane's piece serves four times two k: which product comes when does not matter, as long as both sides agree.
+__device__ void multiply(const Slice& slice, int down, int across, float (&sums)[kDown][kAcross][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  uint4 right[kAcross];
+#pragma unroll
+  for (int c = 0; c < kAcross; ++c) right[c] = slice.columns[(across + 8 * c) * 4 + lane];
+#pragma unroll
+  for (int r = 0; r < kDown; ++r) {
+    const uint4 upper = slice.rows[(down + 16 * r) * 4 + lane], lower = slice.rows[(down + 16 * r + 8) * 4 + lane];
+#pragma unroll
+    for (int c = 0; c < kAcross; ++c) {
+      multiply_add(sums[r][c], upper.x, lower.x, upper.y, lower.y, right[c].x, right[c].y);
+      multiply_add(sums[r][c], upper.z, lower.z, upper.w, lower.w, right[c].z, right[c].w);
+    }
+  }
+}
+
+struct Line {  // a lane's scores of one row, of columns two by two
+  static constexpr int kCount = 2 * kAcross;
+  float scores[kCount];
+  int64_t row, first;
+  __device__ int64_t column(int i) const { return first + i / 2 * 8 + i % 2; }
+};
+
+// take(line) for all scores of a tile, columns and rows as positions in their tables.
+template <class Take>
+__device__ void each_line(const Tiles& t, const Take& take) {
+  __shared__ Slice slices[kStages];
+  const int64_t top = t.top + blockIdx.x % t.down * kKnnTile, left = t.left + blockIdx.x / t.down * kKnnTile;
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const int down = warp / 4 * 64, across = warp % 4 * 32;
+  const int64_t count = t.rows.width / kKnnSlice;
+  float sums[kDown][kAcross][4] = {};
+  for (int64_t i = 0; i < kStages - 1; ++i) {
+    if (i < count) fetch(t, top, left, i, slices + i);
+    __pipeline_commit();
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    __pipeline_wait_prior(kStages - 2);  // slice i is there
+    __syncthreads();                     // for all threads, and slice i - 1 is done with
+    const int64_t next = i + kStages - 1;
+    if (next < count) fetch(t, top, left, next, slices + next % kStages);
+    __pipeline_commit();
+    multiply(slices[i % kStages], down, across, sums);
+  }
+  Line line;
+  line.first = left + across + lane % 4 * 2;
+  float half[Line::kCount];
+#pragma unroll
+  for (int i = 0; i < Line::kCount; ++i) half[i] = t.columns.half[line.column(i)];
+#pragma unroll
+  for (int r = 0; r < 2 * kDown; ++r) {
+    line.row = top + down + lane / 4 + 8 * r;
+#pragma unroll
+    for (int i = 0; i < Line::kCount; ++i) line.scores[i] = sums[r / 2][i / 2][r % 2 * 2 + i % 2] - half[i];
+    take(line);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists) {
+  each_line(tiles, [&](const Line& line) {
+    float* to = lists.sampled + (line.row - tiles.top) * lists.sample;
+#pragma unroll
+    for (int i = 0; i < Line::kCount; ++i)
+      to[line.column(i)] = tiles.without_self && line.row == line.column(i) ? kNoLimit : line.scores[i];
+  });
+}
+
+__global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLists lists) {
+  each_line(tiles, [&](const Line& line) {
+    const int64_t row = line.row - tiles.top;
+    const float limit = lists.limits[row];
+#pragma unroll
+    for (int i = 0; i < Line::kCount; ++i) {
+      if (!(line.scores[i] > limit) || (tiles.without_self && line.row == line.column(i))) continue;
+      const uint32_t slot = atomicAdd(lists.counts + row, 1u);
+      if (slot < lists.room)
+        lists.entries[row * lists.room + slot] = {line.scores[i], static_cast<uint32_t>(line.column(i))};
+    }
+  });
+}
+
+// Limits
+
+struct Looking {
+  KnnScores rows;
+  const float* most;  // of the columns
+  int64_t begin, k, width;
+  bool dots;
+};
+
+// The limit of a row by its k-th best of n scores; what it was where there are no k.
+template <class At>
+__device__ float next_limit(const Looking& look, int64_t i, float before, const At& at, int64_t n) {
+  const uint32_t worst = ~ordered(kNoLimit);
+  const uint32_t found =
+      block_rank([&](int64_t j) { return ~ordered(at(j)); }, n, look.k, ~ordered(kNever), worst);
+  if (found == worst) return before;
+  const int64_t row = look.begin + i;
+  const ScoreRow mine{look.rows.half[row], look.rows.norm[row], look.rows.lost[row]};
+  const ScoreBounds all{look.most[0], look.most[1], look.width};
+  const float limit = limit_of_score(mine, all, from_ordered(~found), look.dots);
+  return limit > before ? limit : before;
+}
+
+__global__ void __launch_bounds__(kThreads) sampled_limit_kernel(Looking look, KnnLists lists) {
+  const int64_t i = blockIdx.x;
+  const float before = lists.limits[i];
+  if (before == kNever) return;
+  const float* scores = lists.sampled + i * lists.sample;
+  const float limit = next_limit(look, i, before, [&](int64_t j) { return scores[j]; }, lists.sample);
+  if (threadIdx.x == 0) lists.limits[i] = limit;
+}
+
+// Drops what a new limit rules out; a list that was too short is given up.
+__global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnLists lists) {
+  __shared__ uint32_t kept;
+  const int64_t i = blockIdx.x;
+  const uint32_t count = lists.counts[i];
+  if (count == kAllRows || count < look.k) return;
+  if (count > lists.room) {
+    __syncthreads();  // every thread has read the count
+    if (threadIdx.x == 0) {
+      lists.counts[i] = kAllRows;
+      lists.limits[i] = kNever;
+    }
+    return;
+  }
+  KnnEntry* entries = lists.entries + i * lists.room;
+  const float limit = next_limit(look, i, lists.limits[i], [&](int64_t j) { return entries[j].score; }, count);
+  KnnEntry mine[kMostEntries];
+#pragma unroll
+  for (int j = 0; j < kMostEntries; ++j)
+    if (threadIdx.x + j * kThreads < count) mine[j] = entries[threadIdx.x + j * kThreads];
+  if (threadIdx.x == 0) kept = 0;
+  __syncthreads();
+#pragma unroll
+  for (int j = 0; j < kMostEntries; ++j)
+    if (threadIdx.x + j * kThreads < count && mine[j].score > limit) entries[atomicAdd(&kept, 1u)] = mine[j];
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  lists.counts[i] = kept;
+  lists.limits[i] = limit;
+}
+
+// The exact end: keys of what is listed, or of all rows, in batches that are sorted and cut to the k best.
+template <bool kDot, bool kScaled, class T>
+__global__ void __launch_bounds__(kThreads) exact_kernel(KnnDeviceSearch<T> s, int64_t begin) {
+  TAMIS_DYNAMIC_SHARED(memory);
+  __shared__ int used;
+  double* const keys = reinterpret_cast<double*>(memory);
+  uint32_t* const found = reinterpret_cast<uint32_t*>(keys + s.lists.room);
+  const int64_t i = blockIdx.x;
+  if (begin + i >= s.rows.n) return;
+  const int64_t row = s.rows.order.row(begin + i), room = s.lists.room - s.k;
+  const bool all = s.lists.counts[i] == kAllRows;
+  const int64_t total = all ? s.x.n : s.lists.counts[i];
+  const int half = static_cast<int>(threadIdx.x) / kKeyLanes, lane = static_cast<int>(threadIdx.x) % kKeyLanes;
+  const RowOf<T> mine = row_of(s.queries, row);
+  int best = 0;  // sorted ones in front
+  for (int64_t first = 0; first < total; first += room) {
+    if (threadIdx.x == 0) used = best;
+    __syncthreads();
+    const int64_t end = first + room < total ? first + room : total;
+    for (int64_t j = first; j < end; j += kThreads / kKeyLanes) {
+      const int64_t at = j + half < end ? j + half : end - 1;
+      const int64_t other = all ? at : s.columns.order.row(s.lists.entries[i * s.lists.room + at].column);
+      const RowOf<T> theirs = row_of(s.x, other);
+      double key = sum_of_lanes(key_lane<kDot, kScaled>(mine, theirs, s.x.offset, s.x.d, lane));
+      if (kDot) key = -key;
+      if (kScaled && (mine.scale == 0 || theirs.scale == 0)) key = s.self && other == row ? 0 : kZeroRowKey;
+      const bool taken = lane == 0 && j + half < end && !(s.without_self && other == row);
+      const uint32_t number = static_cast<uint32_t>(other);
+      if (!taken || (best == s.k && (key > keys[best - 1] || (key == keys[best - 1] && number > found[best - 1]))))
+        continue;
+      const int slot = atomicAdd(&used, 1);
+      keys[slot] = key;
+      found[slot] = number;
+    }
+    __syncthreads();
+    int size = 1;
+    while (size < used) size *= 2;
+    for (int j = used + static_cast<int>(threadIdx.x); j < size; j += kThreads) {
+      keys[j] = bits_as<double>(uint64_t(0x7ff0000000000000));  // infinity
+      found[j] = kAllRows;
+    }
+    block_sort(keys, found, size);
+    best = used < s.k ? used : static_cast<int>(s.k);
+    __syncthreads();
+  }
+  for (int j = static_cast<int>(threadIdx.x); j < best; j += kThreads) {
+    s.told[row * s.k + j] = told(keys[j], s.how);
+    s.indices[row * s.k + j] = found[j];
+  }
+}
+
+template <class T>
+void finish(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaStream_t stream) {
+  const size_t shared = static_cast<size_t>(s.lists.room) * (sizeof(double) + sizeof(uint32_t));
+  const Launch on{"knn", blocks_for(rows, 1), stream, shared};
+  const bool scaled = s.x.scale != nullptr;
+  if (s.dots) launch(on, exact_kernel<true, false, T>, s, begin);
+  else if (scaled) launch(on, exact_kernel<false, true, T>, s, begin);
+  else launch(on, exact_kernel<false, false, T>, s, begin);
+}
+
+}  // namespace
+
+template <class T>
+void knn_scan(const KnnMatrix<T>& x, double* norms, unsigned long long* stats, cudaStream_t stream) {
+  launch({"knn", blocks_for(x.n * kKeyLanes, kThreads), stream}, scan_kernel<T>, x, norms, stats);
+}
+
+template <class T>
+void knn_encode(const KnnMatrix<T>& x, const double* centre, double gain, bool dots, const KnnScores& out,
+                cudaStream_t stream) {
+  launch({"knn", blocks_for(out.padded * 32, kThreads), stream}, encode_kernel<T>, x, centre, gain, dots, out);
+}
+
+template <class T>
+void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaStream_t stream) {
+  const int64_t down = rows / kKnnTile, columns = s.columns.padded;
+  const auto over = [&](int64_t left, int64_t right) {
+    return Launch{"knn", blocks_for(down * ((right - left) / kKnnTile), 1), stream};
+  };
+  const Looking look{s.rows, s.columns.most, begin, s.k, s.columns.width, s.dots};
+  launch({"knn", blocks_for(rows, kThreads), stream}, begin_kernel, s.rows, begin, rows, s.lists);
+  Tiles tiles{s.rows, s.columns, begin, 0, down, s.without_self};
+  if (columns > s.lists.room) {
+    launch(over(0, s.lists.sample), sample_kernel, tiles, s.lists);
+    launch({"knn", blocks_for(rows, 1), stream}, sampled_limit_kernel, look, s.lists);
+  }
+  // each piece is as wide as all before it, so that about k of its columns are among the best so far
+  for (int64_t done = 0; done < columns;) {
+    const int64_t wide = done == 0 ? s.lists.sample : done;
+    const int64_t end = columns < done + wide ? columns : done + wide;
+    tiles.left = done;
+    launch(over(done, end), filter_kernel, tiles, s.lists);
+    launch({"knn", blocks_for(rows, 1), stream}, shorten_kernel, look, s.lists);
+    done = end;
+  }
+  finish(s, begin, rows, stream);
+}
+
+#define TAMIS_KNN(T)                                                                                           \
+  template void knn_scan(const KnnMatrix<T>&, double*, unsigned long long*, cudaStream_t);                     \
+  template void knn_encode(const KnnMatrix<T>&, const double*, double, bool, const KnnScores&, cudaStream_t);  \
+  template void knn_search(const KnnDeviceSearch<T>&, int64_t, int64_t, cudaStream_t);
+TAMIS_KNN(float)
+TAMIS_KNN(double)
+
+}  // namespace tamis::cuda

@@ -1,0 +1,74 @@
+// Device twin of knn.hpp: the same k nearest rows, queued on a stream, without a wait.
+//
+// A filter of halves on tensor cores (knn_score_math.hpp) looks at all pairs, tile by tile, and notes what may be among
+// the k nearest of a row; limits come from a sample first, then from what was noted. What is left in the end is
+// computed in float64 as on the CPU, in the same order, so keys and indices are the same bits. A row with too many
+// equally near others for its list is compared with all rows instead.
+//
+// Memory: 2 n d bytes for the table (d rounded up to 32), and for each row of a block 4 * 4096 bytes of sampled scores
+// (more for k > 512) and a list of 8 * max(256, 4 k) bytes.
+#pragma once
+#include <cstdint>
+
+#include "knn/knn_score_math.hpp"
+
+typedef struct CUstream_st* cudaStream_t;
+
+namespace tamis::cuda {
+
+constexpr int64_t kKnnTile = 128;  // rows and columns of a tile: tables are padded to it
+constexpr int64_t kKnnSlice = 32;  // dimensions a tile takes in at a time: so are their rows
+
+template <class T>
+struct KnnMatrix {
+  const T* x;
+  int64_t n, d;
+  const double* scale;  // (n,), 0 for a row without direction, or null
+  const float* offset;  // (d,) or null
+};
+
+// norms[i] of x - offset; stats: the first row with a NaN or infinity (n: none), the bits of the largest norm, and how
+// many norms are 0.
+template <class T>
+void knn_scan(const KnnMatrix<T>& x, double* norms, unsigned long long* stats, cudaStream_t stream);
+
+struct KnnScores {  // rows in `order`, padded to whole tiles
+  uint16_t* z;      // (padded, width) halves
+  float *half, *norm, *lost;
+  float* most;  // the largest norm and the largest lost
+  int64_t n, padded, width;
+  host::KnnOrder order;
+};
+template <class T>
+void knn_encode(const KnnMatrix<T>& x, const double* centre, double gain, bool dots, const KnnScores& out,
+                cudaStream_t stream);
+
+struct KnnEntry {
+  float score;
+  uint32_t column;
+};
+struct KnnLists {
+  float* sampled;   // (rows, sample)
+  int64_t sample;   // columns, a multiple of a tile
+  float* limits;    // (rows,)
+  uint32_t* counts; // (rows,)
+  KnnEntry* entries;  // (rows, room)
+  int64_t room;       // a power of two from 256 to 4096, at least 4 k
+};
+template <class T>
+struct KnnDeviceSearch {
+  KnnMatrix<T> x, queries;
+  KnnScores columns, rows;
+  KnnLists lists;
+  int64_t k;
+  bool dots;
+  bool self, without_self;  // queries are x; and a row is none of its own neighbours
+  host::KnnTold how;
+  double* told;  // (queries, k)
+  int64_t* indices;
+};
+// The rows of the table from `begin`, a whole number of tiles, no more than there are lists.
+template <class T>
+void knn_search(const KnnDeviceSearch<T>& search, int64_t begin, int64_t rows, cudaStream_t stream);
+
+}  // namespace tamis::cuda

@@ -1,0 +1,92 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "core/array.hpp"
+#include "core/error.hpp"
+#include "knn/knn_cuda.hpp"
+
+namespace py = pybind11;
+using tamis::DeviceView;
+
+namespace {
+
+using Scale = std::optional<DeviceView<const double, 1>>;
+using Offset = std::optional<DeviceView<const float, 1>>;
+
+cudaStream_t as_stream(uintptr_t stream) { return reinterpret_cast<cudaStream_t>(stream); }
+
+template <class T>
+tamis::cuda::KnnMatrix<T> matrix(const DeviceView<const T, 2>& x, const Scale& scale, const Offset& offset) {
+  TAMIS_CHECK((!scale || scale->size() == x.shape[0]) && (!offset || offset->size() == x.shape[1]),
+              "knn: scale and offset must fit x");
+  return {x.data, x.shape[0], x.shape[1], scale ? scale->data : nullptr, offset ? offset->data : nullptr};
+}
+
+struct Table {  // z, and half, norm and lost as rows of one matrix
+  DeviceView<int16_t, 2> z;
+  DeviceView<float, 2> of_rows;
+  DeviceView<float, 1> most;
+};
+
+tamis::cuda::KnnScores scores(const Table& t, int64_t n) {
+  const int64_t padded = t.z.shape[0], width = t.z.shape[1];
+  TAMIS_CHECK(padded >= n && padded % tamis::cuda::kKnnTile == 0 && width % tamis::cuda::kKnnSlice == 0 &&
+                  t.of_rows.shape == (std::array<int64_t, 2>{3, padded}) && t.most.size() == 2,
+              "knn: a table must be padded to whole tiles");
+  float* of = t.of_rows.data;
+  return {reinterpret_cast<uint16_t*>(t.z.data), of, of + padded, of + 2 * padded, t.most.data, n, padded, width,
+          tamis::host::knn_order(n)};
+}
+
+template <class T>
+void bind_dtype(py::module_& m) {
+  using Matrix = DeviceView<const T, 2>;
+  const auto nogil = py::call_guard<py::gil_scoped_release>();
+  m.def("knn_scan", [](Matrix x, Offset offset, DeviceView<double, 1> norms, DeviceView<int64_t, 1> stats,
+                       uintptr_t stream) {
+    TAMIS_CHECK(norms.size() == x.shape[0] && stats.size() == 3, "knn_scan: outputs must fit x");
+    tamis::cuda::knn_scan(matrix<T>(x, std::nullopt, offset), norms.data,
+                          reinterpret_cast<unsigned long long*>(stats.data), as_stream(stream));
+  }, nogil);
+  m.def("knn_encode", [](Matrix x, Scale scale, Offset offset, DeviceView<const double, 1> centre, double gain,
+                         bool dots, DeviceView<int16_t, 2> z, DeviceView<float, 2> of_rows, DeviceView<float, 1> most,
+                         uintptr_t stream) {
+    TAMIS_CHECK(centre.size() == x.shape[1] && z.shape[1] >= x.shape[1], "knn_encode: arrays must fit x");
+    tamis::cuda::knn_encode(matrix<T>(x, scale, offset), centre.data, gain, dots,
+                            scores({z, of_rows, most}, x.shape[0]), as_stream(stream));
+  }, nogil);
+  m.def("knn_search", [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset,
+                         DeviceView<int16_t, 2> z, DeviceView<float, 2> of_columns, DeviceView<float, 1> most,
+                         DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows, DeviceView<float, 2> sampled,
+                         DeviceView<float, 1> limits, DeviceView<int32_t, 1> counts, DeviceView<int64_t, 2> entries,
+                         bool dots, bool self, bool without_self, int told, int64_t begin, int64_t rows, DeviceView<double, 2> keys,
+                         DeviceView<int64_t, 2> indices, uintptr_t stream) {
+    const int64_t k = keys.shape[1], room = entries.shape[1];
+    const bool fits = rows <= limits.size() && limits.size() == counts.size() && rows <= entries.shape[0] &&
+                      rows <= sampled.shape[0] && begin + rows <= query_z.shape[0] && z.shape[1] == query_z.shape[1];
+    const bool whole = begin % tamis::cuda::kKnnTile == 0 && rows % tamis::cuda::kKnnTile == 0 &&
+                       sampled.shape[1] % tamis::cuda::kKnnTile == 0 && sampled.shape[1] <= z.shape[0];
+    TAMIS_CHECK(fits && whole && keys.shape == indices.shape && keys.shape[0] == queries.shape[0] &&
+                    (room & (room - 1)) == 0 && room >= 4 * k && room <= 4096,
+                "knn_search: arrays must fit");
+    const tamis::cuda::KnnDeviceSearch<T> search{
+        matrix<T>(x, scale, offset),
+        matrix<T>(queries, query_scale, offset),
+        scores({z, of_columns, most}, x.shape[0]),
+        scores({query_z, of_rows, most}, queries.shape[0]),
+        {sampled.data, sampled.shape[1], limits.data, reinterpret_cast<uint32_t*>(counts.data),
+         reinterpret_cast<tamis::cuda::KnnEntry*>(entries.data), room},
+        k, dots, self, without_self, tamis::host::KnnTold(told), keys.data, indices.data};
+    tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
+  }, nogil);
+}
+
+}  // namespace
+
+void bind_knn(py::module_& m) {
+  bind_dtype<float>(m);
+  bind_dtype<double>(m);
+  m.attr("KNN_TILE") = tamis::cuda::kKnnTile;
+  m.attr("KNN_SLICE") = tamis::cuda::kKnnSlice;
+}

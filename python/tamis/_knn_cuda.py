@@ -1,0 +1,209 @@
+"""Exact nearest neighbours of rows on a CUDA device."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tamis import _arrays
+from tamis._knn_search import LARGEST, SMALLEST, check_matrix
+from tamis._progress import Progress, reporter
+
+Array = Any  # of the caller's library, on its device
+SCORE_NORM = 256.0  # of rows in the table of halves, at most
+BLOCK = 8192  # rows searched together
+SAMPLE = 4096  # columns whose scores are kept whole; more for a large k
+FEWEST_LISTED, MOST_LISTED = 256, 4096
+TOLD_OF = {
+    "euclidean": "root",
+    "sqeuclidean": "key",
+    "cosine": "half",
+    "inner_product": "negative",
+}
+TOLD = ("key", "root", "half", "negative")  # in the order of KnnTold
+
+
+@dataclass
+class DeviceRows:
+    """A checked matrix; for cosine also what turns a row into a unit row about `offset`."""
+
+    x: Array
+    largest: float  # of their norms
+    scale: Array | None = None  # 0 for rows at the offset itself
+    offset: Array | None = None
+    zeros: int = 0  # how many these are
+
+
+@dataclass
+class Table:
+    """The rows as halves, in the order of cpp/knn/knn_score_math.hpp, and what the filter knows."""
+
+    z: Array
+    of_rows: Array
+    most: Array
+
+
+def device_matrix(function: str, name: str, x: Any) -> Array:
+    """`x` as a C-contiguous float32 or float64 matrix on its device."""
+    return _arrays.floats(function, **{name: check_matrix(function, name, x)})[0]
+
+
+def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> DeviceRows:
+    """Check every value, for which the host waits; for cosine take norms."""
+    norms, largest, zeros = _scan(function, name, x, None)
+    if not cosine:
+        return DeviceRows(x, largest)
+    origin = _arrays.from_host(x, np.zeros(x.shape[1], np.float32))
+    return DeviceRows(x, 1.0, _inverse(norms), origin, zeros)
+
+
+def centred_rows(function: str, name: str, x: Array) -> DeviceRows:
+    """Rows for cosine about their mean; of float64 ones a centred copy."""
+    _scan(function, name, x, None)
+    mean = column_means(x)
+    if _arrays.dtype_name(x) == "float64":
+        x = x - mean
+        x = x - column_means(x)  # what summing large values lost
+        offset = _arrays.from_host(x, np.zeros(x.shape[1], np.float32))
+    else:
+        offset = _arrays.cast(mean, "float32")
+    norms, _, zeros = _scan(function, name, x, offset)
+    return DeviceRows(x, 1.0, _inverse(norms), offset, zeros)
+
+
+def column_means(x: Array) -> Array:
+    """(D,) float64."""
+    module = sys.modules[_arrays.library(x)]
+    return module.mean(x, 0, dtype=module.float64)
+
+
+def nearest(
+    rows: DeviceRows,
+    queries: DeviceRows | None,
+    k: int,
+    *,
+    told: str = "key",
+    without_self: bool = True,
+    progress: Progress = None,
+    title: str = "",
+) -> tuple[Array, Array]:
+    """(what is told of keys, indices), both (n, k).
+
+    A key is the squared distance of scaled rows or, where its negative is told, the negated
+    product; else its root or half.
+    """
+    dots = told == "negative"
+    asked = rows if queries is None else queries
+    n = asked.x.shape[0]
+    keys, indices = (_arrays.empty(rows.x, (n, k), dtype) for dtype in ("float64", "int64"))
+    if n == 0:
+        return keys, indices
+    how = _centre_and_gain(rows, queries, dots)
+    table = _encode(rows, *how, dots)
+    other = table if queries is None else _encode(queries, *how, dots)
+    lists = _lists(rows.x, other.z.shape[0], table.z.shape[0], k)
+    report, padded = reporter(progress, title), other.z.shape[0]
+    for begin in range(0, padded, BLOCK):
+        size = min(BLOCK, padded - begin)
+        _arrays.call(
+            "knn_search",
+            rows.x,
+            *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
+            *(table.z, table.of_rows, table.most, other.z, other.of_rows, *lists),
+            *(dots, queries is None, queries is None and without_self),
+            *(TOLD.index(told), begin, size),
+            *(keys, indices),
+        )
+        if progress:
+            _arrays.wait(rows.x)
+            report(min(n, begin + size), n)
+    return keys, indices
+
+
+def _scan(function: str, name: str, x: Array, offset: Array | None) -> tuple[Array, float, int]:
+    """(norms, the largest, how many are 0) of x - offset, of values that can be squared."""
+    n = x.shape[0]
+    norms = _arrays.empty(x, (n,), "float64")
+    stats = _arrays.from_host(x, np.array([n, 0, 0]))
+    _arrays.call("knn_scan", x, x, offset, norms, stats)
+    found = _arrays.host(function, name, stats)
+    if found[0] < n:
+        raise ValueError(
+            f"{function}: {name} must be finite, got NaN or infinity in row {found[0]}"
+        )
+    largest = float(found[1:2].view(np.float64)[0])
+    if largest > LARGEST:
+        row = int(np.argmax(_arrays.host(function, name, norms) > LARGEST))
+        raise ValueError(
+            f"{function}: {name} has values too large to square in row {row}:"
+            f" norms must be at most {LARGEST:g}"
+        )
+    if _arrays.dtype_name(x) == "float64":
+        _check_small(function, name, x, _arrays.host(function, name, norms))
+    return norms, largest, int(found[2])
+
+
+def _check_small(function: str, name: str, x: Array, norms: np.ndarray) -> None:
+    """Raise for the first row whose squares underflow; rows of zeros are fine."""
+    for row in np.flatnonzero(norms < SMALLEST):
+        if _arrays.host(function, name, x[int(row)]).any():
+            raise ValueError(
+                f"{function}: {name} has values too small to square in row {row}: norms"
+                f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
+            )
+
+
+def _inverse(norms: Array) -> Array:
+    """1 / norms, and 0 for 0."""
+    return 1 / (norms + (norms == 0)) * (norms != 0)
+
+
+def _centre_and_gain(
+    rows: DeviceRows, queries: DeviceRows | None, dots: bool
+) -> tuple[Array, float]:
+    """What the table of halves takes off the rows, and what it multiplies them by."""
+    n, d = rows.x.shape
+    largest = rows.largest if queries is None else rows.largest + queries.largest
+    zeros = rows.zeros + (0 if queries is None else queries.zeros)
+    if dots or zeros > 0 or n == 0:
+        centre = _arrays.from_host(rows.x, np.zeros(d))
+    elif rows.scale is None:
+        centre = column_means(rows.x)
+    else:  # any point will do: the mean as far as the rows' own type has it
+        scale = _arrays.cast(rows.scale, _arrays.dtype_name(rows.x))
+        centre = _arrays.cast(scale @ rows.x / n, "float64") - rows.offset * rows.scale.mean()
+    # a mean is no longer than the longest row
+    gain = SCORE_NORM / (2 * largest) if largest > 0 else 1.0
+    return centre, math.ldexp(1.0, math.frexp(gain)[1] - 1)
+
+
+def _encode(rows: DeviceRows, centre: Array, gain: float, dots: bool) -> Table:
+    backend = _arrays.backend("knn", _arrays.device(rows.x))
+    n, d = rows.x.shape
+    padded = -(-max(n, 1) // backend.KNN_TILE) * backend.KNN_TILE
+    width = -(-d // backend.KNN_SLICE) * backend.KNN_SLICE
+    z = _arrays.empty(rows.x, (padded, width), "int16")
+    of_rows = _arrays.empty(rows.x, (3, padded), "float32")
+    most = _arrays.from_host(rows.x, np.zeros(2, np.float32))
+    _arrays.call(
+        "knn_encode",
+        rows.x,
+        *(rows.x, rows.scale, rows.offset, centre, gain, dots, z, of_rows, most),
+    )
+    return Table(z, of_rows, most)
+
+
+def _lists(like: Array, rows: int, columns: int, k: int) -> tuple[Array, Array, Array, Array]:
+    """Scratch of one block: sampled scores, limits, counts and lists."""
+    room = min(MOST_LISTED, max(FEWEST_LISTED, 1 << (4 * k - 1).bit_length()))
+    size, sample = min(BLOCK, rows), min(columns, max(SAMPLE, 1 << (8 * k - 1).bit_length()))
+    return (
+        _arrays.empty(like, (size, sample), "float32"),
+        _arrays.empty(like, (size,), "float32"),
+        _arrays.empty(like, (size,), "int32"),
+        _arrays.empty(like, (size, room), "int64"),
+    )

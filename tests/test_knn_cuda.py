@@ -1,0 +1,142 @@
+"""tamis.knn of CUDA arrays: the bits of the host, whatever the filter lets through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tamis
+from tamis import _knn_cuda
+from test_knn import METRICS, rows
+
+pytestmark = pytest.mark.gpu
+
+
+def same_as_host(library, x, k, queries=None, **options):
+    on = library.array
+    asked = None if queries is None else on(queries)
+    got = tamis.knn(on(x), k, queries=asked, **options)
+    want = tamis.knn(x, k, queries=queries, **options)
+    np.testing.assert_array_equal(library.numpy(got[1]), want[1])
+    np.testing.assert_array_equal(library.numpy(got[0]), want[0])
+    assert library.numpy(got[0]).dtype == want[0].dtype
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Several blocks of rows, and several pieces of columns."""
+    monkeypatch.setattr(_knn_cuda, "BLOCK", 128)
+    monkeypatch.setattr(_knn_cuda, "SAMPLE", 128)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric(gpu_library, small_pieces, metric):
+    same_as_host(gpu_library, rows(270, 33), 5, metric=metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_float64(gpu_library, metric):
+    same_as_host(gpu_library, rows(130, 70, dtype="float64"), 3, metric=metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_queries(gpu_library, metric):
+    x, queries = rows(270, 20), rows(20, 20, seed=1)
+    same_as_host(gpu_library, x, 9, queries, metric=metric)
+    same_as_host(gpu_library, x[:3], 3, queries, metric=metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_row_itself(gpu_library, metric):
+    x = rows(140, 8)
+    x[[3, 70]] = 0
+    same_as_host(gpu_library, x, 4, metric=metric, exclude_self=False)
+
+
+@pytest.mark.parametrize("k", [1, 100, 299])
+def test_few_and_many_neighbours(gpu_library, small_pieces, k):
+    same_as_host(gpu_library, rows(300, 16), k, rows(30, 16, seed=1))
+
+
+def test_more_copies_than_a_list_holds(gpu_library, small_pieces):
+    x = rows(400, 12)
+    x[np.arange(0, 400, 3)] = x[0]
+    x[np.arange(1, 400, 3)] = x[0]
+    same_as_host(gpu_library, x, 3, x[:9])
+    same_as_host(gpu_library, x[:300], 3)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_rows_without_direction(gpu_library, small_pieces, metric):
+    x = rows(260, 12)
+    x[[0, 77, 259]] = 0
+    same_as_host(gpu_library, x, 6, metric=metric)
+    same_as_host(gpu_library, x[:40], 39, metric=metric)
+
+
+def test_rows_of_very_different_length(gpu_library, small_pieces):
+    x = rows(260, 12)
+    x[5] *= 1e6
+    x[9:40] *= 1e-5
+    for metric in METRICS:
+        same_as_host(gpu_library, x, 3, x[:12], metric=metric)
+
+
+def test_the_filter_leaves_few(gpu_library, small_pieces, monkeypatch):
+    """Only rows with too many copies are compared with all rows; lists end up short."""
+    kept = []
+    make = _knn_cuda._lists
+    monkeypatch.setattr(_knn_cuda, "_lists", lambda *how: kept.append(make(*how)) or kept[-1])
+    x, queries = rows(400, 24), rows(128, 24, seed=1)
+    x[np.arange(0, 400, 3)] = x[0]
+    x[np.arange(1, 400, 3)] = x[0]
+    queries[:5] = x[0]
+    same_as_host(gpu_library, x, 3, queries)
+    counts = gpu_library.numpy(kept[0][2])
+    assert (counts[:5] == -1).all()
+    assert (counts[5:] >= 3).all() and np.median(counts[5:]) < 8
+
+
+def test_halves_stand_for_float32(gpu_library):
+    torch = pytest.importorskip("torch")
+    if gpu_library.name != "torch":
+        pytest.skip("bfloat16 is PyTorch's")
+    x = torch.from_numpy(rows(50, 8)).to(gpu_library.device, torch.bfloat16)
+    want = tamis.knn(x.float().cpu().numpy(), 2)
+    got = tamis.knn(x, 2)
+    assert got[0].cpu().numpy().tolist() == want[0].tolist()
+
+
+def test_nothing_to_search(gpu_library):
+    none = gpu_library.array(np.empty((0, 3), np.float32))
+    assert tamis.knn(none, 5)[1].shape == (0, 5)
+    assert tamis.knn(gpu_library.array(rows(5, 3)), 2, queries=none)[0].shape == (0, 2)
+
+
+def test_progress(gpu_library, small_pieces, monkeypatch):
+    if gpu_library.emulated:
+        monkeypatch.setattr("tamis._arrays.wait", lambda like: None)
+    seen = []
+    x = gpu_library.array(rows(150, 4))
+    tamis.knn(x, 1, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(128, 150), (150, 150)]
+
+
+def test_errors_come_before_work(gpu_library):
+    x = rows(9, 4)
+    with pytest.raises(ValueError, match="knn: k must be at most 8 for 9 rows, got 9"):
+        tamis.knn(gpu_library.array(x), 9)
+    with pytest.raises(ValueError, match="knn: method must be 'exact' for CUDA arrays"):
+        tamis.knn(gpu_library.array(x), 2, method="Flat")
+    with pytest.raises(TypeError, match="queries must be float32 as x is, got float64"):
+        tamis.knn(gpu_library.array(x), 2, queries=gpu_library.array(x.astype(np.float64)))
+    for bad in (np.nan, np.inf):
+        x[[4, 7], 1] = bad
+        with pytest.raises(ValueError, match=r"knn: x must be finite, got NaN or .* in row 4"):
+            tamis.knn(gpu_library.array(x), 2)
+    large = rows(9, 4, dtype="float64")
+    large[3] *= 1e160
+    with pytest.raises(ValueError, match="values too large to square in row 3"):
+        tamis.knn(gpu_library.array(large), 2)
+    large[3] *= 1e-320
+    with pytest.raises(ValueError, match="values too small to square in row 3"):
+        tamis.knn(gpu_library.array(large), 2)
