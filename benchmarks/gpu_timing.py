@@ -17,10 +17,12 @@ WARM_UPS = 2
 FLUSH_BYTES = 256 << 20  # more than the L2 cache of any current GPU
 
 
-def milliseconds(run: Callable[[], Any], rounds: int = ROUNDS) -> list[float]:
+def milliseconds(
+    run: Callable[[], Any], rounds: int = ROUNDS, warm_ups: int = WARM_UPS
+) -> list[float]:
     flush = torch.empty(FLUSH_BYTES, dtype=torch.uint8, device="cuda")
     times = []
-    for _ in range(rounds + WARM_UPS):
+    for _ in range(rounds + warm_ups):
         flush.zero_()
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()
@@ -28,7 +30,7 @@ def milliseconds(run: Callable[[], Any], rounds: int = ROUNDS) -> list[float]:
         end.record()
         end.synchronize()
         times.append(begin.elapsed_time(end))
-    return times[WARM_UPS:]
+    return times[warm_ups:]
 
 
 def row(
@@ -38,9 +40,10 @@ def row(
     *,
     operations: float | None = None,
     rounds: int = ROUNDS,
+    warm_ups: int = WARM_UPS,
 ) -> dict[str, Any]:
     """One line of the results: times, and the rate of what was written or computed."""
-    times = milliseconds(run, rounds)
+    times = milliseconds(run, rounds, warm_ups)
     median = statistics.median(times)
     found = {"name": name, "median_ms": median, "min_ms": min(times), "max_ms": max(times)}
     rate = ""
