@@ -31,6 +31,16 @@ class Library:
             return self.module.from_numpy(np.array(x)).to(self.device)
         return self.module.asarray(x)
 
+    def new_stream(self) -> tuple[Any, Any]:
+        """(a CUDA stream, the context in which it is the current one)."""
+        if self.emulated:
+            pytest.skip("streams are not emulated")
+        if self.name == "torch":
+            stream = self.module.cuda.Stream()
+            return stream, self.module.cuda.stream(stream)
+        stream = self.module.cuda.Stream(non_blocking=True)
+        return stream, stream
+
     def numpy(self, x: Any) -> np.ndarray:
         assert isinstance(x, self.module.Tensor if self.name == "torch" else self.module.ndarray)
         if self.name == "torch":

@@ -379,13 +379,7 @@ def test_gpu_layouts(gpu_library):
 @pytest.mark.gpu
 def test_gpu_runs_on_the_current_stream(gpu_library):
     a, b = boxes(500), boxes(700, seed=1)
-    if gpu_library.emulated:
-        pytest.skip("streams are not emulated")
-    if gpu_library.name == "torch":
-        stream = gpu_library.module.cuda.Stream()
-        current = gpu_library.module.cuda.stream(stream)
-    else:
-        current = stream = gpu_library.module.cuda.Stream(non_blocking=True)
+    stream, current = gpu_library.new_stream()
     with current:
         got = tamis.box_iou(gpu_library.array(a), gpu_library.array(b))
         stream.synchronize()

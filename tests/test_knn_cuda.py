@@ -28,9 +28,13 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(_knn_cuda, "SAMPLE", 128)
 
 
+def test_a_search_of_the_rows_themselves(gpu_library, small_pieces):
+    same_as_host(gpu_library, rows(270, 33), 5)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric(gpu_library, small_pieces, metric):
-    same_as_host(gpu_library, rows(270, 33), 5, metric=metric)
+    same_as_host(gpu_library, rows(390, 130), 5, rows(30, 130, seed=1), metric=metric)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -69,7 +73,7 @@ def test_more_copies_than_a_list_holds(gpu_library, small_pieces):
 def test_rows_without_direction(gpu_library, small_pieces, metric):
     x = rows(260, 12)
     x[[0, 77, 259]] = 0
-    same_as_host(gpu_library, x, 6, metric=metric)
+    same_as_host(gpu_library, x, 6, x[:20], metric=metric)
     same_as_host(gpu_library, x[:40], 39, metric=metric)
 
 
@@ -87,13 +91,46 @@ def test_the_filter_leaves_few(gpu_library, small_pieces, monkeypatch):
     make = _knn_cuda._lists
     monkeypatch.setattr(_knn_cuda, "_lists", lambda *how: kept.append(make(*how)) or kept[-1])
     x, queries = rows(400, 24), rows(128, 24, seed=1)
-    x[np.arange(0, 400, 3)] = x[0]
-    x[np.arange(1, 400, 3)] = x[0]
-    queries[:5] = x[0]
+    x[np.arange(400) % 3 < 2] = 50
+    queries[:5] = 50
     same_as_host(gpu_library, x, 3, queries)
     counts = gpu_library.numpy(kept[0][2])
-    assert (counts[:5] == -1).all()
-    assert (counts[5:] >= 3).all() and np.median(counts[5:]) < 8
+    others = counts[counts != -1]
+    assert len(others) == len(queries) - 5
+    assert (others >= 3).all() and np.median(others) < 20
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("candidates", [1 << 14, 1 << 18])
+def test_all_pairs_within_a_radius(gpu_library, small_pieces, monkeypatch, metric, candidates):
+    monkeypatch.setattr(_knn_cuda, "CANDIDATES", candidates)
+    x = rows(300, 10, dtype="float64")
+    x[[5, 200]] = x.mean(0)
+    threshold = {"cosine": 0.5, "euclidean": 3.0}[metric]
+    got = tamis.near_duplicates(gpu_library.array(x), threshold=threshold, metric=metric)
+    want = tamis.near_duplicates(x, threshold=threshold, metric=metric)
+    assert len(want.pairs) > 5_000
+    np.testing.assert_array_equal(got.pairs, want.pairs)
+    np.testing.assert_allclose(got.distances, want.distances, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(got.group, want.group)
+    with pytest.raises(ValueError, match="near_duplicates: more than 100 pairs"):
+        tamis.near_duplicates(gpu_library.array(x), threshold=3.0, metric=metric, max_pairs=100)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_leaks_and_unique_rows(gpu_library, metric):
+    x, other = rows(140, 9), rows(150, 9, seed=1)
+    other[:7] = x[20:27]
+    on = gpu_library.array
+    got = tamis.leaks(on(x), other=on(other), metric=metric)
+    want = tamis.leaks(x, other=other, metric=metric)
+    assert len(want.pairs) >= 7
+    np.testing.assert_array_equal(got.pairs, want.pairs)
+    np.testing.assert_allclose(got.distances, want.distances, rtol=1e-6, atol=1e-12)
+    split = np.arange(140) % 2
+    got, want = (tamis.leaks(a, split, metric=metric).pairs for a in (on(x), x))
+    np.testing.assert_array_equal(got, want)
+    assert len(tamis.find_unique(on(x), 30, metric=metric)) == 30
 
 
 def test_halves_stand_for_float32(gpu_library):
@@ -104,6 +141,24 @@ def test_halves_stand_for_float32(gpu_library):
     want = tamis.knn(x.float().cpu().numpy(), 2)
     got = tamis.knn(x, 2)
     assert got[0].cpu().numpy().tolist() == want[0].tolist()
+
+
+def test_it_runs_on_the_current_stream(gpu_library):
+    x = rows(5000, 64)
+    stream, current = gpu_library.new_stream()
+    with current:
+        got = tamis.knn(gpu_library.array(x), 4)
+        stream.synchronize()
+        np.testing.assert_array_equal(gpu_library.numpy(got[1]), tamis.knn(x, 4)[1])
+
+
+def test_more_rows(gpu_library):
+    """Several blocks and pieces as they are on a device."""
+    if gpu_library.emulated:
+        pytest.skip("too slow where it is emulated")
+    x = rows(20_000, 200)
+    same_as_host(gpu_library, x, 10)
+    same_as_host(gpu_library, x[:9000], 1024, x[:100], metric="cosine")
 
 
 def test_nothing_to_search(gpu_library):

@@ -67,6 +67,15 @@ def test_a_sample_that_misleads(gpu_library, monkeypatch, sampled):
     same_as_host(gpu_library, x, dims, points, redundancy_nn=60)
 
 
+def test_more_rows_on_the_current_stream(gpu_library):
+    x = rows(50_000, 20)
+    dims, points = tamis.zcore_draws(x, 300)
+    stream, current = gpu_library.new_stream()
+    with current:
+        same_as_host(gpu_library, x, dims, points)
+        stream.synchronize()
+
+
 @pytest.mark.parametrize("random_init", [False, True])
 def test_whole_scores(gpu_library, monkeypatch, random_init):
     monkeypatch.setattr(_zcore_cuda.DeviceScorer, "slice", 16)

@@ -1,6 +1,6 @@
 // Runs the device code of a .cu file on the host, so that its logic is tested where there is no GPU. Blocks run one
 // after the other; the threads of a block are fibers that change over at barriers and at what a warp does together.
-// What it cannot show: races, missing waits for asynchronous copies, and anything about speed.
+// Asynchronous copies arrive as late as they may. What it cannot show: races, and anything about speed.
 #pragma once
 #include <setjmp.h>
 #include <ucontext.h>
@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -23,9 +24,6 @@
 
 struct alignas(16) uint4 {
   uint32_t x, y, z, w;
-};
-struct alignas(16) float4 {
-  float x, y, z, w;
 };
 
 namespace tamis::emulation {
@@ -40,7 +38,10 @@ class Block {
   void run(unsigned threads, const std::function<void()>& kernel) {
     reserve(threads);
     kernel_ = &kernel;
-    for (unsigned i = 0; i < threads; ++i) fibers_[i]->waits = Waits::no;
+    for (unsigned i = 0; i < threads; ++i) {
+      fibers_[i]->waits = Waits::no;
+      fibers_[i]->copies.assign(1, {});
+    }
     for (unsigned left = threads; left > 0;) {
       bool moved = false;
       for (unsigned i = 0; i < threads; ++i) {
@@ -53,6 +54,13 @@ class Block {
       if (!moved && left > 0) release_block(threads);
     }
   }
+
+  struct Copy {
+    void* to;
+    const void* from;
+    size_t bytes;
+  };
+  std::deque<std::vector<Copy>>& copies() { return fibers_[current_]->copies; }  // the last group is not committed
 
   void wait_for_block() { wait(Waits::block); }
   void wait_for_warp() { wait(Waits::warp); }
@@ -85,6 +93,7 @@ class Block {
     jmp_buf place;  // changing over by longjmp makes no system calls
     bool started = false, side = false;
     Waits waits = Waits::done;
+    std::deque<std::vector<Copy>> copies;
     unsigned char slots[2][kSlot];
     char stack[kStack];
   };
@@ -177,7 +186,6 @@ inline float half_to_float(uint16_t bits) {
 #define blockDim tamis::emulation::block_size
 
 inline void __syncthreads() { tamis::emulation::block.wait_for_block(); }
-inline void __syncwarp() { tamis::emulation::block.wait_for_warp(); }
 
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
@@ -189,18 +197,6 @@ T __shfl_down_sync(unsigned, T value, unsigned delta, unsigned width = 32) {
   const unsigned lane = tamis::emulation::block.current() % 32, from = lane % width + delta < width ? lane + delta : lane;
   return tamis::emulation::block.together(value, [&](auto of) { return of(from); });
 }
-template <class T>
-T __shfl_sync(unsigned, T value, int from) {
-  return tamis::emulation::block.together(value, [&](auto of) { return of(static_cast<unsigned>(from)); });
-}
-inline unsigned __ballot_sync(unsigned, bool vote) {
-  return tamis::emulation::block.together(vote, [](auto of) {
-    unsigned votes = 0;
-    for (unsigned lane = 0; lane < 32; ++lane) votes |= unsigned(of(lane)) << lane;
-    return votes;
-  });
-}
-inline int __popc(unsigned x) { return __builtin_popcount(x); }
 
 template <class T, class U>
 T atomicAdd(T* to, U value) {
@@ -221,11 +217,28 @@ T atomicMax(T* to, T value) {
   return before;
 }
 
-inline void __pipeline_memcpy_async(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-inline void __pipeline_commit() {}
-inline void __pipeline_wait_prior(size_t) {}
+inline void __pipeline_memcpy_async(void* to, const void* from, size_t bytes) {
+  tamis::emulation::block.copies().back().push_back({to, from, bytes});
+}
+inline void __pipeline_commit() { tamis::emulation::block.copies().emplace_back(); }
+inline void __pipeline_wait_prior(size_t groups) {  // what may still be on its way is not there yet
+  auto& copies = tamis::emulation::block.copies();
+  for (; copies.size() > groups + 1; copies.pop_front())
+    for (const auto& copy : copies.front()) std::memcpy(copy.to, copy.from, copy.bytes);
+}
 
 namespace tamis::cuda {
+
+// A sum as tensor cores are known to make it, at their worst: terms are cut off 24 bits below the largest.
+inline float sum_cut_off(const double* terms, unsigned n) {
+  double most = 0, sum = 0;
+  for (unsigned i = 0; i < n; ++i) most = std::max(most, std::fabs(terms[i]));
+  if (most == 0) return 0;
+  const double unit = std::ldexp(1.0, std::ilogb(most) - 23);
+  for (unsigned i = 0; i < n; ++i) sum += std::trunc(terms[i] / unit) * unit;
+  const float rounded = static_cast<float>(sum);
+  return std::fabs(double(rounded)) > std::fabs(sum) ? std::nextafter(rounded, 0.0f) : rounded;
+}
 
 // mma.m16n8k16 as PTX lays it out: which elements of the three matrices a lane holds.
 inline void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,
@@ -240,13 +253,13 @@ inline void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2,
     };
     for (unsigned i = 0; i < 4; ++i) {
       const unsigned r = row + i / 2 * 8, c = column + i % 2;
-      double dot = 0;
+      double terms[17] = {sum[i]};
       for (unsigned k = 0; k < 16; ++k) {
         const unsigned at = k % 8 / 2;
         const uint32_t left = of(r % 8 * 4 + at).a[r / 8 + k / 8 * 2], right = of(c * 4 + at).b[k / 8];
-        dot += half(left, k) * half(right, k);
+        terms[k + 1] = half(left, k) * half(right, k);
       }
-      sum[i] = float(sum[i] + dot);
+      sum[i] = sum_cut_off(terms, 17);
     }
     return 0;
   });
@@ -257,7 +270,3 @@ inline void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2,
 typedef struct CUstream_st* cudaStream_t;
 enum cudaError_t { cudaSuccess = 0 };
 inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
-inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
-  std::memset(to, value, bytes);
-  return cudaSuccess;
-}

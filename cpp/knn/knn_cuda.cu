@@ -1,6 +1,7 @@
 #include "knn/knn_cuda.hpp"
 
 #include "core/cuda_block.hpp"
+#include "knn/knn_tile_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {
@@ -8,20 +9,7 @@ namespace {
 using namespace tamis::host;
 
 constexpr uint32_t kAllRows = 0xffffffff;  // as a count: the list was too short
-constexpr int kStages = 3;                 // slices of a tile on their way
-constexpr int kDown = 4, kAcross = 4;      // a warp has so many times 16 x 8 scores; 2 are above each other, 4 abreast
 constexpr int kMostEntries = 16;           // of a list of 4096, for one thread
-
-// Two pairs of rows a warp, half a warp each: the sum that `exact_key` gives, in the first lane of the half.
-__device__ double sum_of_lanes(double mine) {
-  for (int half = kKeyLanes / 2; half > 0; half /= 2) mine += __shfl_down_sync(kWarp, mine, half, kKeyLanes);
-  return mine;
-}
-
-template <class T>
-__device__ RowOf<T> row_of(const KnnMatrix<T>& m, int64_t row) {
-  return {m.x + row * m.d, m.scale != nullptr ? m.scale[row] : 1.0};
-}
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
@@ -81,85 +69,6 @@ __global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t
   if (i >= n) return;
   lists.limits[i] = begin + i < rows.n ? kNoLimit : kNever;
   lists.counts[i] = 0;
-}
-
-// The scores of one tile
-
-struct Tiles {
-  KnnScores rows, columns;
-  int64_t top, left, down;  // the first row and column, and how many tiles stand on top of each other
-  bool without_self;
-};
-
-struct alignas(16) Slice {  // a row's kKnnSlice halves in four pieces: 64 bytes, so that lanes meet all banks once
-  uint4 rows[kKnnTile * 4], columns[kKnnTile * 4];
-};
-
-__device__ void fetch(const Tiles& t, int64_t row, int64_t column, int64_t slice, Slice* to) {
-  for (int i = static_cast<int>(threadIdx.x); i < kKnnTile * 4; i += kThreads) {
-    const int64_t at = slice * kKnnSlice + i % 4 * 8;
-    __pipeline_memcpy_async(&to->rows[i], t.rows.z + (row + i / 4) * t.rows.width + at, sizeof(uint4));
-    __pipeline_memcpy_async(&to->columns[i], t.columns.z + (column + i / 4) * t.columns.width + at, sizeof(uint4));
-  }
-}
-
-// A lane's piece serves four times two k: which product comes when does not matter, as long as both sides agree.
-__device__ void multiply(const Slice& slice, int down, int across, float (&sums)[kDown][kAcross][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  uint4 right[kAcross];
-#pragma unroll
-  for (int c = 0; c < kAcross; ++c) right[c] = slice.columns[(across + 8 * c) * 4 + lane];
-#pragma unroll
-  for (int r = 0; r < kDown; ++r) {
-    const uint4 upper = slice.rows[(down + 16 * r) * 4 + lane], lower = slice.rows[(down + 16 * r + 8) * 4 + lane];
-#pragma unroll
-    for (int c = 0; c < kAcross; ++c) {
-      multiply_add(sums[r][c], upper.x, lower.x, upper.y, lower.y, right[c].x, right[c].y);
-      multiply_add(sums[r][c], upper.z, lower.z, upper.w, lower.w, right[c].z, right[c].w);
-    }
-  }
-}
-
-struct Line {  // a lane's scores of one row, of columns two by two
-  static constexpr int kCount = 2 * kAcross;
-  float scores[kCount];
-  int64_t row, first;
-  __device__ int64_t column(int i) const { return first + i / 2 * 8 + i % 2; }
-};
-
-// take(line) for all scores of a tile, columns and rows as positions in their tables.
-template <class Take>
-__device__ void each_line(const Tiles& t, const Take& take) {
-  __shared__ Slice slices[kStages];
-  const int64_t top = t.top + blockIdx.x % t.down * kKnnTile, left = t.left + blockIdx.x / t.down * kKnnTile;
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int down = warp / 4 * 64, across = warp % 4 * 32;
-  const int64_t count = t.rows.width / kKnnSlice;
-  float sums[kDown][kAcross][4] = {};
-  for (int64_t i = 0; i < kStages - 1; ++i) {
-    if (i < count) fetch(t, top, left, i, slices + i);
-    __pipeline_commit();
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    __pipeline_wait_prior(kStages - 2);  // slice i is there
-    __syncthreads();                     // for all threads, and slice i - 1 is done with
-    const int64_t next = i + kStages - 1;
-    if (next < count) fetch(t, top, left, next, slices + next % kStages);
-    __pipeline_commit();
-    multiply(slices[i % kStages], down, across, sums);
-  }
-  Line line;
-  line.first = left + across + lane % 4 * 2;
-  float half[Line::kCount];
-#pragma unroll
-  for (int i = 0; i < Line::kCount; ++i) half[i] = t.columns.half[line.column(i)];
-#pragma unroll
-  for (int r = 0; r < 2 * kDown; ++r) {
-    line.row = top + down + lane / 4 + 8 * r;
-#pragma unroll
-    for (int i = 0; i < Line::kCount; ++i) line.scores[i] = sums[r / 2][i / 2][r % 2 * 2 + i % 2] - half[i];
-    take(line);
-  }
 }
 
 __global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists) {
@@ -271,9 +180,7 @@ __global__ void __launch_bounds__(kThreads) exact_kernel(KnnDeviceSearch<T> s, i
       const int64_t at = j + half < end ? j + half : end - 1;
       const int64_t other = all ? at : s.columns.order.row(s.lists.entries[i * s.lists.room + at].column);
       const RowOf<T> theirs = row_of(s.x, other);
-      double key = sum_of_lanes(key_lane<kDot, kScaled>(mine, theirs, s.x.offset, s.x.d, lane));
-      if (kDot) key = -key;
-      if (kScaled && (mine.scale == 0 || theirs.scale == 0)) key = s.self && other == row ? 0 : kZeroRowKey;
+      const double key = key_of<kDot, kScaled>(mine, theirs, s.x, s.self && other == row);
       const bool taken = lane == 0 && j + half < end && !(s.without_self && other == row);
       const uint32_t number = static_cast<uint32_t>(other);
       if (!taken || (best == s.k && (key > keys[best - 1] || (key == keys[best - 1] && number > found[best - 1]))))

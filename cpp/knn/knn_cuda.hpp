@@ -71,4 +71,24 @@ struct KnnDeviceSearch {
 template <class T>
 void knn_search(const KnnDeviceSearch<T>& search, int64_t begin, int64_t rows, cudaStream_t stream);
 
+// All pairs with keys of at most `radius`, by squared distance; in a self search left < right.
+template <class T>
+struct KnnDevicePairs {
+  KnnMatrix<T> x, queries;
+  KnnScores columns, rows;
+  bool self;      // queries are x
+  double radius, reach;  // the latter in z
+  float* limits;         // (rows,)
+  uint32_t* candidates;  // (capacity, 2) positions
+  int64_t capacity;
+  unsigned long long* counts;  // candidates and pairs: 0 at the start; with more candidates than capacity all is void
+  int64_t* pairs;              // (capacity, 2): the row of the queries, and that of x
+  double* keys;                // (capacity,)
+};
+struct KnnPart {  // of all tiles: rows and columns of the tables
+  int64_t begin, end, left, right;
+};
+template <class T>
+void knn_pairs(const KnnDevicePairs<T>& search, const KnnPart& part, cudaStream_t stream);
+
 }  // namespace tamis::cuda

@@ -80,6 +80,26 @@ void bind_dtype(py::module_& m) {
         k, dots, self, without_self, tamis::host::KnnTold(told), keys.data, indices.data};
     tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
   }, nogil);
+  m.def("knn_pairs", [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset,
+                        DeviceView<int16_t, 2> z, DeviceView<float, 2> of_columns, DeviceView<float, 1> most,
+                        DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows, DeviceView<float, 1> limits,
+                        DeviceView<int32_t, 2> candidates, DeviceView<int64_t, 1> counts, DeviceView<int64_t, 2> pairs,
+                        DeviceView<double, 1> keys, bool self, double radius, double reach,
+                        std::array<int64_t, 4> part, uintptr_t stream) {
+    bool fits = counts.size() == 2 && candidates.shape[1] == 2 && candidates.shape == pairs.shape &&
+                keys.size() == candidates.shape[0] && part[1] - part[0] <= limits.size() &&
+                part[1] <= query_z.shape[0] && part[3] <= z.shape[0] && z.shape[1] == query_z.shape[1];
+    for (const int64_t edge : part) fits &= edge >= 0 && edge % tamis::cuda::kKnnTile == 0;
+    TAMIS_CHECK(fits, "knn_pairs: arrays must fit");
+    const tamis::cuda::KnnDevicePairs<T> search{
+        matrix<T>(x, scale, offset),
+        matrix<T>(queries, query_scale, offset),
+        scores({z, of_columns, most}, x.shape[0]),
+        scores({query_z, of_rows, most}, queries.shape[0]),
+        self, radius, reach, limits.data, reinterpret_cast<uint32_t*>(candidates.data), candidates.shape[0],
+        reinterpret_cast<unsigned long long*>(counts.data), pairs.data, keys.data};
+    tamis::cuda::knn_pairs(search, {part[0], part[1], part[2], part[3]}, as_stream(stream));
+  }, nogil);
 }
 
 }  // namespace
@@ -87,6 +107,4 @@ void bind_dtype(py::module_& m) {
 void bind_knn(py::module_& m) {
   bind_dtype<float>(m);
   bind_dtype<double>(m);
-  m.attr("KNN_TILE") = tamis::cuda::kKnnTile;
-  m.attr("KNN_SLICE") = tamis::cuda::kKnnSlice;
 }

@@ -14,3 +14,93 @@ def box_iou_batched(
     out: Any,
     stream: int,
 ) -> None: ...
+def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any, stream: int) -> None: ...
+def max_iou_between(
+    format: int,
+    boxes: Any,
+    splits: Any,
+    labels: Any,
+    other: Any,
+    other_splits: Any,
+    other_labels: Any,
+    out: Any,
+    stream: int,
+) -> None: ...
+def knn_scan(x: Any, offset: Any | None, norms: Any, stats: Any, stream: int) -> None: ...
+def knn_encode(
+    x: Any,
+    scale: Any | None,
+    offset: Any | None,
+    centre: Any,
+    gain: float,
+    dots: bool,
+    z: Any,
+    of_rows: Any,
+    most: Any,
+    stream: int,
+) -> None: ...
+def knn_search(
+    x: Any,
+    scale: Any | None,
+    queries: Any,
+    query_scale: Any | None,
+    offset: Any | None,
+    z: Any,
+    of_columns: Any,
+    most: Any,
+    query_z: Any,
+    of_rows: Any,
+    sampled: Any,
+    limits: Any,
+    counts: Any,
+    entries: Any,
+    dots: bool,
+    self: bool,
+    without_self: bool,
+    told: int,
+    begin: int,
+    rows: int,
+    keys: Any,
+    indices: Any,
+    stream: int,
+) -> None: ...
+def knn_pairs(
+    x: Any,
+    scale: Any | None,
+    queries: Any,
+    query_scale: Any | None,
+    offset: Any | None,
+    z: Any,
+    of_columns: Any,
+    most: Any,
+    query_z: Any,
+    of_rows: Any,
+    limits: Any,
+    candidates: Any,
+    counts: Any,
+    pairs: Any,
+    keys: Any,
+    self: bool,
+    radius: float,
+    reach: float,
+    part: tuple[int, int, int, int],
+    stream: int,
+) -> None: ...
+
+ZCORE_BLOCKS: int
+ZCORE_SPARE: int
+
+def zcore_columns(x: Any, out: Any, sample: Any, spans: Any, bad: Any, stream: int) -> None: ...
+def zcore_draws(spans: Any, seed: int, first: int, dims: Any, points: Any, stream: int) -> None: ...
+def zcore_start(seed: int, out: Any, stream: int) -> None: ...
+def zcore_score(
+    x: Any,
+    sample: Any,
+    dims: Any,
+    points: Any,
+    wanted: int,
+    exponent: float,
+    lists: Any,
+    sums: Any,
+    stream: int,
+) -> None: ...

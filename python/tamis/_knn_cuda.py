@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from tamis import _arrays
-from tamis._knn_search import LARGEST, SMALLEST, check_matrix
+from tamis._knn_search import LARGEST, SMALLEST, TooManyPairs, check_matrix
 from tamis._progress import Progress, reporter
 
 Array = Any  # of the caller's library, on its device
 SCORE_NORM = 256.0  # of rows in the table of halves, at most
+TILE, SLICE = 128, 32  # rows and dimensions that tables are padded to (cpp/knn/knn_cuda.hpp)
 BLOCK = 8192  # rows searched together
+CANDIDATES = 1 << 23  # of a radius search in one part; no fewer than the pairs of a tile
 SAMPLE = 4096  # columns whose scores are kept whole; more for a large k
 FEWEST_LISTED, MOST_LISTED = 256, 4096
 TOLD_OF = {
@@ -49,7 +51,9 @@ class Table:
 
 def device_matrix(function: str, name: str, x: Any) -> Array:
     """`x` as a C-contiguous float32 or float64 matrix on its device."""
-    return _arrays.floats(function, **{name: check_matrix(function, name, x)})[0]
+    x = check_matrix(function, name, x)
+    _arrays.backend(function, _arrays.device(x))
+    return _arrays.floats(function, **{name: x})[0]
 
 
 def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> DeviceRows:
@@ -61,18 +65,24 @@ def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> DeviceRows
     return DeviceRows(x, 1.0, _inverse(norms), origin, zeros)
 
 
-def centred_rows(function: str, name: str, x: Array) -> DeviceRows:
-    """Rows for cosine about their mean; of float64 ones a centred copy."""
-    _scan(function, name, x, None)
-    mean = column_means(x)
-    if _arrays.dtype_name(x) == "float64":
-        x = x - mean
-        x = x - column_means(x)  # what summing large values lost
-        offset = _arrays.from_host(x, np.zeros(x.shape[1], np.float32))
+def centred_rows(function: str, **matrices: Array) -> tuple[DeviceRows, ...]:
+    """Rows for cosine about their common mean; of float64 ones centred copies."""
+    xs = list(matrices.values())
+    for name, x in matrices.items():
+        _scan(function, name, x, None)
+    n = max(1, sum(x.shape[0] for x in xs))
+    parts = [column_means(x) * (x.shape[0] / n) for x in xs if x.shape[0] > 0]
+    mean = sum(parts, start=_arrays.from_host(xs[0], np.zeros(xs[0].shape[1])))
+    if _arrays.dtype_name(xs[0]) == "float64":
+        xs = [x - mean for x in xs]
+        offset = _arrays.from_host(xs[0], np.zeros(xs[0].shape[1], np.float32))
     else:
         offset = _arrays.cast(mean, "float32")
-    norms, _, zeros = _scan(function, name, x, offset)
-    return DeviceRows(x, 1.0, _inverse(norms), offset, zeros)
+    rows = []
+    for name, x in zip(matrices, xs, strict=True):
+        norms, _, zeros = _scan(function, name, x, offset)
+        rows.append(DeviceRows(x, 1.0, _inverse(norms), offset, zeros))
+    return tuple(rows)
 
 
 def column_means(x: Array) -> Array:
@@ -122,6 +132,80 @@ def nearest(
             _arrays.wait(rows.x)
             report(min(n, begin + size), n)
     return keys, indices
+
+
+def within(
+    rows: DeviceRows,
+    queries: DeviceRows | None,
+    radius: float,
+    *,
+    progress: Progress = None,
+    title: str = "",
+    most_pairs: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(pairs (p, 2), keys (p,)) with key <= `radius`, ascending, on the host, which waits for them.
+
+    In a self search left < right, else a pair is a row of `queries` and one of `rows`.
+    """
+    asked = rows if queries is None else queries
+    if rows.x.shape[0] == 0 or asked.x.shape[0] == 0:
+        return np.empty((0, 2), np.int64), np.empty(0)
+    centre, gain = _centre_and_gain(rows, queries, False)
+    table = _encode(rows, centre, gain, False)
+    other = table if queries is None else _encode(queries, centre, gain, False)
+    radius = min(radius, (2.001 * max(rows.largest, asked.largest)) ** 2)
+    fixed = (
+        *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
+        *(table.z, table.of_rows, table.most, other.z, other.of_rows),
+    )
+    how = queries is None, radius, math.sqrt(radius) * gain * (1 + 1e-6)
+    n, padded, columns = asked.x.shape[0], other.z.shape[0], table.z.shape[0]
+    limits, candidates, pairs, keys = _pair_scratch(rows.x, min(BLOCK, padded))
+    parts = [(b, min(padded, b + BLOCK), 0, columns) for b in range(0, padded, BLOCK)][::-1]
+    found: list[tuple[Array, Array]] = []
+    report, total = reporter(progress, title), 0
+    while parts:
+        part = parts.pop()
+        counts = _arrays.from_host(rows.x, np.zeros(2, np.int64))
+        given = limits, candidates, counts, pairs, keys
+        _arrays.call("knn_pairs", rows.x, *fixed, *given, *how, part)
+        seen, kept = (int(c) for c in _arrays.host(title, "counts", counts))
+        if seen > candidates.shape[0]:
+            parts += _halves(part)
+            continue
+        total += kept
+        if most_pairs is not None and total > most_pairs:
+            raise TooManyPairs
+        found.append((_to_host(pairs[:kept]), _to_host(keys[:kept])))
+        report(min(part[1], n), n)
+    both, apart = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    order = np.lexsort((both[:, 1], both[:, 0]))
+    return both[order], apart[order]
+
+
+def _to_host(x: Array) -> np.ndarray:
+    """A copy, also where the device is emulated and its memory used again."""
+    return np.array(_arrays.host("knn", "pairs", x))
+
+
+def _pair_scratch(like: Array, rows: int) -> tuple[Array, Array, Array, Array]:
+    """Limits, candidates, pairs and keys of one part."""
+    return (
+        _arrays.empty(like, (rows,), "float32"),
+        _arrays.empty(like, (CANDIDATES, 2), "int32"),
+        _arrays.empty(like, (CANDIDATES, 2), "int64"),
+        _arrays.empty(like, (CANDIDATES,), "float64"),
+    )
+
+
+def _halves(part: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+    """Two parts of whole tiles instead of one that has too many candidates."""
+    begin, end, left, right = part
+    if end - begin > TILE:
+        middle = begin + (end - begin) // (2 * TILE) * TILE
+        return [(middle, end, left, right), (begin, middle, left, right)]
+    middle = left + (right - left) // (2 * TILE) * TILE
+    return [(begin, end, middle, right), (begin, end, left, middle)]
 
 
 def _scan(function: str, name: str, x: Array, offset: Array | None) -> tuple[Array, float, int]:
@@ -182,10 +266,8 @@ def _centre_and_gain(
 
 
 def _encode(rows: DeviceRows, centre: Array, gain: float, dots: bool) -> Table:
-    backend = _arrays.backend("knn", _arrays.device(rows.x))
     n, d = rows.x.shape
-    padded = -(-max(n, 1) // backend.KNN_TILE) * backend.KNN_TILE
-    width = -(-d // backend.KNN_SLICE) * backend.KNN_SLICE
+    padded, width = -(-max(n, 1) // TILE) * TILE, -(-d // SLICE) * SLICE
     z = _arrays.empty(rows.x, (padded, width), "int16")
     of_rows = _arrays.empty(rows.x, (3, padded), "float32")
     most = _arrays.from_host(rows.x, np.zeros(2, np.float32))

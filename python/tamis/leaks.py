@@ -8,10 +8,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays
-from tamis._knn_search import TooManyPairs, centred_rows, make_rows, matrix, nearest, within
+from tamis import _arrays, _knn_cuda
+from tamis._knn_search import TooManyPairs, centred_rows, make_rows, nearest, within
 from tamis._progress import Progress
-from tamis.near_duplicates import MOST_PAIRS, all_pairs, check_search, keep_mask, searched_rows
+from tamis.near_duplicates import (
+    MOST_PAIRS,
+    all_pairs,
+    any_matrix,
+    check_search,
+    keep_mask,
+    searched_rows,
+)
 
 Array = npt.NDArray[Any]
 
@@ -96,8 +103,10 @@ def leaks(
             return _against(x, other, threshold, metric, max_pairs, progress)
         split = np.asarray(splits) if isinstance(splits, (list, tuple)) else splits
         split = _arrays.host("leaks", "splits", split)
-        x = matrix("leaks", "x", x)
+        x = any_matrix("leaks", "x", x)
         _arrays.check_shape("leaks", "splits", split, (len(x),))
+        if compat == "brain" and _arrays.device(x) != "cpu":
+            raise ValueError("leaks: compat must be None for CUDA arrays")
         rows = searched_rows("leaks", x, metric)
         pairs, distances = all_pairs("leaks", rows, threshold, metric, max_pairs, progress)
     except TooManyPairs:
@@ -114,12 +123,15 @@ def _against(
     x: Any, other: Any, threshold: float, metric: str, most: int, progress: Progress
 ) -> Leaks:
     cosine = metric == "cosine"
-    ours, theirs = matrix("leaks", "x", x), matrix("leaks", "other", other)
+    ours, theirs = any_matrix("leaks", "x", x), any_matrix("leaks", "other", other)
+    where = _arrays.one_device("leaks", x=ours, other=theirs)
     if theirs.shape[1] != ours.shape[1] or theirs.dtype != ours.dtype:
         raise ValueError(
             f"leaks: other must be {ours.dtype} of shape (M, {ours.shape[1]}),"
             f" got {theirs.dtype} {theirs.shape}"
         )
+    if where != "cpu":
+        return _on_device(ours, theirs, threshold, cosine, most, progress)
     if cosine:
         mine, rest = centred_rows("leaks", x=ours, other=theirs)
     else:
@@ -133,6 +145,25 @@ def _against(
     radius = 2 * threshold if cosine else float(threshold) ** 2
     pairs, keys = within(rest, mine, radius, progress=progress, title="leaks", most_pairs=most)
     pairs = np.stack([at[pairs[:, 0]], there[pairs[:, 1]]], axis=1)
+    return Leaks(pairs, keys / 2 if cosine else np.sqrt(keys), np.unique(pairs[:, 0]))
+
+
+def _on_device(
+    ours: Any, theirs: Any, threshold: float, cosine: bool, most: int, progress: Progress
+) -> Leaks:
+    """`_against` of checked CUDA arrays."""
+    theirs = _arrays.same_library(ours, theirs)
+    if cosine:
+        mine, rest = _knn_cuda.centred_rows("leaks", x=ours, other=theirs)
+    else:
+        mine = _knn_cuda.make_rows("leaks", "x", ours, cosine=False)
+        rest = _knn_cuda.make_rows("leaks", "other", theirs, cosine=False)
+    if cosine and mine.zeros + rest.zeros > 0 and threshold >= 1:
+        raise ValueError("leaks: rows at the mean have no direction; use a threshold below 1")
+    radius = 2 * threshold if cosine else float(threshold) ** 2
+    pairs, keys = _knn_cuda.within(
+        rest, mine, radius, progress=progress, title="leaks", most_pairs=most
+    )
     return Leaks(pairs, keys / 2 if cosine else np.sqrt(keys), np.unique(pairs[:, 0]))
 
 

@@ -100,6 +100,7 @@ def _on_device(
 ) -> Any:
     """`max_iou` of checked CUDA arrays."""
     name, boxes = "max_iou", sets["boxes"]
+    _arrays.backend(name, _arrays.device(boxes))
     arrays = [_arrays.same_library(boxes, x) for x in sets.values()]
     arrays = list(_arrays.floats(name, **dict(zip(sets, arrays, strict=True))))
     backend_arguments: list[Any] = []

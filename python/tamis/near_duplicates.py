@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _core
+from tamis import _arrays, _core, _knn_cuda
 from tamis._knn_search import (
     Rows,
     TooManyPairs,
@@ -101,11 +101,12 @@ def near_duplicates(
     -----
     Exact and complete. Time as `tamis.knn`, less its exact distances; peak memory beyond `x`:
     ``N * (D + 330) + 48 * pairs`` bytes, and ``8 * N * D`` more for cosine on float64, which
-    takes a centred copy. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
+    takes a centred copy. CUDA arrays are searched on their device, for which the host waits; the
+    pairs come to the host. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
     distances to the keepers are not those of the metric; these are.
     """
     check_search("near_duplicates", threshold, metric, max_pairs)
-    x = matrix("near_duplicates", "x", x)
+    x = any_matrix("near_duplicates", "x", x)
     n, image = len(x), None
     if image_index is not None:
         image = _arrays.host("near_duplicates", "image_index", image_index)
@@ -171,7 +172,7 @@ def find_unique(
     """
     _arrays.check_integer("find_unique", "count", count)
     check_search("find_unique", 1.0, metric)
-    rows = searched_rows("find_unique", matrix("find_unique", "x", x), metric)
+    rows = searched_rows("find_unique", any_matrix("find_unique", "x", x), metric)
     n = len(rows.x)
     if count <= 0:
         return np.empty(0, np.int64)
@@ -196,7 +197,7 @@ def find_unique(
 class Searched:
     """The kept rows at one threshold after another, from one set of pairs while it serves."""
 
-    def __init__(self, rows: Rows, metric: str, progress: Progress) -> None:
+    def __init__(self, rows: Any, metric: str, progress: Progress) -> None:
         self.rows, self.metric, self.progress = rows, metric, progress
         self.radius, self.too_far = -1.0, np.inf
         self.pairs, self.distances = np.empty((0, 2), np.int64), np.empty(0)
@@ -210,14 +211,30 @@ class Searched:
                 self.radius = threshold
             except TooManyPairs:
                 self.too_far = threshold
+        if threshold > self.radius and isinstance(self.rows, _knn_cuda.DeviceRows):
+            raise ValueError(
+                f"find_unique: more than {MOST_PAIRS} pairs are within {threshold}, which CUDA"
+                " arrays are not searched by: pass x.cpu() (CuPy: x.get())"
+            )
         if threshold > self.radius:
             return keep_by_blocks(self.rows, threshold, self.metric)
         near = np.ascontiguousarray(self.pairs[self.distances <= threshold])
         return np.flatnonzero(keep_mask(near, len(self.rows.x)))
 
 
-def searched_rows(function: str, x: Array, metric: str) -> Rows:
-    """Checked rows of a radius search; for cosine about their mean."""
+def any_matrix(function: str, name: str, x: Any) -> Any:
+    """`x` checked, on the host as NumPy, or on its device."""
+    if _arrays.device(_arrays.as_array(function, name, x)) == "cpu":
+        return matrix(function, name, x)
+    return _knn_cuda.device_matrix(function, name, x)
+
+
+def searched_rows(function: str, x: Any, metric: str) -> Any:
+    """Checked rows of a radius search, where `x` lives; for cosine about their mean."""
+    if _arrays.device(x) != "cpu":
+        if metric == "cosine":
+            return _knn_cuda.centred_rows(function, x=x)[0]
+        return _knn_cuda.make_rows(function, "x", x, cosine=False)
     if metric == "cosine":
         return centred_rows(function, x=x)[0]
     return make_rows(function, "x", x, cosine=False)
@@ -242,9 +259,15 @@ def check_search(function: str, threshold: float, metric: str, max_pairs: int = 
 
 
 def all_pairs(
-    function: str, rows: Rows, threshold: float, metric: str, most: int, progress: Progress
+    function: str, rows: Any, threshold: float, metric: str, most: int, progress: Progress
 ) -> tuple[Array, Array]:
-    """(pairs, distances) within the threshold."""
+    """(pairs, distances) within the threshold, on the host."""
+    if isinstance(rows, _knn_cuda.DeviceRows):
+        radius = 2 * threshold if metric == "cosine" else float(threshold) ** 2
+        pairs, keys = _knn_cuda.within(
+            rows, None, radius, progress=progress, title=function, most_pairs=most
+        )
+        return pairs, 0.5 * keys if metric == "cosine" else np.sqrt(keys)
     if metric == "cosine":
         return within_cosine(rows, threshold, progress=progress, title=function, most_pairs=most)
     pairs, keys = within(

@@ -101,7 +101,7 @@ def _on_device(
         raise ValueError("uniqueness: image_index and compat must be None for CUDA arrays")
     x = _knn_cuda.device_matrix("uniqueness", "x", x)
     if metric == "cosine":
-        rows = _knn_cuda.centred_rows("uniqueness", "x", x)
+        (rows,) = _knn_cuda.centred_rows("uniqueness", x=x)
     else:
         rows = _knn_cuda.make_rows("uniqueness", "x", x, cosine=False)
     k, n = len(weights), x.shape[0]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays, _core, _zcore_cuda
-from tamis._knn_search import check_matrix, matrix
+from tamis._knn_cuda import device_matrix
+from tamis._knn_search import matrix
 from tamis._progress import Progress, reporter
 from tamis._zcore_checkpoint import Checkpoint
 
@@ -150,7 +151,8 @@ def zcore_draws(
     dims : (n_samples, sample_dim) int32 array
         Different columns of `x`.
     points : (n_samples, sample_dim) float64 array
-        Between the least and the largest value of each column.
+        Between the least and the largest value of each column. For CUDA arrays both are in the
+        library and on the device of `x`, else NumPy arrays.
 
     Raises
     ------
@@ -198,8 +200,10 @@ def zcore_from_draws(
     Returns
     -------
     (N,) float64 array
-        Multiples of 2**-30, so sums of parts (of fewer than 8,000,000 draws in all) are exact in
-        any order: ``zcore_finish(part_a + part_b, seed=seed)`` is the score of both.
+        For a CUDA array in its library and on its device, else NumPy's; `dims` and `points` are
+        checked on the host. Multiples of 2**-30, so sums of parts (of fewer than 8,000,000 draws in
+        all) are exact in any order: ``zcore_finish(part_a + part_b, seed=seed)`` is the score of
+        both.
 
     Raises
     ------
@@ -274,7 +278,7 @@ def _matrix(function: str, x: Any) -> Any:
     """`x` checked, on the host as NumPy, or on its device."""
     if _arrays.device(_arrays.as_array(function, "x", x)) == "cpu":
         return matrix(function, "x", x)
-    return _arrays.floats(function, x=check_matrix(function, "x", x))[0]
+    return device_matrix(function, "x", x)
 
 
 def make_scorer(function: str, x: Any, k: int, neighbours: int, exponent: float) -> Any:

@@ -1,0 +1,68 @@
+#include "knn/knn_tile_cuda.hpp"
+
+namespace tamis::cuda {
+namespace {
+
+constexpr int kHalvesPerBlock = kThreads / kKeyLanes;
+constexpr int64_t kKeyBlocks = 4096;
+
+__global__ void __launch_bounds__(kThreads)
+    reach_kernel(KnnScores rows, KnnScores columns, int64_t begin, int64_t n, double reach, float* limits) {
+  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x, row = begin + i;
+  if (i >= n) return;
+  const ScoreRow mine{rows.half[row], rows.norm[row], rows.lost[row]};
+  const ScoreBounds all{columns.most[0], columns.most[1], columns.width};
+  limits[i] = row < rows.n ? limit_of_reach(mine, all, reach) : kNever;
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads, 2) candidates_kernel(Tiles tiles, KnnDevicePairs<T> s) {
+  // in a self search a pair is seen from its lower position
+  if (s.self && tiles.left_of_block() + kKnnTile <= tiles.top_of_block()) return;
+  each_line(tiles, [&](const Line& line) {
+    const float limit = s.limits[line.row - tiles.top];
+#pragma unroll
+    for (int i = 0; i < Line::kCount; ++i) {
+      if (!(line.scores[i] > limit) || (s.self && line.column(i) <= line.row)) continue;
+      const unsigned long long slot = atomicAdd(s.counts, 1ull);
+      if (slot >= static_cast<unsigned long long>(s.capacity)) continue;
+      s.candidates[2 * slot] = static_cast<uint32_t>(line.row);
+      s.candidates[2 * slot + 1] = static_cast<uint32_t>(line.column(i));
+    }
+  });
+}
+
+template <bool kScaled, class T>
+__global__ void __launch_bounds__(kThreads) keys_kernel(KnnDevicePairs<T> s) {
+  const int64_t n = s.counts[0] < static_cast<unsigned long long>(s.capacity) ? s.counts[0] : s.capacity;
+  const int64_t half = threadIdx.x / kKeyLanes;
+  for (int64_t first = blockIdx.x * int64_t(kHalvesPerBlock); first < n; first += kKeyBlocks * kHalvesPerBlock) {
+    const int64_t at = first + half < n ? first + half : n - 1;
+    int64_t left = s.rows.order.row(s.candidates[2 * at]), right = s.columns.order.row(s.candidates[2 * at + 1]);
+    const double key = key_of<false, kScaled>(row_of(s.queries, left), row_of(s.x, right), s.x, false);
+    if (threadIdx.x % kKeyLanes != 0 || first + half >= n || !(key <= s.radius)) continue;
+    const unsigned long long slot = atomicAdd(s.counts + 1, 1ull);
+    const bool swapped = s.self && right < left;
+    s.pairs[2 * slot] = swapped ? right : left;
+    s.pairs[2 * slot + 1] = swapped ? left : right;
+    s.keys[slot] = key;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void knn_pairs(const KnnDevicePairs<T>& s, const KnnPart& part, cudaStream_t stream) {
+  const int64_t rows = part.end - part.begin, down = rows / kKnnTile;
+  launch({"knn", blocks_for(rows, kThreads), stream}, reach_kernel, s.rows, s.columns, part.begin, rows, s.reach,
+         s.limits);
+  const Tiles tiles{s.rows, s.columns, part.begin, part.left, down, false};
+  launch({"knn", blocks_for(down * ((part.right - part.left) / kKnnTile), 1), stream}, candidates_kernel<T>, tiles, s);
+  const auto kernel = s.x.scale != nullptr ? keys_kernel<true, T> : keys_kernel<false, T>;
+  launch({"knn", blocks_for(kKeyBlocks, 1), stream}, kernel, s);
+}
+
+template void knn_pairs(const KnnDevicePairs<float>&, const KnnPart&, cudaStream_t);
+template void knn_pairs(const KnnDevicePairs<double>&, const KnnPart&, cudaStream_t);
+
+}  // namespace tamis::cuda
