@@ -14,6 +14,18 @@ def box_iou_batched(
     out: Any,
     stream: int,
 ) -> None: ...
+def find_duplicate_boxes(
+    format: int,
+    threshold: float,
+    boxes: Any,
+    splits: Any,
+    labels: Any,
+    crowd: Any,
+    duplicate: Any,
+    of: Any,
+    iou: Any,
+    stream: int,
+) -> None: ...
 def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any, stream: int) -> None: ...
 def max_iou_between(
     format: int,

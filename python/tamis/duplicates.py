@@ -97,6 +97,9 @@ def find_duplicate_boxes(
     box. Rotated boxes have the IoU of :func:`tamis.rotated_box_iou` in float64, masks that of
     :func:`tamis.mask_iou`. CUDA arrays are computed on the host, so the host waits for them. The
     result does not depend on the number of threads.
+    box. The result does not depend on the number of threads. CUDA arrays are computed on their
+    device with "simple", all pairs of an image, and on the host with the other methods; the host
+    waits for the number of duplicates. With "simple" a NaN coordinate repeats nothing there.
 
     Time is about n log n where few pairs of an image are over the threshold, and also where nearly
     all are, as pairs are not listed one by one. At worst it is the number of pairs: "simple" and
@@ -121,6 +124,12 @@ def find_duplicate_boxes(
     if not isinstance(given, Masks) and tuple(given.shape[1:]) != (5,):
         _arrays.check_shape(name, "boxes", given, ("N", 4))
     starts = _arrays.splits(name, "splits", splits, len(given))
+    given = _arrays.as_array(name, "boxes", boxes)
+    _arrays.check_shape(name, "boxes", given, ("N", 4))
+    if _arrays.device(given) != "cpu" and method == "simple":
+        return _on_device(given, splits, labels, iscrowd, float(threshold), fmt)
+    (hosted,) = _arrays.floats(name, boxes=_arrays.host(name, "boxes", given))
+    starts = _arrays.splits(name, "splits", splits, len(hosted))
     columns = [
         starts,
         _column("labels", labels, len(given), "iu", np.int64),
@@ -140,6 +149,41 @@ def find_duplicate_boxes(
         check_finite(name, boxes=hosted)
         found = _core.find_duplicate_boxes(*options, FORMATS.index(fmt), hosted, *columns)
     return DuplicateBoxes(*(_arrays.from_host(given, x) for x in found))
+
+
+def _on_device(
+    boxes: Any, splits: Any, labels: Any, iscrowd: Any, threshold: float, fmt: str
+) -> DuplicateBoxes:
+    """Simple duplicates of CUDA arrays."""
+    name = "find_duplicate_boxes"
+    _arrays.backend(name, _arrays.device(boxes))
+    (boxes,) = _arrays.floats(name, boxes=boxes)
+    n = boxes.shape[0]
+    starts = _arrays.from_host(boxes, _arrays.splits(name, "splits", splits, n))
+    columns = [
+        _device_column("labels", labels, boxes, "int64"),
+        _device_column("iscrowd", iscrowd, boxes, "uint8"),
+    ]
+    marks = [_arrays.empty(boxes, (n,), dtype) for dtype in ("uint8", "int64", "float64")]
+    options = FORMATS.index(fmt), threshold
+    _arrays.call(name, boxes, *options, boxes, starts, *columns, *marks)
+    found = marks[0].nonzero()
+    rows = found[:, 0] if _arrays.library(boxes) == "torch" else found[0]
+    return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
+
+
+def _device_column(name: str, x: Any, boxes: Any, dtype: str) -> Any:
+    """`x`, (n,) of `dtype` (for "uint8": 1 where it is not 0) beside `boxes`; empty for None."""
+    if x is None:
+        return _arrays.empty(boxes, (0,), dtype)
+    if _arrays.device(x) == "cpu":
+        kinds, host_dtype = ("iu", np.int64) if dtype == "int64" else ("biu", np.bool_)
+        x = _arrays.from_host(boxes, _column(name, x, boxes.shape[0], kinds, host_dtype))
+    elif dtype == "int64" or _arrays.dtype_name(x) != "bool":
+        x = _arrays.integers("find_duplicate_boxes", name, x)
+    _arrays.check_shape("find_duplicate_boxes", name, x, (boxes.shape[0],))
+    x = _arrays.same_library(boxes, x)
+    return _arrays.cast(x if dtype == "int64" else x != 0, dtype)
 
 
 def _check_options(threshold: float, method: str, scores: Any) -> None:
