@@ -92,12 +92,13 @@ def test_the_filter_leaves_few(gpu_library, small_pieces, monkeypatch):
     monkeypatch.setattr(_knn_cuda, "_lists", lambda *how: kept.append(make(*how)) or kept[-1])
     x, queries = rows(400, 24), rows(128, 24, seed=1)
     x[np.arange(400) % 3 < 2] = 50
+    x[8] *= 1e4  # spoils nobody's limits
     queries[:5] = 50
     same_as_host(gpu_library, x, 3, queries)
     counts = gpu_library.numpy(kept[0][2])
     others = counts[counts != -1]
     assert len(others) == len(queries) - 5
-    assert (others >= 3).all() and np.median(others) < 20
+    assert (others >= 3).all() and np.median(others) < 10
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

@@ -45,15 +45,27 @@ __device__ int64_t block_count(const At& at, int64_t n, Key limit) {
   return block_sum(count);
 }
 
-// The least key from `low` to `high` that at least `rank` of n are not above; `high` if there is none.
-template <class Key, class At>
-__device__ Key block_rank(const At& at, int64_t n, int64_t rank, Key low, Key high) {
+// The least key from `low` to `high` that at least `rank` are not above; `high` if there is none. count(key) is how
+// many a thread finds of its own.
+template <class Key, class Count>
+__device__ Key block_rank_by(const Count& count, int64_t rank, Key low, Key high) {
   while (low < high) {
     const Key middle = low + (high - low) / 2;
-    if (block_count(at, n, middle) >= rank) high = middle;
+    if (block_sum<int64_t>(count(middle)) >= rank) high = middle;
     else low = middle + 1;
   }
   return high;
+}
+
+// The same among at(0), ..., at(n - 1).
+template <class Key, class At>
+__device__ Key block_rank(const At& at, int64_t n, int64_t rank, Key low, Key high) {
+  const auto count = [&](Key limit) {
+    int64_t mine = 0;
+    for (int64_t i = threadIdx.x; i < n; i += kThreads) mine += !(limit < at(i));
+    return mine;
+  };
+  return block_rank_by(count, rank, low, high);
 }
 
 // Ascending by key, then by row; `size` is a power of two.

@@ -174,7 +174,8 @@ inline void run(unsigned grid, unsigned threads, size_t shared, const std::funct
 
 inline float half_to_float(uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  const float size = exponent == 0 ? std::ldexp(float(fraction), -24) : std::ldexp(float(1024 + fraction), exponent - 25);
+  const int whole = exponent == 0 ? fraction : 1024 + fraction;
+  const float size = std::ldexp(static_cast<float>(whole), exponent == 0 ? -24 : exponent - 25);
   return bits >> 15 ? -size : size;
 }
 
@@ -194,7 +195,8 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
 }
 template <class T>
 T __shfl_down_sync(unsigned, T value, unsigned delta, unsigned width = 32) {
-  const unsigned lane = tamis::emulation::block.current() % 32, from = lane % width + delta < width ? lane + delta : lane;
+  const unsigned lane = tamis::emulation::block.current() % 32;
+  const unsigned from = lane % width + delta < width ? lane + delta : lane;
   return tamis::emulation::block.together(value, [&](auto of) { return of(from); });
 }
 

@@ -1,5 +1,5 @@
-// Device twin of duplicates.hpp for the simple rule, queued on a stream, without a wait: a warp for each box compares it
-// with the others of its image, all pairs, so 100,000 boxes of one image are 10^10 pairs.
+// Device twin of duplicates.hpp for the simple rule, queued on a stream, without a wait: a warp for each box compares
+// it with the others of its image, all pairs, so 100,000 boxes of one image are 10^10 pairs.
 #pragma once
 #include <cstdint>
 

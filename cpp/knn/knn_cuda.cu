@@ -57,36 +57,43 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x % 32 != 0) return;
   if (nowhere) squares = gain * gain;  // half the key that such a row has, as no product adds to it
   const float norm = static_cast<float>(sqrt(squares) * (1 + 1e-6)), off = static_cast<float>(sqrt(lost) * (1 + 1e-6));
-  out.half[position] = !real ? kNever : dots ? 0.0f : static_cast<float>(0.5 * squares);
+  out.half[position] = dots ? 0.0f : static_cast<float>(0.5 * squares);
   out.norm[position] = norm;
   out.lost[position] = off;
-  atomicMax(reinterpret_cast<unsigned*>(out.most), bits_as<uint32_t>(norm));
-  atomicMax(reinterpret_cast<unsigned*>(out.most) + 1, bits_as<uint32_t>(off));
+  const ScoreColumn column = score_column(score_row(out, position), out.width, dots);
+  out.low[position] = real ? column.half : kNever;
+  out.gap[position] = column.gap;
+  out.lost[position] = column.lost;
+  out.slack[position] = column.slack;
 }
 
 __global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t begin, int64_t n, KnnLists lists) {
   const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
   if (i >= n) return;
-  lists.limits[i] = begin + i < rows.n ? kNoLimit : kNever;
+  lists.limits[i] = {begin + i < rows.n ? kNoLimit : kNever, 0, 0};
   lists.counts[i] = 0;
 }
 
-__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists) {
+__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists, bool dots) {
   each_line(tiles, [&](const Line& line) {
     float* to = lists.sampled + (line.row - tiles.top) * lists.sample;
+    const ScoreRow row = score_row(tiles.rows, line.row);
 #pragma unroll
-    for (int i = 0; i < Line::kCount; ++i)
-      to[line.column(i)] = tiles.without_self && line.row == line.column(i) ? kNoLimit : line.scores[i];
+    for (int i = 0; i < Line::kCount; ++i) {
+      const bool counts = line.column(i) < tiles.columns.n && !(tiles.without_self && line.row == line.column(i));
+      const ScoreColumn column{0, tiles.columns.gap[line.column(i)], line.lost[i], line.slack[i]};
+      to[line.column(i)] = counts ? farthest(row, column, line.scores[i], tiles.columns.width, dots) : kNever;
+    }
   });
 }
 
 __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLists lists) {
   each_line(tiles, [&](const Line& line) {
     const int64_t row = line.row - tiles.top;
-    const float limit = lists.limits[row];
+    const ScoreLimit limit = lists.limits[row];
 #pragma unroll
     for (int i = 0; i < Line::kCount; ++i) {
-      if (!(line.scores[i] > limit) || (tiles.without_self && line.row == line.column(i))) continue;
+      if (!line.within(i, limit) || (tiles.without_self && line.row == line.column(i))) continue;
       const uint32_t slot = atomicAdd(lists.counts + row, 1u);
       if (slot < lists.room)
         lists.entries[row * lists.room + slot] = {line.scores[i], static_cast<uint32_t>(line.column(i))};
@@ -96,33 +103,35 @@ __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLis
 
 // Limits
 
+// A row's limit by how far at most its k-th neighbour is, if that says more than the limit before; true in all threads.
+template <class Count>
+__device__ ScoreLimit next_limit(const KnnScores& rows, int64_t row, ScoreLimit before, const Count& count, int64_t k,
+                                 bool dots) {
+  const uint32_t none = ordered(kNever);
+  const uint32_t found = block_rank_by(count, k, ordered(kNoLimit), none);
+  if (found == none) return before;
+  const double reach = static_cast<double>(from_ordered(found));
+  const ScoreLimit limit = limit_of_reach(score_row(rows, row), reach, rows.width, dots);
+  return limit.least > before.least ? limit : before;
+}
+
 struct Looking {
-  KnnScores rows;
-  const float* most;  // of the columns
-  int64_t begin, k, width;
+  KnnScores rows, columns;
+  int64_t begin, k;
   bool dots;
 };
 
-// The limit of a row by its k-th best of n scores; what it was where there are no k.
-template <class At>
-__device__ float next_limit(const Looking& look, int64_t i, float before, const At& at, int64_t n) {
-  const uint32_t worst = ~ordered(kNoLimit);
-  const uint32_t found =
-      block_rank([&](int64_t j) { return ~ordered(at(j)); }, n, look.k, ~ordered(kNever), worst);
-  if (found == worst) return before;
-  const int64_t row = look.begin + i;
-  const ScoreRow mine{look.rows.half[row], look.rows.norm[row], look.rows.lost[row]};
-  const ScoreBounds all{look.most[0], look.most[1], look.width};
-  const float limit = limit_of_score(mine, all, from_ordered(~found), look.dots);
-  return limit > before ? limit : before;
-}
-
 __global__ void __launch_bounds__(kThreads) sampled_limit_kernel(Looking look, KnnLists lists) {
   const int64_t i = blockIdx.x;
-  const float before = lists.limits[i];
-  if (before == kNever) return;
-  const float* scores = lists.sampled + i * lists.sample;
-  const float limit = next_limit(look, i, before, [&](int64_t j) { return scores[j]; }, lists.sample);
+  const ScoreLimit before = lists.limits[i];
+  if (before.least == kNever) return;
+  const float* far = lists.sampled + i * lists.sample;
+  const auto count = [&](uint32_t limit) {
+    int64_t mine = 0;
+    for (int64_t j = threadIdx.x; j < lists.sample; j += kThreads) mine += ordered(far[j]) <= limit;
+    return mine;
+  };
+  const ScoreLimit limit = next_limit(look.rows, look.begin + i, before, count, look.k, look.dots);
   if (threadIdx.x == 0) lists.limits[i] = limit;
 }
 
@@ -130,27 +139,42 @@ __global__ void __launch_bounds__(kThreads) sampled_limit_kernel(Looking look, K
 __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnLists lists) {
   __shared__ uint32_t kept;
   const int64_t i = blockIdx.x;
-  const uint32_t count = lists.counts[i];
-  if (count == kAllRows || count < look.k) return;
-  if (count > lists.room) {
+  const uint32_t listed = lists.counts[i];
+  if (listed == kAllRows || listed < look.k) return;
+  if (listed > lists.room) {
     __syncthreads();  // every thread has read the count
     if (threadIdx.x == 0) {
       lists.counts[i] = kAllRows;
-      lists.limits[i] = kNever;
+      lists.limits[i].least = kNever;
     }
     return;
   }
   KnnEntry* entries = lists.entries + i * lists.room;
-  const float limit = next_limit(look, i, lists.limits[i], [&](int64_t j) { return entries[j].score; }, count);
+  const ScoreRow row = score_row(look.rows, look.begin + i);
   KnnEntry mine[kMostEntries];
+  uint32_t far[kMostEntries];  // in the order of floats; above all where there is no entry
+  ScoreColumn columns[kMostEntries];
 #pragma unroll
-  for (int j = 0; j < kMostEntries; ++j)
-    if (threadIdx.x + j * kThreads < count) mine[j] = entries[threadIdx.x + j * kThreads];
+  for (int j = 0; j < kMostEntries; ++j) {
+    far[j] = 0xffffffff;
+    if (threadIdx.x + j * kThreads >= listed) continue;
+    mine[j] = entries[threadIdx.x + j * kThreads];
+    const uint32_t at = mine[j].column;
+    columns[j] = {0, look.columns.gap[at], look.columns.lost[at], look.columns.slack[at]};
+    far[j] = ordered(farthest(row, columns[j], mine[j].score, look.columns.width, look.dots));
+  }
+  const auto count = [&](uint32_t limit) {
+    int64_t within = 0;
+#pragma unroll
+    for (int j = 0; j < kMostEntries; ++j) within += far[j] <= limit;
+    return within;
+  };
+  const ScoreLimit limit = next_limit(look.rows, look.begin + i, lists.limits[i], count, look.k, look.dots);
   if (threadIdx.x == 0) kept = 0;
   __syncthreads();
 #pragma unroll
   for (int j = 0; j < kMostEntries; ++j)
-    if (threadIdx.x + j * kThreads < count && mine[j].score > limit) entries[atomicAdd(&kept, 1u)] = mine[j];
+    if (far[j] != 0xffffffff && may_be_near(mine[j].score, columns[j], limit)) entries[atomicAdd(&kept, 1u)] = mine[j];
   __syncthreads();
   if (threadIdx.x != 0) return;
   lists.counts[i] = kept;
@@ -235,11 +259,11 @@ void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaSt
   const auto over = [&](int64_t left, int64_t right) {
     return Launch{"knn", blocks_for(down * ((right - left) / kKnnTile), 1), stream};
   };
-  const Looking look{s.rows, s.columns.most, begin, s.k, s.columns.width, s.dots};
+  const Looking look{s.rows, s.columns, begin, s.k, s.dots};
   launch({"knn", blocks_for(rows, kThreads), stream}, begin_kernel, s.rows, begin, rows, s.lists);
   Tiles tiles{s.rows, s.columns, begin, 0, down, s.without_self};
   if (columns > s.lists.room) {
-    launch(over(0, s.lists.sample), sample_kernel, tiles, s.lists);
+    launch(over(0, s.lists.sample), sample_kernel, tiles, s.lists, s.dots);
     launch({"knn", blocks_for(rows, 1), stream}, sampled_limit_kernel, look, s.lists);
   }
   // each piece is as wide as all before it, so that about k of its columns are among the best so far

@@ -33,9 +33,9 @@ template <class T>
 void knn_scan(const KnnMatrix<T>& x, double* norms, unsigned long long* stats, cudaStream_t stream);
 
 struct KnnScores {  // rows in `order`, padded to whole tiles
-  uint16_t* z;      // (padded, width) halves
+  uint16_t* z;  // (padded, width) halves
   float *half, *norm, *lost;
-  float* most;  // the largest norm and the largest lost
+  float *low, *gap, *slack;  // ScoreColumn has these, and lost
   int64_t n, padded, width;
   host::KnnOrder order;
 };
@@ -48,10 +48,10 @@ struct KnnEntry {
   uint32_t column;
 };
 struct KnnLists {
-  float* sampled;   // (rows, sample)
+  float* sampled;   // (rows, sample) how far at most
   int64_t sample;   // columns, a multiple of a tile
-  float* limits;    // (rows,)
-  uint32_t* counts; // (rows,)
+  host::ScoreLimit* limits;  // (rows,)
+  uint32_t* counts;        // (rows,)
   KnnEntry* entries;  // (rows, room)
   int64_t room;       // a power of two from 256 to 4096, at least 4 k
 };
@@ -78,7 +78,7 @@ struct KnnDevicePairs {
   KnnScores columns, rows;
   bool self;      // queries are x
   double radius, reach;  // the latter in z
-  float* limits;         // (rows,)
+  host::ScoreLimit* limits;  // (rows,)
   uint32_t* candidates;  // (capacity, 2) positions
   int64_t capacity;
   unsigned long long* counts;  // candidates and pairs: 0 at the start; with more candidates than capacity all is void

@@ -7,12 +7,11 @@ constexpr int kHalvesPerBlock = kThreads / kKeyLanes;
 constexpr int64_t kKeyBlocks = 4096;
 
 __global__ void __launch_bounds__(kThreads)
-    reach_kernel(KnnScores rows, KnnScores columns, int64_t begin, int64_t n, double reach, float* limits) {
+    reach_kernel(KnnScores rows, int64_t begin, int64_t n, double reach, ScoreLimit* limits) {
   const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x, row = begin + i;
   if (i >= n) return;
-  const ScoreRow mine{rows.half[row], rows.norm[row], rows.lost[row]};
-  const ScoreBounds all{columns.most[0], columns.most[1], columns.width};
-  limits[i] = row < rows.n ? limit_of_reach(mine, all, reach) : kNever;
+  limits[i] = limit_of_reach(score_row(rows, row), reach, rows.width, false);
+  if (row >= rows.n) limits[i] = {kNever, 0, 0};
 }
 
 template <class T>
@@ -20,10 +19,10 @@ __global__ void __launch_bounds__(kThreads, 2) candidates_kernel(Tiles tiles, Kn
   // in a self search a pair is seen from its lower position
   if (s.self && tiles.left_of_block() + kKnnTile <= tiles.top_of_block()) return;
   each_line(tiles, [&](const Line& line) {
-    const float limit = s.limits[line.row - tiles.top];
+    const ScoreLimit limit = s.limits[line.row - tiles.top];
 #pragma unroll
     for (int i = 0; i < Line::kCount; ++i) {
-      if (!(line.scores[i] > limit) || (s.self && line.column(i) <= line.row)) continue;
+      if (!line.within(i, limit) || (s.self && line.column(i) <= line.row)) continue;
       const unsigned long long slot = atomicAdd(s.counts, 1ull);
       if (slot >= static_cast<unsigned long long>(s.capacity)) continue;
       s.candidates[2 * slot] = static_cast<uint32_t>(line.row);
@@ -54,7 +53,7 @@ __global__ void __launch_bounds__(kThreads) keys_kernel(KnnDevicePairs<T> s) {
 template <class T>
 void knn_pairs(const KnnDevicePairs<T>& s, const KnnPart& part, cudaStream_t stream) {
   const int64_t rows = part.end - part.begin, down = rows / kKnnTile;
-  launch({"knn", blocks_for(rows, kThreads), stream}, reach_kernel, s.rows, s.columns, part.begin, rows, s.reach,
+  launch({"knn", blocks_for(rows, kThreads), stream}, reach_kernel, s.rows, part.begin, rows, s.reach,
          s.limits);
   const Tiles tiles{s.rows, s.columns, part.begin, part.left, down, false};
   launch({"knn", blocks_for(down * ((part.right - part.left) / kKnnTile), 1), stream}, candidates_kernel<T>, tiles, s);

@@ -3,8 +3,9 @@
 //   z = (y - centre) * gain, rounded to halves; half = |z|^2 / 2
 //   score[i, j] = z[i] . z[j] - half[j]    # half[i] - score is half the squared distance; for products half is 0
 //
-// A row that knows k scores of at least T has k neighbours no farther than T implies, all errors against it; a score
-// below the limit belongs to a row that is farther, all errors for it.
+// A row that knows k scores knows how far k of its neighbours are at most, all errors against it; a pair is left out
+// if it is farther than that at least, all errors for it. Errors are those of the two rows at hand, so one row that is
+// longer than all others spoils nothing but itself.
 #pragma once
 #include "core/bits.hpp"
 #include "knn/knn_math.hpp"
@@ -16,42 +17,61 @@ constexpr float kNever = 3e38f;        // and below this
 constexpr double kScoreNorm = 256;     // norms of z are made no larger
 constexpr double kZeroRowKey = 2;      // of a row without direction and any other, by cosine
 
-// What the filter knows of one row, and the largest of all rows it is compared with.
+constexpr double kStep = 0x1p-22;      // of sums, see below
+
 struct ScoreRow {
   double half, norm, lost;  // of the rounded z; what rounding took off
 };
-struct ScoreBounds {
-  double norm, lost;
-  int64_t width;  // products in a sum
+// The same of a row that others look for: a lowered half, how much it was lowered, and what a sum may be off for each
+// unit of the other row's norm.
+struct ScoreColumn {
+  float half, gap, lost, slack;
+};
+// A score may belong to a neighbour if score + by_lost * lost + by_slack * slack > least.
+struct ScoreLimit {
+  float least, by_lost, by_slack;
 };
 
+TAMIS_HD bool may_be_near(float score, const ScoreColumn& other, const ScoreLimit& limit) {
+  return score + limit.by_lost * other.lost + limit.by_slack * other.slack > limit.least;
+}
+
+TAMIS_HD double magnitude_of(double v) { return v < 0 ? -v : v; }
+TAMIS_HD float round_down(double v) { return static_cast<float>(v - magnitude_of(v) * 2e-7 - 1e-30); }
+TAMIS_HD float round_up(double v) { return static_cast<float>(v + magnitude_of(v) * 2e-7 + 1e-30); }
+
 // Products of halves are exact in float32. Tensor cores cut off terms beyond the 24th bit of the largest in a sum of
-// 16; this is four times what that can come to, and covers the roundings of `half` and of the score.
-TAMIS_HD double score_error(const ScoreRow& row, const ScoreBounds& all) {
-  constexpr double kStep = 0x1p-22;
-  return kStep * ((static_cast<double>(all.width) + 2) * row.norm * all.norm + row.norm * row.norm +
-                  all.norm * all.norm);
+// 16; kStep for each product is four times what that can come to, and covers the roundings of halves and scores.
+TAMIS_HD double sum_step(int64_t width) { return kStep * static_cast<double>(width + 2); }
+
+TAMIS_HD ScoreColumn score_column(const ScoreRow& row, int64_t width, bool dots) {
+  const float lost = round_up(row.lost), slack = round_up(sum_step(width) * row.norm);
+  if (dots) return {0, 0, lost, slack};
+  const double rounding = kStep * row.norm * row.norm;
+  const float low = round_down(row.half - 0.5 * row.lost * row.lost - rounding);
+  return {low, round_up(row.half - static_cast<double>(low) + rounding), lost, slack};
 }
 
-TAMIS_HD float round_down(double limit) {
-  const double size = limit < 0 ? -limit : limit;
-  limit -= size * 2e-7 + 1e-30;
-  return static_cast<float>(limit > static_cast<double>(kNoLimit) ? limit : static_cast<double>(kNoLimit));
-}
+// For a product a row's own loss counts by the other's norm, which is that one's slack over the step.
+TAMIS_HD double dot_by_slack(const ScoreRow& row, int64_t width) { return row.norm + row.lost / sum_step(width); }
 
-// A row that looks no farther than `reach` in z.
-TAMIS_HD float limit_of_reach(const ScoreRow& row, const ScoreBounds& all, double reach) {
-  const double far = (reach + row.lost + all.lost) * (1 + 1e-6);
-  return round_down(row.half - 0.5 * far * far - score_error(row, all));
-}
-
-// A row of which k other rows have scores of at least `score`.
-TAMIS_HD float limit_of_score(const ScoreRow& row, const ScoreBounds& all, double score, bool dots) {
-  const double error = score_error(row, all);
+// A row that looks no farther than `reach` in z, or than a negated product of it.
+TAMIS_HD ScoreLimit limit_of_reach(const ScoreRow& row, double reach, int64_t width, bool dots) {
   if (dots)
-    return round_down(score - 2 * (row.lost * all.norm + all.lost * (row.norm + row.lost) + error) * (1 + 1e-6));
-  const double squared = 2 * (row.half - score + error);
-  return limit_of_reach(row, all, __builtin_sqrt(squared > 0 ? squared : 0.0) + row.lost + all.lost);
+    return {round_down(-reach), round_up((row.norm + row.lost) * (1 + 1e-6)),
+            round_up(dot_by_slack(row, width) * (1 + 1e-6))};
+  const double far = (reach + row.lost) * (1 + 1e-6);
+  return {round_down(row.half - 0.5 * far * far - kStep * row.norm * row.norm), round_up(far), round_up(row.norm)};
+}
+
+// How far at most a row is from one that it has this score with.
+TAMIS_HD float farthest(const ScoreRow& row, const ScoreColumn& other, float score, int64_t width, bool dots) {
+  const double s = static_cast<double>(score), lost = static_cast<double>(other.lost);
+  const double slack = static_cast<double>(other.slack);
+  if (dots)
+    return round_up((row.norm + row.lost) * lost + dot_by_slack(row, width) * slack - s + magnitude_of(s) * 1e-6);
+  const double half = row.half + kStep * row.norm * row.norm - s + static_cast<double>(other.gap) + row.norm * slack;
+  return round_up((__builtin_sqrt(half > 0 ? 2 * half : 0.0) + row.lost + lost) * (1 + 1e-6));
 }
 
 // Rows stand in the table far from their neighbours in x, so that any piece of it is a fair sample: position p holds

@@ -70,11 +70,18 @@ __device__ void multiply(const Slice& slice, int down, int across, float (&sums)
   }
 }
 
+__device__ inline ScoreRow score_row(const KnnScores& rows, int64_t row) {
+  return {rows.half[row], rows.norm[row], rows.lost[row]};
+}
+
 struct Line {  // a lane's scores of one row, of columns two by two
   static constexpr int kCount = 2 * kAcross;
-  float scores[kCount];
+  float scores[kCount], lost[kCount], slack[kCount];
   int64_t row, first;
   __device__ int64_t column(int i) const { return first + i / 2 * 8 + i % 2; }
+  __device__ bool within(int i, const ScoreLimit& limit) const {
+    return may_be_near(scores[i], {0, 0, lost[i], slack[i]}, limit);
+  }
 };
 
 // take(line) for all scores of a tile, columns and rows as positions in their tables.
@@ -102,7 +109,11 @@ __device__ void each_line(const Tiles& t, const Take& take) {
   line.first = left + across + lane % 4 * 2;
   float half[Line::kCount];
 #pragma unroll
-  for (int i = 0; i < Line::kCount; ++i) half[i] = t.columns.half[line.column(i)];
+  for (int i = 0; i < Line::kCount; ++i) {
+    half[i] = t.columns.low[line.column(i)];
+    line.lost[i] = t.columns.lost[line.column(i)];
+    line.slack[i] = t.columns.slack[line.column(i)];
+  }
 #pragma unroll
   for (int r = 0; r < 2 * kDown; ++r) {
     line.row = top + down + lane / 4 + 8 * r;

@@ -232,7 +232,8 @@ __device__ void pay(const ZcoreScoring<T>& s, const Found<T>& found) {
   least = block_least(least);
   const double nearest = zcore_distance(least);
   if (nearest == 0) {  // a row at the same place pays for all
-    if (threadIdx.x == 0) atomicAdd(s.sums + static_cast<uint32_t>(least), static_cast<unsigned long long>(-kZcoreUnit));
+    if (threadIdx.x == 0)
+      atomicAdd(s.sums + static_cast<uint32_t>(least), static_cast<unsigned long long>(-kZcoreUnit));
     return;
   }
   const auto at = [&](int64_t i) { return found.keys[i]; };

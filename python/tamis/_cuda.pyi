@@ -48,7 +48,6 @@ def knn_encode(
     dots: bool,
     z: Any,
     of_rows: Any,
-    most: Any,
     stream: int,
 ) -> None: ...
 def knn_search(
@@ -59,7 +58,6 @@ def knn_search(
     offset: Any | None,
     z: Any,
     of_columns: Any,
-    most: Any,
     query_z: Any,
     of_rows: Any,
     sampled: Any,
@@ -84,7 +82,6 @@ def knn_pairs(
     offset: Any | None,
     z: Any,
     of_columns: Any,
-    most: Any,
     query_z: Any,
     of_rows: Any,
     limits: Any,

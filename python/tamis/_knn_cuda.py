@@ -46,7 +46,6 @@ class Table:
 
     z: Array
     of_rows: Array
-    most: Array
 
 
 def device_matrix(function: str, name: str, x: Any) -> Array:
@@ -123,7 +122,7 @@ def nearest(
             "knn_search",
             rows.x,
             *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
-            *(table.z, table.of_rows, table.most, other.z, other.of_rows, *lists),
+            *(table.z, table.of_rows, other.z, other.of_rows, *lists),
             *(dots, queries is None, queries is None and without_self),
             *(TOLD.index(told), begin, size),
             *(keys, indices),
@@ -156,7 +155,7 @@ def within(
     radius = min(radius, (2.001 * max(rows.largest, asked.largest)) ** 2)
     fixed = (
         *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
-        *(table.z, table.of_rows, table.most, other.z, other.of_rows),
+        *(table.z, table.of_rows, other.z, other.of_rows),
     )
     how = queries is None, radius, math.sqrt(radius) * gain * (1 + 1e-6)
     n, padded, columns = asked.x.shape[0], other.z.shape[0], table.z.shape[0]
@@ -191,7 +190,7 @@ def _to_host(x: Array) -> np.ndarray:
 def _pair_scratch(like: Array, rows: int) -> tuple[Array, Array, Array, Array]:
     """Limits, candidates, pairs and keys of one part."""
     return (
-        _arrays.empty(like, (rows,), "float32"),
+        _arrays.empty(like, (rows, 3), "float32"),
         _arrays.empty(like, (CANDIDATES, 2), "int32"),
         _arrays.empty(like, (CANDIDATES, 2), "int64"),
         _arrays.empty(like, (CANDIDATES,), "float64"),
@@ -269,14 +268,13 @@ def _encode(rows: DeviceRows, centre: Array, gain: float, dots: bool) -> Table:
     n, d = rows.x.shape
     padded, width = -(-max(n, 1) // TILE) * TILE, -(-d // SLICE) * SLICE
     z = _arrays.empty(rows.x, (padded, width), "int16")
-    of_rows = _arrays.empty(rows.x, (3, padded), "float32")
-    most = _arrays.from_host(rows.x, np.zeros(2, np.float32))
+    of_rows = _arrays.empty(rows.x, (6, padded), "float32")
     _arrays.call(
         "knn_encode",
         rows.x,
-        *(rows.x, rows.scale, rows.offset, centre, gain, dots, z, of_rows, most),
+        *(rows.x, rows.scale, rows.offset, centre, gain, dots, z, of_rows),
     )
-    return Table(z, of_rows, most)
+    return Table(z, of_rows)
 
 
 def _lists(like: Array, rows: int, columns: int, k: int) -> tuple[Array, Array, Array, Array]:
@@ -285,7 +283,7 @@ def _lists(like: Array, rows: int, columns: int, k: int) -> tuple[Array, Array, 
     size, sample = min(BLOCK, rows), min(columns, max(SAMPLE, 1 << (8 * k - 1).bit_length()))
     return (
         _arrays.empty(like, (size, sample), "float32"),
-        _arrays.empty(like, (size,), "float32"),
+        _arrays.empty(like, (size, 3), "float32"),
         _arrays.empty(like, (size,), "int32"),
         _arrays.empty(like, (size, room), "int64"),
     )

@@ -84,7 +84,7 @@ def knn(
     CUDA arrays (PyTorch, CuPy) are searched on their device, and the answer has the same bits. The
     host waits once for each matrix, to see that it is finite; the search is queued on the caller's
     current stream (with `progress` the host waits for each part of it). Its time is that of N * M
-    dot products of halves; memory beyond `x`: ``2 * N * D`` bytes for halves, 12 bytes a row and a
+    dot products of halves; memory beyond `x`: ``2 * N * D`` bytes for halves, 24 bytes a row and a
     result, and scratch of 150 MB, up to 530 MB for a large `k`. Rows with more than some ``3 * k``
     (at least 250) others as near as their neighbours, such as exact copies, are each compared with
     all rows in float64.
