@@ -137,10 +137,9 @@ MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation) {
   std::vector<MaskTexts> parts(size_t((masks.n + kBoundariesAtOnce - 1) / kBoundariesAtOnce));
   parallel_for(masks.n, kBoundariesAtOnce, [&](int64_t begin, int64_t end) {
     MaskTexts& part = parts[size_t(begin / kBoundariesAtOnce)];
-    std::vector<uint32_t> ends;
+    Reader read(masks);
     for (int64_t i = begin; i < end; ++i) {
-      ends.resize(size_t(masks.splits[i + 1] - masks.splits[i]));
-      const host::Runs runs = read_runs(masks, i, ends.data());
+      const host::Runs runs = read(i);
       TAMIS_CHECK(runs.pixels <= runs.height * runs.width, "mask_boundary: a mask has more pixels than its image");
       CountWriter out;
       Boundary(runs, dilation[i], out);

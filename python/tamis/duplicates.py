@@ -95,11 +95,11 @@ def find_duplicate_boxes(
     IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: the same bits with
     ``fmt="xywh"``, and the same duplicates. Degenerate and inverted boxes have IoU 0 with every
     box. Rotated boxes have the IoU of :func:`tamis.rotated_box_iou` in float64, masks that of
-    :func:`tamis.mask_iou`. CUDA arrays are computed on the host, so the host waits for them. The
-    result does not depend on the number of threads.
-    box. The result does not depend on the number of threads. CUDA arrays are computed on their
-    device with "simple", all pairs of an image, and on the host with the other methods; the host
-    waits for the number of duplicates. With "simple" a NaN coordinate repeats nothing there.
+    :func:`tamis.mask_iou`. The result does not depend on the number of threads.
+
+    CUDA arrays of four columns are computed on their device with "simple", all pairs of an image;
+    all else is computed on the host. The host waits for the number of duplicates. With "simple" a
+    NaN coordinate repeats nothing there.
 
     Time is about n log n where few pairs of an image are over the threshold, and also where nearly
     all are, as pairs are not listed one by one. At worst it is the number of pairs: "simple" and
@@ -123,13 +123,9 @@ def find_duplicate_boxes(
     given = boxes if isinstance(boxes, Masks) else _arrays.as_array(name, "boxes", boxes)
     if not isinstance(given, Masks) and tuple(given.shape[1:]) != (5,):
         _arrays.check_shape(name, "boxes", given, ("N", 4))
+        if method == "simple" and _arrays.device(given) != "cpu":
+            return _on_device(given, splits, labels, iscrowd, float(threshold), fmt)
     starts = _arrays.splits(name, "splits", splits, len(given))
-    given = _arrays.as_array(name, "boxes", boxes)
-    _arrays.check_shape(name, "boxes", given, ("N", 4))
-    if _arrays.device(given) != "cpu" and method == "simple":
-        return _on_device(given, splits, labels, iscrowd, float(threshold), fmt)
-    (hosted,) = _arrays.floats(name, boxes=_arrays.host(name, "boxes", given))
-    starts = _arrays.splits(name, "splits", splits, len(hosted))
     columns = [
         starts,
         _column("labels", labels, len(given), "iu", np.int64),

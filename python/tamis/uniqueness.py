@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _core
-from tamis import _arrays, _knn_cuda
+from tamis import _arrays, _core, _knn_cuda
 from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress, reporter
 
@@ -67,11 +66,9 @@ def uniqueness(
     Notes
     -----
     Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 and `compat` take
-    a centred copy besides. `compat` up to 15,000 rows multiplies all pairs by NumPy, in
-    blocks of 960 rows. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
     a centred copy besides, on CUDA too. On CUDA `image_index` and `compat` are not served, and the
     mean may differ in its last bit from the host's. `compat` up to 15,000 rows multiplies all pairs
-    by NumPy. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
+    by NumPy, in blocks of 960 rows. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
     """
     weights = _check(k, weights, metric, compat)
     like = _arrays.as_array("uniqueness", "x", x)
