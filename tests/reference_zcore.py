@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tamis
 
 
 def philox(seed: int, draw: int, words: int) -> np.ndarray:
@@ -86,3 +87,23 @@ def finish(sums, seed=0, random_init=True):
         scores += np.array([(int(w) >> 11) * 2.0**-53 for w in start])
     scores -= scores.min()
     return (scores / (scores.max() or 1.0)).astype(np.float32)
+
+
+UNIT = 2.0**-30
+
+
+def rows(n: int, d: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    """Clusters, columns of very different widths, no ties."""
+    rng = np.random.default_rng((seed, n, d))
+    centres = rng.normal(size=(5, d))
+    x = centres[rng.integers(0, 5, n)] + 0.4 * rng.normal(size=(n, d))
+    return (x * np.exp(rng.normal(size=d))).astype(dtype)
+
+
+def some_draws(x: np.ndarray, n: int, k: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    return tamis.zcore_draws(x, n, sample_dim=k, seed=11)
+
+
+def close(got: np.ndarray, want: np.ndarray, draws: int) -> None:
+    """Equal but for rounding to units, and that of float64 weights."""
+    np.testing.assert_allclose(got, want, rtol=0, atol=draws * UNIT + 1e-12)

@@ -124,6 +124,20 @@ def test_matches_and_their_iou(case: Any) -> None:
         assert found.iou[t, d] == pytest.approx(theirs.ious[ids][place], rel=1e-9)
 
 
+def test_a_closer_look_at_boxes_that_are_not_turned(case: Any) -> None:
+    """The same as of plain boxes."""
+    sides = [side | {"boxes": side["boxes"] * [1, 1, 1, 1, 0]} for side in case[:2]]
+    plain = DetectionEvaluator(fmt="cxcywh")
+    plain.update(*(side | {"boxes": side["boxes"][:, :4]} for side in sides))
+    turned, straight = evaluate(*sides), plain.compute()
+    assert turned.errors().main == pytest.approx(straight.errors().main)
+    np.testing.assert_array_equal(
+        turned.confusion_matrix().matrix, straight.confusion_matrix().matrix
+    )
+    np.testing.assert_allclose(turned.best_f1().f1, straight.best_f1().f1)
+    np.testing.assert_allclose(turned.per_image()["ap"], straight.per_image()["ap"])
+
+
 def test_merged_pickled_and_empty(case: Any) -> None:
     preds, targets, theirs = case
     parts = []

@@ -15,27 +15,8 @@ import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from reference_zcore import close, rows, some_draws
 from tamis import _core
-
-UNIT = 2.0**-30
-
-
-def rows(n: int, d: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
-    """Clusters, columns of very different widths, no ties."""
-    rng = np.random.default_rng((seed, n, d))
-    centres = rng.normal(size=(5, d))
-    x = centres[rng.integers(0, 5, n)] + 0.4 * rng.normal(size=(n, d))
-    return (x * np.exp(rng.normal(size=d))).astype(dtype)
-
-
-def some_draws(x: np.ndarray, n: int, k: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    return tamis.zcore_draws(x, n, sample_dim=k, seed=11)
-
-
-def close(got, want, draws):
-    """Equal but for rounding to units, and that of float64 weights."""
-    np.testing.assert_allclose(got, want, rtol=0, atol=draws * UNIT + 1e-12)
-
 
 # Hand cases and edges
 
@@ -79,8 +60,8 @@ def test_ties_at_the_last_place_before_many_nearer_rows():
     """Few of the 300 ties count, which is known once the nearer rows after them have been seen."""
     x = np.zeros((400, 2), np.float32)
     x[300:] = 1 + np.random.default_rng(0).random((100, 2)) / 10
-    dims, points = np.tile(np.int32([[0, 1]]), (40, 1)), np.full((40, 2), 1.05)
-    points[:] += np.linspace(-0.05, 0.05, 40)[:, None]
+    dims = np.tile(np.int32([[0, 1]]), (40, 1))
+    points = 1 + np.linspace(0, 0.1, 40)[:, None].repeat(2, axis=1)
     got = tamis.zcore_from_draws(x, dims, points, redundancy_nn=120)
     close(got, reference.from_draws(x, dims, points, redundancy_nn=120), 40)
 

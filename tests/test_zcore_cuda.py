@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tamis
+from reference_zcore import close, rows
 from tamis import _zcore_cuda
-from test_zcore import LINE, close, rows
+from test_zcore import LINE
 
 pytestmark = pytest.mark.gpu
 

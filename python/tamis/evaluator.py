@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tamis import _arrays, _summary
 from tamis._evaluated import Evaluated
-from tamis._evaluation import Detections, MatchTable, Targets, curves, match
+from tamis._evaluation import Detections, MatchTable, Similarity, Targets, curves, match
 from tamis.best_f1 import BestF1, best_f1
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
@@ -39,6 +39,7 @@ AREA_RANGES = {
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, 1e10),
 }
+SETTINGS = ("iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges")
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
@@ -109,8 +110,9 @@ class DetectionResult:
                 f" got {area!r}"
             )
         where = list(self.area_ranges).index(area)
-        iou_of = crowd_iou if _rotated(self._detections) else pair_iou
-        return box_matches(self._detections, self._targets, self._table, where, iou_of)
+        dets, gts = self._detections, self._targets
+        iou_of = pair_iou if _similarity(dets, gts) is None else crowd_iou
+        return box_matches(dets, gts, self._table, where, iou_of)
 
     def errors(self, **options: Any) -> DetectionErrors:
         """TIDE's error types and what each costs: see `tamis.detection_errors`."""
@@ -133,11 +135,15 @@ class DetectionResult:
             "bbox", self._detections, self._targets, self._table, self.iou_thresholds, self.classes,
             np.arange(self._images), np.arange(len(self._detections.scores)),
             np.arange(len(self._targets.crowd)), self.max_detections[-1], self.area_ranges["all"],
+            _similarity(self._detections, self._targets),
         )  # fmt: skip
 
 
-def _rotated(dets: Detections) -> bool:
-    return dets.boxes is not None and dets.boxes.shape[1] == 5
+def _similarity(dets: Detections, gts: Targets) -> Similarity | None:
+    """That of oriented boxes; None for boxes, which the matching compares itself."""
+    if dets.boxes is None or gts.boxes is None or dets.boxes.shape[1] == 4:
+        return None
+    return partial(grouped_iou, dets.boxes, gts.boxes, gts.crowd)
 
 
 class DetectionEvaluator:
@@ -350,13 +356,7 @@ class DetectionEvaluator:
                 "DetectionEvaluator.merge: other must be a DetectionEvaluator,"
                 f" got {type(other).__name__}"
             )
-        for key in (
-            "iou_type",
-            "iou_thresholds",
-            "recall_thresholds",
-            "max_detections",
-            "area_ranges",
-        ):
+        for key in SETTINGS:
             mine, theirs = getattr(self, key), getattr(other, key)
             same = np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs
             if not same:
@@ -375,12 +375,10 @@ class DetectionEvaluator:
         classes, category, gt_category = class_positions(label, gt_label)
         dets = Detections(image, category, boxes, scores, boxes[:, 2] * boxes[:, 3])
         gts = Targets(gt_image, gt_category, gt_boxes, crowd, gt_area)
-        rotated = partial(grouped_iou, boxes, gt_boxes, crowd)
         table = match(
             dets, gts, n_images=self._images, n_categories=len(classes),
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
-            max_det=self.max_detections[-1],
-            similarity=rotated if _rotated(dets) else None,
+            max_det=self.max_detections[-1], similarity=_similarity(dets, gts),
         )  # fmt: skip
         precision, recall, at = curves(
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),

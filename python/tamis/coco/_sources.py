@@ -118,6 +118,9 @@ class Results(Source):
         self.columns = columns
         self._base = base
         self._text = text
+        masks = columns.masks
+        plain = masks is not None and masks.text is text
+        self._counts = masks.splits[:-1] if masks is not None and plain else None
 
     def columns_of(self, kind: str) -> Columns | None:
         if kind == "segm" and self.columns.masks is None and self._text is not None:
@@ -135,11 +138,11 @@ class Results(Source):
 
     def _file(self) -> bytes:
         """The text as it was read: the counts of plain masks live in it, unescaped."""
-        text, masks = self._text, self.columns.masks
+        text = self._text
         assert text is not None
-        if masks is not None and masks.text is text:
+        if self._counts is not None:
             text = text.copy()
-            _core.restore_counts(text, masks.splits[:-1])
+            _core.restore_counts(text, self._counts)
         return bytes(text.data)
 
     def _array_rows(self) -> list[Annotation]:

@@ -92,8 +92,7 @@ class LvisResults(Results):
         return columns
 
     def rebuild(self) -> Dataset:
-        assert self._text is not None
-        anns = json.loads(self._text.tobytes())
+        anns = json.loads(self._file())
         if self._max_dets >= 0:
             anns = limit(anns, self._max_dets)
         prepare_results(anns)
