@@ -128,8 +128,8 @@ def evaluation(name: str, predictions: int, share: float, bar: float, **options:
 def works() -> list[Work]:
     ious, brain = tf.ious, tf.embeddings
     return [
-        evaluation("evaluate_detections mAP, 30 predictions", 30, 1, 60, compute_mAP=True),
-        evaluation("evaluate_detections, 100 predictions", 100, 0.1, 200),
+        evaluation("evaluate_detections mAP, 30 predictions", 30, 0.1, 60, compute_mAP=True),
+        evaluation("evaluate_detections, 100 predictions", 100, 0.03, 200),
         Work(
             "compute_max_ious, 15 boxes", 10_000, 0.1, 15, box_set,
             lambda d: tf.compute_max_ious(d, "boxes"),
