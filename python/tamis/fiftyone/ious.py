@@ -128,7 +128,8 @@ def compute_max_ious(
     Notes
     -----
     The bits of FiftyOne's numbers. All is computed before the first write; where a write fails, a
-    second call completes it. Other labels than boxes, video frames, patches and options beside `classwise` run in FiftyOne's function.
+    second call completes it. Other labels than boxes, video frames, patches and options beside
+    `classwise` run in FiftyOne's function.
     Memory: about 200 bytes a label; with `id_attr` 8 bytes a pair of boxes of one image besides.
     """
     samples, other = sample_collection, other_field or label_field
