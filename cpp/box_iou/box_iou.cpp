@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/pages.hpp"
+#include "core/pair_blocks.hpp"
 #include "core/parallel.hpp"
 
 namespace tamis {
@@ -12,8 +13,6 @@ namespace {
 constexpr int64_t kBlockPairs = 1 << 19;    // about a millisecond: threads are balanced, an interrupt is prompt
 constexpr int64_t kBlockColumns = 1 << 14;  // a wide matrix is cut across too
 
-int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
 }  // namespace
 
 template <class T>
@@ -21,13 +20,8 @@ void box_iou(BoxKind kind, BoxFormat format, const T* a, int64_t n, const T* b, 
   if (n == 0 || m == 0) return;
   prefer_huge_pages(out, sizeof(T) * size_t(n) * size_t(m));
   const int64_t columns = std::min(m, kBlockColumns), rows = std::min(n, std::max<int64_t>(1, kBlockPairs / columns));
-  const int64_t across = blocks(m, columns);
-  parallel_for(blocks(n, rows) * across, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const int64_t i = block / across * rows, j = block % across * columns;
-      box_iou_block(kind, format, a + 4 * i, std::min(rows, n - i), b + 4 * j, std::min(columns, m - j), m,
-                    out + i * m + j);
-    }
+  each_block(n, m, rows, columns, [&](int64_t i, int64_t height, int64_t j, int64_t width) {
+    box_iou_block(kind, format, a + 4 * i, height, b + 4 * j, width, m, out + i * m + j);
   });
 }
 
@@ -43,17 +37,10 @@ template <class T>
 void box_iou_batched(BoxKind kind, BoxFormat format, const T* a, const int64_t* a_splits, const T* b,
                      const int64_t* b_splits, int64_t images, const int64_t* out_splits, T* out) {
   prefer_huge_pages(out, sizeof(T) * size_t(out_splits[images]));
-  int64_t widest = 1;
-  for (int64_t i = 0; i < images; ++i) widest = std::max(widest, b_splits[i + 1] - b_splits[i]);
-  const int64_t grain = std::max<int64_t>(1, kBlockPairs / widest);
-  parallel_for(a_splits[images], grain, [&](int64_t row, int64_t end) {
-    int64_t image = std::upper_bound(a_splits, a_splits + images + 1, row) - a_splits - 1;
-    for (; row < end; ++image) {
-      const int64_t stop = std::min(end, a_splits[image + 1]), m = b_splits[image + 1] - b_splits[image];
-      box_iou_block(kind, format, a + 4 * row, stop - row, b + 4 * b_splits[image], m, m,
-                    out + out_splits[image] + (row - a_splits[image]) * m);
-      row = stop;
-    }
+  each_image(a_splits, b_splits, images, kBlockPairs, 1, [&](int64_t image, int64_t row, int64_t rows) {
+    const int64_t m = b_splits[image + 1] - b_splits[image];
+    box_iou_block(kind, format, a + 4 * row, rows, b + 4 * b_splits[image], m, m,
+                  out + out_splits[image] + (row - a_splits[image]) * m);
   });
 }
 

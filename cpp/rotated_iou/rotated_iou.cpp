@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/pages.hpp"
+#include "core/pair_blocks.hpp"
 #include "core/parallel.hpp"
 
 namespace tamis {
@@ -11,8 +12,6 @@ namespace {
 // A block is some milliseconds where all pairs overlap. Its columns are prepared anew for each block of rows.
 constexpr int64_t kBlockRows = 256, kBlockColumns = 1 << 9, kBlockPairs = kBlockRows * kBlockColumns;
 
-int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
 }  // namespace
 
 template <class T>
@@ -20,13 +19,8 @@ void rotated_box_iou(RotatedKind kind, const T* a, int64_t n, const T* b, int64_
   if (n == 0 || m == 0) return;
   prefer_huge_pages(out, sizeof(T) * size_t(n) * size_t(m));
   const int64_t columns = std::min(m, kBlockColumns), rows = std::min(n, kBlockPairs / columns);
-  const int64_t across = blocks(m, columns);
-  parallel_for(blocks(n, rows) * across, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const int64_t i = block / across * rows, j = block % across * columns;
-      rotated_iou_block(kind, a + 5 * i, std::min(rows, n - i), b + 5 * j, std::min(columns, m - j), m,
-                        out + i * m + j);
-    }
+  each_block(n, m, rows, columns, [&](int64_t i, int64_t height, int64_t j, int64_t width) {
+    rotated_iou_block(kind, a + 5 * i, height, b + 5 * j, width, m, out + i * m + j);
   });
 }
 
@@ -41,17 +35,10 @@ template <class T>
 void rotated_box_iou_batched(RotatedKind kind, const T* a, const int64_t* a_splits, const T* b, const int64_t* b_splits,
                              int64_t images, const int64_t* out_splits, T* out) {
   prefer_huge_pages(out, sizeof(T) * size_t(out_splits[images]));
-  int64_t widest = 1;
-  for (int64_t i = 0; i < images; ++i) widest = std::max(widest, b_splits[i + 1] - b_splits[i]);
-  const int64_t grain = std::max<int64_t>(1, kBlockPairs / widest);
-  parallel_for(a_splits[images], grain, [&](int64_t row, int64_t end) {
-    int64_t image = std::upper_bound(a_splits, a_splits + images + 1, row) - a_splits - 1;
-    for (; row < end; ++image) {
-      const int64_t stop = std::min(end, a_splits[image + 1]), m = b_splits[image + 1] - b_splits[image];
-      rotated_iou_block(kind, a + 5 * row, stop - row, b + 5 * b_splits[image], m, m,
-                        out + out_splits[image] + (row - a_splits[image]) * m);
-      row = stop;
-    }
+  each_image(a_splits, b_splits, images, kBlockPairs, 1, [&](int64_t image, int64_t row, int64_t rows) {
+    const int64_t m = b_splits[image + 1] - b_splits[image];
+    rotated_iou_block(kind, a + 5 * row, rows, b + 5 * b_splits[image], m, m,
+                      out + out_splits[image] + (row - a_splits[image]) * m);
   });
 }
 

@@ -109,6 +109,15 @@ def check_integer(
         raise ValueError(f"{function}: {name} must be {wanted}, got {value}")
 
 
+def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:
+    """`value` as a float, or an error unless low < value <= high."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
+    if not low < value <= high:
+        raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
+    return float(value)
+
+
 def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
     """The arrays, contiguous, in their common float type: float64 if any is, else float32."""
     for name, x in arrays.items():

@@ -81,15 +81,6 @@ def view(function: str, evaluated: Any) -> Evaluated:
     return found
 
 
-def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:
-    """`value` as a float, or an error unless low < value <= high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
-    if not low < value <= high:
-        raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
-    return float(value)
-
-
 def ratio(above: Array, below: Array) -> Array:
     """above / below, NaN where both are 0."""
     out: Array = np.full(np.broadcast(above, below).shape, np.nan)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tamis import _arrays
-from tamis._knn_search import LARGEST, SMALLEST, TooManyPairs, check_matrix
+from tamis._knn_search import LARGEST, TooManyPairs, check_matrix, check_small
 from tamis._progress import Progress, reporter
 
 Array = Any  # of the caller's library, on its device
@@ -226,18 +226,8 @@ def _scan(function: str, name: str, x: Array, offset: Array | None) -> tuple[Arr
             f" norms must be at most {LARGEST:g}"
         )
     if _arrays.dtype_name(x) == "float64":
-        _check_small(function, name, x, _arrays.host(function, name, norms))
+        check_small(function, name, x, _arrays.host(function, name, norms))
     return norms, largest, int(found[2])
-
-
-def _check_small(function: str, name: str, x: Array, norms: np.ndarray) -> None:
-    """Raise for the first row whose squares underflow; rows of zeros are fine."""
-    for row in np.flatnonzero(norms < SMALLEST):
-        if _arrays.host(function, name, x[int(row)]).any():
-            raise ValueError(
-                f"{function}: {name} has values too small to square in row {row}: norms"
-                f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
-            )
 
 
 def _inverse(norms: Array) -> Array:

@@ -81,7 +81,7 @@ def matrix(function: str, name: str, x: Any) -> Array:
 def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
     """Check every value; for cosine take norms."""
     norms, _ = _scan(function, name, x)
-    _check_small(function, name, x, norms)
+    check_small(function, name, x, norms)
     if cosine:
         return _with_norms(x, norms, np.zeros(x.shape[1], np.float32))
     return Rows(x, norms.max(initial=0))
@@ -106,7 +106,7 @@ def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
     for name, x in zip(matrices, xs, strict=True):
         norms = np.empty(len(x))
         _core.knn_scan(x, offset if offset.any() else None, norms, None)
-        _check_small(function, name, x, norms)
+        check_small(function, name, x, norms)
         rows.append(_with_norms(x, norms, offset))
     return tuple(rows)
 
@@ -126,10 +126,10 @@ def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
     return norms, sums
 
 
-def _check_small(function: str, name: str, x: Array, norms: Array) -> None:
+def check_small(function: str, name: str, x: Array, norms: Array) -> None:
     """Raise for the first row whose squares underflow; rows of zeros are fine."""
-    for row in np.flatnonzero(norms < SMALLEST) if x.dtype == np.float64 else ():
-        if x[row].any():
+    for row in np.flatnonzero(norms < SMALLEST) if _arrays.dtype_name(x) == "float64" else ():
+        if _arrays.host(function, name, x[int(row)]).any():
             raise ValueError(
                 f"{function}: {name} has values too small to square in row {row}: norms"
                 f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"

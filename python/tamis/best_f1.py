@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._evaluated import check_number, ratio, view
+from tamis import _arrays
+from tamis._evaluated import ratio, view
 
 Array = NDArray[Any]
 
@@ -80,7 +81,7 @@ def best_f1(evaluated: Any, *, iou: float = 0.5) -> BestF1:
     """
     name = "best_f1"
     e = view(name, evaluated)
-    iou = check_number(name, "iou", iou, 0, 1)
+    iou = _arrays.check_number(name, "iou", iou, 0, 1)
     table = e.at(iou)
     tp, fp = e.counted(table)
     targets = table.n_regular[:, 0]

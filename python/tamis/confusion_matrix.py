@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._evaluated import check_number, view
+from tamis import _arrays
+from tamis._evaluated import view
 from tamis._evaluation import match
 
 Array = NDArray[Any]
@@ -91,8 +92,8 @@ def confusion_matrix(
     """
     name = "confusion_matrix"
     e = view(name, evaluated)
-    iou = check_number(name, "iou", iou, 0, 1)
-    confidence = check_number(name, "confidence", confidence, -np.inf, np.inf)
+    iou = _arrays.check_number(name, "iou", iou, 0, 1)
+    confidence = _arrays.check_number(name, "confidence", confidence, -np.inf, np.inf)
     dets, gts = e.pooled()
     dets.image = np.where(dets.scores >= confidence, dets.image, -1).astype(np.int32)
     table = match(

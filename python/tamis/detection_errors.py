@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core
-from tamis._evaluated import Evaluated, check_number, view
+from tamis._evaluated import Evaluated, view
 from tamis._evaluation import Groups, MatchTable, curves
 
 Array = NDArray[Any]
@@ -120,8 +120,8 @@ def detection_errors(
     e = view(name, evaluated)
     if e.kind == "keypoints":
         raise ValueError(f"{name}: evaluated must be of boxes or masks, got keypoints")
-    iou = check_number(name, "iou", iou, 0, 1)
-    background = check_number(name, "background", background, 0, iou)
+    iou = _arrays.check_number(name, "iou", iou, 0, 1)
+    background = _arrays.check_number(name, "background", background, 0, iou)
     _arrays.check_integer(name, "max_detections", max_detections, 1, _ALL)
     found = _find(e, iou, background, int(max_detections))
     counts = np.bincount(found.kind[found.kind >= 0], minlength=len(TYPES)).tolist()

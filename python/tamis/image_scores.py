@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._evaluated import Evaluated, check_number, ratio, view
+from tamis import _arrays
+from tamis._evaluated import Evaluated, ratio, view
 from tamis._evaluation import MatchTable, curves, positions
 
 Array = NDArray[Any]
@@ -65,9 +66,9 @@ def image_scores(
     """
     name = "image_scores"
     e = view(name, evaluated)
-    iou = check_number(name, "iou", iou, 0, 1)
+    iou = _arrays.check_number(name, "iou", iou, 0, 1)
     if confidence is not None:
-        confidence = check_number(name, "confidence", confidence, -np.inf, np.inf)
+        confidence = _arrays.check_number(name, "confidence", confidence, -np.inf, np.inf)
     table = e.at(iou)
     tp, fp = e.counted(table)
     if confidence is not None:

@@ -23,6 +23,14 @@ from tamis.oks import grouped_oks
 Array = NDArray[Any]
 
 
+def overridden(evaluation: Any, originals: dict[str, Any]) -> bool:
+    """Whether a subclass, a patch of the class or the instance itself has another of these."""
+    return any(
+        name in evaluation.__dict__ or getattr(type(evaluation), name) is not original
+        for name, original in originals.items()
+    )
+
+
 def prepare(e: Any) -> None:
     """Group both sides' annotations by (image, category) into `_gts` and `_dts`."""
     p = e.params

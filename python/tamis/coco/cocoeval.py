@@ -89,12 +89,6 @@ class COCOeval:
             self.evalImgs = plain.eval_imgs()
         return self.__dict__[name]
 
-    def _hooked(self) -> bool:
-        return any(
-            name in self.__dict__ or getattr(type(self), name) is not original
-            for name, original in _ORIGINAL.items()
-        )
-
     def _evaluated(self) -> Evaluated | None:
         """For `tamis.detection_errors` and the like; None where objects were walked one by one."""
         return None if self._plain is None else self._plain.evaluated()
@@ -115,7 +109,8 @@ class COCOeval:
         if p.useCats:
             p.catIds = list(np.unique(p.catIds))
         p.maxDets = sorted(p.maxDets)
-        self._plain = None if self._hooked() else _plain.evaluate(self.cocoGt, self.cocoDt, p)
+        walked = _records.overridden(self, _ORIGINAL)
+        self._plain = None if walked else _plain.evaluate(self.cocoGt, self.cocoDt, p)
         if self._plain is not None:
             for name in _BUILT:
                 self.__dict__.pop(name, None)

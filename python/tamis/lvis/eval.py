@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tamis._summary import mean_of_present
+from tamis.coco._records import overridden
 from tamis.lvis import _plain, _records
 from tamis.lvis.lvis import LVIS
 from tamis.lvis.results import LVISResults
@@ -136,12 +137,6 @@ class LVISEval:
             _records.prepare(self)
         return self.__dict__[name]
 
-    def _hooked(self) -> bool:
-        return any(
-            name in self.__dict__ or getattr(type(self), name) is not original
-            for name, original in _ORIGINAL.items()
-        )
-
     def _prepare(self) -> None:
         _records.prepare(self)
 
@@ -158,7 +153,7 @@ class LVISEval:
         self.logger.info(f"Evaluate annotation type *{self.params.iou_type}*")
         self.params.img_ids = list(np.unique(self.params.img_ids))
         self.freq_groups = self._prepare_freq_group()
-        self._plain = None if self._hooked() else _plain.evaluate(self)
+        self._plain = None if overridden(self, _ORIGINAL) else _plain.evaluate(self)
         if self._plain is not None:
             for name in _BUILT:
                 self.__dict__.pop(name, None)
