@@ -216,16 +216,6 @@ def test_threads_and_instruction_sets_give_the_same_bits(isa):
     _core.cap_isa(before)
 
 
-def test_the_scan_that_every_cpu_has_gives_the_same_bits():
-    x = rows(3000, 9)
-    for k in (2, 3):
-        draws = some_draws(x, 200, k)
-        want = tamis.zcore_from_draws(x, *draws)
-        _core.cap_zcore_scan(True)
-        np.testing.assert_array_equal(tamis.zcore_from_draws(x, *draws), want)
-        _core.cap_zcore_scan(False)
-
-
 def test_shards_add_up():
     x = rows(2000, 8)
     want = tamis.zcore(x, n_samples=300, redundancy_nn=50, seed=9)

@@ -33,14 +33,6 @@ Isa detect() {
   return best;
 }
 
-bool detect_vbmi2() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vbmi2");
-#else
-  return false;
-#endif
-}
-
 bool detect_vnni() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512vnni");
@@ -69,10 +61,6 @@ std::atomic<Isa> current{kDetected};
 Isa isa() { return current.load(std::memory_order_relaxed); }
 void cap_isa(Isa most) { current.store(std::min(most, kDetected), std::memory_order_relaxed); }
 
-bool has_vbmi2() {
-  static const bool has = detect_vbmi2();
-  return has && isa() == Isa::v4;
-}
 bool has_vnni() {
   static const bool has = detect_vnni();
   return has && isa() == Isa::v4;

@@ -6,234 +6,292 @@
 #include <limits>
 #include <numeric>
 
-#include "core/pages.hpp"
 #include "core/parallel.hpp"
+#include "zcore/zcore_worker.hpp"
 
 namespace tamis {
 namespace {
 
-constexpr int64_t kFewestDraws = 16;              // of a thread at a time
-constexpr int64_t kListBytes = int64_t(1) << 30;  // of all threads
+constexpr int64_t kFewestDraws = 64, kMostDraws = int64_t(1) << 15;
+std::atomic<int64_t> log_bytes{int64_t(1) << 30};  // of all threads
+constexpr double kSure = 4.5;                      // standard deviations of what a sample says
 
-std::atomic<bool> plain_scan{false};
-
-void best_scan(const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors) {
-#if defined(TAMIS_ZCORE_EXTENSIONS)
-  if (has_vbmi2() && !plain_scan.load(std::memory_order_relaxed)) return vbmi2::zcore_scan(tile, draws, survivors);
-#endif
-  zcore_scan(tile, draws, survivors);
+// How much a thread logs of a draw before it is too much: around a point some twice the neighbours are expected.
+uint32_t most_around_point(int64_t wanted, int64_t threads) {
+  return static_cast<uint32_t>(std::min<int64_t>(6 * wanted / threads + 256, std::numeric_limits<int32_t>::max()));
 }
-
-int64_t list_capacity(int64_t n, int64_t neighbours) {
-  return std::min(n, std::max<int64_t>(3 * neighbours / 2, 64)) + 1;
+uint32_t most_around_row(int64_t wanted) {
+  return static_cast<uint32_t>(std::min<int64_t>(3 * wanted / 2 + 256, std::numeric_limits<int32_t>::max()));
 }
 
 }  // namespace
 
-// One thread's draws, on their way through the tiles together.
+// Draws that pass the rows together.
 template <class T>
-class ZcoreRun<T>::Worker {
+class ZcoreRun<T>::Slice {
  public:
-  Worker(const ZcoreTable<T>& table, const ZcoreRule& rule, int64_t k)
-      : table_(table),
-        rule_(rule),
-        k_(k),
-        length_{std::min(rule.neighbours, table.n() - 1), list_capacity(table.n(), rule.neighbours)},
-        sums_(static_cast<size_t>(table.n())),
-        counts_(static_cast<size_t>(table.parts())),
-        distances_(static_cast<size_t>(std::max(table.sampled(), length_.capacity))),
-        weights_(static_cast<size_t>(length_.capacity)),
-        shares_(static_cast<size_t>(length_.capacity)),
-        columns_(static_cast<size_t>(k)) {}
+  using Worker = ZcoreWorker<T>;
 
-  const std::vector<int64_t>& sums() const { return sums_; }
-
-  void score(const int32_t* dims, const double* points, int64_t draws) {
-    order_.resize(static_cast<size_t>(draws));
-    std::iota(order_.begin(), order_.end(), 0);
+  Slice(ZcoreRun& run, const int32_t* dims, const double* points, int64_t draws)
+      : run_(run),
+        table_(run.table_),
+        k_(run.k_),
+        wanted_(std::min(run.rule_.neighbours, run.table_.n() - 1)),
+        n_(draws),
+        places_(static_cast<size_t>(draws * k_)),
+        points_(static_cast<size_t>(draws * k_)),
+        starts_(static_cast<size_t>(draws)),
+        radii_(static_cast<size_t>(draws)),
+        rows_(static_cast<size_t>(draws)) {
+    std::vector<int64_t> order(static_cast<size_t>(draws));
+    std::iota(order.begin(), order.end(), 0);
     // draws of the same column one after the other: it stays in the nearest cache
-    std::sort(order_.begin(), order_.end(),
+    std::sort(order.begin(), order.end(),
               [&](int64_t a, int64_t b) { return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b; });
-    aims_.resize(static_cast<size_t>(draws * k_));
-    points_.resize(static_cast<size_t>(draws * k_));
-    places_.resize(static_cast<size_t>(draws * k_));
-    find_nearest(dims, points);
-    for (const ZcoreNearest& found : nearest_) sums_[static_cast<size_t>(found.row)] += kZcoreUnit;
-    if (length_.wanted > 0) find_neighbours(dims);
+    for (int64_t i = 0; i < draws; ++i)
+      for (int64_t j = 0; j < k_; ++j) {
+        const int64_t from = order[static_cast<size_t>(i)] * k_ + j, to = i * k_ + j;
+        points_[static_cast<size_t>(to)] = points[from];
+        places_[static_cast<size_t>(to)] = {static_cast<T>(points[from]), dims[from]};
+      }
+  }
+
+  void score() {
+    each(n_, [&](Worker& worker, int64_t i) { aim(worker, i); });
+    for (const auto& worker : run_.workers_) {
+      ZcoreLog<T>& log = worker->log;
+      log.start(n_, true, k_, [this, &log](int64_t draw) { keep_nearest(draw, log); });
+      for (int64_t i = 0; i < n_; ++i) log.ball(i) = starts_[static_cast<size_t>(i)];
+    }
+    pass(places_.data(), n_);
+    std::vector<uint8_t> state(static_cast<size_t>(n_));
+    each_group(n_, [&](Worker& worker, int64_t i) { state[static_cast<size_t>(i)] = settle_point(worker, i); });
+    std::vector<int64_t> lost, pending;
+    for (int64_t i = 0; i < n_; ++i) {
+      if (state[static_cast<size_t>(i)] == kLost) lost.push_back(i);
+      if (state[static_cast<size_t>(i)] != kSettled && wanted_ > 0) pending.push_back(i);
+    }
+    if (!lost.empty()) find_nearest(lost);
+    for (int64_t round = 0; !pending.empty(); ++round) pending = look_around(pending, round);
   }
 
  private:
-  // Which of the sample is nearest to the places, once the distances of all are there.
-  int64_t measure_sample(const ZcorePlace<T>* places) {
-    int64_t least = 0;
-    for (int64_t j = 0; j < k_; ++j) columns_[static_cast<size_t>(j)] = table_.sample(places[j].column);
-    zcore_distances(columns_.data(), places, k_, table_.sampled(), distances_.data(), &least);
-    return least;
-  }
+  enum State : uint8_t { kSettled, kOpen, kLost };
 
-  void find_nearest(const int32_t* dims, const double* points) {
-    nearest_.resize(order_.size());
-    for (size_t i = 0; i < order_.size(); ++i) {
-      if (i % 256 == 0) check_interrupt();
-      const int64_t slot = static_cast<int64_t>(i) * k_, draw = order_[i] * k_;
-      ZcorePlace<double>* point = points_.data() + slot;
-      for (int64_t j = 0; j < k_; ++j) {
-        point[j] = {points[draw + j], dims[draw + j]};
-        places_[static_cast<size_t>(slot + j)] = {static_cast<T>(points[draw + j]), dims[draw + j]};
-      }
-      const int64_t row = table_.sampled_row(measure_sample(places_.data() + slot));
-      double distance = 0;
-      for (int64_t j = 0; j < k_; ++j)
-        distance += std::fabs(static_cast<double>(table_.x()[row * table_.d() + point[j].column]) - point[j].centre);
-      nearest_[i] = {distance, row};
-      host::zcore_aims(table_.edges(), distance, k_, point, aims_.data() + slot);
-    }
-    each_part(order_.size(),
-              [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
-                zcore_nearest(tile, draws, survivors, n, points_.data(), nearest_.data());
-              });
-  }
+  int64_t threads() const { return static_cast<int64_t>(run_.workers_.size()); }
+  ZcorePlace<T>* places(int64_t draw) { return places_.data() + draw * k_; }
+  const double* point(int64_t draw) const { return points_.data() + draw * k_; }
 
-  // Most draws find all neighbours within the radius that the sample suggests, the rest within a larger one.
-  void find_neighbours(const int32_t* dims) {
-    std::vector<size_t> pending(order_.size());
-    std::iota(pending.begin(), pending.end(), 0);
-    reserve(pending.size());
-    for (int64_t round = 0; !pending.empty(); ++round) {
-      for (size_t i = 0; i < pending.size(); ++i) {
-        if (i % 256 == 0) check_interrupt();
-        look_around(dims, pending[i], i, round);
-      }
-      each_part(pending.size(),
-                [&](const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n) {
-                  zcore_neighbours(tile, draws, survivors, n, places_.data(), lists_.data(), length_);
-                });
-      size_t left = 0;
-      for (size_t i = 0; i < pending.size(); ++i)
-        if (!settle(lists_[i])) pending[left++] = pending[i];
-      pending.resize(left);
-    }
-  }
-
-  void look_around(const int32_t* dims, size_t draw, size_t slot, int64_t round) {
-    const int32_t* of = dims + order_[draw] * k_;
-    const int64_t own = nearest_[draw].row, m = table_.sampled();
-    ZcorePlace<T>* places = places_.data() + static_cast<int64_t>(slot) * k_;
-    for (int64_t j = 0; j < k_; ++j) places[j] = {table_.x()[own * table_.d() + of[j]], of[j]};
-    const double expected =
-        static_cast<double>(length_.wanted) * static_cast<double>(m) / static_cast<double>(table_.n());
-    const int64_t rank = static_cast<int64_t>(expected + 2 * std::sqrt(expected) + 2) << (2 * round);
-    T limit = std::numeric_limits<T>::infinity();
-    if (rank < m) {
-      measure_sample(places);
-      zcore_rank(distances_.data(), m, rank, rank / 16, &limit);
-    }
-    lists_[slot] = {found_.get() + static_cast<int64_t>(slot) * (length_.capacity + 1), limit, 0,
-                    static_cast<uint32_t>(own)};
-    host::zcore_aims(table_.edges(), static_cast<double>(limit), k_, places,
-                     aims_.data() + static_cast<int64_t>(slot) * k_);
-  }
-
-  // True when the list held all neighbours, which have now paid.
-  bool settle(const ZcoreList<T>& list) {
-    if (list.limit < 0) {  // a row at the same place pays for all
-      sums_[list.found[0].row] -= kZcoreUnit;
-      return true;
-    }
-    if (list.n < length_.wanted) return false;
-    for (uint32_t i = 0; i < list.n; ++i) distances_[i] = list.found[i].distance;
-    zcore_shares(distances_.data(), list.n, length_.wanted, rule_.exponent, weights_.data(), shares_.data());
-    for (uint32_t i = 0; i < list.n; ++i) sums_[list.found[i].row] -= shares_[i];
-    return true;
-  }
-
-  // visit(tile, draws, survivors, n) for every part of every tile: what the aims of so many draws let through.
   template <class Visit>
-  void each_part(size_t n, Visit visit) {
-    const ZcoreDraws draws{aims_.data(), k_, static_cast<int64_t>(n), table_.edges()};
-    const int64_t room = draws.n * table_.part() + 64;
-    if (room * table_.parts() > survivor_room_) {
-      survivor_room_ = room * table_.parts();
-      survivors_.reset(new uint32_t[static_cast<size_t>(survivor_room_)]);
+  void each(int64_t n, const Visit& visit) {
+    each_worker(threads(), n, 16, [&](size_t worker, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) visit(*run_.workers_[worker], i);
+    });
+  }
+  // What is logged of draws, gathered.
+  template <class Visit>
+  void each_group(int64_t n, const Visit& visit) {
+    each_worker(threads(), (n + kZcoreTogether - 1) / kZcoreTogether, 1, [&](size_t i, int64_t group, int64_t) {
+      Worker& worker = *run_.workers_[i];
+      worker.gather(run_.workers_, group, n);
+      for (int64_t draw = group * kZcoreTogether; draw < std::min(n, (group + 1) * kZcoreTogether); ++draw) {
+        worker.open(draw);
+        visit(worker, draw);
+      }
+    });
+  }
+
+  // visit(worker, tile) with all rows, of the columns of some draws.
+  template <class Visit>
+  void each_tile(const ZcorePlace<T>* places, int64_t draws, const Visit& visit) {
+    std::vector<uint8_t> wanted(static_cast<size_t>(table_.d() / kZcoreBlock + 1));
+    for (int64_t i = 0; i < draws * k_; ++i) wanted[static_cast<size_t>(places[i].column / kZcoreBlock)] = 1;
+    each_worker(threads(), ZcoreTiles<T>::count(table_.n(), table_.d()), 1, [&](size_t i, int64_t tile, int64_t) {
+      Worker& worker = *run_.workers_[i];
+      visit(worker, worker.tiles.turn(tile, wanted));
+    });
+  }
+  void pass(const ZcorePlace<T>* places, int64_t draws) {
+    each_tile(places, draws, [&](Worker& worker, const ZcoreTile<T>& tile) {
+      zcore_scan(tile, places, k_, draws, worker.log.logging());
+    });
+  }
+
+  // A radius that all neighbours of a place are nearly surely within, by the distances of the sample to it.
+  T radius_around(const std::vector<T>& sampled, int64_t round) const {
+    const auto m = static_cast<int64_t>(sampled.size());
+    const double expected = static_cast<double>(wanted_) * static_cast<double>(m) / static_cast<double>(table_.n());
+    const int64_t rank = static_cast<int64_t>(expected + kSure * std::sqrt(expected) + 2) << (2 * round);
+    T radius = std::numeric_limits<T>::infinity();
+    if (rank < m) zcore_rank(sampled.data(), m, rank, rank / 16, &radius);
+    return radius;
+  }
+
+  // How far the draw must look: for the nearest row not beyond that of the sample, and around it for its neighbours,
+  // which are rarely farther from it than as many rows are from the point.
+  void aim(Worker& worker, int64_t draw) {
+    int64_t nearest;
+    worker.measure_sample(table_, places(draw));
+    zcore_least(worker.sampled.data(), table_.sampled(), &nearest);
+    const T distance = worker.sampled[static_cast<size_t>(nearest)];
+    const T radius = wanted_ > 0 ? radius_around(worker.sampled, 0) : T(0);
+    const T more = host::zcore_more(radius, point(draw), k_);
+    radii_[static_cast<size_t>(draw)] = radius;
+    starts_[static_cast<size_t>(draw)] = {host::zcore_limit(distance, more, k_), more, distance, 0,
+                                          most_around_point(wanted_, threads())};
+  }
+
+  // A draw that has logged too much may go on while there is room. Then only the nearest row is looked for, and if that
+  // is too much again, it is lost.
+  void keep_nearest(int64_t draw, ZcoreLog<T>& log) const {
+    ZcoreBall<T>& ball = log.ball(draw);
+    ball.most = std::max(2 * ball.most, ball.count);
+    if (log.bytes() < log_bytes / threads()) return;
+    const T more = host::zcore_more(T(0), point(draw), k_);
+    ball.limit = ball.more > more ? std::min(ball.limit, host::zcore_limit(ball.nearest, more, k_)) : -1;
+    ball.more = more;
+  }
+
+  State settle_point(Worker& worker, int64_t draw) {
+    bool whole = true;
+    for (const auto& each : run_.workers_) {
+      if (each->log.ball(draw).limit < 0) return kLost;
+      whole &= each->log.ball(draw).more == starts_[static_cast<size_t>(draw)].more;
     }
-    for (int64_t i = 0; i < table_.tiles(); ++i) {
-      std::fill(counts_.begin(), counts_.end(), 0);
-      best_scan(table_.codes(i), draws, {survivors_.get(), room, counts_.data()});
-      for (int64_t part = 0; part < table_.parts(); ++part)
-        visit(table_.tile(i), draws, survivors_.get() + part * room, counts_[static_cast<size_t>(part)]);
-      check_interrupt();
+    const size_t best = worker.nearest(point(draw));
+    rows_[static_cast<size_t>(draw)] = worker.row(best);
+    worker.sums[worker.row(best)] += kZcoreUnit;
+    if (wanted_ == 0) return kSettled;
+    worker.measure_from(best, places(draw));
+    return worker.pay(wanted_, run_.rule_.exponent, whole ? radii_[static_cast<size_t>(draw)] : 0) ? kSettled : kOpen;
+  }
+
+  // The nearest rows of draws where too many are nearly so.
+  void find_nearest(const std::vector<int64_t>& draws) {
+    struct Best {
+      double distance = std::numeric_limits<double>::infinity();
+      int64_t row = std::numeric_limits<int64_t>::max();
+    };
+    std::vector<std::vector<Best>> best(run_.workers_.size(), std::vector<Best>(draws.size()));
+    each_tile(places_.data(), n_, [&](Worker& worker, const ZcoreTile<T>& tile) {
+      std::vector<double> distances(static_cast<size_t>(tile.n));
+      std::vector<const T*> columns(static_cast<size_t>(k_));
+      const auto own =
+          std::find_if(run_.workers_.begin(), run_.workers_.end(), [&](auto& w) { return w.get() == &worker; });
+      for (size_t i = 0; i < draws.size(); ++i) {
+        int64_t least;
+        for (int64_t j = 0; j < k_; ++j)
+          columns[static_cast<size_t>(j)] = tile.columns + places(draws[i])[j].column * tile.stride;
+        zcore_distances_to_point(columns.data(), point(draws[i]), k_, tile.n, distances.data());
+        zcore_least(distances.data(), tile.n, &least);
+        Best& one = best[static_cast<size_t>(own - run_.workers_.begin())][i];
+        if (distances[static_cast<size_t>(least)] < one.distance)
+          one = {distances[static_cast<size_t>(least)], tile.first + least};
+      }
+    });
+    for (size_t i = 0; i < draws.size(); ++i) {
+      Best first;
+      for (const auto& some : best)
+        if (some[i].distance < first.distance || (some[i].distance == first.distance && some[i].row < first.row))
+          first = some[i];
+      rows_[static_cast<size_t>(draws[i])] = static_cast<uint32_t>(first.row);
+      run_.workers_[0]->sums[static_cast<size_t>(first.row)] += kZcoreUnit;
+      for (int64_t j = 0; j < k_; ++j) {
+        ZcorePlace<T>& place = places(draws[i])[j];
+        place.centre = table_.x()[first.row * table_.d() + place.column];
+      }
     }
   }
 
-  void reserve(size_t draws) {
-    if (draws <= lists_.size()) return;
-    lists_.resize(draws);
-    const size_t entries = draws * static_cast<size_t>(length_.capacity + 1);
-    found_.reset(new ZcoreNeighbour<T>[entries]);
-    prefer_huge_pages(found_.get(), entries * sizeof(ZcoreNeighbour<T>));
+  // The neighbours of the rows that some draws have found; the draws whose radius was too small.
+  std::vector<int64_t> look_around(const std::vector<int64_t>& draws, int64_t round) {
+    std::vector<int64_t> open;
+    const int64_t bytes = threads() * most_around_row(wanted_) * 2 * static_cast<int64_t>(sizeof(T));
+    const size_t some = static_cast<size_t>(std::max(kFewestDraws, log_bytes / bytes));
+    for (size_t begin = 0; begin < draws.size(); begin += some) {
+      const std::vector<int64_t> part(
+          draws.begin() + static_cast<std::ptrdiff_t>(begin),
+          draws.begin() + static_cast<std::ptrdiff_t>(std::min(draws.size(), begin + some)));
+      const auto n = static_cast<int64_t>(part.size());
+      std::vector<ZcorePlace<T>> around;
+      for (const int64_t draw : part) around.insert(around.end(), places(draw), places(draw) + k_);
+      std::vector<T> radii(part.size());
+      each(n, [&](Worker& worker, int64_t i) {
+        worker.measure_sample(table_, around.data() + i * k_);
+        radii[static_cast<size_t>(i)] = radius_around(worker.sampled, round);
+      });
+      for (const auto& worker : run_.workers_) {
+        ZcoreLog<T>& log = worker->log;
+        log.start(n, false, 1, [this, &log](int64_t draw) { keep_wanted(log, draw); });
+        for (int64_t i = 0; i < n; ++i)
+          log.ball(i) = {radii[static_cast<size_t>(i)], 0, 0, 0, most_around_row(wanted_)};
+      }
+      pass(around.data(), n);
+      std::vector<uint8_t> settled(part.size());
+      each_group(n, [&](Worker& worker, int64_t i) {
+        worker.take_distances(rows_[static_cast<size_t>(part[static_cast<size_t>(i)])]);
+        settled[static_cast<size_t>(i)] = worker.pay(wanted_, run_.rule_.exponent, radii[static_cast<size_t>(i)]);
+      });
+      for (size_t i = 0; i < part.size(); ++i)
+        if (!settled[i]) open.push_back(part[i]);
+    }
+    return open;
   }
 
+  // A draw that has logged too much around a row wants no more than that row and its nearest; rows to come lose a tie.
+  void keep_wanted(ZcoreLog<T>& log, int64_t draw) const {
+    ZcoreBall<T>& ball = log.ball(draw);
+    std::vector<T> distances;
+    log.each(draw / kZcoreTogether, [&](const uint32_t* hits, const T* values, int64_t n, int64_t) {
+      for (int64_t i = 0; i < n; ++i)
+        if (hits[i] >> 16 == draw % kZcoreTogether) distances.push_back(values[i]);
+    });
+    const auto last = distances.begin() + static_cast<std::ptrdiff_t>(wanted_);
+    std::nth_element(distances.begin(), last, distances.end());
+    ball.limit = std::min(ball.limit, std::nextafter(*last, T(-1)));
+    ball.most = ball.count + most_around_row(wanted_);
+  }
+
+  ZcoreRun& run_;
   const ZcoreTable<T>& table_;
-  const ZcoreRule rule_;
-  const int64_t k_;
-  const ZcoreLength length_;
-  std::vector<int64_t> sums_, order_;
-  std::vector<ZcoreAim> aims_;
-  std::vector<ZcorePlace<double>> points_;  // of the draws
-  std::vector<ZcorePlace<T>> places_;       // of the rows nearest to them
-  std::vector<ZcoreNearest> nearest_;
-  std::vector<ZcoreList<T>> lists_;
-  std::unique_ptr<ZcoreNeighbour<T>[]> found_;
-  std::vector<int64_t> counts_;
-  std::unique_ptr<uint32_t[]> survivors_;
-  int64_t survivor_room_ = 0;
-  std::vector<T> distances_;
-  std::vector<double> weights_;
-  std::vector<int64_t> shares_;
-  std::vector<const T*> columns_;
+  const int64_t k_, wanted_, n_;
+  std::vector<ZcorePlace<T>> places_;  // of the points, and then of the rows nearest to them
+  std::vector<double> points_;
+  std::vector<ZcoreBall<T>> starts_;
+  std::vector<T> radii_;
+  std::vector<uint32_t> rows_;
 };
 
-void cap_zcore_scan(bool plain) { plain_scan.store(plain, std::memory_order_relaxed); }
+void cap_zcore_log(int64_t bytes) { log_bytes = bytes; }
 
 template <class T>
 ZcoreRun<T>::ZcoreRun(const ZcoreTable<T>& table, const ZcoreRule& rule, int64_t k)
-    : table_(table), rule_(rule), k_(k) {}
+    : table_(table), rule_(rule), k_(k) {
+  for (int i = 0; i < num_threads(); ++i) workers_.push_back(std::make_unique<ZcoreWorker<T>>(table, k));
+}
 
 template <class T>
 ZcoreRun<T>::~ZcoreRun() = default;
 
 template <class T>
 int64_t ZcoreRun<T>::slice() const {
-  const int64_t bytes = list_capacity(table_.n(), rule_.neighbours) * static_cast<int64_t>(sizeof(ZcoreNeighbour<T>));
-  return num_threads() * std::clamp(kListBytes / bytes / num_threads(), kFewestDraws, kZcoreMostDraws);
+  const auto threads = static_cast<int64_t>(workers_.size());
+  const int64_t wanted = std::min(rule_.neighbours, table_.n() - 1);
+  const int64_t bytes = (3 * wanted + 256 * threads) * (k_ + 1) * static_cast<int64_t>(sizeof(T));  // mostly less
+  return std::clamp(log_bytes / bytes, kFewestDraws, kMostDraws);
 }
 
 template <class T>
 void ZcoreRun<T>::add(const int32_t* dims, const double* points, int64_t draws) {
-  const int64_t slices = (draws + slice() - 1) / slice(), parts = std::max<int64_t>(1, slices * num_threads());
-  parallel_for(draws, (draws + parts - 1) / parts, [&](int64_t begin, int64_t end) {
-    Worker* worker = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      if (idle_.empty()) {
-        workers_.push_back(std::make_unique<Worker>(table_, rule_, k_));
-        worker = workers_.back().get();
-      } else {
-        worker = idle_.back();
-        idle_.pop_back();
-      }
-    }
-    worker->score(dims + begin * k_, points + begin * k_, end - begin);
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(worker);
-  });
+  for (int64_t begin = 0; begin < draws; begin += slice())
+    Slice(*this, dims + begin * k_, points + begin * k_, std::min(slice(), draws - begin)).score();
 }
 
 template <class T>
 void ZcoreRun<T>::write(int64_t* sums) const {
   std::fill_n(sums, table_.n(), int64_t(0));
   for (const auto& worker : workers_)
-    for (int64_t i = 0; i < table_.n(); ++i) sums[i] += worker->sums()[static_cast<size_t>(i)];
+    for (int64_t i = 0; i < table_.n(); ++i) sums[i] += worker->sums[static_cast<size_t>(i)];
 }
 
 void zcore_draws(const ZcoreSpan& span, uint64_t seed, int64_t first, int64_t draws, int64_t k, int32_t* dims,

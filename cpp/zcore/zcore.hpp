@@ -7,133 +7,97 @@
 //
 // Layout: x (n, d) row-major, float32 or float64, finite; dims (draws, k) int32; points (draws, k) float64.
 // Distances to a point are float64, those among rows are of the dtype of x; ties go to the lower row. Weights are
-// float64, relative to the nearest distance, so nothing underflows. Scores are sums of int64 in units of 2 ** -30:
-// the same bits for any order, number of threads and instruction set.
+// relative to the nearest distance, so nothing underflows, and summed as integers. Scores are sums of int64 in units of
+// 2 ** -30: the same bits for any order, number of threads and instruction set.
 //
-// How: values become codes of one byte (zcore_math.hpp); a sample of the rows says how
-// far a draw must look, and one pass over the codes drops what is surely farther, for many draws tile by tile. What is
-// left is measured exactly. The first pass finds the nearest row of each draw, the second its neighbours.
-// Cost: 2 * n * k byte operations and some redundancy_nn exact distances a draw. Memory: n * d bytes of codes, a sample
-// of about a 48th of the rows, and for each thread 8 n bytes and the lists of its draws (ZcoreRun).
+// How: a sample of the rows says how far a draw must look. Then the rows pass by once, tile by tile, each tile turned
+// into columns that stay in a cache while all draws look at them; what is within reach of a draw is logged, and settles
+// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Rarely that is too
+// little or too much, and the rows pass by again for such draws.
+// Cost: n * k differences a draw. Memory: a sample of about a 48th of the rows, for each thread a tile and 8 n bytes,
+// and the logs of the draws (ZcoreRun).
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
-#include "core/aligned.hpp"
 #include "core/isa.hpp"
 #include "zcore/zcore_math.hpp"
 
 namespace tamis {
 
 constexpr int64_t kZcoreUnit = int64_t(1) << 30;
+constexpr int64_t kZcoreBlock = 16;         // columns that are turned together
+constexpr int64_t kZcoreMostHeight = 1024;  // rows of a tile
 
-// Rows [first, first + n) of x and their codes, columns `height` bytes apart; a part is what stays in a cache as
-// floats.
+// Rows [first, first + n) of x as columns, `stride` apart; values up to the next multiple of 64 rows may be read.
 template <class T>
 struct ZcoreTile {
-  const T* rows;
-  const uint8_t* codes;
-  int64_t first, n, height, part, d;
+  const T* columns;
+  int64_t first, n, stride;
 };
 
-// How values become codes, column by column.
+// What a column has: its ends, and how many values are below a ball and in it.
 template <class T>
-struct ZcoreCoding {
-  const T *low, *inverse;
+struct ZcoreSpread {
+  T least, most;
+  int64_t below, within;
+  bool finite;
 };
 
-// Codes of n rows into `codes`; least and most (d,) of the rows; the first row not finite into *bad, if any.
-#define TAMIS_ZCORE_ENCODE(T)                                                                                    \
-  TAMIS_KERNEL(                                                                                                  \
-      zcore_encode,                                                                                              \
-      (const ZcoreTile<T>& tile, const ZcoreCoding<T>& coding, uint8_t* codes, T* least, T* most, int64_t* bad), \
-      (tile, coding, codes, least, most, bad))
-TAMIS_ZCORE_ENCODE(float)
-TAMIS_ZCORE_ENCODE(double)
-#undef TAMIS_ZCORE_ENCODE
-
-// Rows [0, n) of one column of a tile whose codes are in [first, last]: how many, and where.
-TAMIS_KERNEL(zcore_count_codes, (const uint8_t* codes, int64_t n, uint8_t first, uint8_t last, int64_t* count),
-             (codes, n, first, last, count))
-TAMIS_KERNEL(zcore_find_codes,
-             (const uint8_t* codes, int64_t n, uint8_t first, uint8_t last, uint32_t* rows, int64_t* count),
-             (codes, n, first, last, rows, count))
-
-// Draws on their way through the tiles, `k` aims each.
-struct ZcoreDraws {
-  ZcoreAim* aims;
-  int64_t k, n;
-  ZcoreEdges edges;
-};
-constexpr int64_t kZcoreMostDraws = 12288;  // a draw and a row of a tile are 16 bits each of a survivor
-
-// Rows of a tile that may be within reach, draw << 16 | row, by part of the tile, and in it by draw and row.
-struct ZcoreSurvivors {
-  uint32_t* entries;  // (parts, room)
-  int64_t room;
-  int64_t* counts;  // (parts,)
-};
-struct ZcoreCodes {
-  const uint8_t *codes, *next;  // the tile, and the one after it or null
-  int64_t n, height, part, d;
-};
-TAMIS_KERNEL(zcore_scan, (const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors),
-             (tile, draws, survivors))
-namespace vbmi2 {
-void zcore_scan(const ZcoreCodes& tile, const ZcoreDraws& draws, const ZcoreSurvivors& survivors);
-}
-void cap_zcore_scan(bool plain);  // tests: true for the scan that every CPU has
-
-// What the draws look around, and what they have found.
-struct ZcoreNearest {
-  double distance;
-  int64_t row;
-};
+// A draw on one thread's way through the rows: those within `limit` are logged. It follows a row that is nearer than
+// `nearest` (zcore_limit). More than `most` of them are too many.
 template <class T>
-struct ZcoreNeighbour {
-  T distance;
-  uint32_t row;
+struct ZcoreBall {
+  T limit, more, nearest;
+  uint32_t count, most;
 };
+constexpr int64_t kZcoreTogether = 8;  // draws that are logged together
+constexpr int64_t zcore_even(int64_t n) { return (n + 1) / 2 * 2; }
+
+// add() gives room for n entries of a group of draws: their rows, and from zcore_even(n) words on their values.
 template <class T>
-struct ZcoreList {
-  ZcoreNeighbour<T>* found;  // rows ascending, room for one more than `capacity`
-  T limit;                   // the largest distance still wanted; negative: nothing is
-  uint32_t n;
-  uint32_t own;  // the row they are neighbours of
-};
-struct ZcoreLength {
-  int64_t wanted, capacity;  // a list that is full keeps its `wanted` nearest
+struct ZcoreLogging {
+  ZcoreBall<T>* balls;
+  bool values;  // the k values of a row, or else its distance
+  void* log;
+  uint32_t* (*add)(void* log, int64_t group, int64_t n, int64_t first);
+  void (*crowded)(void* log, int64_t draw);
 };
 
-#define TAMIS_ZCORE_TILES(T)                                                                                         \
-  /* Lowers `nearest` to the best of the survivors where it is better; aims follow. */                               \
-  TAMIS_KERNEL(zcore_nearest,                                                                                        \
-               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,             \
-                const ZcorePlace<double>* places, ZcoreNearest* nearest),                                            \
-               (tile, draws, survivors, n, places, nearest))                                                         \
-  /* Adds the survivors within the limit. */                                                                         \
-  TAMIS_KERNEL(zcore_neighbours,                                                                                     \
-               (const ZcoreTile<T>& tile, const ZcoreDraws& draws, const uint32_t* survivors, int64_t n,             \
-                const ZcorePlace<T>* places, ZcoreList<T>* lists, const ZcoreLength& length),                        \
-               (tile, draws, survivors, n, places, lists, length))                                                   \
-  /* out[i] = the share in units of distances[i], 0 unless it is one of the `wanted` nearest. */                     \
-  TAMIS_KERNEL(zcore_shares,                                                                                         \
-               (const T* distances, int64_t n, int64_t wanted, double exponent, double* weights, int64_t* out),      \
-               (distances, n, wanted, exponent, weights, out))                                                       \
-  /* Distances of m rows, given as columns, to a point, and the place of the least. */                               \
-  TAMIS_KERNEL(zcore_distances,                                                                                      \
-               (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t m, T* out, int64_t* least), \
-               (columns, places, k, m, out, least))                                                                  \
-  /* A distance that `rank` to `rank + more` of m are within, or the least that at least `rank` are. */              \
-  TAMIS_KERNEL(zcore_rank, (const T* distances, int64_t m, int64_t rank, int64_t more, T* out),                      \
-               (distances, m, rank, more, out))
-TAMIS_ZCORE_TILES(float)
-TAMIS_ZCORE_TILES(double)
-#undef TAMIS_ZCORE_TILES
+#define TAMIS_ZCORE_KERNELS(T)                                                                                         \
+  /* Rows of d values into columns `stride` apart, block by block of columns where `wanted`. */                        \
+  TAMIS_KERNEL(zcore_turn, (const T* rows, int64_t n, int64_t d, const uint8_t* wanted, T* out, int64_t stride),       \
+               (rows, n, d, wanted, out, stride))                                                                      \
+  TAMIS_KERNEL(zcore_spread, (const T* column, int64_t n, T centre, T reach, ZcoreSpread<T>* spread),                  \
+               (column, n, centre, reach, spread))                                                                     \
+  /* Logs what of the tile is within the limits.          */                                                           \
+  TAMIS_KERNEL(                                                                                                        \
+      zcore_scan,                                                                                                      \
+      (const ZcoreTile<T>& tile, const ZcorePlace<T>* places, int64_t k, int64_t draws, const ZcoreLogging<T>& to),    \
+      (tile, places, k, draws, to))                                                                                    \
+  /* Distances of n rows, given as columns, to a place. */                                                             \
+  TAMIS_KERNEL(zcore_distances, (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t n, T* out),  \
+               (columns, places, k, n, out))                                                                           \
+  TAMIS_KERNEL(zcore_distances_to_point,                                                                               \
+               (const T* const* columns, const double* point, int64_t k, int64_t n, double* out),                      \
+               (columns, point, k, n, out))                                                                            \
+  /* The first place of the least value. */                                                                            \
+  TAMIS_KERNEL(zcore_least, (const T* values, int64_t n, int64_t* place), (values, n, place))                          \
+  TAMIS_KERNEL(zcore_count, (const T* values, int64_t n, T limit, int64_t* within), (values, n, limit, within))        \
+  /* A limit that `rank` to `rank + more` of n are within, or, where `more` is negative, the value of that rank. */    \
+  TAMIS_KERNEL(zcore_rank, (const T* values, int64_t n, int64_t rank, int64_t more, T* out),                           \
+               (values, n, rank, more, out))                                                                           \
+  /* out[i] = the share in units of distances[i], 0 unless it is one of the `wanted` nearest; none is 0. */            \
+  TAMIS_KERNEL(zcore_shares,                                                                                           \
+               (const T* distances, const uint32_t* rows, int64_t n, int64_t wanted, double exponent, double* weights, \
+                int64_t* out),                                                                                         \
+               (distances, rows, n, wanted, exponent, weights, out))
+TAMIS_ZCORE_KERNELS(float)
+TAMIS_ZCORE_KERNELS(double)
+#undef TAMIS_ZCORE_KERNELS
 
-// What is computed of the rows once: their codes, a sample, and the span of each column.
+// What is computed of the rows once: a sample, and the span of each column.
 template <class T>
 class ZcoreTable {
  public:
@@ -146,33 +110,26 @@ class ZcoreTable {
   const std::vector<double>& median() const { return median_; }
   const std::vector<double>& high() const { return high_; }
 
-  int64_t tiles() const { return (n_ + height_ - 1) / height_; }
-  int64_t height() const { return height_; }
-  int64_t part() const { return part_; }
-  int64_t parts() const { return height_ / part_; }
-  ZcoreTile<T> tile(int64_t i) const;
-  ZcoreCodes codes(int64_t i) const;
-  ZcoreEdges edges() const { return {edges_.data(), slack_.data()}; }
   const T* x() const { return x_; }
   const T* sample(int64_t column) const { return sample_.data() + column * sampled_; }
   int64_t sampled() const { return sampled_; }
   int64_t sampled_row(int64_t i) const;
 
  private:
+  class Worker;
   void draw_sample();
-  void make_coding();
-  void encode();
-  void find_medians();
-  int64_t count_codes(int64_t column, uint8_t first, uint8_t last) const;
-  uint8_t code_at(int64_t column, int64_t rank, int64_t* before) const;
+  void find_spans();
+  int64_t first_bad(int64_t first, int64_t n) const;
+  T value_at(int64_t column, int64_t rank, const ZcoreSpread<T>& all, const std::vector<T>& near) const;
 
   const T* x_;
-  int64_t n_, d_, part_, height_, sampled_, bad_ = -1;
+  int64_t n_, d_, sampled_, bad_ = -1;
   std::vector<T> sample_;  // (d, sampled)
-  std::vector<T> code_low_, code_inverse_;
-  std::vector<double> edges_, slack_, low_, median_, high_;
-  Aligned<uint8_t> codes_;  // (tiles, d, height)
+  std::vector<double> low_, median_, high_;
 };
+
+template <class T>
+class ZcoreWorker;
 
 // Draws scored on all threads.
 struct ZcoreRule {
@@ -184,19 +141,19 @@ class ZcoreRun {
  public:
   ZcoreRun(const ZcoreTable<T>& table, const ZcoreRule& rule, int64_t k);
   ~ZcoreRun();
-  int64_t slice() const;  // draws that fill all threads once
+  int64_t slice() const;  // draws that pass the rows together
   void add(const int32_t* dims, const double* points, int64_t draws);
   void write(int64_t* sums) const;
 
  private:
-  class Worker;
+  class Slice;
   const ZcoreTable<T>& table_;
   const ZcoreRule rule_;
   const int64_t k_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<Worker*> idle_;
+  std::vector<std::unique_ptr<ZcoreWorker<T>>> workers_;
 };
+
+void cap_zcore_log(int64_t bytes);  // tests: what all threads may log before draws are held to what they need
 
 // dims and points of the draws [first, first + draws), each by its number and the seed alone.
 struct ZcoreSpan {

@@ -45,7 +45,7 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
 }  // namespace
 
 void bind_zcore(py::module_& m) {
-  m.def("cap_zcore_scan", &tamis::cap_zcore_scan);
+  m.def("cap_zcore_log", &tamis::cap_zcore_log);
   m.attr("ZCORE_UNIT") = tamis::kZcoreUnit;
   bind_dtype<float>(m, "ZcoreTable", "ZcoreRun");
   bind_dtype<double>(m, "ZcoreTable64", "ZcoreRun64");

@@ -1,4 +1,4 @@
-// The arithmetic of a draw: its random numbers, the codes of values, and how far codes are at least.
+// The arithmetic of a draw: its random numbers, how far it must look, and weights whose sum is the same in any order.
 #pragma once
 #include <cstdint>
 
@@ -6,27 +6,10 @@
 
 namespace tamis {
 
-// Values become one of 256 codes, evenly wide between nearly the least and the most of their column; the outer codes
-// take the rest.
-constexpr int64_t kZcoreCodes = 256;
-
-// One column as a ball sees it: codes less `first`, shifted, give a level, and a level gives a lower
-// bound of the distance in this column, in 250ths of the radius. Level 15 and above is the last, out of reach.
-constexpr int kZcoreLevels = 16;
-constexpr int kZcoreReach = 250;
-struct ZcoreAim {
-  uint8_t least[kZcoreLevels];
-  int32_t column;
-  uint8_t first, shift;
-};
 template <class T>
 struct ZcorePlace {
   T centre;
   int32_t column;
-};
-
-struct ZcoreEdges {             // code q of a column stands for values in [edges[q] - slack, edges[q + 1] + slack]
-  const double *edges, *slack;  // (d, kZcoreCodes + 1), (d,)
 };
 
 }  // namespace tamis
@@ -84,61 +67,20 @@ TAMIS_HD double triangular(double low, double mode, double high, double u) {
   return u <= share ? low + base * __builtin_sqrt(u * share) : high - base * __builtin_sqrt((1 - u) * (1 - share));
 }
 
+// How far from a point, as floats measure, the rows are that may be nearest to it, or within a radius of the nearest,
+// when a row is at this distance; `more` is zcore_more(radius). Generous with the rounding of k sums.
 template <class T>
-TAMIS_HD uint8_t zcore_code(T value, T low, T inverse) {
-  const T at = (value - low) * inverse;
-  const T most = static_cast<T>(kZcoreCodes - 1);
-  return static_cast<uint8_t>(static_cast<int32_t>(at > 0 ? (at < most ? at : most) : T(0)));
+TAMIS_HD T zcore_limit(T distance, T more, int64_t k) {
+  return distance * (1 + static_cast<T>(5e-7) * static_cast<T>(k + 2)) + more;
 }
-
-TAMIS_HD void zcore_aim(const double* edges, double slack, double centre, double radius, ZcoreAim* aim) {
-  const double low = centre - radius - slack, high = centre + radius + slack;
-  int begin = 0, end = kZcoreCodes - 1;
-  for (int step = kZcoreCodes / 2; step > 0; step /= 2) {  // the first and last code within reach
-    if (begin + step < kZcoreCodes && edges[begin + step] < low) begin += step;
-    if (end - step >= 0 && edges[end - step + 1] > high) end -= step;
-  }
-  if (end < begin) end = begin;
-  const int width = end - begin + 1;
-  int shift = 0;
-  while ((kZcoreLevels - 1) << shift < width && shift < 4) ++shift;
-  if (shift == 4) begin = 0;
-  aim->first = static_cast<uint8_t>(begin);
-  aim->shift = static_cast<uint8_t>(shift);
-  // a little less than is sure, for the rounding of distances
-  const double scale = radius > 1e-300 ? kZcoreReach * (1 - 1e-5) / radius : 1e300;
-  for (int level = 0; level < kZcoreLevels; ++level) {
-    const int from = begin + (level << shift), to = from + (1 << shift);
-    double apart = radius;
-    if (from < kZcoreCodes) {
-      const double below = edges[from] - slack - centre;
-      const double above = centre - edges[to < kZcoreCodes ? to : kZcoreCodes] - slack;
-      apart = below > above ? below : above;
-    }
-    const bool out = from > end || (level == kZcoreLevels - 1 && shift < 4);
-    const double steps = (apart > 0 ? apart : 0) * scale;
-    aim->least[level] = out ? 255 : static_cast<uint8_t>(steps < 255 ? steps : 255);
-  }
-}
-
-TAMIS_HD void zcore_aim_nowhere(int64_t k, ZcoreAim* aims) {
-  for (int64_t j = 0; j < k; ++j)
-    for (uint8_t& least : aims[j].least) least = 255;
-}
-
-// All columns of a ball; distances within it may be off by the rounding of k float32 sums.
 template <class T>
-TAMIS_HD void zcore_aims(const ZcoreEdges& by, double radius, int64_t k, const ZcorePlace<T>* places, ZcoreAim* aims) {
-  radius *= 1 + 3e-7 * static_cast<double>(k);
-  for (int64_t j = 0; j < k; ++j) {
-    const int64_t column = places[j].column;
-    aims[j].column = places[j].column;
-    zcore_aim(by.edges + column * (kZcoreCodes + 1), by.slack[column], static_cast<double>(places[j].centre), radius,
-              aims + j);
-  }
+TAMIS_HD T zcore_more(T radius, const double* point, int64_t k) {
+  double size = 0;  // points are rounded, too
+  for (int64_t j = 0; j < k; ++j) size += __builtin_fabs(point[j]);
+  return radius * (1 + static_cast<T>(5e-7) * static_cast<T>(k + 2)) + static_cast<T>(1e-6 * size);
 }
 
-// The device's part: distances and rows as one integer, and weights whose sum is the same in any order.
+// Distances and rows as one integer.
 
 constexpr uint32_t kZcoreInfinity = 0x7f800000;  // the bits of a float32 distance that is above all
 

@@ -87,11 +87,11 @@ def zcore(
     when a run with more draws can go on from it. It holds a digest of all values of `x`, which
     takes about a second a gigabyte.
 
-    Time is about 2 N bytes of codes a draw and column. Peak memory beyond `x`: ``N * D`` bytes of
-    codes (no column is copied), a sample of at most ``max(N / 48, 16384) * D`` values, and for each
-    thread ``8 * N`` bytes, ``min(12288, draws) * 12 * redundancy_nn`` for lists (twice that for
-    float64; all threads together at most 1 GiB) and up to 100 MB for rows to look at. For
-    1,280,000 x 1,280 float32 it is 1.3 times the input in all.
+    Time is `N * sample_dim` differences a draw. Peak memory beyond `x`: a sample of at most
+    ``max(N / 48, 16384) * D`` values, at first ``0.04 * N * D`` values about the medians, for each
+    thread ``8 * N`` bytes and a tile of 1 MB, and about ``30 * redundancy_nn`` bytes for each of
+    the draws that are scored together (twice that for float64; 1 GiB at most, three times that
+    where nearly all rows are tied).
 
     CUDA arrays (PyTorch, CuPy) are scored on their device: same draws, same neighbours; shares may
     differ from the host's by 2**-30. The host waits once, to see that `x` is finite; the draws are

@@ -1,0 +1,101 @@
+// What one thread's draws have found, in the order of finding: written in sequence, where a list for each draw would
+// miss the caches with each entry. Draws are logged together by eights, and read so.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <new>
+#include <vector>
+
+#include "core/aligned.hpp"
+#include "core/pages.hpp"
+#include "zcore/zcore.hpp"
+
+namespace tamis {
+
+template <class T>
+class ZcoreLog {
+ public:
+  using Crowded = std::function<void(int64_t draw)>;
+
+  // Nothing is logged; the limits are to be set. Entries have `words` values. A draw that passes its `most` entries is
+  // given to `crowded`, which lowers its limit or raises its `most`.
+  void start(int64_t draws, bool values, int64_t words, Crowded crowded) {
+    values_ = values;
+    words_ = words;
+    crowded_ = std::move(crowded);
+    balls_.assign(static_cast<size_t>(draws), {});
+    pages_.resize(static_cast<size_t>((draws + kZcoreTogether - 1) / kZcoreTogether));
+    for (auto& pages : pages_) pages.clear();
+    block_ = 0;
+    used_ = bytes_ = 0;
+  }
+  ZcoreBall<T>& ball(int64_t draw) { return balls_[static_cast<size_t>(draw)]; }
+  const ZcoreBall<T>& ball(int64_t draw) const { return balls_[static_cast<size_t>(draw)]; }
+  int64_t words() const { return words_; }
+  int64_t bytes() const { return bytes_; }  // logged
+  ZcoreLogging<T> logging() {
+    return {balls_.data(), values_, this,
+            [](void* self, int64_t group, int64_t n, int64_t first) {
+              return static_cast<ZcoreLog*>(self)->add(group, n, first);
+            },
+            [](void* self, int64_t draw) { static_cast<ZcoreLog*>(self)->crowded_(draw); }};
+  }
+
+  // visit(hits, values, n, first) for all that a group of draws has: hits are (draw of the group) << 16 | row - first,
+  // ascending, values n of the first word, n of the second and so on.
+  template <class Visit>
+  void each(int64_t group, Visit visit) const {
+    constexpr size_t kAhead = 4;
+    const std::vector<Page*>& pages = pages_[static_cast<size_t>(group)];
+    for (size_t i = 0; i < pages.size(); ++i) {
+      if (i + kAhead < pages.size())
+        for (int line = 0; line < 8; ++line)
+          __builtin_prefetch(reinterpret_cast<const char*>(pages[i + kAhead]) + 64 * line);
+      const auto* hits = reinterpret_cast<const uint32_t*>(pages[i] + 1);
+      visit(hits, reinterpret_cast<const T*>(hits + zcore_even(pages[i]->n)), pages[i]->n, pages[i]->first);
+    }
+  }
+
+ private:
+  struct Page {
+    int64_t n, first;
+  };
+  struct Block {
+    Aligned<char> bytes;
+    int64_t size;
+  };
+  static constexpr int64_t kLeastBlock = int64_t(1) << 20, kMostBlock = int64_t(1) << 26;
+
+  uint32_t* add(int64_t group, int64_t n, int64_t first) {
+    const int64_t size =
+        (static_cast<int64_t>(sizeof(Page)) + 4 * zcore_even(n) + static_cast<int64_t>(sizeof(T)) * n * words_ + 7) /
+        8 * 8;
+    while (block_ < blocks_.size() && used_ + size > blocks_[block_].size) {
+      ++block_;
+      used_ = 0;
+    }
+    if (block_ == blocks_.size()) {
+      const int64_t before = blocks_.empty() ? kLeastBlock / 2 : blocks_.back().size;
+      const int64_t bytes = std::max(std::min(2 * before, kMostBlock), size);
+      blocks_.push_back({make_aligned<char>(bytes), bytes});
+      prefer_huge_pages(blocks_.back().bytes.get(), static_cast<size_t>(bytes));
+    }
+    auto* page = new (blocks_[block_].bytes.get() + used_) Page{n, first};
+    pages_[static_cast<size_t>(group)].push_back(page);
+    used_ += size;
+    bytes_ += size;
+    return reinterpret_cast<uint32_t*>(page + 1);
+  }
+
+  bool values_ = false;
+  int64_t words_ = 1;
+  Crowded crowded_;
+  std::vector<ZcoreBall<T>> balls_;
+  std::vector<std::vector<Page*>> pages_;  // of each group
+  std::vector<Block> blocks_;
+  size_t block_ = 0;  // the one in use, and how much of it
+  int64_t used_ = 0, bytes_ = 0;
+};
+
+}  // namespace tamis

@@ -1,0 +1,57 @@
+// Work shared by threads that keep what they have found, and the tiles that they turn.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "core/aligned.hpp"
+#include "core/parallel.hpp"
+#include "zcore/zcore.hpp"
+
+namespace tamis {
+
+// visit(worker, begin, end) over [0, n) in steps of `grain`; each worker's steps ascend.
+template <class Visit>
+void each_worker(int64_t workers, int64_t n, int64_t grain, const Visit& visit) {
+  std::atomic<int64_t> next{0};
+  parallel_for(workers, 1, [&](int64_t first, int64_t last) {
+    for (int64_t worker = first; worker < last; ++worker)
+      for (int64_t begin; (begin = next.fetch_add(grain)) < n;) {
+        visit(static_cast<size_t>(worker), begin, std::min(n, begin + grain));
+        check_interrupt();
+      }
+  });
+}
+
+// One thread's tile: rows as columns.
+template <class T>
+class ZcoreTiles {
+ public:
+  ZcoreTiles(const T* x, int64_t n, int64_t d)
+      : x_(x), n_(n), d_(d), height_(height(d)), columns_(make_aligned<T>(d * stride())) {
+    std::fill_n(columns_.get(), d * stride(), T(0));
+  }
+  static int64_t count(int64_t n, int64_t d) { return (n + height(d) - 1) / height(d); }
+
+  // Blocks of columns that are not wanted are left as they are.
+  ZcoreTile<T> turn(int64_t i, const std::vector<uint8_t>& wanted) {
+    const int64_t first = i * height_, n = std::min(height_, n_ - first);
+    zcore_turn(x_ + first * d_, n, d_, wanted.data(), columns_.get(), stride());
+    return {columns_.get(), first, n, stride()};
+  }
+
+ private:
+  static constexpr int64_t kBytes = 4 << 18;  // in a cache of 2 MB
+  static constexpr int64_t kApart = 16;       // columns are, so that they do not meet in the same lines of a cache
+
+  static int64_t height(int64_t d) {
+    return std::clamp<int64_t>(kBytes / static_cast<int64_t>(sizeof(T)) / d / 64, 1, kZcoreMostHeight / 64) * 64;
+  }
+  int64_t stride() const { return height_ + kApart; }
+
+  const T* x_;
+  int64_t n_, d_, height_;
+  Aligned<T> columns_;
+};
+
+}  // namespace tamis

@@ -1,0 +1,139 @@
+// What a thread has and does while draws are scored.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "zcore/zcore.hpp"
+#include "zcore/zcore_log.hpp"
+#include "zcore/zcore_tiles.hpp"
+
+namespace tamis {
+
+// One thread's log and sums, and room to settle draws in.
+template <class T>
+class ZcoreWorker {
+ public:
+  ZcoreWorker(const ZcoreTable<T>& table, int64_t k)
+      : tiles(table.x(), table.n(), table.d()),
+        sums(static_cast<size_t>(table.n())),
+        columns_(static_cast<size_t>(k)) {}
+
+  // What all workers have logged for a group of draws.
+  void gather(const std::vector<std::unique_ptr<ZcoreWorker>>& workers, int64_t group, int64_t draws) {
+    struct {
+      uint32_t* rows;
+      T* values;
+      int64_t n, done;
+    } to[kZcoreTogether];
+    const int64_t words = log.words();
+    for (int64_t i = 0; i < std::min(kZcoreTogether, draws - group * kZcoreTogether); ++i) {
+      int64_t n = 0;
+      for (const auto& worker : workers) n += worker->log.ball(group * kZcoreTogether + i).count;
+      Found& found = found_[static_cast<size_t>(i)];
+      found.rows.resize(static_cast<size_t>(n));
+      found.values.resize(static_cast<size_t>(n * words));
+      to[i] = {found.rows.data(), found.values.data(), n, 0};
+    }
+    for (const auto& worker : workers)
+      worker->log.each(group, [&](const uint32_t* hits, const T* values, int64_t n, int64_t first) {
+        for (int64_t i = 0; i < n; ++i) {
+          auto& one = to[hits[i] >> 16];
+          const int64_t at = one.done++;
+          one.rows[at] = static_cast<uint32_t>(first + (hits[i] & 0xffff));
+          one.values[at] = values[i];
+          for (int64_t j = 1; j < words; ++j) one.values[j * one.n + at] = values[j * n + i];
+        }
+      });
+  }
+
+  // The draw of the gathered group that the functions below are about.
+  void open(int64_t draw) {
+    found_now_ = &found_[static_cast<size_t>(draw % kZcoreTogether)];
+    n_ = static_cast<int64_t>(found_now_->rows.size());
+    distances_.resize(static_cast<size_t>(n_));
+    weights_.resize(static_cast<size_t>(n_));
+    shares_.resize(static_cast<size_t>(n_));
+  }
+  uint32_t row(size_t i) const { return found_now_->rows[i]; }
+
+  // The place of the row nearest to the point.
+  size_t nearest(const double* point) {
+    int64_t first;
+    for (size_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + static_cast<int64_t>(j) * n_;
+    zcore_distances_to_point(columns_.data(), point, static_cast<int64_t>(columns_.size()), n_, weights_.data());
+    zcore_least(weights_.data(), n_, &first);
+    auto best = static_cast<size_t>(first);
+    for (size_t i = best + 1; i < static_cast<size_t>(n_); ++i)
+      if (weights_[i] == weights_[best] && row(i) < row(best)) best = i;
+    return best;
+  }
+
+  // Measures all from one of them, and leaves that one out.
+  void measure_from(size_t own, ZcorePlace<T>* places) {
+    for (size_t j = 0; j < columns_.size(); ++j) places[j].centre = columns_[j][own];
+    zcore_distances(columns_.data(), places, static_cast<int64_t>(columns_.size()), n_, distances_.data());
+    leave_out(own);
+  }
+  // Takes the distances that were logged, without that of the row itself.
+  void take_distances(uint32_t own) {
+    std::copy_n(found_now_->values.data(), n_, distances_.data());
+    const auto& rows = found_now_->rows;
+    const auto at = std::find(rows.begin(), rows.end(), own);
+    if (at != rows.end()) leave_out(static_cast<size_t>(at - rows.begin()));
+  }
+
+  // False where not all that are wanted are known to be within the radius.
+  bool pay(int64_t wanted, double exponent, T radius) {
+    int64_t same = 0, within = 0;
+    zcore_count(distances_.data(), n_, T(0), &same);
+    if (same > 0) {  // a row at the same place pays for all
+      uint32_t first = std::numeric_limits<uint32_t>::max();
+      for (size_t i = 0; i < static_cast<size_t>(n_); ++i)
+        if (distances_[i] == 0) first = std::min(first, row(i));
+      sums[first] -= kZcoreUnit;
+      return true;
+    }
+    zcore_count(distances_.data(), n_, radius, &within);
+    if (within < wanted) return false;
+    zcore_shares(distances_.data(), found_now_->rows.data(), n_, wanted, exponent, weights_.data(), shares_.data());
+    for (size_t i = 0; i < static_cast<size_t>(n_); ++i) sums[row(i)] -= shares_[i];
+    return true;
+  }
+
+  // The distances of the sample to some places, in `sampled`.
+  void measure_sample(const ZcoreTable<T>& table, const ZcorePlace<T>* places) {
+    const auto k = static_cast<int64_t>(columns_.size());
+    for (int64_t j = 0; j < k; ++j) columns_[static_cast<size_t>(j)] = table.sample(places[j].column);
+    sampled.resize(static_cast<size_t>(table.sampled()));
+    zcore_distances(columns_.data(), places, k, table.sampled(), sampled.data());
+  }
+
+  ZcoreTiles<T> tiles;
+  ZcoreLog<T> log;
+  std::vector<int64_t> sums;
+  std::vector<T> sampled;
+
+ private:
+  struct Found {
+    std::vector<uint32_t> rows;
+    std::vector<T> values;  // column by column
+  };
+  void leave_out(size_t i) {
+    --n_;
+    found_now_->rows[i] = found_now_->rows[static_cast<size_t>(n_)];
+    distances_[i] = distances_[static_cast<size_t>(n_)];
+  }
+
+  std::array<Found, kZcoreTogether> found_;
+  Found* found_now_ = nullptr;
+  int64_t n_ = 0;
+  std::vector<T> distances_;
+  std::vector<double> weights_;
+  std::vector<int64_t> shares_;
+  std::vector<const T*> columns_;
+};
+
+}  // namespace tamis
