@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,49 @@ def test_lists_and_batches(want: Any) -> None:
     check(evaluator.compute(), want)
 
 
+@pytest.mark.parametrize("kind", ["alike", "dtypes", "empties", "some crowds", "mappings"])
+def test_lists_of_any_kind(kind: str, want: Any, library: Library) -> None:
+    """Joined where they are alike, image by image where they are not: the same answers."""
+    preds, targets = per_image()
+    sides = [[{k: library.array(v) for k, v in i.items()} for i in s] for s in (preds, targets)]
+    none = library.array(np.empty(0, np.float32))
+    assert any(len(item["labels"]) == 0 for item in targets)
+    for side, given in zip(sides, (preds, targets), strict=True):
+        for i, item in enumerate(side):
+            if kind == "dtypes" and i % 2:
+                item["labels"] = library.array(given[i]["labels"].astype(np.int16))
+            if kind == "empties" and len(item["labels"]) == 0:
+                side[i] = dict.fromkeys(item, none)
+            if kind == "some crowds" and side is sides[1] and not targets[i]["iscrowd"].any():
+                del item["iscrowd"]
+            if kind == "mappings":
+                side[i] = MappingProxyType(item)  # type: ignore[call-overload]
+    evaluator = DetectionEvaluator(fmt="xywh")
+    evaluator.update(*sides)
+    check(evaluator.compute(), want)
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "obb"])
+@pytest.mark.parametrize("images", [1, 3])
+def test_what_is_given_may_change_after_update(iou_type: str, images: int) -> None:
+    rng = np.random.default_rng(0)
+    width = {"bbox": 4, "obb": 5}[iou_type]
+
+    def side() -> dict[str, Any]:
+        boxes = np.concatenate([rng.uniform(0, 9, (6, 2)), rng.uniform(10, 30, (6, width - 2))], 1)
+        return {"boxes": boxes, "labels": rng.integers(0, 2, 6), "scores": rng.random(6)}
+
+    preds = [side() for _ in range(images)]
+    targets = [{**p, "iscrowd": np.zeros(6, int), "area": np.full(6, 50.0)} for p in preds]
+    evaluator = DetectionEvaluator(iou_type)
+    evaluator.update(preds, targets)
+    assert evaluator.compute().stats["AP"] == 1
+    for item in [*preds, *targets]:
+        for values in item.values():
+            values[...] = 1
+    assert evaluator.compute().stats["AP"] == 1
+
+
 def test_merged_and_pickled(want: Any) -> None:
     preds, targets = per_image()
     parts = []
@@ -137,6 +181,7 @@ def test_counts_per_image_and_class() -> None:
 BOX = np.array([[0.0, 0.0, 1.0, 1.0]])
 PRED = {"boxes": BOX, "scores": np.ones(1), "labels": np.ones(1, int)}
 TARGET = {"boxes": BOX, "labels": np.ones(1, int)}
+TWO = [TARGET, TARGET]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +194,26 @@ TARGET = {"boxes": BOX, "labels": np.ones(1, int)}
         (PRED, {"boxes": BOX}, KeyError, "targets lacks 'labels'"),
         ([PRED], [TARGET, TARGET], ValueError, "of one length, got 1 and 2"),
         ([PRED, [1]], [TARGET, TARGET], TypeError, r"preds\[1\] must be a dict, got list"),
+        (
+            [PRED, {**PRED, "boxes": BOX * np.nan}],
+            [TARGET] * 2,
+            ValueError,
+            r"preds\[1\] boxes has a",
+        ),
+        (
+            [PRED, {**PRED, "scores": np.ones(2)}],
+            [TARGET] * 2,
+            ValueError,
+            r"preds\[1\] scores must",
+        ),
+        (
+            [PRED, {**PRED, "labels": BOX[0, :1]}],
+            [TARGET] * 2,
+            TypeError,
+            r"preds\[1\] labels must",
+        ),
+        ([PRED] * 2, [TARGET, {"boxes": BOX}], KeyError, r"targets\[1\] lacks 'labels'"),
+        ([PRED] * 2, [TARGET, {**TARGET, "area": BOX}], ValueError, r"targets\[1\] area must have"),
         (PRED, [TARGET], TypeError, "both be dicts or both lists"),
         ({**PRED, "splits": np.array([0, 0, 1])}, TARGET, ValueError, "hold as many images"),
         ({**PRED, "boxes": [[1, 2, 3, 4]]}, TARGET, TypeError, "boxes must be an array"),

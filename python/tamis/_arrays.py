@@ -21,9 +21,10 @@ class CudaUnavailable(RuntimeError):
 
 def library(x: Any) -> str:
     """``"torch"``, ``"cupy"`` or, for NumPy and every other exporter of memory, ``"numpy"``."""
-    for name in ("torch", "cupy"):
+    if isinstance(x, np.ndarray):
+        return "numpy"
+    for name, kind in (("torch", "Tensor"), ("cupy", "ndarray")):
         module = sys.modules.get(name)
-        kind = {"torch": "Tensor", "cupy": "ndarray"}[name]
         if module is not None and isinstance(x, getattr(module, kind, ())):
             return name
     return "numpy"
@@ -58,8 +59,11 @@ def one_device(function: str, **arrays: Any) -> str:
 
 def as_array(function: str, name: str, x: Any) -> Any:
     """`x` as an array of its own library; lists and scalars are refused."""
-    if library(x) != "numpy" or isinstance(x, np.ndarray):
-        return x.detach() if library(x) == "torch" else x
+    where = library(x)
+    if where == "torch":
+        return x.detach()
+    if where == "cupy" or isinstance(x, np.ndarray):
+        return x
     if hasattr(x, "__dlpack__"):
         return np.from_dlpack(x)
     try:
@@ -90,6 +94,8 @@ def cast(x: Any, dtype: str) -> Any:
 def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) -> None:
     """Raise unless `x.shape` fits `shape`, in which a letter stands for any length."""
     got = tuple(x.shape)
+    if got == shape:
+        return
     fits = len(got) == len(shape) and all(
         isinstance(want, str) or want == have for want, have in zip(shape, got, strict=True)
     )
@@ -151,14 +157,13 @@ def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
 
 def host(function: str, name: str, x: Any) -> np.ndarray:
     """`x` as a NumPy array on the host, copied from a device if it must be."""
-    x = as_array(function, name, x)
-    if library(x) == "torch":
-        if dtype_name(x) == "bfloat16":
-            x = x.float()
-        return np.asarray(x.cpu().numpy())
-    if library(x) == "cupy":
-        return np.asarray(x.get())
-    return np.asarray(x)
+    where = library(x)
+    if where == "torch":
+        x = x.detach().cpu()
+        halves = x.dtype == sys.modules["torch"].bfloat16
+        values: np.ndarray = (x.float() if halves else x).numpy()
+        return values
+    return np.asarray(x.get() if where == "cupy" else as_array(function, name, x))
 
 
 def from_host(like: Any, x: np.ndarray) -> Any:

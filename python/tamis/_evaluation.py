@@ -13,6 +13,8 @@ from tamis import _core
 
 Array = NDArray[Any]
 
+_FEW = 1 << 20  # so many values are counted rather than sorted
+
 
 @dataclass
 class Detections:
@@ -194,3 +196,14 @@ def positions(ids: Array, known: Array) -> Array:
     out = np.empty(len(ids), np.int32)
     _core.find_positions(ids, known, out)
     return out
+
+
+def distinct(*columns: Array) -> Array:
+    """All values of integer columns, ascending, each once."""
+    joined = np.concatenate(columns)
+    if len(joined) == 0:
+        return joined
+    low, high = int(joined.min()), int(joined.max())
+    if high - low > _FEW:
+        return np.unique(joined)
+    return np.flatnonzero(np.bincount(joined - low)) + low
