@@ -8,6 +8,7 @@ import doctest
 import io
 import pickle
 import warnings
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,36 @@ def test_nothing_is_added_by_an_update_that_fails() -> None:
     with pytest.raises(ValueError):
         metric.update([GOOD, GOOD], [GT, GT | {"boxes": torch.ones(2, 5)}])
     assert not any(metric.metric_state.values())
+
+
+class Boxes(torch.Tensor):
+    """As torchvision's tv_tensors are."""
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_what_is_no_list_of_dicts_of_plain_tensors(size: int) -> None:
+    """Tuples, other mappings and subclasses of tensors go through torchmetrics' own check."""
+    preds, target = images(13, 10)
+    want = detection.MeanAveragePrecision()(preds, target)
+    metric = MeanAveragePrecision()
+    for i in range(0, 10, size):
+        sides = [
+            tuple(
+                OrderedDict(item, boxes=item["boxes"].as_subclass(Boxes))
+                for item in side[i : i + size]
+            )
+            for side in (preds, target)
+        ]
+        metric.update(*sides)
+    assert_same(metric.compute(), want)
+
+
+def test_states_hold_their_own_images_only() -> None:
+    preds, target = images(14, 40)
+    metric = MeanAveragePrecision()
+    metric.update(preds, target)
+    for boxes in (*metric.detection_box, *metric.groundtruth_box):
+        assert boxes.untyped_storage().nbytes() == boxes.nbytes
 
 
 def test_warnings() -> None:
