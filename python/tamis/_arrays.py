@@ -62,6 +62,8 @@ def as_array(function: str, name: str, x: Any) -> Any:
     where = library(x)
     if where == "torch":
         return x.detach()
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{function}: {name} must be an array without a mask, got a masked array")
     if where == "cupy" or isinstance(x, np.ndarray):
         return x
     if hasattr(x, "__dlpack__"):
@@ -159,9 +161,15 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     """`x` as a NumPy array on the host, copied from a device if it must be."""
     where = library(x)
     if where == "torch":
-        x = x.detach().cpu()
-        halves = x.dtype == sys.modules["torch"].bfloat16
-        values: np.ndarray = (x.float() if halves else x).numpy()
+        try:
+            x = x.detach().cpu()
+            halves = x.dtype == sys.modules["torch"].bfloat16
+            values: np.ndarray = (x.float() if halves else x).numpy()
+        except (TypeError, NotImplementedError) as error:  # sparse, on "meta", of eight-bit floats
+            raise TypeError(
+                f"{function}: {name} must be a dense tensor that NumPy can hold, got {x.dtype},"
+                f" {x.layout}, on {x.device}"
+            ) from error
         return values
     return np.asarray(x.get() if where == "cupy" else as_array(function, name, x))
 

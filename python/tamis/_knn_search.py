@@ -74,7 +74,9 @@ def matrix(function: str, name: str, x: Any) -> Array:
             f" got an array on {_arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
         )
     host = _arrays.host(function, name, x)
-    wanted = np.float64 if host.dtype == np.float64 else np.float32
+    wanted = (
+        np.float64 if _arrays.dtype_name(host) == "float64" else np.float32
+    )  # of any byte order
     return np.ascontiguousarray(host, dtype=wanted)
 
 

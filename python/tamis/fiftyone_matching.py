@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tamis import _arrays, _core
 from tamis.box_iou import Format, check_format
-from tamis.matching import class_positions, finite, read_column, to_xywh
+from tamis.matching import class_positions, finite, read_column, read_levels, to_xywh
 
 Rule = Literal["coco", "open-images"]
 RULES = ("coco", "open-images")  # in the order of tamis::FiftyoneRule
@@ -116,8 +116,7 @@ def match_fiftyone(
     starts = _arrays.splits(name, "splits", splits, n)
     gt_starts = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(starts) - 1)
     most = _most(max_detections)
-    levels = finite(name, "thresholds", np.atleast_1d(np.asarray(thresholds, np.float64)))
-    _arrays.check_shape(name, "thresholds", levels, ("T",))
+    levels = read_levels(name, thresholds)
     _, codes, gt_codes = class_positions(
         _column("labels", labels, n, "iu", np.int64),
         _column("gt_labels", gt_labels, m, "iu", np.int64),

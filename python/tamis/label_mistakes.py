@@ -184,6 +184,7 @@ def label_mistakes(
     if isinstance(missing_confidence, bool) or not missing_confidence == missing_confidence:
         raise ValueError(f"{name}: missing_confidence must be a number, got {missing_confidence!r}")
     given = _arrays.host(name, "boxes", boxes)
+    _arrays.check_shape(name, "boxes", given, ("N", 4))
     if logits is not None:
         _arrays.check_shape(name, "logits", _arrays.host(name, "logits", logits), (len(given), "C"))
     sure = read_column(name, "confidence", confidence, len(given), "fiu").astype(np.float64)
@@ -240,7 +241,7 @@ def mistakes_of_matches(
     """
     name = "mistakes_of_matches"
     _check_iou(name, iou)
-    n, m = (len(_arrays.host(name, key, x)) for key, x in (("gt", gt), ("det", det)))
+    n, m = (_arrays.host(name, key, x).size for key, x in (("gt", gt), ("det", det)))
     gt_of, det_of = _rows("gt", gt, n, m), _rows("det", det, m, n)
     starts = _arrays.splits(name, "splits", splits, n)
     gt_starts = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(starts) - 1)
@@ -252,16 +253,17 @@ def mistakes_of_matches(
     sure = read_column(name, "confidence", confidence, n, "fiu").astype(np.float64)
     ious = _arrays.host(name, "det_iou", det_iou)
     _arrays.check_shape(name, "det_iou", ious, (n,))
-
     pairs = counts & (det_of >= 0)
     of = det_of[pairs]
+    ious = read_column(name, "det_iou", ious[of], len(of), "fiu").astype(np.float64)
+
     used = np.zeros(n, bool)
     used[of] = True
     certain = np.zeros(n)
     certain[used] = _certainty(name, None if logits is not None else sure, logits, n, used)
     mistaken, mistaken_loc = np.full(m, np.nan), np.full(m, np.nan)
     mistaken[pairs] = _wrong(label[of] == gt_label[pairs], certain[of])
-    far = (1.0 / (1.0 - iou)) * (1.0 - ious[of].astype(np.float64))
+    far = (1.0 / (1.0 - iou)) * (1.0 - ious)
     mistaken_loc[pairs] = (certain[of] * ((2.0 * far) - 1.0) + 1.0) / 2.0
     spurious = counts & (det_of < 0)
     missing = (gt_of < 0) & (sure > missing_confidence)
@@ -302,8 +304,9 @@ def _entropy(name: str, logits: Any) -> Array:
     _arrays.check_shape(name, "logits", given, ("N", "C"))
     if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
         raise TypeError(f"{name}: logits must hold numbers, got {given.dtype}")
-    if given.dtype.kind != "f":
-        given = given.astype(np.float64)
+    # another byte order has other exponentials: NumPy's fastest loops do not take it
+    native = given.dtype.newbyteorder("=") if given.dtype.kind == "f" else np.float64
+    given = given.astype(native, copy=False)
     if given.shape[1] == 0 and len(given):
         raise ValueError(f"{name}: logits must have at least one class, got shape {given.shape}")
     out = np.empty(len(given), np.float64 if given.dtype == np.float64 else np.float32)

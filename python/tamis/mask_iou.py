@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tamis import _arrays, _core
 from tamis.masks import Masks
+from tamis.matching import read_column
 
 Array = NDArray[Any]
 
@@ -29,9 +30,8 @@ def _masks(function: str, name: str, masks: Any) -> Masks:
 def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
     if iscrowd is None:
         return None
-    flags = _arrays.host(function, "iscrowd", iscrowd)
-    _arrays.check_shape(function, "iscrowd", flags, (n,))
-    return np.ascontiguousarray(flags != 0).view(np.uint8)
+    flags: Array = read_column(function, "iscrowd", iscrowd, n, "biu") != 0
+    return flags.view(np.uint8)
 
 
 def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core
+from tamis.matching import read_rows
 
 Array = NDArray[Any]
 
@@ -198,8 +199,7 @@ class Masks:
     @classmethod
     def from_boxes(cls, boxes: Any, size: Any) -> Masks:
         """Masks out of (n, 4) boxes x, y, w, h in pixels, as :meth:`from_polygons` draws them."""
-        xywh = np.asarray(_arrays.host("Masks.from_boxes", "boxes", boxes), np.float64)
-        _arrays.check_shape("Masks.from_boxes", "boxes", xywh, ("n", 4))
+        xywh = read_rows("Masks.from_boxes", "boxes", boxes, 4)
         return cls._boxes(xywh, _sizes("Masks.from_boxes", size, len(xywh)))
 
     @classmethod

@@ -92,6 +92,21 @@ def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Ar
     return finite(function, name, got) if kinds == "fiu" else got.astype(np.int64)
 
 
+def read_levels(function: str, thresholds: Any) -> Array:
+    """(T,) float64 of a number or an array of them."""
+    given = thresholds
+    if isinstance(given, np.ndarray) or _arrays.library(given) != "numpy":
+        given = _arrays.host(function, "thresholds", given)
+    levels = np.atleast_1d(np.asarray(given))
+    numbers = levels.dtype.kind in "fiu" and levels.ndim == 1 and len(levels)
+    if not numbers or np.isnan(levels).any():
+        raise ValueError(
+            f"{function}: thresholds must be a number or numbers of shape (T,), T > 0, without NaN,"
+            f" got {thresholds!r}"
+        )
+    return np.ascontiguousarray(levels, np.float64)
+
+
 def image_of(splits: Array) -> Array:
     """The image of each row."""
     return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
@@ -180,12 +195,7 @@ def match_detections(
     _arrays.check_integer(name, "max_detections", max_detections)
     if not 0 <= max_detections < 2**31:
         raise ValueError(f"{name}: max_detections must be in [0, 2**31), got {max_detections}")
-    levels = np.atleast_1d(np.asarray(thresholds))
-    if levels.dtype.kind not in "fiu" or levels.ndim != 1 or np.isnan(levels).any():
-        raise ValueError(
-            f"{name}: thresholds must be a number or numbers of shape (T,), without NaN,"
-            f" got {thresholds!r}"
-        )
+    levels = read_levels(name, thresholds)
     zeros = np.zeros(n, np.int64), np.zeros(m, np.int64)
     _, category, gt_category = class_positions(
         zeros[0] if labels is None else read_column(name, "labels", labels, n, "iu"),
@@ -199,7 +209,7 @@ def match_detections(
     table = match(
         dets, gts, n_images=len(det_splits) - 1,
         n_categories=1 + max(category.max(initial=0), gt_category.max(initial=0)),
-        thresholds=levels.astype(np.float64).tolist(), area_ranges=[(-np.inf, np.inf)],
+        thresholds=levels.tolist(), area_ranges=[(-np.inf, np.inf)],
         max_det=int(max_detections),
     )  # fmt: skip
     return box_matches(dets, gts, table, 0)
