@@ -111,6 +111,9 @@ def test_errors() -> None:
     for ratio in (-1, np.nan, np.inf):
         with pytest.raises(ValueError, match="mask_boundary: dilation_ratio must be at least 0"):
             mask_boundary(masks, dilation_ratio=ratio)
+    for ratio in (None, "0.02", True, [0.02]):
+        with pytest.raises(TypeError, match="mask_boundary: dilation_ratio must be a number"):
+            mask_boundary(masks, dilation_ratio=ratio)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="mask_boundary: masks must be Masks or a list"):
         mask_boundary(3)
 

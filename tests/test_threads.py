@@ -92,6 +92,13 @@ LONG_CALLS = {
     "while True: tamis.knn(x, 10)",
     "mask_iou": "a = tamis.Masks.from_boxes(np.tile([9.0, 9, 400, 400], (20000, 1)), (480, 640))\n"
     "while True: tamis.mask_iou(a, a)",
+    "masks of millions of runs": "a = np.random.default_rng(0).random((1, 2000, 2000)) < 0.5\n"
+    "a = tamis.Masks.encode(a)[np.zeros(100, int)]\nwhile True: tamis.mask_iou(a, a)",
+    "mask_boundary": "a = np.random.default_rng(0).random((1, 2000, 2000)) < 0.5\n"
+    "a = tamis.Masks.encode(a)[np.zeros(30, int)]\nwhile True: tamis.mask_boundary(a)",
+    "match_fiftyone": "from tamis.fiftyone_matching import match_fiftyone\n"
+    "b, n = np.tile([0.0, 0, 9, 9], (60000, 1)) + np.arange(60000)[:, None] * 1e-4, [0, 60000]\n"
+    "match_fiftyone(b, b[:, 0], np.array(n), b, np.array(n), thresholds=0.999)",
     "rotated_box_iou": "a = np.ones((6000, 5))\nwhile True: tamis.rotated_box_iou(a, a)",
 }
 
@@ -112,7 +119,7 @@ def test_ctrl_c_stops_a_long_call(name: str) -> None:
         child.wait(0.5)  # it is in the call by now
     child.send_signal(signal.SIGINT)
     try:
-        _, err = child.communicate(timeout=10)
+        _, err = child.communicate(timeout=5)
     finally:
         child.kill()
     assert "KeyboardInterrupt" in err

@@ -10,6 +10,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kImagesAtOnce = 16;
+constexpr int64_t kDetsPerCheck = 256;  // one image can hold enough boxes for minutes
 
 struct Group {
   int32_t key;
@@ -53,6 +54,7 @@ void find_candidates(const FiftyoneProblem& p, int64_t image, const Group& group
   s.candidates.clear();
   s.bounds.assign(1, 0);
   for (int64_t i = 0; i < n_dets; ++i) {
+    if (i % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
     const int32_t d = group.dets[size_t(i)];
     if (p.pairs.given[image]) {
       for (int64_t e = p.pairs.splits[d]; e < p.pairs.splits[d + 1]; ++e) add(p.pairs.gts[e], p.pairs.iou[e]);
@@ -74,6 +76,7 @@ void match_group(const FiftyoneProblem& p, const Group& group, int64_t n_dets, c
     int32_t* gt_det = out.gt_det + t * p.gts.n;
     const host::Standing standing{p.gts.crowd, p.gts.labels, gt_det};
     for (int64_t i = 0; i < n_dets; ++i) {
+      if (i % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
       const host::Candidate* candidates = s.candidates.data() + s.bounds[size_t(i)];
       const int32_t d = group.dets[size_t(i)];
       const int64_t best = choose(candidates, s.bounds[size_t(i) + 1] - s.bounds[size_t(i)], p.thresholds[t],

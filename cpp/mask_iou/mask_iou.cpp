@@ -12,10 +12,11 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kRows = 256;         // of a block: the columns are read anew for each
-constexpr int64_t kBlocksAtOnce = 128;  // where there are many, as most are small
-constexpr int64_t kPairsPerCheck = 1 << 14;
-constexpr int64_t kMostLayers = 8;     // more runs in a column than that are walked
+constexpr int64_t kRows = 256;              // of a block: the columns are read anew for each
+constexpr int64_t kBlocksAtOnce = 128;      // where there are many, as most are small
+constexpr int64_t kRunsPerCheck = 1 << 22;  // some milliseconds, where all pairs touch
+constexpr int64_t kLongMask = 1 << 16;      // runs
+constexpr int64_t kMostLayers = 8;          // more runs in a column than that are walked
 
 struct Block {
   int64_t group, first;  // rows of the group from the first on
@@ -32,6 +33,7 @@ class Side {
     for (const int64_t row : rows) {
       runs.push_back(read_mask(masks, row, ends_.data() + used));
       used += size_t(runs.back().n);
+      if (runs.back().n > kLongMask) check_interrupt();
     }
     split_.assign(runs.size(), false);
     columns_.resize(std::max(columns_.size(), runs.size()));
@@ -72,8 +74,10 @@ double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd) {
   uint32_t common = 0, all = 0;
   bool together = a.pixels == b.pixels;
   if (a.regular && b.regular) {
-    if (Side::has_columns(a) && Side::has_columns(b)) common_pixels(rows.columns(i), columns.columns(j), &common);
-    else common = host::common_pixels(a, b);
+    if (Side::has_columns(a) && Side::has_columns(b))
+      common_pixels(rows.columns(i), columns.columns(j), &common);
+    else
+      common = host::common_pixels(a, b);
     all = a.area + b.area - common;
   } else {
     together = host::walk_common(a, b, &common, &all);
@@ -104,13 +108,15 @@ void mask_iou_batched(const MaskPairs& p, double* out) {
   parallel_for(n_blocks, grain, [&](int64_t begin, int64_t end) {
     Side rows, columns;
     std::vector<int64_t> a, b, places;  // masks of the block, and which of its rows the first are
-    int64_t pairs = 0;
+    int64_t walked = 0;
     for (int64_t i = begin; i < end; ++i) {
       const auto [g, first] = blocks[size_t(i)];
       const int64_t last = std::min(first + kRows, p.a_splits[g + 1]);
       a.clear(), b.clear(), places.clear();
       for (int64_t j = p.b_splits[g]; j < p.b_splits[g + 1]; ++j) b.push_back(row_at(p.b_index, j));
       columns.read(p.b, b);
+      int64_t column_runs = 0;
+      for (const host::Runs& column : columns.runs) column_runs += column.n;
       for (int64_t j = first; j < last; ++j) {
         const int64_t row = row_at(p.a_index, j);
         if (p.a_boxes != nullptr && !columns.touches(p.a_boxes + 4 * row)) continue;
@@ -121,12 +127,16 @@ void mask_iou_batched(const MaskPairs& p, double* out) {
       const size_t width = b.size();
       double* group = out + out_splits[size_t(g)];
       if (p.a_boxes != nullptr)
-        std::fill(group + (first - p.a_splits[g]) * int64_t(width), group + (last - p.a_splits[g]) * int64_t(width), 0.0);
+        std::fill(group + (first - p.a_splits[g]) * int64_t(width), group + (last - p.a_splits[g]) * int64_t(width),
+                  0.0);
       for (size_t r = 0; r < a.size(); ++r) {
-        for (size_t c = 0; c < width; ++c)
+        const int64_t more = column_runs + int64_t(width) * (rows.runs[r].n + 1);
+        for (size_t c = 0; c < width; ++c) {
           group[size_t(places[r]) * width + c] =
               pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b[c]] != 0);
-        if ((pairs += int64_t(width)) > kPairsPerCheck) check_interrupt(), pairs = 0;
+          if (more > kRunsPerCheck) check_interrupt();
+        }
+        if ((walked += more) > kRunsPerCheck) check_interrupt(), walked = 0;
       }
     }
   });

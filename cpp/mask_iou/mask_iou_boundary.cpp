@@ -139,6 +139,7 @@ MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation) {
     MaskTexts& part = parts[size_t(begin / kBoundariesAtOnce)];
     Reader read(masks);
     for (int64_t i = begin; i < end; ++i) {
+      check_interrupt();  // a mask can have a run a pixel
       const host::Runs runs = read(i);
       TAMIS_CHECK(runs.pixels <= runs.height * runs.width, "mask_boundary: a mask has more pixels than its image");
       CountWriter out;

@@ -93,13 +93,15 @@ def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Mask
     mask; memory: the result, twice, and a few bytes a run of 32 masks a thread.
     """
     masks = _masks("mask_boundary", "masks", masks)
-    ratio = float(dilation_ratio)
+    ratio = dilation_ratio
+    if isinstance(ratio, bool) or not isinstance(ratio, (int, float, np.integer, np.floating)):
+        raise TypeError(f"mask_boundary: dilation_ratio must be a number, got {ratio!r}")
     if not 0 <= ratio < np.inf:
         raise ValueError(
-            f"mask_boundary: dilation_ratio must be at least 0 and finite, got {dilation_ratio}"
+            f"mask_boundary: dilation_ratio must be at least 0 and finite, got {ratio}"
         )
     diagonal = np.sqrt((masks.size**2).sum(axis=1))
-    dilation = np.rint(np.minimum(ratio * diagonal, _TOO_FAR)).clip(1).astype(np.int64)
+    dilation = np.rint(np.minimum(float(ratio) * diagonal, _TOO_FAR)).clip(1).astype(np.int64)
     return Masks._of(
         *_core.mask_boundaries(masks.text, masks.splits, masks.size, dilation), masks.size
     )
