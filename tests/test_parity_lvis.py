@@ -162,6 +162,23 @@ def test_ids_that_are_no_integers(theirs: Any, tmp_path: Any) -> None:
             evaluate(library, gt, numbered, "bbox", tmp_path)
 
 
+def test_an_id_given_twice(theirs: Any, tmp_path: Any) -> None:
+    """It stands for the last annotation of that id, even where that has no area."""
+    gt, dt = problem(3)
+    first = next(ann for ann in gt["annotations"] if ann["area"] > 0)
+    again = {**first, "area": 0.0, "bbox": [20.0, 2.0, 9.0, 9.0]}
+    assert_same(theirs, {**gt, "annotations": [*gt["annotations"], again]}, dt, "bbox", tmp_path)
+
+
+def test_lists_of_categories_that_are_odd(theirs: Any, tmp_path: Any) -> None:
+    """They matter only where a detection is looked up in them."""
+    gt, dt = problem(3)
+    spare = [dict(gt["images"][0], id=99, neg_category_ids=odd) for odd in (1, [[1]], [None])]
+    for img in spare:
+        case = {**gt, "images": [*gt["images"], img]}
+        assert_same(theirs, case, dt, "bbox", tmp_path)
+
+
 @pytest.mark.parametrize("files", [True, False], ids=["files", "list"])
 def test_nothing_of_a_kind(theirs: Any, files: bool, tmp_path: Any) -> None:
     gt, dt = problem(13)

@@ -172,6 +172,7 @@ LONGER = {"labels": torch.zeros(3).int()}
         ([GOOD | {"boxes": torch.ones(2, 5)}], [GT]),
         ([GOOD | {"labels": torch.ones(2)}], [GT]),
         ([GOOD], [GT | {"labels": torch.ones(2)}]),
+        ([GOOD | {"boxes": torch.ones(2, 4) * 1j}], [GT]),
         ([GOOD | {"scores": torch.ones(2).int()}], [GT]),
         ([GOOD | {"scores": torch.ones(2, 1)}], [GT]),
     ],

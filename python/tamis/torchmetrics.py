@@ -345,6 +345,8 @@ def _joined(parts: list[Tensor], counts: list[int] | None = None) -> Array:
             raise IndexError(f"iscrowd or area of sample {short[0]} is shorter than its labels")
         parts = [part[:n] for part, n in zip(parts, counts, strict=True)]
     joined = _cat(parts).detach().cpu()
+    if joined.is_complex():
+        raise TypeError("float() argument must be a string or a real number, not 'complex'")
     array: Array = (joined.float() if joined.dtype == torch.bfloat16 else joined).numpy()
     return array
 

@@ -60,7 +60,15 @@ def evaluate(e: Any) -> Evaluation | None:
         dts = from_annotations(dt_anns, detections=True, kind=kind)
     if gts is None or dts is None or federation is None:
         return None
+    if (gt_anns and not _has_area(gts).all()) or (dt_anns and not _has_area(dts).all()):
+        return None  # those were left out: an id stands for another annotation than its own
     return Evaluation(gts, dts, images, categories, p, federation)
+
+
+def _has_area(columns: Columns) -> Array:
+    """The annotations that lvis-api's `get_ann_ids` finds: its area range is open."""
+    found: Array = (columns.area > 0) & (columns.area < np.inf)
+    return found
 
 
 def _columns(dataset: Any, plain: type[LVIS], kind: str) -> Columns | None:
@@ -76,7 +84,10 @@ def _federation(ground_truth: Any, image_ids: Any) -> Federation | None:
     images = ground_truth.load_imgs(image_ids)
     pairs = []
     for key in ("neg_category_ids", "not_exhaustive_category_ids"):
-        listed = [(img["id"], category) for img in images for category in img[key]]
+        lists = [img[key] for img in images]
+        if not all(isinstance(ids, list) and all(type(i) is int for i in ids) for ids in lists):
+            return None
+        listed = [(img["id"], i) for img, ids in zip(images, lists, strict=True) for i in ids]
         pairs.append(np.array(listed).reshape(-1, 2).T)
         if listed and pairs[-1].dtype != np.int64:
             return None
@@ -109,7 +120,7 @@ class Evaluation(_plain.Evaluation):
         self, g_image: Array, g_category: Array, d_image: Array, d_category: Array
     ) -> None:
         for side, category in ((self.gts, g_category), (self.dts, d_category)):
-            category[~((side.area > 0) & (side.area < np.inf))] = -1  # lvis-api's range is open
+            category[~_has_area(side)] = -1
         absent = self._pairs(*self._places(self._federation.absent))
         told = np.concatenate([absent, self._pairs(g_image, g_category)])
         known = positions(self._pairs(d_image, d_category), np.unique(told[told >= 0]))
