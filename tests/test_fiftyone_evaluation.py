@@ -113,6 +113,14 @@ def test_views(tf: Any, odd: Any, view: Any) -> None:
     check(tf, odd, view)
 
 
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_views_of_more_samples_than_a_command_names(
+    tf: Any, odd: Any, view: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tf._documents, "IDS", 2)
+    check(tf, odd, view)
+
+
 def test_documents_in_small_pieces(tf: Any, odd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a set of millions comes: each piece has texts of its own."""
     fields = [(f"{name}.detections", tf._sides.BOX) for name in ("predictions", "ground_truth")]

@@ -22,6 +22,7 @@ from tamis import _core
 Array = NDArray[Any]
 Columns = tuple[tuple[str, str], ...]  # names and kinds of _core.bson_columns
 CHUNK = 1 << 26  # bytes of documents that are held while they become columns
+IDS = 100_000  # a command names; 16 MB, MongoDB's limit, are some 800,000
 BATCH = 200  # documents an update carries; an interrupt is noticed in between
 TYPED_ID: Columns = (("_id", "id"),)
 
@@ -149,21 +150,14 @@ def positions(samples: Any, ids: Array, label_list: LabelList) -> Array:
     shown = np.arange(len(label_list)) - splits[:-1][label_list.sample]
     if not isinstance(samples, fov.DatasetView):
         return shown
-    chosen = {"$match": {"_id": {"$in": object_ids(ids)}}}
-    stored = _columns(
-        samples,
-        [chosen, {"$project": {"_id": True, f"{label_list.path}._id": True}}],
-        [(label_list.path, TYPED_ID)],
-    )
-    assert stored is not None  # its ids have just been read
-    (whole,) = stored.lists
+    stored_ids, whole = _stored(samples, ids, label_list.path)
     if (
-        np.array_equal(stored.ids, ids)
+        np.array_equal(stored_ids, ids)
         and np.array_equal(whole.counts, label_list.counts)
         and (np.array_equal(whole.columns["_id"], label_list.columns["_id"]))
     ):
         return shown
-    row = {sample: i for i, sample in enumerate(hex_ids(stored.ids))}
+    row = {sample: i for i, sample in enumerate(hex_ids(stored_ids))}
     at, bounds = whole.ids, whole.splits
     found = np.empty(len(label_list), np.int64)
     for sample, begin, end in zip(hex_ids(ids), splits, splits[1:], strict=False):
@@ -171,6 +165,20 @@ def positions(samples: Any, ids: Array, label_list: LabelList) -> Array:
         place = {label: k for k, label in enumerate(at[bounds[i] : bounds[i + 1]])}
         found[begin:end] = [place[label] for label in label_list.ids[begin:end]]
     return found
+
+
+def _stored(samples: Any, ids: Array, path: str) -> tuple[Array, LabelList]:
+    """Samples in the order of the database, and the ids of their whole lists."""
+    wanted = {"$project": {"_id": True, f"{path}._id": True}}
+    parts = []
+    for i in range(0, max(1, len(ids)), IDS):
+        chosen = {"$match": {"_id": {"$in": object_ids(ids[i : i + IDS])}}}
+        part = _columns(samples, [chosen, wanted], [(path, TYPED_ID)])
+        assert part is not None  # its ids have just been read
+        parts.append(part)
+    counts = np.concatenate([part.lists[0].counts for part in parts])
+    labels = np.concatenate([part.lists[0].columns["_id"] for part in parts])
+    return np.concatenate([part.ids for part in parts]), LabelList(path, counts, {"_id": labels})
 
 
 def object_ids(ids: Array) -> list[Any]:
