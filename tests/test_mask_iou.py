@@ -235,6 +235,12 @@ ERRORS: dict[str, Any] = {
     "mask_iou_batched: a_splits must begin with 0 and end with 1": lambda: tamis.mask_iou_batched(
         [ONE], np.array([0, 2]), [ONE], np.array([0, 1])
     ),
+    "Masks: size of object 0 must be two integers": lambda: Masks.from_coco(
+        [{"size": [2.5, 3], "counts": [6]}]
+    ),
+    "Masks.from_polygons: polygons of mask 0 must hold numbers": lambda: Masks.from_polygons(
+        [[["a"] * 6]], (2, 3)
+    ),
     "Masks.decode: masks must be of one size": lambda: Masks.from_coco(
         [ONE, {"size": [1, 1], "counts": [1]}]
     ).decode(),
@@ -251,6 +257,21 @@ ERRORS: dict[str, Any] = {
 def test_errors(text):
     with pytest.raises((TypeError, ValueError), match=f"^{text}"):
         ERRORS[text]()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [slice(None, None, -1), slice(1, None, 2), slice(5, 2), [3, 0, 3], [-1], [], np.arange(5) > 2],
+    ids=str,
+)
+def test_parts(index):
+    pixels = np.random.default_rng(0).random((5, 4, 6)) < 0.5
+    masks = Masks.encode(pixels)
+    again = Masks.from_coco([{**one, "counts": bytearray(one["counts"])} for one in masks[index]])
+    assert [one.tolist() for one in again.decode()] == pixels[index].tolist()
+    for wrong in (5, None, [[0, 1]], [9]):
+        with pytest.raises(IndexError):
+            masks[wrong]
 
 
 # Properties

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -104,13 +105,20 @@ class Masks:
             counts = obj["counts"]
             if isinstance(counts, str):
                 texts.append(counts.encode())
-            elif isinstance(counts, bytes):
-                texts.append(counts)
+            elif isinstance(counts, (bytes, bytearray, memoryview)):
+                texts.append(bytes(counts))
             else:
                 texts.append(cls._count_text(i, counts))
-            h, w = obj["size"]
-            sizes.append((int(h), int(w)))
+            sizes.append(cls._size_of(i, obj["size"]))
         return cls._of(*join_texts(texts), np.reshape(sizes, (-1, 2)))._check("Masks")
+
+    @staticmethod
+    def _size_of(i: int, size: Any) -> tuple[int, int]:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            h, w = size
+            if int(h) == h and int(w) == w:
+                return int(h), int(w)
+        raise ValueError(f"Masks: size of object {i} must be two integers, got {size!r}")
 
     @staticmethod
     def _count_text(i: int, counts: Any) -> bytes:
@@ -174,7 +182,12 @@ class Masks:
         parts, groups = [], [0]
         for i, mask in enumerate(polygons):
             for polygon in mask:
-                xy = np.asarray(polygon, np.float64)
+                try:
+                    xy = np.asarray(polygon, np.float64)
+                except (TypeError, ValueError):
+                    raise TypeError(
+                        f"Masks.from_polygons: polygons of mask {i} must hold numbers"
+                    ) from None
                 if xy.ndim != 1 or len(xy) < 6 or len(xy) % 2:
                     raise ValueError(
                         f"Masks.from_polygons: polygons of mask {i} must be lists of x, y, ... of"
@@ -222,7 +235,9 @@ class Masks:
         if isinstance(index, (int, np.integer)):
             i = range(len(self))[index]
             return {"size": self.size[i].tolist(), "counts": self._text(i)}
-        rows = np.arange(len(self))[index]
+        rows = np.ascontiguousarray(np.arange(len(self))[index])
+        if rows.ndim != 1:
+            raise IndexError(f"Masks: an index must have one dimension, got shape {rows.shape}")
         return self._of(*_core.take_masks(self.text, self.splits, self.size, rows), self.size[rows])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
