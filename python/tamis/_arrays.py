@@ -158,7 +158,7 @@ def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
 
 
 def host(function: str, name: str, x: Any) -> np.ndarray:
-    """`x` as a NumPy array on the host, copied from a device if it must be."""
+    """`x` as an aligned NumPy array on the host, copied if it must be."""
     where = library(x)
     if where == "torch":
         try:
@@ -171,7 +171,8 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
                 f" {x.layout}, on {x.device}"
             ) from error
         return values
-    return np.asarray(x.get() if where == "cupy" else as_array(function, name, x))
+    values = np.asarray(x.get() if where == "cupy" else as_array(function, name, x))
+    return values if values.flags.aligned else values.copy()
 
 
 def from_host(like: Any, x: np.ndarray) -> Any:

@@ -225,7 +225,7 @@ def results_from_array(data: Array, base: Base) -> Source | None:
     """Box results of an (N, 7) array, or None where a row by row look is needed."""
     if data.dtype.type not in (np.float32, np.float64) or data.ndim != 2 or len(data) == 0:
         return None
-    table = _core.split_coco_rows(np.ascontiguousarray(data, data.dtype.type))
+    table = _core.split_coco_rows(np.require(data, data.dtype.type, ["C", "A"]))
     return None if table is None else Results(base, Columns(**table))
 
 

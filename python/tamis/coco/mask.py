@@ -136,7 +136,7 @@ def _regions(objs: Any) -> Any:
             raise Exception(
                 "numpy ndarray input is only for *bounding boxes* and should have Nx4 dimension"
             )
-        return np.ascontiguousarray(objs, np.float64)
+        return np.require(objs, np.float64, ["C", "A"])
     if type(objs) is not list:
         raise Exception(
             "unrecognized type.  The following type: RLEs (rle), np.ndarray (box), and list (box)"
