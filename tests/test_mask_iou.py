@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import same_bits
 from tamis import Masks, _core
+from tamis.mask_iou import grouped_iou
 
 L_SHAPE = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0]], bool)
 CORNER = np.array([[0, 0, 0], [0, 1, 1], [0, 1, 1]], bool)
@@ -165,6 +166,23 @@ def test_batched(threads):
         rows, columns = slice(*splits[i : i + 2]), slice(*other[i : i + 2])
         want = reference.iou(list(a[rows]), list(b[columns]), crowd[columns])
         same_bits(values[ends[i] : ends[i + 1]], want.ravel())
+
+
+@pytest.mark.parametrize("least", [0.0, 0.3, 0.5, 0.9, 1.0, np.nan])
+@pytest.mark.parametrize("by_boxes", [True, False])
+def test_only_what_is_below_the_least_wanted_may_differ(isa, least, by_boxes):
+    rng = np.random.default_rng(3)
+    pixels = blobs(60, 30, 40, 3, noise=0.01)
+    moved = np.stack([np.roll(m, rng.integers(-2, 3, 2), (0, 1)) for m in np.repeat(pixels, 5, 0)])
+    a, b, splits = Masks.encode(moved), Masks.encode(pixels), np.arange(0, 61, 6)
+    args = (a, 5 * splits, b, splits, 300 * 6)
+    more = {"crowd": rng.integers(0, 2, 60).astype(np.uint8)}
+    if by_boxes:
+        more["a_boxes"] = a.to_bbox()
+    want, got = grouped_iou(*args, **more), grouped_iou(*args, **more, least=least)
+    counts = ~(want < least)
+    same_bits(got[counts], want[counts])
+    assert (got[~counts] < least).all()
 
 
 def test_layouts_of_pixels():

@@ -12,6 +12,7 @@ import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import same_bits
+from tamis.oks import grouped_oks
 
 
 def people(n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -94,6 +95,25 @@ def test_batched(threads):
     for (a, b), (c, d), (first, last) in images:
         want = tamis.oks(det[a:b], gt[c:d], areas[c:d], gt_boxes=boxes[c:d])
         same_bits(values[first:last], want.ravel())
+
+
+@pytest.mark.parametrize("least", [0.0, 0.05, 0.5, 0.95, 1.0, np.nan])
+@pytest.mark.parametrize("k", [1, 8, 17])
+def test_only_what_is_below_the_least_wanted_may_differ(isa, least, k):
+    (gt, areas, boxes), rng = people(40, k, 2), np.random.default_rng(k)
+    det = np.repeat(gt, 20, axis=0)
+    det[..., :2] += rng.normal(size=(800, k, 2)) * rng.choice([0.1, 1, 5, 30], (800, 1, 1))
+    det[::50, 0, 0] = np.nan
+    det[::60, 0, 1] = np.inf
+    areas[::7] = -50.0
+    areas[3::7] = np.nan
+    splits, sigmas = [np.arange(0, n + 1, n // 8) for n in (800, 40)], np.full(k, 0.05)
+    args = (det, splits[0], gt, boxes, areas, splits[1], sigmas)
+    want, got = grouped_oks(*args), grouped_oks(*args, least=least)
+    counts = ~(want < least)
+    same_bits(got[counts], want[counts])
+    assert (got[~counts] < least).all()
+    assert k == 1 or not 0.05 < least < 1 or (got != want).mean() > 0.3
 
 
 # Errors come before work

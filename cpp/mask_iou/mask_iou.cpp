@@ -67,13 +67,14 @@ class Side {
   std::vector<std::vector<int32_t>> columns_;
 };
 
-double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd) {
+double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd, double least) {
   const host::Runs &a = rows.runs[i], &b = columns.runs[j];
   if (!host::boxes_touch(a.box, b.box)) return 0;
   if (a.height != b.height || a.width != b.width) return -1;
   uint32_t common = 0, all = 0;
   bool together = a.pixels == b.pixels;
   if (a.regular && b.regular) {
+    if (host::most_iou(a, b, crowd) < least && together) return 0;
     if (Side::has_columns(a) && Side::has_columns(b))
       common_pixels(rows.columns(i), columns.columns(j), &common);
     else
@@ -133,7 +134,7 @@ void mask_iou_batched(const MaskPairs& p, double* out) {
         const int64_t more = column_runs + int64_t(width) * (rows.runs[r].n + 1);
         for (size_t c = 0; c < width; ++c) {
           group[size_t(places[r]) * width + c] =
-              pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b[c]] != 0);
+              pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b[c]] != 0, p.least);
           if (more > kRunsPerCheck) check_interrupt();
         }
         if ((walked += more) > kRunsPerCheck) check_interrupt(), walked = 0;

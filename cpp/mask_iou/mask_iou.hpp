@@ -79,6 +79,7 @@ struct MaskPairs {
   int64_t n_groups;
   const int64_t *a_index, *a_splits, *b_index, *b_splits;
   const double* a_boxes;  // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
+  double least;           // IoUs below it need not be told apart; -inf or NaN: all are wanted
 };
 // out: (rows, columns) of each group, one after the other.
 void mask_iou_batched(const MaskPairs& pairs, double* out);

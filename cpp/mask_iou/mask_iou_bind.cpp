@@ -89,7 +89,7 @@ void bind_mask_iou(py::module_& m) {
   m.def("mask_iou_batched", [](Bytes a_text, Index a_text_splits, Sizes a_size, Bytes b_text, Index b_text_splits,
                                Sizes b_size, std::optional<Bytes> crowd, std::optional<Index> a_index, Index a_splits,
                                std::optional<Index> b_index, Index b_splits,
-                               std::optional<View<const double, 2>> a_boxes, View<double, 1> out) {
+                               std::optional<View<const double, 2>> a_boxes, double least, View<double, 1> out) {
     const tamis::MaskPairs pairs{masks(a_text, a_text_splits, a_size),
                                  masks(b_text, b_text_splits, b_size),
                                  crowd ? crowd->data : nullptr,
@@ -98,7 +98,8 @@ void bind_mask_iou(py::module_& m) {
                                  a_splits.data,
                                  b_index ? b_index->data : nullptr,
                                  b_splits.data,
-                                 a_boxes ? a_boxes->data : nullptr};
+                                 a_boxes ? a_boxes->data : nullptr,
+                                 least};
     unlocked([&] { tamis::mask_iou_batched(pairs, out.data); });
   });
 }

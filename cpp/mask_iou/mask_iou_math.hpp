@@ -193,6 +193,21 @@ TAMIS_HD bool boxes_touch(const double* a, const double* b) {
   return a[0] < b[0] + b[2] && b[0] < a[0] + a[2] && a[1] < b[1] + b[3] && b[1] < a[1] + a[3];
 }
 
+// Where boxes touch: how far their common part reaches along an axis.
+TAMIS_HD double common_side(const double* a, const double* b, int axis) {
+  const double a_end = a[axis] + a[axis + 2], b_end = b[axis] + b[axis + 2];
+  return (a_end < b_end ? a_end : b_end) - (a[axis] > b[axis] ? a[axis] : b[axis]);
+}
+
+// What the IoU of two regular masks, whose boxes touch, cannot be above: each number here is exact, or rounded as that
+// of the IoU is.
+TAMIS_HD double most_iou(const Runs& a, const Runs& b, bool crowd) {
+  const double least_area = a.area < b.area ? a.area : b.area;
+  const double in_both = common_side(a.box, b.box, 0) * common_side(a.box, b.box, 1);
+  const double common = in_both < least_area ? in_both : least_area;
+  return common / (crowd ? double(a.area) : double(a.area) + double(b.area) - common);
+}
+
 // --- polygons: coordinates at five times the image, where pixel column x has its middle between 5x + 2 and 5x + 3 ---
 
 constexpr double kLargestCoordinate = 0x1p27;

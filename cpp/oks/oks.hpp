@@ -8,7 +8,9 @@
 //
 // Layout: keypoints (n, k, 3) float64 x, y, v; boxes (m, 4) xywh. NaN goes through, as in NumPy.
 // Exact: NumPy's own bits, which is why it is asked for the exponentials: its vector code and libm differ in one of 20.
-// Sums are NumPy's pairwise ones. Cost: two divisions and an exponential a keypoint. Memory: 4 MB.
+// Sums are NumPy's pairwise ones. A pair that is surely below `least` is 0 instead: most are, as a person's keypoints
+// are far from those of others. Cost: a squared distance a keypoint, and for the other pairs two divisions and an
+// exponential. Memory: 24 bytes a keypoint of the ground truths, and 200 KB a thread.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -25,19 +27,32 @@ struct OksPairs {
   const double *gt, *gt_boxes, *gt_area;
   const int64_t *gt_index, *gt_splits;
   const double* variances;  // (k,)
+  double least;             // similarities below it need not be told apart; -inf or NaN: all are wanted
 };
 
 // out: (rows, columns) of each group, one after the other. `exp` replaces values by their exponentials, in place, and
 // is called on all threads.
 void oks(const OksPairs& pairs, const std::function<void(double*, int64_t)>& exp, double* out);
 
-// -e of one pair, for each keypoint that counts.
+// Columns of keypoints are as long as whole registers are.
+constexpr int64_t padded(int64_t n_keypoints) { return (n_keypoints + 7) / 8 * 8; }
+
+// A ground truth as columns of its keypoints. `reach` is below 0 for those that do not count, and for what is beyond
+// the last (see reach_of).
 struct OksTarget {
-  const double *keypoints, *box;
+  const double *x, *y, *reach, *box;
   double area;
   int64_t n_keypoints, n_seen;
   const double* variances;
 };
-TAMIS_KERNEL(oks_pair, (const OksTarget& gt, const double* det, double* terms), (gt, det, terms))
+inline int64_t terms_counted(const OksTarget& gt) { return gt.n_seen > 0 ? gt.n_seen : gt.n_keypoints; }
+
+// -e of one pair for each keypoint that counts, in the first of `terms`, which has room for all. det: columns x and y.
+TAMIS_KERNEL(oks_terms, (const OksTarget& gt, const double* det, double* terms), (gt, det, terms))
+// Of the columns of one pair: how many distances are out of reach, and how many are NaN.
+struct OksReach {
+  int64_t far, odd;
+};
+TAMIS_KERNEL(oks_reach, (const OksTarget& gt, const double* det, OksReach* found), (gt, det, found))
 
 }  // namespace tamis

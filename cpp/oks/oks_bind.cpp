@@ -1,32 +1,32 @@
-#include "oks/oks.hpp"
+#include <pybind11/stl.h>
 
 #include <optional>
 
-#include <pybind11/stl.h>
-
 #include "core/array.hpp"
 #include "core/error.hpp"
+#include "oks/oks.hpp"
 
 namespace py = pybind11;
 using tamis::View;
 using Index = View<const int64_t, 1>;
 
 void bind_oks(py::module_& m) {
-  m.def("oks", [](View<const double, 3> det, std::optional<Index> det_index, Index det_splits, View<const double, 3> gt,
-                  View<const double, 2> boxes, View<const double, 1> area, std::optional<Index> gt_index,
-                  Index gt_splits, View<const double, 1> variances, const py::function& exp, View<double, 1> out) {
-    const int64_t k = variances.size(), n = gt.shape[0];
-    TAMIS_CHECK(det.shape[1] == k && gt.shape[1] == k && det.shape[2] == 3 && gt.shape[2] == 3 &&
-                    boxes.size() == 4 * n && area.size() == n && det_splits.size() == gt_splits.size() &&
-                    det_splits.size() > 0,
-                "oks: arrays do not fit together");
-    const auto exponentials = [&exp](double* terms, int64_t size) {
-      const py::gil_scoped_acquire acquire;
-      exp(py::array_t<double>(size, terms, py::capsule(terms, [](void*) {})));  // a view
-    };
-    const py::gil_scoped_release release;
-    tamis::oks({k, det_splits.size() - 1, det.data, det_index ? det_index->data : nullptr, det_splits.data, gt.data,
-                boxes.data, area.data, gt_index ? gt_index->data : nullptr, gt_splits.data, variances.data},
-               exponentials, out.data);
-  });
+  m.def(
+      "oks", [](View<const double, 3> det, std::optional<Index> det_index, Index det_splits, View<const double, 3> gt,
+                View<const double, 2> boxes, View<const double, 1> area, std::optional<Index> gt_index, Index gt_splits,
+                View<const double, 1> variances, double least, const py::function& exp, View<double, 1> out) {
+        const int64_t k = variances.size(), n = gt.shape[0];
+        TAMIS_CHECK(det.shape[1] == k && gt.shape[1] == k && det.shape[2] == 3 && gt.shape[2] == 3 &&
+                        boxes.size() == 4 * n && area.size() == n && det_splits.size() == gt_splits.size() &&
+                        det_splits.size() > 0,
+                    "oks: arrays do not fit together");
+        const auto exponentials = [&exp](double* terms, int64_t size) {
+          const py::gil_scoped_acquire acquire;
+          exp(py::array_t<double>(size, terms, py::capsule(terms, [](void*) {})));  // a view
+        };
+        const py::gil_scoped_release release;
+        tamis::oks({k, det_splits.size() - 1, det.data, det_index ? det_index->data : nullptr, det_splits.data, gt.data,
+                    boxes.data, area.data, gt_index ? gt_index->data : nullptr, gt_splits.data, variances.data, least},
+                   exponentials, out.data);
+      });
 }

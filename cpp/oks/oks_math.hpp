@@ -14,8 +14,24 @@ TAMIS_HD double beyond_doubled(double x, double start, double side) {
   return above_zero(start - side - x) + above_zero(x - (start + side * 2));
 }
 
-TAMIS_HD double minus_exponent(double dx, double dy, double variance, double area) {
-  return -((dx * dx + dy * dy) / variance / (area + 0x1p-52) / 2);  // numpy.spacing(1)
+TAMIS_HD double squared(double dx, double dy) { return dx * dx + dy * dy; }
+
+TAMIS_HD double minus_exponent(double squared_distance, double variance, double area) {
+  return -(squared_distance / variance / (area + 0x1p-52) / 2);  // numpy.spacing(1)
+}
+
+// The squared distance from which on a term is below kFarTerm: exp(-3) is 0.0498. None where an exponent may fall.
+constexpr double kFarExponent = 3, kFarTerm = 0.05;
+TAMIS_HD double reach_of(double variance, double area) {
+  const double scale = variance * (area + 0x1p-52);
+  return scale > 0x1p-1000 ? 2 * kFarExponent * scale : __builtin_inf();
+}
+
+// Whether a pair can come to `least`, by how many of its n distances are far: the terms of others are at most 1. Of
+// what does not count they are far too.
+TAMIS_HD bool may_reach(int64_t far, int64_t odd, int64_t n_distances, int64_t n_terms, double least) {
+  const auto near = static_cast<double>(n_distances - far), n = static_cast<double>(n_terms);
+  return odd > 0 || !(near + kFarTerm * (n - near) < 0.999 * least * n);
 }
 
 // numpy.sum of contiguous float64: eight running sums for up to 128 values, halves of a multiple of eight above.

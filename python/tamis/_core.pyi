@@ -57,6 +57,7 @@ def mask_iou_batched(
     b_index: Any | None,
     b_splits: Any,
     a_boxes: Any | None,
+    least: float,
     out: Any,
 ) -> None: ...
 def take_masks(text: Any, splits: Any, size: Any, index: Any) -> tuple[Any, Any]: ...
@@ -178,6 +179,7 @@ def oks(
     gt_index: Any | None,
     gt_splits: Any,
     variances: Any,
+    least: float,
     exp: Any,
     out: Any,
 ) -> None: ...

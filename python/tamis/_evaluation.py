@@ -49,6 +49,7 @@ class Groups:
     det_splits: Array
     gt: Array
     gt_splits: Array
+    least: float = -np.inf  # similarities below it need not be told apart
 
     @property
     def ends(self) -> Array:
@@ -142,18 +143,17 @@ def match(
     index, rank, splits = _core.order_detections(
         dets.category, dets.image, dets.scores, n_categories, n_images, max_det
     )
-    given = None
-    if similarity is not None:
-        given = similarity(
-            Groups(*_core.pair_groups(
-                index, dets.category, dets.image, gts.category, gts.image, gts.crowd,
-                n_categories, n_images,
-            ))
-        )  # fmt: skip
-    ignore = gts.crowd if gts.ignore is None else gts.ignore
-    gt_ignore = outside_ranges(gts.area, area_ranges) | (ignore != 0)
     # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
     levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
+    given = None
+    if similarity is not None:
+        groups = _core.pair_groups(
+            index, dets.category, dets.image, gts.category, gts.image, gts.crowd, n_categories,
+            n_images,
+        )  # fmt: skip
+        given = similarity(Groups(*groups, least=levels.min(initial=np.inf)))
+    ignore = gts.crowd if gts.ignore is None else gts.ignore
+    gt_ignore = outside_ranges(gts.area, area_ranges) | (ignore != 0)
     row, first, gt, at = _core.match_detections(
         index, dets.category, dets.image, dets.boxes, dets.claims, gts.category, gts.image,
         gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images, given,

@@ -172,15 +172,17 @@ def grouped_iou(
     a_index: Array | None = None,
     b_index: Array | None = None,
     a_boxes: Array | None = None,
+    least: float = -np.inf,
 ) -> Array:
     """(n,) IoUs of the pairs of each group; -1 where sizes differ. Groups hold rows or indices.
 
     With the boxes of `a`, as `to_bbox` gives them, those that touch nothing are not even read.
+    IoUs below `least` may come out lower, which is faster.
     """
     out = np.empty(n)
     _core.mask_iou_batched(
         a.text, a.splits, a.size, b.text, b.splits, b.size, crowd, a_index, a_splits, b_index,
-        b_splits, a_boxes, out,
+        b_splits, a_boxes, least, out,
     )  # fmt: skip
     return out
 
@@ -197,11 +199,13 @@ def grouped_boundary_iou(
     a_index: Array,
     b_index: Array,
     a_boxes: Array | None = None,
+    least: float = -np.inf,
 ) -> Array:
     """As `grouped_iou`, but where `b` is no crowd at most the IoU of the boundaries."""
     whole = grouped_iou(
-        a, a_splits, b, b_splits, n, crowd=crowd, a_index=a_index, b_index=b_index, a_boxes=a_boxes
-    )
+        a, a_splits, b, b_splits, n, crowd=crowd, a_index=a_index, b_index=b_index, a_boxes=a_boxes,
+        least=least,
+    )  # fmt: skip
     sides = []
     for masks, index in ((a, a_index), (b, b_index)):
         rows, place = np.unique(index, return_inverse=True)
@@ -209,7 +213,7 @@ def grouped_boundary_iou(
     (edge_a, a_place, _), (edge_b, b_place, b_rows) = sides
     edges = grouped_iou(
         edge_a, a_splits, edge_b, b_splits, n, crowd=crowd[b_rows], a_index=a_place,
-        b_index=b_place,
+        b_index=b_place, least=least,
     )  # fmt: skip
     group, columns = np.diff(a_splits) * np.diff(b_splits), np.diff(b_splits)
     place = np.arange(n) - np.repeat(np.cumsum(group) - group, group)  # among the group's pairs

@@ -151,18 +151,18 @@ class Evaluation:
             assert gts.keypoints is not None and gts.bbox is not None
             return grouped_oks(
                 dts.keypoints, g.det_splits, gts.keypoints, gts.bbox, gts.area.astype(np.float64),
-                g.gt_splits, self._sigmas, det_index=g.det, gt_index=g.gt,
+                g.gt_splits, self._sigmas, det_index=g.det, gt_index=g.gt, least=g.least,
             )  # fmt: skip
         assert dts.masks is not None and gts.masks is not None and gts.iscrowd is not None
         if self._kind == "boundary":
             return grouped_boundary_iou(
                 dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]),
                 dilation_ratio=self._dilation_ratio, crowd=gts.iscrowd, a_index=g.det,
-                b_index=g.gt, a_boxes=dts.mask_boxes,
+                b_index=g.gt, a_boxes=dts.mask_boxes, least=g.least,
             )  # fmt: skip
         return grouped_iou(
             dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]), crowd=gts.iscrowd,
-            a_index=g.det, b_index=g.gt, a_boxes=dts.mask_boxes,
+            a_index=g.det, b_index=g.gt, a_boxes=dts.mask_boxes, least=g.least,
         )  # fmt: skip
 
     def evaluated(self) -> Evaluated | None:
