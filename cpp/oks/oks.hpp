@@ -10,7 +10,7 @@
 // Exact: NumPy's own bits, which is why it is asked for the exponentials: its vector code and libm differ in one of 20.
 // Sums are NumPy's pairwise ones. A pair that is surely below `least` is 0 instead: most are, as a person's keypoints
 // are far from those of others. Cost: a squared distance a keypoint, and for the other pairs two divisions and an
-// exponential. Memory: 24 bytes a keypoint of the ground truths, and 200 KB a thread.
+// exponential. Memory: 200 KB a thread, and 24 bytes a keypoint of a group's ground truths.
 #pragma once
 #include <cstdint>
 #include <functional>

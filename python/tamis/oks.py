@@ -54,7 +54,7 @@ def oks(
     Notes
     -----
     The bits of pycocotools 2.0.11 `COCOeval.computeOks` on this machine: the exponentials are
-    NumPy's. Memory: the result, and 24 bytes a keypoint of the ground truths.
+    NumPy's. Memory: the result, and 24 bytes a keypoint of an image's ground truths.
     """
     det = _arrays.host("oks", "keypoints", keypoints)
     gt = _arrays.host("oks", "gt_keypoints", gt_keypoints)
