@@ -20,6 +20,8 @@ person='{"image_id":1,"category_id":2,"keypoints":[1,2.5,2,4,5,0],"num_keypoints
 shape='{"id":1,"image_id":1,"segmentation":[[1,2,3,4,5,6],[1,2,3.5,4,5]],"keypoints":[1,2,3],"num_keypoints":1}'
 seed masks "[$mask,$mask ,$mask]"
 seed people "[$person,$person ,$person]"
+long='{"image_id":1,"category_id":2,"keypoints":[1.25, 340.5, -2, 0.0, -0, 10.125, 7, 8, 999999, 12.34, 5.6, 1.0, 3, 2, 1, 0.5, 100.25, 2.0, 4, 5, 6],"score":0.5}'
+seed people-long "[$long, $long]"
 seed shapes "{\"images\":[{\"id\":1,\"height\":4,\"width\":5}],\"annotations\":[$shape,$shape,$shape],\"categories\":[{\"id\":2}]}"
 seed results "[$result, $result ,$result]"
 seed results-text "[$result,{\"s\":\"},{\",\"image_id\":1,\"category_id\":2,\"bbox\":[1,2,3,4],\"score\":1},$result]"

@@ -1,8 +1,10 @@
-"""The reader of plain results answers None and leaves the text alone, or gives json's values."""
+"""The reader of plain results answers None, or gives json's values."""
 
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,11 @@ from coco_json_reference import expected, reference_results
 from coco_kinds import masks, people
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tamis import Masks, _core
+from tamis import _core
 from tamis.coco import COCO
+from tamis.coco._columns import Columns
+from tamis.coco._plain_records import PlainRecords
+from tamis.coco._shapes import masks_of
 
 BOX = '{"image_id": 7, "category_id": 3, "bbox": [1, 2.5, -0.0, 4e1], "score": 0.25}'
 MASK = (
@@ -21,25 +26,35 @@ MASK = (
     ' "score": 0.25}'
 )
 ESCAPED = MASK.replace("52203", r"\\02\\5\\\\0")
+NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?(e\d+)?"
 POINTS = '{"image_id": 7, "category_id": 3, "keypoints": [1, 2.5, 2, -4, 5, 0], "score": 0.25}'
 
 
-def read(text: str | bytes, chunk: int = 1 << 18) -> tuple[dict[str, Any] | None, np.ndarray]:
-    data = np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8).copy()
-    raw = data.copy()
-    table = _core.read_plain_results(data, chunk)
-    if table is None:
-        np.testing.assert_array_equal(data, raw)
-    elif "text_splits" in table:
-        back = data.copy()
-        _core.restore_counts(back, table["text_splits"][:-1])
-        np.testing.assert_array_equal(back, raw)
-    return table, data
+def read(text: str | bytes, chunk: int = 1 << 18) -> dict[str, Any] | None:
+    """From memory, and from a file if that is not the same."""
+    raw = text.encode() if isinstance(text, str) else text
+    table: dict[str, Any] | None = _core.read_plain_results(np.frombuffer(raw, np.uint8), chunk)
+    with tempfile.TemporaryFile() as file:
+        file.write(raw)
+        file.flush()
+        again = _core.read_plain_file(file.fileno(), len(raw), chunk)
+        assert _core.read_plain_file(file.fileno(), len(raw) + 1, chunk) is None
+    assert (table is None) == (again is None)
+    for key, values in (table or {}).items():
+        np.testing.assert_array_equal(again[key], values)
+    return table
+
+
+def columns_of(table: dict[str, Any]) -> Columns:
+    c = Columns(np.arange(len(table["bbox"])), table["image_id"], table["category_id"], np.empty(0))
+    c.bbox, c.score, c.keypoints = table["bbox"], table["score"], table.get("keypoints")
+    c.masks = masks_of(table) if "text_splits" in table else None
+    return c
 
 
 def check(text: str | bytes, chunk: int = 1 << 18) -> bool:
-    """Whether it is plain; then all values are those of Python's json."""
-    table, data = read(text, chunk)
+    """Whether it is plain; then all values are those of Python's json, and so are the dicts."""
+    table = read(text, chunk)
     if table is None:
         return False
     records = json.loads(text)
@@ -47,21 +62,17 @@ def check(text: str | bytes, chunk: int = 1 << 18) -> bool:
         assert table[key].dtype == np.int64 and table[key].tolist() == [r[key] for r in records]
     want = np.array([float(r["score"]) for r in records])
     np.testing.assert_array_equal(table["score"].view(np.int64), want.view(np.int64))
-    if "text_splits" in table:
-        got = Masks._of(data, table["text_splits"], table["extent"])
-        objects = [r["segmentation"] for r in records]
-        assert [o["counts"].decode() for o in got] == [o["counts"] for o in objects]
-        assert [o["size"] for o in got] == [o["size"] for o in objects]
-        area, box = got._measures()
+    c = columns_of(table)
+    if c.masks is not None:
+        area, box = c.masks._measures()
         np.testing.assert_array_equal(table["area"], area)
         np.testing.assert_array_equal(table["bbox"], box)
-    elif "keypoints" in table:
+    elif c.keypoints is not None:
         points = np.array([r["keypoints"] for r in records], float).reshape(len(records), -1, 3)
-        np.testing.assert_array_equal(table["keypoints"], points)
         low, high = points[:, :, :2].min(1), points[:, :, :2].max(1)
         np.testing.assert_array_equal(table["bbox"], np.concatenate([low, high - low], 1))
-    else:
-        np.testing.assert_array_equal(table["bbox"], np.array([r["bbox"] for r in records], float))
+    again = PlainRecords(table["keys"], table["size_first"], table["integers"]).annotations(c)
+    assert repr(again) == repr(records)  # types, signs of zeros and the order of keys too
     return True
 
 
@@ -79,6 +90,21 @@ def test_keys_in_another_order() -> None:
     assert check(
         '[{"segmentation":{"counts":"52203","size":[4,5]},"score":1,"category_id":3,"image_id":0}]'
     )
+
+
+def test_one_record_with_keys_in_another_order() -> None:
+    moved = '{"score": 0.25, "image_id": 7, "category_id": 3, "bbox": [1, 2.5, -0.0, 4e1]}'
+    for chunk in (1, 1 << 18):
+        assert check(f"[{moved}, {moved}]", chunk)
+        assert not check(f"[{BOX}, {moved}]", chunk)
+        assert not check(f"[{BOX}, {BOX}, {moved}, {BOX}]", chunk)
+
+
+def test_a_record_longer_than_any_part() -> None:
+    long = MASK.replace("52203", "52203" + "0" * 700_000)
+    for chunk in (1000, 1 << 18):
+        assert not check(f"[{MASK}, {long}, {MASK}]", chunk)
+    assert check(f"[{MASK}, {long}, {MASK}]", 1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +162,66 @@ numbers = st.one_of(
 @given(spelled=st.lists(numbers, min_size=1, max_size=20))
 def test_numbers_are_rounded_as_by_python(spelled: list[str]) -> None:
     records = ",".join(BOX.replace("0.25", s) for s in spelled)
-    table, _ = read(f"[{records}]")
+    table = read(f"[{records}]")
     if table is None:  # left to the others: over- and underflow
         assert any(not 1e-300 < abs(float(s)) < 1e300 and float(s) != 0 for s in spelled)
         return
     want = np.array([float(json.loads(s)) for s in spelled])
     np.testing.assert_array_equal(table["score"].view(np.int64), want.view(np.int64))
+
+
+short = st.one_of(
+    st.tuples(st.integers(-9999, 9999), st.integers(0, 6)).map(
+        lambda p: f"{p[0] / 10 ** p[1]:.{p[1]}f}"
+    ),
+    st.integers(-9_999_999, 9_999_999).map(str),
+    st.sampled_from(
+        [
+            "0",
+            "-0",
+            "-0.0",
+            "0.0",
+            "1.0",
+            "00",
+            "1.",
+            ".5",
+            "-",
+            "1.2.3",
+            "1-2",
+            "1e5",
+            "--1",
+            "01.5",
+            "",
+        ]
+    ),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    lists=st.lists(
+        st.lists(st.one_of(short, numbers), min_size=12, max_size=12), min_size=1, max_size=3
+    ),
+    comma=st.sampled_from([", ", ",", " ,", ",\n"]),
+    bad=st.booleans(),
+)
+def test_lists_of_short_numbers(lists: list[list[str]], comma: str, bad: bool) -> None:
+    if not bad:  # what json refuses is 0 instead
+        lists = [
+            ["0" if re.fullmatch(NUMBER, x) is None else x for x in spelled] for spelled in lists
+        ]
+    records = [POINTS.replace("1, 2.5, 2, -4, 5, 0", comma.join(spelled)) for spelled in lists]
+    check(f"[{', '.join(records)}]")
+
+
+@pytest.mark.parametrize("places", range(7))
+def test_every_short_number(isa: Any, places: int) -> None:
+    """The quotient of two whole numbers is rounded as by Python."""
+    rng = np.random.default_rng(places)
+    values = rng.integers(0, 10 ** min(7, 6 + (places == 0)), (400, 300))
+    rows = [[f"{v / 10**places:.{places}f}" for v in row] for row in values.tolist()]
+    text = ",".join(POINTS.replace("1, 2.5, 2, -4, 5, 0", ", ".join(row)) for row in rows)
+    assert check(f"[{text}]")
 
 
 @settings(deadline=None, max_examples=400)

@@ -34,6 +34,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/isa.hpp"
+
 namespace tamis {
 
 enum CocoField : uint16_t {  // which fields a record holds in the expected type
@@ -166,6 +168,7 @@ struct CocoColumns {
   double* area;
   double* numbers;
   int64_t *part_splits, *row_parts;
+  uint8_t* integers;  // of plain results
 };
 struct CocoSizes {
   int64_t text, parts, numbers;
@@ -174,25 +177,50 @@ CocoSizes shape_sizes(const CocoTable& table);
 void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
 
 // Results as most detectors write them: each record has image_id, category_id, score and a bbox, or a mask's size and
-// counts, or as many keypoints as the first, each once and nothing else. They need no simdjson: one pass writes the
-// columns, in less than half the time and without memory beside them. The plan is a guess, which reading verifies. The
-// counts of masks stay in the text, from text_splits on, without their escapes and ended by a zero, until they are
-// restored. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and the general
-// ones decide.
-struct PlainResults {
-  std::string_view text;
-  CocoShapes shapes;
-  int64_t n_numbers;  // of a record's keypoints
-  std::vector<std::string_view> parts;
-  std::vector<int64_t> first_row;  // (parts + 1,)
-
-  int64_t size() const { return first_row.back(); }
+// counts, or as many keypoints as the first, each once, in the order of the first, and nothing else. They need no
+// simdjson: parts of a file are read one by one and, while they are in the cache, parsed to columns. No text is kept but
+// the counts of masks. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and the
+// general ones decide.
+struct PlainSource {
+  int descriptor;    // of a file, where text is null
+  const char* text;
+  int64_t size;
 };
-std::optional<PlainResults> plan_plain_results(std::string_view text, int64_t chunk_bytes = kCocoChunkBytes);
-// To image_id, category_id, bbox, number and what the shape has. False: they are not plain, and `text`, that of the
-// plan, is as it was.
-bool read_plain_results(const PlainResults& plan, char* text, const CocoColumns& columns);
-void restore_counts(char* text, const int64_t* starts, int64_t n);
+struct PlainKind {
+  CocoShapes shapes;
+  int64_t n_numbers;  // of a record's box or keypoints
+  int64_t most_rows;  // that the columns need room for
+
+  // Of a row's `integers`: bit i tells whether number i is one, the last whether the score is.
+  int64_t integer_bytes() const { return n_numbers / 8 + 1; }
+};
+std::optional<PlainKind> plain_kind(const PlainSource& source);  // a guess, which reading verifies
+struct PlainOrder {
+  uint8_t fields[4] = {};  // 0 image_id, 1 category_id, 2 score, 3 the shape
+  bool size_first = true;  // of a mask
+  bool known = false;
+
+  bool operator==(const PlainOrder&) const = default;
+};
+struct PlainRead {
+  int64_t rows;
+  PlainOrder order;
+};
+// To image_id, category_id, bbox, number, integers and what the shape has: numbers; or text, as many zeros as the source
+// has characters, with its splits, extent and area.
+std::optional<PlainRead> read_plain_results(const PlainSource& source, const PlainKind& kind, const CocoColumns& columns,
+                                            int64_t chunk_bytes = kCocoChunkBytes);
+
+// The numbers of a list: as many of the next `n` as are plain, of up to seven characters. `at` is the bracket or comma
+// before the first, with 8 characters before it; `stop` the one after the last. Bits of `integers` come zeroed. None
+// where the processor lacks AVX-512.
+struct ShortNumbers {
+  const char* stop;
+  int64_t n;
+};
+TAMIS_KERNEL(take_short_numbers,
+             (const char* at, const char* end, int64_t n, double* out, uint8_t* integers, ShortNumbers* taken),
+             (at, end, n, out, integers, taken))
 
 // Result rows image_id, x, y, w, h, score, category_id, (n, 7), to all columns but iscrowd; ids count from 1, and areas
 // are of the rows' own precision. False where an id is NaN or not within 2^53: a row by row look is needed then.

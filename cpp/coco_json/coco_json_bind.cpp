@@ -64,14 +64,18 @@ CocoShapes shapes_of(const std::string& kind) {
   return kind == "segm" ? CocoShapes::kMasks : kind == "keypoints" ? CocoShapes::kKeypoints : CocoShapes::kNone;
 }
 
+py::array_t<uint8_t> zeros(int64_t n) {  // that take no memory until they are written
+  return py::module_::import("numpy").attr("zeros")(n, "u1");
+}
+
 py::object results(const Text& data, int64_t chunk_bytes) {
   const CocoShapes shapes = result_shapes(characters(data));
   py::dict to;
   char* counts = nullptr;
-  if (shapes == CocoShapes::kMasks) {  // zeros that take no memory until they are written
-    const py::array_t<uint8_t> zeros = py::module_::import("numpy").attr("zeros")(data.size(), "u1");
-    to["text"] = zeros;
-    counts = const_cast<char*>(reinterpret_cast<const char*>(zeros.data()));
+  if (shapes == CocoShapes::kMasks) {
+    auto text = zeros(data.size());
+    to["text"] = text;
+    counts = reinterpret_cast<char*>(text.mutable_data());
   }
   std::optional<CocoTable> table;
   {
@@ -81,34 +85,61 @@ py::object results(const Text& data, int64_t chunk_bytes) {
   return columns(std::move(table), kCocoResultFields, "score", shapes, to);
 }
 
-py::object plain_results(const View<uint8_t, 1>& data, int64_t chunk_bytes) {
-  const std::string_view text(reinterpret_cast<const char*>(data.data), size_t(data.size()));
-  std::optional<PlainResults> plan;
-  {
-    const py::gil_scoped_release unlocked;
-    plan = plan_plain_results(text, chunk_bytes);
+void shrink(const py::dict& columns, int64_t n) {
+  for (const auto& [name, values] : columns) {
+    auto column = py::reinterpret_borrow<py::array>(values);
+    const py::str key = py::reinterpret_borrow<py::str>(name);
+    if (key.equal(py::str("text"))) continue;
+    std::vector<py::ssize_t> shape(column.shape(), column.shape() + column.ndim());
+    shape[0] = n + (key.equal(py::str("text_splits")) ? 1 : 0);
+    column.resize(shape, false);
   }
-  if (!plan) return py::none();
-  const int64_t n = plan->size();
+}
+
+py::object plain_results(const PlainSource& source, int64_t chunk_bytes) {
+  const std::optional<PlainKind> kind = plain_kind(source);
+  if (!kind) return py::none();
+  const int64_t n = kind->most_rows;
   py::dict to;
   CocoColumns at{};
   at.image_id = column<int64_t>(to, "image_id", {n});
   at.category_id = column<int64_t>(to, "category_id", {n});
   at.bbox = column<double>(to, "bbox", {n, 4});
   at.number = column<double>(to, "score", {n});
-  if (plan->shapes == CocoShapes::kKeypoints)
-    at.numbers = column<double>(to, "keypoints", {n, plan->n_numbers / 3, 3});
-  if (plan->shapes == CocoShapes::kMasks) {
+  at.integers = column<uint8_t>(to, "integers", {n, kind->integer_bytes()});
+  if (kind->shapes == CocoShapes::kKeypoints)
+    at.numbers = column<double>(to, "keypoints", {n, kind->n_numbers / 3, 3});
+  if (kind->shapes == CocoShapes::kMasks) {
+    auto text = zeros(source.size);
+    to["text"] = text;
+    at.text = text.mutable_data();
     at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
     at.extent = column<int64_t>(to, "extent", {n, 2});
     at.area = column<double>(to, "area", {n});
   }
-  bool plain = false;
+  std::optional<PlainRead> read;
   {
     const py::gil_scoped_release unlocked;
-    plain = read_plain_results(*plan, reinterpret_cast<char*>(data.data), at);
+    read = read_plain_results(source, *kind, at, chunk_bytes);
   }
-  return plain ? py::object(to) : py::none();
+  if (!read) return py::none();
+  shrink(to, read->rows);
+  constexpr const char* kNames[] = {"image_id", "category_id", "score", nullptr};
+  constexpr const char* kShapeNames[] = {"bbox", "segmentation", "keypoints"};
+  py::list keys;
+  for (const uint8_t field : read->order.fields)
+    keys.append(py::str(kNames[field] != nullptr ? kNames[field] : kShapeNames[size_t(kind->shapes)]));
+  to["keys"] = keys;
+  to["size_first"] = read->order.size_first;
+  return to;
+}
+
+py::object plain_text(const Text& data, int64_t chunk_bytes) {
+  return plain_results({-1, characters(data).data(), data.size()}, chunk_bytes);
+}
+
+py::object plain_file(int descriptor, int64_t size, int64_t chunk_bytes) {
+  return plain_results({descriptor, nullptr, size}, chunk_bytes);
 }
 
 py::object result_masks(const Text& data, int64_t chunk_bytes) {
@@ -167,10 +198,8 @@ py::object rows(const View<const T, 2>& data) {
 void bind_coco_json(py::module_& m) {
   m.attr("has_simdjson") = has_simdjson();
   m.def("read_coco_results", results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
-  m.def("read_plain_results", plain_results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
-  m.def("restore_counts", [](View<uint8_t, 1> text, View<const int64_t, 1> starts) {
-    restore_counts(reinterpret_cast<char*>(text.data), starts.data, starts.size());
-  });
+  m.def("read_plain_results", plain_text, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_plain_file", plain_file, "descriptor"_a, "size"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_file", [](int descriptor, View<uint8_t, 1> to) {
     const py::gil_scoped_release unlocked;
     return read_file(descriptor, to.data, to.size());

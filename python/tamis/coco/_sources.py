@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tamis import _core
 from tamis.coco import mask
 from tamis.coco._columns import Annotation, Columns
+from tamis.coco._plain_records import PlainRecords
 from tamis.coco._shapes import has_shapes, keypoints_of, masks_of, set_shapes
 
 Array = NDArray[Any]
@@ -112,38 +113,41 @@ class DatasetFile(Source):
 
 
 class Results(Source):
-    """Results of a file or an array, and what they share with the ground truth."""
+    """Results of a file or an array, and what they share with the ground truth.
 
-    def __init__(self, base: Base, columns: Columns, text: Array | None = None) -> None:
+    `origin` is the file's text, or how its plain records were spelled; None for an array.
+    """
+
+    def __init__(
+        self, base: Base, columns: Columns, origin: Array | PlainRecords | None = None
+    ) -> None:
         self.columns = columns
         self._base = base
-        self._text = text
-        masks = columns.masks
-        plain = masks is not None and masks.text is text
-        self._counts = masks.splits[:-1] if masks is not None and plain else None
+        self._origin = origin
 
     def columns_of(self, kind: str) -> Columns | None:
-        if kind == "segm" and self.columns.masks is None and self._text is not None:
-            table = _core.read_result_masks(self._text)  # beside the boxes
+        text = self._origin
+        if kind == "segm" and self.columns.masks is None and isinstance(text, np.ndarray):
+            table = _core.read_result_masks(text)  # beside the boxes
             if table is not None and len(table["numbers"]) == 0:
                 self.columns.masks = masks_of(table)
         return self.columns if has_shapes(self.columns, kind) else None
 
     def rebuild(self) -> Dataset:
         dataset = self._base.dataset()
-        anns = self._array_rows() if self._text is None else json.loads(self._file())
+        anns = self._records()
         prepare_results(anns, dataset)
         dataset["annotations"] = anns
         return dataset
 
-    def _file(self) -> bytes:
-        """The text as it was read: the counts of plain masks live in it, unescaped."""
-        text = self._text
-        assert text is not None
-        if self._counts is not None:
-            text = text.copy()
-            _core.restore_counts(text, self._counts)
-        return bytes(text.data)
+    def _records(self) -> list[Annotation]:
+        """What stood in the file or array."""
+        if isinstance(self._origin, PlainRecords):
+            return self._origin.annotations(self.columns)
+        if self._origin is None:
+            return self._array_rows()
+        anns: list[Annotation] = json.loads(self._origin.tobytes())
+        return anns
 
     def _array_rows(self) -> list[Annotation]:
         c, dtype = self.columns, self.columns.area.dtype  # the array's own: areas stay in it
@@ -202,9 +206,14 @@ def read_results(path: str, base: Base) -> Source | None:
     """Results of a file, or None where Python's json must look at it."""
     if not os.path.isfile(path):
         return None
-    text = _read(path)
-    plain = _core.read_plain_results(text)
-    table = _core.read_coco_results(text) if plain is None else plain
+    with open(path, "rb", buffering=0) as f:
+        table = _core.read_plain_file(f.fileno(), os.fstat(f.fileno()).st_size)
+    origin: Array | PlainRecords
+    if table is not None:
+        origin = PlainRecords(table["keys"], table["size_first"], table["integers"])
+    else:
+        origin = _read(path)
+        table = _core.read_coco_results(origin)
     if table is None:
         return None
     keys = ("image_id", "category_id", "score", "bbox")
@@ -213,12 +222,12 @@ def read_results(path: str, base: Base) -> Source | None:
     area = table["area"] if "area" in table else bbox[:, 2] * bbox[:, 3]
     columns = Columns(id=np.arange(1, len(bbox) + 1), area=area, **common)
     if "text_splits" in table:
-        columns.masks, columns.mask_boxes = masks_of({"text": text, **table}), bbox
+        columns.masks, columns.mask_boxes = masks_of(table), bbox
     elif "numbers" in table or "keypoints" in table:
         columns.keypoints = keypoints_of(table)
         if columns.keypoints is None:
             return None
-    return Results(base, columns, text)
+    return Results(base, columns, origin)
 
 
 def results_from_array(data: Array, base: Base) -> Source | None:

@@ -63,8 +63,8 @@ class COCO(LazyDataset):
 
     Notes
     -----
-    Same names, arguments, results and printed text as ``pycocotools.coco.COCO`` 2.0.11. The text
-    of the file is kept in memory until the dicts are built, so the file may change or go.
+    Same names, arguments, results and printed text as ``pycocotools.coco.COCO`` 2.0.11. All
+    that they need is kept in memory until they are built, so the file may change or go.
     """
 
     _INDEX = ("dataset", "anns", "cats", "imgs", "imgToAnns", "catToImgs")

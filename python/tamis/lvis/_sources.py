@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +15,7 @@ from tamis import _core
 from tamis._evaluation import positions
 from tamis.coco import mask
 from tamis.coco._columns import Annotation, Columns
+from tamis.coco._plain_records import PlainRecords
 from tamis.coco._sources import Base, Dataset, DatasetFile, Results, _read, read_results
 
 Array = NDArray[Any]
@@ -75,13 +75,16 @@ class LvisBase(Base):
 class LvisResults(Results):
     """Results of a file, cut to the best of each image."""
 
-    def __init__(self, base: Base, columns: Columns, text: Array | None, max_dets: int) -> None:
-        super().__init__(base, columns, text)
+    def __init__(self, read: Results, max_dets: int) -> None:
+        super().__init__(read._base, read.columns, read._origin)
+        columns, base = self.columns, self._base
         self._max_dets = max_dets
         self._order = best_of_images(columns, np.unique(base.image_ids()), max_dets)
         if self._order is not None:
             self.columns = columns.take(self._order)
             self.columns.id = np.arange(1, len(self._order) + 1)
+            if isinstance(self._origin, PlainRecords):
+                self._origin = self._origin.take(self._order)
 
     def columns_of(self, kind: str) -> Columns | None:
         unread = self.columns.masks is None
@@ -92,7 +95,7 @@ class LvisResults(Results):
         return columns
 
     def rebuild(self) -> Dataset:
-        anns = json.loads(self._file())
+        anns = self._records()
         if self._max_dets >= 0:
             anns = limit(anns, self._max_dets)
         prepare_results(anns)
@@ -177,7 +180,7 @@ def read_lvis_results(path: str, base: Base, max_dets: int) -> LvisResults | Non
     if known.dtype != np.int64:
         return None
     assert bool((positions(read.columns.image_id, known) >= 0).all()), NOT_OF_THIS_SET
-    return LvisResults(base, read.columns, read._text, max_dets)
+    return LvisResults(read, max_dets)
 
 
 NOT_OF_THIS_SET = "Results do not correspond to current LVIS set."

@@ -1,0 +1,120 @@
+// A list of numbers, a register of text at a time: an eighth of the time of one by one.
+#include "coco_json/coco_json.hpp"
+#if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
+#include <immintrin.h>
+#endif
+
+namespace tamis::TAMIS_ISA {
+
+#if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
+namespace {
+
+constexpr int64_t kAtOnce = 64;  // characters
+constexpr int kLanes = 8;        // numbers, of eight characters each
+
+// Which characters of a block are what.
+struct Block {
+  uint64_t digits, zeros, points, signs, blanks, commas, close;
+
+  explicit Block(__m512i text)
+      : digits(_mm512_cmple_epu8_mask(_mm512_sub_epi8(text, _mm512_set1_epi8('0')), _mm512_set1_epi8(9))),
+        zeros(find(text, '0')),
+        points(find(text, '.')),
+        signs(find(text, '-')),
+        blanks(find(text, ' ')),
+        commas(find(text, ',')),
+        close(find(text, ']')) {}
+
+  static uint64_t find(__m512i text, char c) { return _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8(c)); }
+
+  // Whether a part that begins after a bracket or comma and ends with one is numbers as JSON has them, each ended by
+  // one of `ends`, and perhaps blanks before them.
+  bool is_plain(uint64_t part, uint64_t ends) const {
+    const uint64_t number = digits | points | signs, follows = number << 1;
+    const uint64_t first_digit = (digits & ~follows) | signs << 1;
+    const uint64_t bad = ~(number | ends | blanks) | ((~number & follows) ^ ends) |
+                         ((points << 1 | signs << 1) & ~digits) | (points & ~(digits << 1)) | (signs & follows) |
+                         (first_digit & zeros & digits >> 1);
+    return (bad & part) == 0;
+  }
+};
+
+__m512i last_characters(const char* base, uint64_t ends) {
+  int64_t lanes[kLanes];
+  for (int i = 0; i < kLanes; ++i, ends &= ends - 1) __builtin_memcpy(&lanes[i], base + _tzcnt_u64(ends) - 8, 8);
+  return _mm512_set_epi64(lanes[7], lanes[6], lanes[5], lanes[4], lanes[3], lanes[2], lanes[1], lanes[0]);
+}
+
+struct Converted {
+  __m512d values;
+  __mmask8 plain, integers;  // which have at most seven characters and one point, and which have none
+};
+
+// Numbers that end with their lanes.
+Converted convert(__m512i text) {
+  const __m512i ones = _mm512_set1_epi64(-1), digits = _mm512_xor_si512(text, _mm512_set1_epi8('0'));
+  const __mmask64 point = _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('.'));
+  const __mmask64 other = _mm512_cmpgt_epu8_mask(digits, _mm512_set1_epi8(9)) & ~point;
+  const __m512i length = _mm512_lzcnt_epi64(_mm512_movm_epi8(other));  // in bits, as all that follows
+  const __m512i outside = _mm512_srlv_epi64(ones, length);
+  const __m512i points = _mm512_andnot_si512(outside, _mm512_movm_epi8(point));
+  const __m512i places = _mm512_lzcnt_epi64(points);
+  const __m512i from_point = _mm512_srlv_epi64(ones, places);  // and what stands before it
+  const __m512i whole = _mm512_srli_epi64(from_point, 8);
+  const __m512i inside = _mm512_andnot_si512(outside, digits);
+  const __m512i joined =
+      _mm512_or_si512(_mm512_andnot_si512(from_point, inside), _mm512_slli_epi64(_mm512_and_si512(whole, inside), 8));
+  const __m512i pairs = _mm512_maddubs_epi16(joined, _mm512_set1_epi16(0x010a));
+  const __m512i fours = _mm512_madd_epi16(pairs, _mm512_set1_epi32(0x00010064));
+  const __m512i value =
+      _mm512_add_epi64(_mm512_mul_epu32(fours, _mm512_set1_epi64(10000)), _mm512_srli_epi64(fours, 32));
+  const __m512d powers = _mm512_set_pd(1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0);
+  const __m512d power = _mm512_permutexvar_pd(_mm512_srli_epi64(places, 3), powers);  // the eighth is the first
+  const __m512d size = _mm512_div_pd(_mm512_cvtepi64_pd(value), power);
+  const __m512i sign = _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('-')));
+  const __mmask8 negative = _mm512_cmpeq_epi64_mask(_mm512_lzcnt_epi64(sign), length);
+  const __mmask8 has_point = _mm512_test_epi64_mask(points, points);
+  const __mmask8 has_sign = negative & (has_point | _mm512_test_epi64_mask(value, value));
+  const __m512i bits = _mm512_castpd_si512(size), first_point = _mm512_set1_epi64(0xff00000000000000ll);
+  const __mmask8 one_point = _mm512_cmpeq_epi64_mask(points, _mm512_srlv_epi64(first_point, places));
+  const __mmask8 short_enough = _mm512_test_epi64_mask(_mm512_movm_epi8(other), ones);
+  return {_mm512_castsi512_pd(_mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN))),
+          static_cast<__mmask8>(short_enough & one_point), static_cast<__mmask8>(~has_point)};
+}
+
+}  // namespace
+
+void take_short_numbers(const char* at, const char* end, int64_t n, double* out, uint8_t* integers,
+                        ShortNumbers* taken) {
+  taken->n = 0;
+  for (bool more = true; more && taken->n < n && end - at > kAtOnce;) {
+    const char* base = at + 1;
+    const Block block(_mm512_loadu_si512(base));
+    const uint64_t in_list = block.close ^ (block.close - 1);  // up to the first bracket
+    const uint64_t ends = (block.commas | block.close) & in_list;
+    const int64_t wanted = n - taken->n < kLanes ? n - taken->n : kLanes, there = _mm_popcnt_u64(ends);
+    const int64_t count = there < wanted ? there : wanted;
+    if (count == 0) break;
+    const auto last = _tzcnt_u64(_pdep_u64(uint64_t{1} << (count - 1), ends));
+    const uint64_t part = ~uint64_t{0} >> (63 - last);
+    if (!block.is_plain(part, ends)) break;
+    const auto lanes = static_cast<__mmask8>((1u << count) - 1);
+    const Converted found = convert(last_characters(base, ends & part));
+    if ((found.plain & lanes) != lanes) break;
+    _mm512_mask_storeu_pd(out + taken->n, lanes, found.values);
+    const unsigned bits = unsigned(found.integers & lanes) << taken->n % 8;
+    integers[taken->n / 8] = static_cast<uint8_t>(integers[taken->n / 8] | bits);
+    if (bits >> 8 != 0) integers[taken->n / 8 + 1] = static_cast<uint8_t>(bits >> 8);
+    taken->n += count;
+    at = base + last;
+    more = *at == ',';
+  }
+  taken->stop = at;
+}
+#else
+void take_short_numbers(const char* at, const char*, int64_t, double*, uint8_t*, ShortNumbers* taken) {
+  *taken = {at, 0};
+}
+#endif
+
+}  // namespace tamis::TAMIS_ISA
