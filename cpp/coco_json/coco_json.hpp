@@ -152,7 +152,10 @@ std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes sha
                                            int64_t chunk_bytes = kCocoChunkBytes);
 std::optional<CocoTable> read_shapes_beside_boxes(std::string_view text, CocoShapes shapes,
                                                   int64_t chunk_bytes = kCocoChunkBytes);
-// With shapes: those of the annotations, and the sizes of the images.
+// Keypoints where annotations seem to have them: they are read beside the boxes, as few are asked only for these.
+CocoShapes dataset_shapes(std::string_view text);
+// With masks: those of the annotations, and the sizes of the images; nothing else. With keypoints: also these, where
+// all annotations have them.
 std::optional<CocoDataset> read_coco_dataset(std::string_view text, CocoShapes shapes,
                                              int64_t chunk_bytes = kCocoChunkBytes);
 

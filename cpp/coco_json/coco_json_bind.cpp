@@ -60,10 +60,6 @@ py::object columns(std::optional<CocoTable>&& table, uint16_t fields, const char
   return to;
 }
 
-CocoShapes shapes_of(const std::string& kind) {
-  return kind == "segm" ? CocoShapes::kMasks : kind == "keypoints" ? CocoShapes::kKeypoints : CocoShapes::kNone;
-}
-
 py::array_t<uint8_t> zeros(int64_t n) {  // that take no memory until they are written
   return py::module_::import("numpy").attr("zeros")(n, "u1");
 }
@@ -148,21 +144,23 @@ py::object result_masks(const Text& data, int64_t chunk_bytes) {
 }
 
 py::object dataset(const Text& data, int64_t chunk_bytes) {
-  auto tables = read(read_coco_dataset, data, CocoShapes::kNone, chunk_bytes);
+  const CocoShapes shapes = dataset_shapes(characters(data));
+  auto tables = read(read_coco_dataset, data, shapes, chunk_bytes);
   if (!tables) return py::none();
+  const bool have = tables->annotations && tables->annotations->all_have(kCocoShape | kCocoCount);
   const auto ids = [](auto& table) { return columns(std::move(table), kCocoId, ""); };
   return py::dict("images"_a = ids(tables->images), "categories"_a = ids(tables->categories),
-                  "annotations"_a = columns(std::move(tables->annotations), kCocoAnnotationFields, "area"),
+                  "annotations"_a = columns(std::move(tables->annotations), kCocoAnnotationFields, "area",
+                                            have ? shapes : CocoShapes::kNone),
                   "unique_images"_a = tables->unique_images, "unique_categories"_a = tables->unique_categories,
                   "unique_ids"_a = tables->unique_ids);
 }
 
-py::object dataset_shapes(const Text& data, const std::string& kind, int64_t chunk_bytes) {
-  const CocoShapes shapes = shapes_of(kind);
-  auto tables = read(read_coco_dataset, data, shapes, chunk_bytes);
+py::object dataset_masks(const Text& data, int64_t chunk_bytes) {
+  auto tables = read(read_coco_dataset, data, CocoShapes::kMasks, chunk_bytes);
   if (!tables || !tables->unique_images) return py::none();
   return py::make_tuple(columns(std::move(tables->images), kCocoId | kCocoBbox, ""),
-                        columns(std::move(tables->annotations), 0, "", shapes));
+                        columns(std::move(tables->annotations), 0, "", CocoShapes::kMasks));
 }
 
 py::object lvis_dataset(const Text& data, int64_t chunk_bytes) {
@@ -209,5 +207,5 @@ void bind_coco_json(py::module_& m) {
   m.def("read_coco_dataset", dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_lvis_dataset", lvis_dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_result_masks", result_masks, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
-  m.def("read_dataset_shapes", dataset_shapes, "data"_a, "kind"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  m.def("read_dataset_masks", dataset_masks, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
 }

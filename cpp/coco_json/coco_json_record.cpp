@@ -283,8 +283,8 @@ Field read_shape(std::string_view key, element value, Wanted wanted, ShapeReader
 
 Field read_box(element value, Wanted wanted, CocoRecord& out) {
   out.fields = static_cast<uint16_t>(out.fields & ~kCocoNoBox);
-  const bool has_shape_box = wanted.shapes == CocoShapes::kMasks || wanted.shapes == CocoShapes::kKeypoints;
-  if (has_shape_box) return {0, false};  // bbox is that of the shape
+  const bool of_shape = wanted.shapes == CocoShapes::kMasks || wanted.shapes == CocoShapes::kKeypoints;
+  if (of_shape && !wanted.keeps_boxes()) return {0, false};  // bbox is that of the shape
   return {kCocoBbox, read_bbox(value, out.bbox)};
 }
 

@@ -14,6 +14,7 @@ struct Wanted {
   char* counts = nullptr;  // where those of results go
 
   bool dataset() const { return kind == Kind::kDataset; }
+  bool keeps_boxes() const { return dataset() && shapes == CocoShapes::kKeypoints; }
 };
 
 void read_record(simdjson::dom::object fields, Wanted wanted, CocoPiece& to);

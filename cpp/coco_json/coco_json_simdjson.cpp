@@ -200,7 +200,6 @@ Verdict<CocoDataset> dataset_of(element root, Wanted wanted, std::vector<CocoPie
   constexpr std::array<std::string_view, 3> kNames{"images", "annotations", "categories"};
   std::array<uint16_t, 3> needed{kCocoId, kCocoAnnotationFields, kCocoId};
   if (wanted.shapes == CocoShapes::kMasks) needed = {kCocoId | kCocoHeight | kCocoWidth, kCocoShape, kCocoId};
-  if (wanted.shapes == CocoShapes::kKeypoints) needed = {kCocoId, kCocoShape | kCocoCount, kCocoId};
   if (wanted.shapes == CocoShapes::kLvis)
     needed = {kCocoId | kCocoShape, kCocoResultFields | kCocoId | kCocoNoIgnore, kCocoId | kCocoShape};
   std::array<std::optional<element>, 3> last;
@@ -276,6 +275,14 @@ CocoShapes result_shapes(std::string_view text) {
   if (has("bbox")) return CocoShapes::kNone;
   if (has("segmentation")) return CocoShapes::kMasks;
   return has("keypoints") ? CocoShapes::kKeypoints : CocoShapes::kNone;
+}
+
+CocoShapes dataset_shapes(std::string_view text) {
+  constexpr size_t kNear = 1 << 16;
+  const size_t at = text.find("\"annotations\"");
+  if (at == text.npos) return CocoShapes::kNone;
+  const bool has_keypoints = text.substr(at, kNear).find("\"num_keypoints\"") != text.npos;
+  return has_keypoints ? CocoShapes::kKeypoints : CocoShapes::kNone;
 }
 
 std::optional<CocoTable> read_coco_results(std::string_view text, CocoShapes shapes, char* counts,

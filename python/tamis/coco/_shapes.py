@@ -14,6 +14,8 @@ from tamis.masks import Masks
 Array = NDArray[Any]
 Table = dict[str, Array]
 
+PEOPLE = ("extent", "numbers", "part_splits", "row_parts")  # of a table: keypoints and their count
+
 
 def has_shapes(columns: Columns, kind: str) -> bool:
     """Whether the columns hold what an evaluation of this kind compares."""
@@ -21,12 +23,8 @@ def has_shapes(columns: Columns, kind: str) -> bool:
     return getattr(columns, column) is not None
 
 
-def set_shapes(columns: Columns, kind: str, images: Table, table: Table) -> None:
-    """Add the masks or keypoints of ground truths, where they are plain."""
-    if kind == "keypoints":
-        columns.keypoints = keypoints_of(table)
-        columns.num_keypoints = table["extent"][:, 0]
-        return
+def set_masks(columns: Columns, images: Table, table: Table) -> None:
+    """Add the masks of ground truths."""
     order = np.argsort(images["id"])
     image = positions(columns.image_id, images["id"][order])
     sizes = np.zeros((len(order) + 1, 2), np.int64)  # the last: of annotations without an image

@@ -15,7 +15,7 @@ from tamis import _core
 from tamis.coco import mask
 from tamis.coco._columns import Annotation, Columns
 from tamis.coco._plain_records import PlainRecords
-from tamis.coco._shapes import has_shapes, keypoints_of, masks_of, set_shapes
+from tamis.coco._shapes import PEOPLE, has_shapes, keypoints_of, masks_of, set_masks
 
 Array = NDArray[Any]
 Dataset = dict[str, Any]
@@ -90,15 +90,20 @@ class DatasetFile(Source):
         self._text = text
         self._images = tables["images"]["id"]
         self._categories = tables["categories"]["id"]
-        self.columns = Columns(**tables["annotations"])
-        self._read = {"bbox"}
+        table = tables["annotations"]
+        people = {key: table.pop(key) for key in PEOPLE if key in table}
+        self.columns = Columns(**table)
+        if people:
+            self.columns.keypoints = keypoints_of(people)
+            self.columns.num_keypoints = people["extent"][:, 0]
+        self._masks_unread = True
 
     def columns_of(self, kind: str) -> Columns | None:
-        if kind not in self._read:
-            tables = _core.read_dataset_shapes(self._text, kind)
+        if kind == "segm" and self._masks_unread:
+            tables = _core.read_dataset_masks(self._text)
             if tables is not None and all(tables):
-                set_shapes(self.columns, kind, *tables)
-            self._read.add(kind)
+                set_masks(self.columns, *tables)
+            self._masks_unread = False
         return self.columns if has_shapes(self.columns, kind) else None
 
     def rebuild(self) -> Dataset:
