@@ -206,11 +206,11 @@ struct PlainOrder {
   bool operator==(const PlainOrder&) const = default;
 };
 struct PlainRead {
-  int64_t rows;
+  int64_t rows, characters;
   PlainOrder order;
 };
-// To image_id, category_id, bbox, number, integers and what the shape has: numbers; or text, as many zeros as the source
-// has characters, with its splits, extent and area.
+// To image_id, category_id, bbox, number, integers and what the shape has: numbers; or text, with as much room as the
+// source has characters, its splits, extent and area.
 std::optional<PlainRead> read_plain_results(const PlainSource& source, const PlainKind& kind, const CocoColumns& columns,
                                             int64_t chunk_bytes = kCocoChunkBytes);
 

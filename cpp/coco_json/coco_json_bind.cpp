@@ -60,18 +60,14 @@ py::object columns(std::optional<CocoTable>&& table, uint16_t fields, const char
   return to;
 }
 
-py::array_t<uint8_t> zeros(int64_t n) {  // that take no memory until they are written
-  return py::module_::import("numpy").attr("zeros")(n, "u1");
-}
-
 py::object results(const Text& data, int64_t chunk_bytes) {
   const CocoShapes shapes = result_shapes(characters(data));
   py::dict to;
   char* counts = nullptr;
   if (shapes == CocoShapes::kMasks) {
-    auto text = zeros(data.size());
-    to["text"] = text;
-    counts = reinterpret_cast<char*>(text.mutable_data());
+    const py::array_t<uint8_t> text = py::module_::import("numpy").attr("zeros")(data.size(), "u1");
+    to["text"] = text;  // zeros that take no memory until they are written
+    counts = const_cast<char*>(reinterpret_cast<const char*>(text.data()));
   }
   std::optional<CocoTable> table;
   {
@@ -81,13 +77,12 @@ py::object results(const Text& data, int64_t chunk_bytes) {
   return columns(std::move(table), kCocoResultFields, "score", shapes, to);
 }
 
-void shrink(const py::dict& columns, int64_t n) {
+void shrink(const py::dict& columns, const PlainRead& read) {
   for (const auto& [name, values] : columns) {
     auto column = py::reinterpret_borrow<py::array>(values);
     const py::str key = py::reinterpret_borrow<py::str>(name);
-    if (key.equal(py::str("text"))) continue;
     std::vector<py::ssize_t> shape(column.shape(), column.shape() + column.ndim());
-    shape[0] = n + (key.equal(py::str("text_splits")) ? 1 : 0);
+    shape[0] = key.equal(py::str("text")) ? read.characters : read.rows + (key.equal(py::str("text_splits")) ? 1 : 0);
     column.resize(shape, false);
   }
 }
@@ -106,9 +101,7 @@ py::object plain_results(const PlainSource& source, int64_t chunk_bytes) {
   if (kind->shapes == CocoShapes::kKeypoints)
     at.numbers = column<double>(to, "keypoints", {n, kind->n_numbers / 3, 3});
   if (kind->shapes == CocoShapes::kMasks) {
-    auto text = zeros(source.size);
-    to["text"] = text;
-    at.text = text.mutable_data();
+    at.text = column<uint8_t>(to, "text", {source.size});
     at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
     at.extent = column<int64_t>(to, "extent", {n, 2});
     at.area = column<double>(to, "area", {n});
@@ -119,7 +112,7 @@ py::object plain_results(const PlainSource& source, int64_t chunk_bytes) {
     read = read_plain_results(source, *kind, at, chunk_bytes);
   }
   if (!read) return py::none();
-  shrink(to, read->rows);
+  shrink(to, *read);
   constexpr const char* kNames[] = {"image_id", "category_id", "score", nullptr};
   constexpr const char* kShapeNames[] = {"bbox", "segmentation", "keypoints"};
   py::list keys;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <memory>
+#include <new>
 
 #include "coco_json/coco_json.hpp"
 #include "coco_json/coco_json_cursor.hpp"
@@ -45,12 +46,8 @@ class Window {
         part_bytes_(part_bytes),
         room_(std::make_unique_for_overwrite<char[]>(size_t(source.text != nullptr ? 0 : part_bytes + kMost))) {}
 
-  struct Part {
-    std::string_view records;
-    int64_t begin;  // in the source
-  };
-  // nullopt: it is not plain.
-  std::optional<Part> read(int64_t part) {
+  // The records of a part, which may be none; nullopt: it is not plain.
+  std::optional<std::string_view> records(int64_t part) {
     const int64_t begin = part * part_bytes_, end = std::min(source_.size, begin + part_bytes_);
     for (const int64_t more : {kLikely, kMost}) {
       const int64_t stop = std::min(source_.size, end + more);
@@ -62,10 +59,10 @@ class Window {
       if (last == text.npos && !at_last) continue;
       if (last == text.npos) last = text.find_last_not_of(kBlank);
       if (part == 0 && (first == text.npos || first == last || text[first] != '[')) return std::nullopt;
-      if (first == text.npos) return Part{};
+      if (first == text.npos) return std::string_view();
       if (last == text.npos || (text[last] != ',' && text[last] != ']')) return std::nullopt;
       ++first;
-      return first < last ? Part{text.substr(first, last - first), begin + int64_t(first)} : Part{};
+      return first < last ? text.substr(first, last - first) : std::string_view();
     }
     return std::nullopt;
   }
@@ -81,22 +78,43 @@ class Window {
   std::unique_ptr<char[]> room_;
 };
 
+// Sums over the parts before each. Parts are taken in order and add once, soon, so the wait for the one before is
+// short.
+class SumBefore {
+ public:
+  explicit SumBefore(int64_t parts) : sums_(static_cast<size_t>(parts) + 1) {
+    for (auto& sum : sums_) sum = -1;
+    sums_[0] = 0;
+  }
+
+  int64_t add(int64_t part, int64_t amount) {
+    auto &mine = sums_[size_t(part)], &next = sums_[size_t(part) + 1];
+    mine.wait(-1);
+    next = mine + amount;
+    next.notify_all();
+    return mine;
+  }
+  int64_t total() const { return sums_.back(); }
+
+ private:
+  std::vector<std::atomic<int64_t>> sums_;
+};
+
 constexpr std::array<std::string_view, 4> kKeys = {"image_id\"", "category_id\"", "score\"", ""};
 constexpr std::string_view kShapeKeys[] = {"bbox\"", "segmentation\"", "keypoints\""};  // as in CocoShapes
 constexpr unsigned kImageId = 0, kCategoryId = 1, kScore = 2, kShape = 3, kFields = 4;  // as in PlainOrder
 
 class Reader {
  public:
-  // The counts of masks go where their records stand in the source, as they are shorter than these.
-  Reader(const PlainKind& kind, const Window::Part& part, int64_t first_row, const CocoColumns& to)
-      : cursor_(part.records),
+  // The counts of masks go to `text`, which has room for as many characters as the records have.
+  Reader(const PlainKind& kind, std::string_view records, int64_t first_row, const CocoColumns& to, char* text)
+      : cursor_(records),
         kind_(kind),
         to_(to),
-        text_(reinterpret_cast<char*>(to.text)),
+        text_(text),
+        text_end_(text),
         row_(first_row),
-        integers_(size_t(kind.integer_bytes() + 1)) {
-    if (text_ != nullptr) text_ += part.begin;
-  }
+        integers_(size_t(kind.integer_bytes() + 1)) {}
 
   // Whether they are just n records.
   bool read(int64_t n) {
@@ -109,6 +127,7 @@ class Reader {
   }
 
   PlainOrder order() const { return order_; }
+  std::string_view text() const { return {text_, size_t(text_end_ - text_)}; }
 
  private:
   bool read_record() {
@@ -178,7 +197,7 @@ class Reader {
   }
 
   bool read_mask(double* bbox, PlainOrder& order) {
-    const char* counts = text_;
+    const char* counts = text_end_;
     if (!cursor_.take('{') || !cursor_.take('"')) return false;
     order.size_first = cursor_.take_word("size\"");
     if (order.size_first) {
@@ -191,15 +210,15 @@ class Reader {
     uint32_t area = 0;
     double box[4];
     const int64_t size[2] = {to_.extent[2 * row_], to_.extent[2 * row_ + 1]};
-    if (!cursor_.take('}') || !measure_mask({counts, size_t(text_ - counts)}, size, area, box)) return false;
+    if (!cursor_.take('}') || !measure_mask({counts, size_t(text_end_ - counts)}, size, area, box)) return false;
     to_.area[row_] = area;
     std::copy_n(box, 4, bbox);
     return true;
   }
 
   bool read_counts() {
-    to_.text_splits[row_] = text_ - reinterpret_cast<char*>(to_.text);
-    return cursor_.take(':') && cursor_.take('"') && cursor_.take_counts(text_);
+    to_.text_splits[row_] = text_end_ - text_;
+    return cursor_.take(':') && cursor_.take('"') && cursor_.take_counts(text_end_);
   }
 
   bool read_size() {
@@ -214,7 +233,7 @@ class Reader {
   Cursor cursor_;
   const PlainKind& kind_;
   const CocoColumns& to_;
-  char* text_;
+  char *text_, *text_end_;
   int64_t row_;
   PlainOrder order_;
   std::vector<uint8_t> integers_;
@@ -247,36 +266,40 @@ std::optional<PlainKind> plain_kind(const PlainSource& source) {
 std::optional<PlainRead> read_plain_results(const PlainSource& source, const PlainKind& kind, const CocoColumns& to,
                                             int64_t chunk_bytes) {
   const int64_t part_bytes = std::max<int64_t>(1, chunk_bytes), n = (source.size + part_bytes - 1) / part_bytes;
-  const int64_t braces = kind.shapes == CocoShapes::kMasks ? 2 : 1;
-  std::vector<std::atomic<int64_t>> first_row(static_cast<size_t>(n) + 1);  // of each part; -1: not known yet
-  for (auto& row : first_row) row = -1;
-  first_row[0] = 0;
+  const bool masks = kind.shapes == CocoShapes::kMasks;
+  SumBefore rows(n), characters(n);
   std::vector<PlainOrder> orders(static_cast<size_t>(n));
   std::atomic<int64_t> next{0};
   std::atomic<bool> plain{true};
   parallel_for(std::min<int64_t>(num_threads(), n), 1, [&](int64_t, int64_t) {
     Window window(source, part_bytes);
+    const auto text = std::make_unique_for_overwrite<char[]>(size_t(masks ? part_bytes + kMost : 0));
     for (int64_t i; (i = next++) < n; check_interrupt()) {
-      // parts are taken in order and soon counted, so the wait for the one before is short
-      const auto part = plain ? window.read(i) : std::nullopt;
-      const int64_t count = part ? int64_t(count_braces(part->records)) / braces : 0;
-      first_row[size_t(i)].wait(-1);
-      const int64_t row = first_row[size_t(i)];
-      first_row[size_t(i) + 1] = row + count;
-      first_row[size_t(i) + 1].notify_all();
-      bool good = part && row + count <= kind.most_rows;
-      if (good && !part->records.empty()) {
-        Reader reader(kind, *part, row, to);
-        good = reader.read(count);
-        orders[size_t(i)] = reader.order();
+      const auto records = plain ? window.records(i) : std::nullopt;
+      const int64_t count = records ? int64_t(count_braces(*records)) / (masks ? 2 : 1) : 0;
+      const int64_t row = rows.add(i, count);
+      bool good = records && row + count <= kind.most_rows;
+      std::string_view counts;
+      try {
+        if (good && !records->empty()) {
+          Reader reader(kind, *records, row, to, text.get());
+          good = reader.read(count);
+          orders[size_t(i)] = reader.order();
+          counts = reader.text();
+        }
+      } catch (const std::bad_alloc&) {  // the next part waits for this one whatever happens
+        good = false;
       }
       if (!good) plain = false;
+      const int64_t start = characters.add(i, good ? int64_t(counts.size()) : 0);
+      if (!good || !masks) continue;
+      counts.copy(reinterpret_cast<char*>(to.text) + start, counts.size());
+      for (int64_t j = row; j < row + count; ++j) to.text_splits[j] += start;
     }
   });
-  const int64_t rows = first_row.back();
-  if (!plain || rows == 0) return std::nullopt;
-  if (to.text_splits != nullptr) to.text_splits[rows] = source.size;
-  PlainRead read{rows, {}};
+  PlainRead read{rows.total(), characters.total(), {}};
+  if (!plain || read.rows == 0) return std::nullopt;
+  if (masks) to.text_splits[read.rows] = read.characters;
   for (const PlainOrder& order : orders) {
     if (order.known && read.order.known && order != read.order) return std::nullopt;
     if (order.known) read.order = order;
