@@ -225,6 +225,9 @@ TAMIS_KERNEL(take_short_numbers,
              (const char* at, const char* end, int64_t n, double* out, uint8_t* integers, ShortNumbers* taken),
              (at, end, n, out, integers, taken))
 
+// Copies characters up to the first that is a quote, a backslash, below a blank or not ASCII.
+TAMIS_KERNEL(copy_printable, (const char* at, const char* end, char* to, const char** stop), (at, end, to, stop))
+
 // Result rows image_id, x, y, w, h, score, category_id, (n, 7), to all columns but iscrowd; ids count from 1, and areas
 // are of the rows' own precision. False where an id is NaN or not within 2^53: a row by row look is needed then.
 template <class T>

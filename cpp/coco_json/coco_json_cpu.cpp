@@ -1,4 +1,4 @@
-// A list of numbers, a register of text at a time: an eighth of the time of one by one.
+// A register of text at a time: a list of numbers takes an eighth of the time of one by one.
 #include "coco_json/coco_json.hpp"
 #if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
 #include <immintrin.h>
@@ -111,9 +111,37 @@ void take_short_numbers(const char* at, const char* end, int64_t n, double* out,
   }
   taken->stop = at;
 }
+
+void copy_printable(const char* at, const char* end, char* to, const char** stop) {
+  const __m512i blank = _mm512_set1_epi8(' '), quote = _mm512_set1_epi8('"'), escape = _mm512_set1_epi8('\\');
+  for (; at != end; at += kAtOnce, to += kAtOnce) {
+    const int64_t left = end - at < kAtOnce ? end - at : kAtOnce;
+    const uint64_t part = ~uint64_t{0} >> (kAtOnce - left);
+    const __m512i text = _mm512_maskz_loadu_epi8(part, at);
+    const uint64_t other = part & (_mm512_cmplt_epi8_mask(text, blank) | _mm512_cmpeq_epi8_mask(text, quote) |
+                                   _mm512_cmpeq_epi8_mask(text, escape));  // bytes from 128 on are negative
+    _mm512_mask_storeu_epi8(to, other == 0 ? part : (other & (0 - other)) - 1, text);
+    if (other == 0 && left == kAtOnce) continue;
+    *stop = at + (other == 0 ? left : int64_t(_tzcnt_u64(other)));
+    return;
+  }
+  *stop = end;
+}
 #else
 void take_short_numbers(const char* at, const char*, int64_t, double*, uint8_t*, ShortNumbers* taken) {
   *taken = {at, 0};
+}
+
+void copy_printable(const char* at, const char* end, char* to, const char** stop) {
+  constexpr uint64_t kHigh = 0x8080808080808080u, kOnes = 0x0101010101010101u;
+  for (uint64_t eight; end - at >= 8; at += 8, to += 8) {  // a borrow comes only from a byte that stops it anyway
+    __builtin_memcpy(&eight, at, 8);
+    const uint64_t quotes = eight ^ kOnes * '"', escapes = eight ^ kOnes * '\\';
+    if (((eight | (eight - kOnes * ' ') | (quotes - kOnes) | (escapes - kOnes)) & kHigh) != 0) break;
+    __builtin_memcpy(to, &eight, 8);
+  }
+  while (at != end && static_cast<signed char>(*at) >= ' ' && *at != '"' && *at != '\\') *to++ = *at++;
+  *stop = at;
 }
 #endif
 

@@ -1,7 +1,6 @@
 // Walks a part of plain results. The character at its end is a comma or bracket of the file, so that nothing but
 // structure has to look out for it.
 #pragma once
-#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -75,17 +74,15 @@ class Cursor {
 
   // The characters up to a quote, appended without their escapes.
   bool take_counts(char*& to) {
-    const auto* quote = static_cast<const char*>(std::memchr(at_, '"', size_t(end_ - at_)));
-    if (quote == nullptr || !is_printable(at_, quote)) return false;
-    while (const void* found = std::memchr(at_, '\\', size_t(quote - at_))) {
-      const auto* escape = static_cast<const char*>(found);
-      if (escape[1] != '\\') return false;
-      to = std::copy(at_, escape + 1, to);
-      at_ = escape + 2;
+    for (;;) {
+      const char* stop = nullptr;
+      copy_printable(at_, end_, to, &stop);
+      to += stop - at_;
+      at_ = stop;
+      if (take_word("\"")) return true;
+      if (!take_word("\\\\")) return false;
+      *to++ = '\\';
     }
-    to = std::copy(at_, quote, to);
-    at_ = quote + 1;
-    return true;
   }
 
  private:
@@ -102,16 +99,6 @@ class Cursor {
 
   TAMIS_HD static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   TAMIS_HD static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-  // No control character and nothing but ASCII.
-  static bool is_printable(const char* at, const char* end) {
-    constexpr uint64_t kHigh = 0x8080808080808080u, kBlanks = 0x2020202020202020u;
-    for (uint64_t eight; end - at >= 8; at += 8) {
-      std::memcpy(&eight, at, 8);
-      if (((eight | (eight - kBlanks)) & kHigh) != 0) return false;  // borrows only where a byte is below
-    }
-    return std::all_of(at, end, [](char c) { return c >= ' '; });
-  }
 
   // What stands before an exponent. False: more digits than `value` holds; or none as JSON has them, and none is taken.
   bool take_digits(Digits& to) {
