@@ -181,8 +181,8 @@ void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
 
 // Results as most detectors write them: each record has image_id, category_id, score and a bbox, or a mask's size and
 // counts, or as many keypoints as the first, each once, in the order of the first, and nothing else. They need no
-// simdjson: parts of a file are read one by one and, while they are in the cache, parsed to columns. No text is kept but
-// the counts of masks. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and the
+// simdjson: parts of a file are read one by one and, while they are in the cache, parsed to columns. No text is kept
+// but the counts of masks. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and the
 // general ones decide.
 struct PlainSource {
   int descriptor;    // of a file, where text is null
@@ -211,7 +211,7 @@ struct PlainRead {
 };
 // To image_id, category_id, bbox, number, integers and what the shape has: numbers; or text, with as much room as the
 // source has characters, its splits, extent and area.
-std::optional<PlainRead> read_plain_results(const PlainSource& source, const PlainKind& kind, const CocoColumns& columns,
+std::optional<PlainRead> read_plain_results(const PlainSource& source, const PlainKind& kind, const CocoColumns& to,
                                             int64_t chunk_bytes = kCocoChunkBytes);
 
 // The numbers of a list: as many of the next `n` as are plain, of up to seven characters. `at` is the bracket or comma
