@@ -291,13 +291,14 @@ std::optional<PlainRead> read_plain_results(const PlainSource& source, const Pla
         good = false;
       }
       if (!good) plain = false;
+      if (!masks) continue;
       const int64_t start = characters.add(i, good ? int64_t(counts.size()) : 0);
-      if (!good || !masks) continue;
+      if (!good) continue;
       counts.copy(reinterpret_cast<char*>(to.text) + start, counts.size());
       for (int64_t j = row; j < row + count; ++j) to.text_splits[j] += start;
     }
   });
-  PlainRead read{rows.total(), characters.total(), {}};
+  PlainRead read{rows.total(), masks ? characters.total() : 0, {}};
   if (!plain || read.rows == 0) return std::nullopt;
   if (masks) to.text_splits[read.rows] = read.characters;
   for (const PlainOrder& order : orders) {
