@@ -106,6 +106,15 @@ class MatchTable:
         return out
 
 
+@dataclass
+class Sides:
+    """Both sides of an evaluation, and their matches."""
+
+    dets: Detections
+    gts: Targets
+    table: MatchTable
+
+
 def runs(starts: Array, lengths: Array) -> Array:
     """The indices start, start + 1, ... of each run, one after the other."""
     ends = np.cumsum(lengths)
@@ -120,6 +129,12 @@ def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
     for row, (low, high) in zip(out, ((r[0], r[1]) for r in ranges), strict=True):
         row[:] = (area < low) | (area > high)
     return out
+
+
+def capped(thresholds: Sequence[float]) -> Array:
+    """IoU thresholds as they are compared."""
+    # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
+    return np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
 
 
 def match(
@@ -150,8 +165,7 @@ def match(
         )  # fmt: skip
     ignore = gts.crowd if gts.ignore is None else gts.ignore
     gt_ignore = outside_ranges(gts.area, area_ranges) | (ignore != 0)
-    # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
-    levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
+    levels = capped(thresholds)
     row, first, gt, at = _core.match_detections(
         index, dets.category, dets.image, dets.boxes, dets.claims, gts.category, gts.image,
         gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images, given,
