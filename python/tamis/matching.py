@@ -14,6 +14,7 @@ from tamis._evaluation_cuda import DeviceRows, class_places, match_pairs
 
 Array = NDArray[Any]
 WANTED = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}  # by dtype kinds
+HELD_AS = {"fiu": "float64", "iu": "int64", "biu": "uint8"}
 
 
 @dataclass
@@ -103,20 +104,22 @@ def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
 
 
 def read_device_column(function: str, name: str, values: Any, boxes: Any, kinds: str) -> Any:
-    """`read_column` beside `boxes`: a copy as float64, int64 or, of flags, uint8."""
+    """`read_column` beside `boxes`, held as `held` does."""
     n = int(boxes.shape[0])
     values = _arrays.as_array(function, name, values)
-    dtype = {"fiu": "float64", "iu": "int64", "biu": "uint8"}[kinds]
     if _arrays.device(values) == "cpu":
-        got = read_column(function, name, values, n, kinds)
-        return _arrays.from_host(boxes, (got != 0 if kinds == "biu" else got).astype(dtype))
+        return _arrays.from_host(boxes, held(read_column(function, name, values, n, kinds), kinds))
     _arrays.one_device(function, boxes=boxes, **{name: values})
     if n == 0 and 0 in values.shape:
-        return _arrays.empty(boxes, (0,), dtype)
+        return _arrays.empty(boxes, (0,), HELD_AS[kinds])
     _arrays.check_shape(function, name, values, (n,))
     _check_kind(function, name, values, kinds)
-    values = _arrays.same_library(boxes, values)
-    return _arrays.copied(values != 0 if kinds == "biu" else values, dtype)
+    return held(_arrays.same_library(boxes, values), kinds)
+
+
+def held(values: Any, kinds: str) -> Any:
+    """A copy of a column as float64, int64 or, of flags, uint8."""
+    return _arrays.copied(values != 0 if kinds == "biu" else values, HELD_AS[kinds])
 
 
 def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
