@@ -160,6 +160,17 @@ def test_arrays_may_change_after_update(gpu_library: Library) -> None:
     check(evaluator.compute(), fed(None, preds, targets, fmt="xywh").compute())
 
 
+def test_update_does_not_wait(gpu_library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    preds, targets = images(1, 3)
+    want = fed(None, preds, targets).compute()
+    sides = [[on(gpu_library, image) for image in side] for side in (preds, targets)]
+    evaluator = DetectionEvaluator()
+    with monkeypatch.context() as patched, gpu_library.not_waiting():
+        patched.setattr(_arrays, "host", None)
+        evaluator.update(*sides)
+    check(evaluator.compute(), want)
+
+
 def test_nothing_at_all(gpu_library: Library) -> None:
     none = {"boxes": np.empty((0, 4), np.float32), "labels": np.empty(0, int)}
     pred = {**none, "scores": np.empty(0, np.float32)}

@@ -115,6 +115,18 @@ def test_what_is_not_finite_matches_as_in_pycocotools(gpu_library: Library, box:
     assert gpu_library.numpy(got.gt)[0].tolist() == want.tolist()
 
 
+def test_the_host_does_not_wait(gpu_library: Library) -> None:
+    dets, scores, splits, gts, gt_splits, crowd = problem(np.random.default_rng(8), 50, 30, 3)
+    labels, gt_labels = scores > 0.5, crowd
+    on = gpu_library.array
+    arrays = [on(x) for x in (dets, scores, gts, crowd, labels.astype(int), gt_labels.astype(int))]
+    with gpu_library.not_waiting():
+        match_detections(
+            arrays[0], arrays[1], splits, arrays[2], gt_splits, iscrowd=arrays[3],
+            labels=arrays[4], gt_labels=arrays[5], thresholds=[0.5, 0.75],
+        )  # fmt: skip
+
+
 def test_places_of_classes(gpu_library: Library) -> None:
     for labels in (np.array([7, -3, 7, 2**60, -3]), np.empty(0, np.int64), np.array([5])):
         ordered, is_first, place = map(gpu_library.numpy, class_places(gpu_library.array(labels)))

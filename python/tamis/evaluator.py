@@ -66,8 +66,8 @@ class DetectionEvaluator:
     part: `update` copies nothing to the host and does not wait (but for `splits` that live on the
     device), and `compute` runs there, the same bits. Only its tables come to the host; the analyses
     of the result copy and match on the host when first asked for. NaN and infinity are then found
-    by `compute`. Memory there: about 250 bytes a box with the default settings. Oriented boxes are
-    computed on the host.
+    by `compute`. Memory there: about 300 bytes a box with the default settings, 60 of which the
+    result keeps until it goes. Oriented boxes are computed on the host.
 
     Examples
     --------

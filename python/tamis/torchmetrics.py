@@ -52,7 +52,7 @@ class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc
     `compute`, which joins those of all images there. Boxes alone, without the extended summary, are
     then evaluated on a CUDA device for which tamis has its CUDA part, and only tables come to the
     host; else each state is copied to the host once. Masks are compressed by `update`, on the host.
-    Memory: the states, and about 150 bytes a box while `compute` runs, 250 on a device.
+    Memory: the states, and about 150 bytes a box while `compute` runs, 300 on a device.
 
     Examples
     --------
