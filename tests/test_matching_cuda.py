@@ -78,19 +78,19 @@ def test_layouts_and_formats(gpu_library: Library, fmt: str) -> None:
 def test_what_is_not_finite_matches_as_in_pycocotools(gpu_library: Library, box: float) -> None:
     """NaN IoUs, of the boxes' own NaN or of overflow, against a loop that is pycocotools'."""
     dets = np.array([[0, 0, 9, 9], [0, 0, box, box], [1, 1, 8, 8], [1, 1, 7, 7]])
-    gts = np.array([[0, 0, 9, 9], [0, 0, box, box], [1, 1, 9, 8], [1, 0, 7, 9]])
-    crowd = np.array([0, 0, 1, 0])
-    scores, ends = np.array([0.5, np.nan, 0.5, 0.7]), np.array([0, 4])
+    gts = np.array([[0, 0, 9, 9], [0, 0, box, box], [1, 1, 9, 8], [1, 0, 7, 9], [8, 8, 9, 9]])
+    crowd = np.array([0, 0, 1, 0, 0])
+    scores, ends, gt_ends = np.array([0.5, np.nan, 0.5, 0.7]), np.array([0, 4]), np.array([0, 5])
     on = gpu_library.array
     got = match_detections(
-        on(dets), on(scores), ends, on(gts), ends, iscrowd=on(crowd), fmt="xywh", thresholds=0.6
+        on(dets), on(scores), ends, on(gts), gt_ends, iscrowd=on(crowd), fmt="xywh", thresholds=0.6
     )
-    inter = np.empty((4, 4))
+    iou = np.empty((4, 5))
     order, taken = [3, 0, 2, 1], set()
     want = np.full(4, -1)
     with np.errstate(all="ignore"):
         for d in range(4):
-            for g in range(4):
+            for g in range(5):
                 w, h = (
                     np.fmin(dets[d, i] + dets[d, i + 2], gts[g, i] + gts[g, i + 2])
                     - np.fmax(dets[d, i], gts[g, i])
@@ -98,17 +98,17 @@ def test_what_is_not_finite_matches_as_in_pycocotools(gpu_library: Library, box:
                 )
                 area = dets[d, 2] * dets[d, 3]
                 both = area if crowd[g] else area + gts[g, 2] * gts[g, 3] - w * h
-                inter[d, g] = 0 if w <= 0 or h <= 0 else w * h / both
+                iou[d, g] = 0 if w <= 0 or h <= 0 else w * h / both
     for d in order:
         least, best = 0.6, -1
-        for g in (0, 1, 3, 2):  # the crowd last
+        for g in (0, 1, 3, 4, 2):  # the crowd last
             if g in taken and not crowd[g]:
                 continue
             if best >= 0 and not crowd[best] and crowd[g]:
                 break
-            if inter[d, g] < least:
+            if iou[d, g] < least:
                 continue
-            least, best = inter[d, g], g
+            least, best = iou[d, g], g
         if best >= 0:
             taken.add(best)
         want[d] = best
