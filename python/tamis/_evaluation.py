@@ -123,6 +123,11 @@ def runs(starts: Array, lengths: Array) -> Array:
     return indices
 
 
+def image_of(splits: Array) -> Array:
+    """The image of each row."""
+    return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
+
+
 def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
     """(A, n) uint8: 1 where an area is below or above a range; a NaN is neither."""
     out = np.empty((len(ranges), len(area)), np.uint8)

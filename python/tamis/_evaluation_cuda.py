@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluation import Detections, Sides, Targets, capped, match
+from tamis._evaluation import Detections, Sides, Targets, capped, image_of, match
 
 Array = Any  # of the caller's library, on its device
 
@@ -126,14 +126,10 @@ def host_sides(
     area_ranges: Sequence[Any], max_det: int,
 ) -> Sides:  # fmt: skip
     """Both sides copied to the host, and matched there: what the analyses of a result read."""
-    image, gt_image = (
-        np.repeat(np.arange(len(side.splits) - 1, dtype=np.int32), np.diff(side.splits))
-        for side in (dets, gts)
-    )
     columns = dets.category, dets.boxes, dets.scores, dets.area
-    on_host = Detections(image, *(_host(x) for x in columns))
+    on_host = Detections(image_of(dets.splits), *(_host(x) for x in columns))
     columns = gts.category, gts.boxes, gts.crowd, gts.area
-    gts_on_host = Targets(gt_image, *(_host(x) for x in columns))
+    gts_on_host = Targets(image_of(gts.splits), *(_host(x) for x in columns))
     table = match(
         on_host, gts_on_host, n_images=len(dets.splits) - 1, n_categories=n_categories,
         thresholds=thresholds, area_ranges=area_ranges, max_det=max_det,

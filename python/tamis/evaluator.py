@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluation import Detections, Sides, Targets, curves, match
+from tamis._evaluation import Detections, Sides, Targets, curves, image_of, match
 from tamis._evaluation_cuda import DeviceRows, classes_of, evaluate, host_sides
 from tamis._updates import (
     PREDS,
@@ -24,7 +24,7 @@ from tamis._updates import (
     read_part,
 )
 from tamis.detection_result import DetectionResult, similarity_of
-from tamis.matching import check_fmt, class_positions, image_of
+from tamis.matching import check_fmt, class_positions
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluation import Detections, Targets, match
+from tamis._evaluation import Detections, Targets, image_of, match
 from tamis._evaluation_cuda import DeviceRows, class_places, match_pairs
 
 Array = NDArray[Any]
@@ -43,10 +43,11 @@ class Matches:
 def to_xywh(boxes: Any, fmt: str) -> Any:
     """(n, 4) float64 xywh, a copy in the library and on the device of `boxes`."""
     boxes = _arrays.copied(boxes, "float64")
+    first, second = boxes[:, :2], boxes[:, 2:]  # by name, as a slice assigned to is written twice
     if fmt == "xyxy":
-        boxes[:, 2:] -= boxes[:, :2]
+        second -= first
     elif fmt == "cxcywh":
-        boxes[:, :2] -= boxes[:, 2:] / 2
+        first -= second / 2
     return boxes
 
 
@@ -129,11 +130,6 @@ def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
         raise TypeError(
             f"{function}: {name} must hold {WANTED[kinds]}, got {_arrays.dtype_name(x)}"
         )
-
-
-def image_of(splits: Array) -> Array:
-    """The image of each row."""
-    return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
 
 
 def class_positions(labels: Array, gt_labels: Array) -> tuple[Array, Array, Array]:
