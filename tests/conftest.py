@@ -41,6 +41,29 @@ class Library:
         stream = self.module.cuda.Stream(non_blocking=True)
         return stream, stream
 
+    @contextlib.contextmanager
+    def not_waiting(self) -> Iterator[None]:
+        """Fail where the host reads what a device has computed."""
+        if self.name == "torch" and not self.emulated:
+            self.module.cuda.set_sync_debug_mode("error")
+            try:
+                yield
+            finally:
+                self.module.cuda.set_sync_debug_mode("default")
+            return
+        if self.name == "torch":
+            from torch.utils._python_dispatch import TorchDispatchMode
+
+            class Mode(TorchDispatchMode):  # type: ignore[misc]
+                def __torch_dispatch__(self, f: Any, _: Any, args: Any = (), kw: Any = None) -> Any:
+                    assert not any(x in str(f) for x in ("_local_scalar", "nonzero", "unique")), f
+                    return f(*args, **(kw or {}))
+
+            with Mode():
+                yield
+            return
+        yield
+
     def numpy(self, x: Any) -> np.ndarray:
         assert isinstance(x, self.module.Tensor if self.name == "torch" else self.module.ndarray)
         if self.name == "torch":

@@ -6,7 +6,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import pytest
 from torchmetrics_cases import assert_same, images, import_torchmetrics
 
 detection = import_torchmetrics()
@@ -66,15 +65,3 @@ def test_a_gathering_function_of_the_callers() -> None:
     assert_same(ours.compute(), theirs.compute())
     twice = [pair for pair in pairs for _ in range(2)]
     assert_same(ours.compute(), fed(MeanAveragePrecision, twice).compute())
-
-
-@pytest.mark.gpu
-def test_tensors_on_a_gpu() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("torch sees no CUDA device")
-    preds, target = images(3, 20)
-    want = MeanAveragePrecision(**OPTIONS)(preds, target)
-    moved = [[{k: v.cuda() for k, v in item.items()} for item in side] for side in (preds, target)]
-    metric = MeanAveragePrecision(**OPTIONS).cuda()
-    assert_same(metric(*moved), want)
-    assert all(box.is_cuda for box in metric.detection_box)

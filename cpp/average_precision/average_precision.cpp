@@ -77,7 +77,7 @@ host::Verdict judge(const CurveProblem& p, int64_t det, int64_t area, int64_t wo
     host::judge_match(p.at[(e * p.n_areas + area) * words_of(p) + word], p.gt_ignore[area * p.n_gts + g] != 0,
                       counts, &verdict);
   }
-  if (p.outside[area * p.n_dets + det] != 0) verdict.ignored |= ~verdict.tp;
+  if (p.outside[area * p.n_dets + det] != 0) host::judge_outside(&verdict);
   return verdict;
 }
 

@@ -32,5 +32,7 @@ TAMIS_HD void judge_match(uint64_t bits, bool gt_ignored, bool gt_counts, Verdic
   verdict->ignored |= gt_ignored ? bits : 0;
   verdict->tp |= !gt_ignored && gt_counts ? bits : 0;
 }
+// A detection out of the area range does not count unless it is a true positive.
+TAMIS_HD void judge_outside(Verdict* verdict) { verdict->ignored |= ~verdict->tp; }
 
 }  // namespace tamis::TAMIS_ISA

@@ -2,9 +2,11 @@
 
 namespace py = pybind11;
 
+void bind_average_precision(py::module_&);
 void bind_box_iou(py::module_&);
 void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
+void bind_matching(py::module_&);
 void bind_max_iou(py::module_&);
 void bind_zcore(py::module_&);
 
@@ -14,9 +16,11 @@ void bind_zcore(py::module_&);
 #define TAMIS_MODULE _cuda
 #endif
 PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) {
+  bind_average_precision(m);
   bind_box_iou(m);
   bind_duplicates(m);
   bind_knn(m);
+  bind_matching(m);
   bind_max_iou(m);
   bind_zcore(m);
 }

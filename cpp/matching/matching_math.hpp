@@ -1,8 +1,8 @@
-// One pair of boxes, and one detection's choice among its candidates.
+// One pair of boxes, the order of scores, and one detection's choice among its candidates.
 #pragma once
 #include <cstdint>
 
-#include "core/hd.hpp"
+#include "core/bits.hpp"
 
 namespace tamis::TAMIS_ISA {
 
@@ -25,6 +25,18 @@ TAMIS_HD double coco_iou(const Corners& d, const Corners& g, bool crowd) {
   const double all = crowd ? d.area : d.area + g.area - inter;
   return (w <= 0 || h <= 0) ? 0.0 : inter / all;
 }
+
+// Ascending keys are descending scores: -0.0 equals 0.0, and NaN comes last, as numpy sorts -score.
+TAMIS_HD uint64_t descending_key(double score) { return score != score ? ~uint64_t{0} : ordered(-score + 0.0); }
+
+// The same order in signed integers, which every library sorts.
+TAMIS_HD int64_t signed_key(uint64_t key) { return static_cast<int64_t>(key ^ (uint64_t{1} << 63)); }
+
+// One number for an image and class.
+TAMIS_HD int64_t group_key(int64_t image, int32_t category) { return image << 32 | category; }
+
+// Whether an area is below or above a range; a NaN is neither.
+TAMIS_HD bool outside_range(double area, double low, double high) { return area < low || area > high; }
 
 // The thresholds, of up to 64, that an IoU is not below; bit t is thresholds[t].
 TAMIS_HD uint64_t in_reach(double iou, const double* thresholds, int64_t n) {

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "core/parallel.hpp"
 #include "matching/matching.hpp"
+#include "matching/matching_math.hpp"
 
 namespace tamis {
 namespace {
@@ -15,13 +15,6 @@ struct Keyed {
 constexpr int kDigitBits = 11, kDigits = 3;
 constexpr int kLowBits = 64 - kDigits * kDigitBits;  // left to a comparison sort where they decide
 constexpr int64_t kRadixFrom = 1024;  // below this a comparison sort is faster
-
-// Ascending keys are descending scores: -0.0 equals 0.0, and NaN comes last, as numpy sorts -score.
-uint64_t descending_key(double score) {
-  if (score != score) return ~uint64_t{0};
-  const auto bits = std::bit_cast<uint64_t>(-score + 0.0);
-  return (bits >> 63) ? ~bits : bits | (uint64_t{1} << 63);
-}
 
 bool before(const Keyed& a, const Keyed& b) { return a.key < b.key; }
 
@@ -50,7 +43,7 @@ void radix_sort(std::vector<Keyed>& items, std::vector<Keyed>& spare) {
 void sort_by_score(int64_t* index, int64_t n, const double* score, std::vector<Keyed>& items,
                    std::vector<Keyed>& spare) {
   items.resize(size_t(n));
-  for (int64_t i = 0; i < n; ++i) items[size_t(i)] = {descending_key(score[index[i]]), index[i]};
+  for (int64_t i = 0; i < n; ++i) items[size_t(i)] = {host::descending_key(score[index[i]]), index[i]};
   if (n >= kRadixFrom)
     radix_sort(items, spare);
   else

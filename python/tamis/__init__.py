@@ -6,8 +6,9 @@ from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
+from tamis.detection_result import DetectionResult
 from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
-from tamis.evaluator import DetectionEvaluator, DetectionResult
+from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
 from tamis.image_scores import image_scores
 from tamis.knn import knn

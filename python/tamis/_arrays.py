@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -93,6 +93,38 @@ def cast(x: Any, dtype: str) -> Any:
     return np.require(x, dtype=dtype, requirements=["C", "A"])
 
 
+def copied(x: Any, dtype: str) -> Any:
+    """A C-contiguous copy of `x` of `dtype`, in its library and on its device."""
+    where = library(x)
+    if where == "torch":
+        torch = sys.modules["torch"]
+        kind = getattr(torch, dtype)
+        return x.to(kind, copy=True, memory_format=torch.contiguous_format)
+    if where == "cupy":
+        with x.device:
+            return x.astype(dtype, order="C")
+    return np.array(x, dtype=dtype, order="C")
+
+
+def concatenate(arrays: Sequence[Any]) -> Any:
+    """Arrays of one library and device, one after the other."""
+    module = sys.modules[library(arrays[0])]
+    if library(arrays[0]) != "cupy":
+        return module.concatenate(arrays)
+    with arrays[0].device:
+        return module.concatenate(arrays)
+
+
+def stable_sort(x: Any) -> tuple[Any, Any]:
+    """(n,) integers in order, and the rows they come from, equal ones in theirs (by CUB)."""
+    if library(x) == "torch":
+        values, rows = x.sort(stable=True)
+        return values, rows
+    with x.device:
+        rows = x.argsort()  # stable in CuPy
+        return x[rows], rows
+
+
 def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) -> None:
     """Raise unless `x.shape` fits `shape`, in which a letter stands for any length."""
     got = tuple(x.shape)
@@ -155,6 +187,13 @@ def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
         with like.device:
             return sys.modules["cupy"].empty(shape, dtype=dtype)
     return np.empty(shape, dtype=dtype)
+
+
+def full(like: Any, shape: tuple[int, ...], dtype: str, value: Any) -> Any:
+    """The same, filled with a number or an array of its library that broadcasts."""
+    out = empty(like, shape, dtype)
+    out[...] = value
+    return out
 
 
 def host(function: str, name: str, x: Any) -> np.ndarray:
@@ -232,6 +271,14 @@ def backend(function: str, device: str) -> ModuleType:
             " install tamis[cuda], or build tamis where nvcc is on PATH"
         ) from error
     return _cuda
+
+
+def runs_on_device(x: Any) -> bool:
+    """Whether `x` lives on a CUDA device for which tamis has its compiled part."""
+    try:
+        return device(x).startswith("cuda") and bool(backend("", device(x)))
+    except CudaUnavailable:
+        return False
 
 
 def call(function: str, like: Any, *arguments: Any) -> None:

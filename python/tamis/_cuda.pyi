@@ -1,6 +1,21 @@
 # Arrays are C-contiguous device memory; the last argument is the CUDA stream the work is queued on.
 from typing import Any
 
+def average_precision(
+    category: Any,
+    rank: Any,
+    score: Any,
+    verdicts: Any,
+    n_regular: Any,
+    max_dets: Any,
+    recalls: Any,
+    farthest: Any,
+    places: Any,
+    precision: Any,
+    recall: Any,
+    scores: Any,
+    stream: int,
+) -> None: ...
 def box_iou(kind: int, format: int, a: Any, b: Any, out: Any, stream: int) -> None: ...
 def box_iou_paired(kind: int, format: int, a: Any, b: Any, out: Any, stream: int) -> None: ...
 def box_iou_batched(
@@ -24,6 +39,60 @@ def find_duplicate_boxes(
     duplicate: Any,
     of: Any,
     iou: Any,
+    stream: int,
+) -> None: ...
+def match_scratch_words(n_areas: int, n_thresholds: int) -> int: ...
+def match_keys(
+    splits: Any,
+    category: Any,
+    boxes: Any,
+    values: Any,
+    groups: Any,
+    scores: Any | None,
+    bad: Any,
+    stream: int,
+) -> None: ...
+def match_ranks(
+    order: Any,
+    groups: Any,
+    category: Any,
+    n_categories: int,
+    max_det: int,
+    rank: Any,
+    kept: Any,
+    stream: int,
+) -> None: ...
+def match_places(
+    index: Any, ranges: Any, area: Any, place: Any, verdicts: Any, stream: int
+) -> None: ...
+def match_verdicts(
+    dets: tuple[Any, ...],
+    gts: tuple[Any, ...],
+    crowd: Any,
+    max_det: int,
+    ranges: Any,
+    thresholds: Any,
+    lowest: float,
+    scratch: tuple[Any, ...],
+    place: Any,
+    gt_category: Any,
+    verdicts: Any,
+    n_regular: Any,
+    stream: int,
+) -> None: ...
+def match_pairs(
+    dets: tuple[Any, ...],
+    gts: tuple[Any, ...],
+    crowd: Any,
+    max_det: int,
+    ranges: Any,
+    thresholds: Any,
+    lowest: float,
+    scratch: tuple[Any, ...],
+    gt: Any,
+    iou: Any,
+    ignored: Any,
+    det: Any,
     stream: int,
 ) -> None: ...
 def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any, stream: int) -> None: ...

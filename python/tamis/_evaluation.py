@@ -109,6 +109,15 @@ class MatchTable:
         return out
 
 
+@dataclass
+class Sides:
+    """Both sides of an evaluation, and their matches."""
+
+    dets: Detections
+    gts: Targets
+    table: MatchTable
+
+
 def runs(starts: Array, lengths: Array) -> Array:
     """The indices start, start + 1, ... of each run, one after the other."""
     ends = np.cumsum(lengths)
@@ -117,12 +126,23 @@ def runs(starts: Array, lengths: Array) -> Array:
     return indices
 
 
+def image_of(splits: Array) -> Array:
+    """The image of each row."""
+    return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
+
+
 def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
     """(A, n) uint8: 1 where an area is below or above a range; a NaN is neither."""
     out = np.empty((len(ranges), len(area)), np.uint8)
     for row, (low, high) in zip(out, ((r[0], r[1]) for r in ranges), strict=True):
         row[:] = (area < low) | (area > high)
     return out
+
+
+def capped(thresholds: Sequence[float]) -> Array:
+    """IoU thresholds as they are compared."""
+    # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
+    return np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
 
 
 def match(
@@ -143,8 +163,7 @@ def match(
     index, rank, splits = _core.order_detections(
         dets.category, dets.image, dets.scores, n_categories, n_images, max_det
     )
-    # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
-    levels = np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
+    levels = capped(thresholds)
     given = None
     if similarity is not None:
         groups = _core.pair_groups(

@@ -1,4 +1,4 @@
-"""Images as `DetectionEvaluator.update` takes them, read into columns."""
+"""What `DetectionEvaluator.update` reads: the columns of some images, checked, on their device."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis.matching import read_boxes, read_column, read_rows
+from tamis.matching import (
+    held,
+    read_boxes,
+    read_column,
+    read_device_boxes,
+    read_device_column,
+    read_rows,
+)
 
-Array = NDArray[Any]
-Columns = tuple[Array, ...]  # boxes of each image, labels, boxes, and scores, or crowds and areas
-
-_NAME = "DetectionEvaluator.update"
-_PREDS, _TARGETS = ("boxes", "labels", "scores"), ("boxes", "labels")
-_OPTIONAL = ("iscrowd", "area")
+NAME = "DetectionEvaluator.update"
+Part = tuple[Any, ...]  # rows of each image, on the host; labels, boxes and what follows
+PREDS, TARGETS = ("boxes", "labels", "scores"), ("boxes", "labels")
+OPTIONAL = ("iscrowd", "area")
 
 
-def read_update(preds: Any, targets: Any, fmt: str) -> list[tuple[Columns, Columns]]:
+def read_update(preds: Any, targets: Any, fmt: str) -> list[tuple[Part, Part]]:
     """Both sides as copies, checked; `fmt` is one of boxes or "obb"."""
     if isinstance(preds, Mapping) and isinstance(targets, Mapping):
         return [_read_both("", preds, targets, fmt)]
     if not (isinstance(preds, Sequence) and isinstance(targets, Sequence)):
         raise TypeError(
-            f"{_NAME}: preds and targets must both be dicts or both lists of dicts,"
+            f"{NAME}: preds and targets must both be dicts or both lists of dicts,"
             f" got {type(preds).__name__} and {type(targets).__name__}"
         )
     if len(preds) != len(targets):
         raise ValueError(
-            f"{_NAME}: preds and targets must be of one length, got {len(preds)} and {len(targets)}"
+            f"{NAME}: preds and targets must be of one length, got {len(preds)} and {len(targets)}"
         )
     if len(preds) > 1:
         try:
@@ -42,42 +47,47 @@ def read_update(preds: Any, targets: Any, fmt: str) -> list[tuple[Columns, Colum
     return [_read_both(f"[{i}]", pred, target, fmt) for i, (pred, target) in both]
 
 
-def _read_both(where: str, pred: Any, target: Any, fmt: str) -> tuple[Columns, Columns]:
-    found = _read(f"preds{where}", pred, _PREDS, fmt)
-    truth = _read(f"targets{where}", target, _TARGETS, fmt)
+def _read_both(where: str, pred: Any, target: Any, fmt: str) -> tuple[Part, Part]:
+    found = _read_part(f"preds{where}", pred, PREDS, fmt)
+    truth = _read_part(f"targets{where}", target, TARGETS, fmt)
     if len(found[0]) != len(truth[0]):
         raise ValueError(
-            f"{_NAME}: preds{where} and targets{where} must hold as many images,"
+            f"{NAME}: preds{where} and targets{where} must hold as many images,"
             f" got {len(found[0])} and {len(truth[0])}"
         )
     return found, truth
 
 
-def _read(side: str, columns: Any, needed: tuple[str, ...], fmt: str) -> Columns:
+def _read_part(side: str, columns: Any, needed: tuple[str, ...], fmt: str) -> Part:
+    """One side of an update. Boxes tell where its columns live."""
     if not isinstance(columns, Mapping):
-        raise TypeError(f"{_NAME}: {side} must be a dict, got {type(columns).__name__}")
+        raise TypeError(f"{NAME}: {side} must be a dict, got {type(columns).__name__}")
     for key in needed:
         if key not in columns:
-            raise KeyError(f"{_NAME}: {side} lacks {key!r}")
+            raise KeyError(f"{NAME}: {side} lacks {key!r}")
+    boxes = _arrays.as_array(NAME, f"{side} boxes", columns["boxes"])
+    on_device = fmt != "obb" and _arrays.runs_on_device(boxes)
     if fmt == "obb":
-        boxes = read_rows(_NAME, f"{side} boxes", columns["boxes"], 5).copy()
+        boxes = read_rows(NAME, f"{side} boxes", boxes, 5).copy()
     else:
-        boxes = read_boxes(_NAME, f"{side} boxes", columns["boxes"], fmt)
+        boxes = (read_device_boxes if on_device else read_boxes)(NAME, f"{side} boxes", boxes, fmt)
     n = len(boxes)
-    labels = read_column(_NAME, f"{side} labels", columns["labels"], n, "iu")
-    counts = np.array([n])
-    if "splits" in columns:
-        counts = np.diff(_arrays.splits(_NAME, f"{side} splits", columns["splits"], n))
-    if "scores" in needed:
-        scores = read_column(_NAME, f"{side} scores", columns["scores"], n, "fiu")
-        return counts, labels, boxes, scores.astype(np.float64)
-    crowd, area = np.zeros(n, np.uint8), boxes[:, 2] * boxes[:, 3]
+
+    def column(key: str, kinds: str) -> Any:
+        given = columns[key]
+        if on_device:
+            return read_device_column(NAME, f"{side} {key}", given, boxes, kinds)
+        return held(read_column(NAME, f"{side} {key}", given, n, kinds), kinds)
+
+    part = _rows(side, columns, n), column("labels", "iu"), boxes
+    if needed is PREDS:
+        return *part, column("scores", "fiu")
+    crowd, area = _arrays.full(boxes, (n,), "uint8", 0), boxes[:, 2] * boxes[:, 3]
     if columns.get("iscrowd") is not None:
-        flags = read_column(_NAME, f"{side} iscrowd", columns["iscrowd"], n, "biu")
-        crowd = (flags != 0).astype(np.uint8)
+        crowd = column("iscrowd", "biu")
     if columns.get("area") is not None:
-        area = read_column(_NAME, f"{side} area", columns["area"], n, "fiu").astype(np.float64)
-    return counts, labels, boxes, crowd, area
+        area = column("area", "fiu")
+    return *part, crowd, area
 
 
 def _together(items: Sequence[Any]) -> dict[str, Any]:
@@ -89,12 +99,12 @@ def _together(items: Sequence[Any]) -> dict[str, Any]:
     keys = {key for item in items for key in item if item[key] is not None}
     if "splits" in keys:
         raise TypeError
-    used = [key for key in (*_PREDS, *_OPTIONAL) if key in keys]
-    joined = {key: _joined([item[key] for item in items], counts) for key in used}
+    used = [key for key in (*PREDS, *OPTIONAL) if key in keys]
+    joined = {key: _cat([item[key] for item in items], counts) for key in used}
     return {**joined, "splits": np.cumsum([0, *counts])}
 
 
-def _joined(parts: list[Any], counts: list[int]) -> Any:
+def _cat(parts: list[Any], counts: list[int]) -> Any:
     filled = [part for part, n in zip(parts, counts, strict=True) if n] or parts[:1]
     alike = {(type(part), part.dtype, part.shape[1:]) for part in filled}
     (kind, _, tail) = alike.pop()
@@ -107,3 +117,47 @@ def _joined(parts: list[Any], counts: list[int]) -> Any:
     if torch is None or kind is not torch.Tensor:
         raise TypeError
     return torch.cat(filled)
+
+
+def _rows(side: str, columns: Any, n: int) -> NDArray[Any]:
+    """(images,) rows of each image."""
+    if "splits" not in columns:
+        return np.array([n])
+    return np.diff(_arrays.splits(NAME, f"{side} splits", columns["splits"], n))
+
+
+def common_device(function: str, known: str, parts: list[Part]) -> str:
+    """The one device that parts live on, beside the host; "cpu" if all live there."""
+    for part in parts:
+        here = _arrays.device(part[2])
+        if known == "cpu":
+            known = here
+        elif here not in ("cpu", known):
+            raise ValueError(f"{function}: arrays must be on one device, got {known} and {here}")
+    return known
+
+
+def on_host(parts: list[Part]) -> list[Part]:
+    return [tuple(_arrays.host(NAME, "columns", x) for x in part) for part in parts]
+
+
+def nothing(width: int) -> tuple[Part, Part]:
+    """Both sides of no image."""
+    labels, values = np.empty(0, np.int64), np.empty(0)
+    boxes = np.empty((0, width))
+    return (labels, labels, boxes, values), (labels, labels, boxes, values.astype(np.uint8), values)
+
+
+def joined(parts: list[Part], like: Any) -> tuple[NDArray[Any], list[Any]]:
+    """Offsets of all images, on the host, and the columns of all parts, beside `like`."""
+    counts, *columns = zip(*parts, strict=True)
+    splits = np.cumsum(np.concatenate([[0], *counts]))
+    return splits, [_arrays.concatenate([_beside(like, x) for x in column]) for column in columns]
+
+
+def _beside(like: Any, x: Any) -> Any:
+    if type(x) is type(like):
+        return x
+    if isinstance(x, np.ndarray):
+        return _arrays.from_host(like, x)
+    return _arrays.same_library(like, x)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis.evaluator import STATS
+from tamis.detection_result import STATS
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _summary
-from tamis._evaluated import Evaluated
-from tamis._evaluation import Detections, MatchTable, Similarity, Targets, curves, match
-from tamis._updates import Columns, read_update
-from tamis.best_f1 import BestF1, best_f1
-from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
-from tamis.detection_errors import DetectionErrors, detection_errors
-from tamis.image_scores import image_scores
-from tamis.matching import (
-    Matches,
-    box_matches,
-    check_fmt,
-    class_positions,
-    pair_iou,
-)
-from tamis.rotated_iou import crowd_iou, grouped_iou
+from tamis import _arrays
+from tamis._evaluation import Detections, Sides, Targets, curves, image_of, match
+from tamis._evaluation_cuda import DeviceRows, classes_of, evaluate, host_sides
+from tamis._updates import Part, common_device, joined, nothing, on_host, read_update
+from tamis.detection_result import DetectionResult, similarity_of
+from tamis.matching import check_fmt, class_positions
 
 Array = NDArray[Any]
 
@@ -36,111 +25,8 @@ AREA_RANGES = {
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, 1e10),
 }
+CHECKED = ("preds boxes", "preds scores", "targets boxes", "targets area")  # late, on a device
 SETTINGS = ("iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges")
-STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-
-
-@dataclass
-class DetectionResult:
-    """What `DetectionEvaluator.compute` gives.
-
-    Attributes
-    ----------
-    stats : dict of str to float
-        The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
-        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are.
-    classes : (K,) int64
-    precision, scores : (T, R, K, A, M) float64
-        Interpolated precision, and the score at which each recall threshold is reached.
-    recall : (T, K, A, M) float64
-    iou_thresholds, recall_thresholds : arrays
-    area_ranges : dict
-        Name to closed range, square pixels.
-    max_detections : tuple of int
-    """
-
-    stats: dict[str, float]
-    classes: Array
-    precision: Array
-    recall: Array
-    scores: Array
-    iou_thresholds: Array
-    recall_thresholds: Array
-    area_ranges: dict[str, tuple[float, float]]
-    max_detections: tuple[int, ...]
-    _detections: Detections
-    _targets: Targets
-    _table: MatchTable
-    _images: int
-
-    def _names(self) -> SimpleNamespace:
-        return SimpleNamespace(
-            iouThrs=self.iou_thresholds, areaRngLbl=list(self.area_ranges),
-            maxDets=list(self.max_detections), iouType="bbox",
-        )  # fmt: skip
-
-    def _rows(self) -> list[_summary.Row]:
-        return _summary.detection_rows(self.max_detections, main=self.max_detections[2])
-
-    def __str__(self) -> str:
-        names = self._names()
-        return "\n".join(
-            _summary.line(names, row, value)
-            for row, value in zip(self._rows(), self.stats.values(), strict=True)
-        )
-
-    def per_class(self) -> list[dict[str, float]]:
-        """One dict a class: its label, number of ground truths, and the 12 numbers."""
-        table = []
-        names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
-        for k, label in enumerate(self.classes.tolist()):
-            stats = _summary.of_class(arrays, names, self._rows(), k)
-            count = int(self._table.n_regular[k, 0])
-            table.append({"label": label, "targets": count, **dict(zip(STATS, stats, strict=True))})
-        return table
-
-    def matches(self, area: str = "all") -> Matches:
-        """Matches of every box at every IoU threshold, in the order the boxes were given."""
-        if area not in self.area_ranges:
-            raise ValueError(
-                f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
-                f" got {area!r}"
-            )
-        where = list(self.area_ranges).index(area)
-        dets, gts = self._detections, self._targets
-        iou_of = pair_iou if _similarity(dets, gts) is None else crowd_iou
-        return box_matches(dets, gts, self._table, where, iou_of)
-
-    def errors(self, **options: Any) -> DetectionErrors:
-        """TIDE's error types and what each costs: see `tamis.detection_errors`."""
-        return detection_errors(self, **options)
-
-    def confusion_matrix(self, **options: Any) -> ConfusionMatrix:
-        """Which classes are taken for which: see `tamis.confusion_matrix`."""
-        return confusion_matrix(self, **options)
-
-    def best_f1(self, **options: Any) -> BestF1:
-        """The confidence of largest F1 by class: see `tamis.best_f1`."""
-        return best_f1(self, **options)
-
-    def per_image(self, iou: float = 0.5, **options: Any) -> dict[str, Array]:
-        """Counts, F1 and AP of every image: see `tamis.image_scores`."""
-        return image_scores(self, iou=iou, **options)
-
-    def _evaluated(self) -> Evaluated:
-        return Evaluated(
-            "bbox", self._detections, self._targets, self._table, self.iou_thresholds, self.classes,
-            np.arange(self._images), np.arange(len(self._detections.scores)),
-            np.arange(len(self._targets.crowd)), self.max_detections[-1], self.area_ranges["all"],
-            _similarity(self._detections, self._targets),
-        )  # fmt: skip
-
-
-def _similarity(dets: Detections, gts: Targets) -> Similarity | None:
-    """That of oriented boxes; None for boxes, which the matching compares itself."""
-    if dets.boxes is None or gts.boxes is None or dets.boxes.shape[1] == 4:
-        return None
-    return partial(grouped_iou, dets.boxes, gts.boxes, gts.crowd)
 
 
 class DetectionEvaluator:
@@ -164,8 +50,15 @@ class DetectionEvaluator:
     Notes
     -----
     Bit for bit the numbers of pycocotools 2.0.11 on the same boxes in xywh. Ties of score are
-    broken by the order of `update`. The state is NumPy arrays on the host, 48 bytes a detection:
-    it pickles, and evaluators of several processes `merge`.
+    broken by the order of `update`. The state is 48 bytes a detection; it pickles as NumPy arrays,
+    and evaluators of several processes `merge`.
+
+    Boxes that come on a CUDA device stay there, with their other columns, where tamis has its CUDA
+    part: `update` copies nothing to the host and does not wait (but for `splits` that live on the
+    device), and `compute` runs there, the same bits. Only its tables come to the host; the analyses
+    of the result copy and match on the host when first asked for. NaN and infinity are then found
+    by `compute`. Memory there: about 300 bytes a box with the default settings, 60 of which the
+    result keeps until it goes. Oriented boxes are computed on the host.
 
     Examples
     --------
@@ -255,8 +148,14 @@ class DetectionEvaluator:
 
     def reset(self) -> None:
         """Forget all images."""
-        self._preds: list[Columns] = []
-        self._targets: list[Columns] = []
+        self._images = 0
+        self._device = "cpu"  # or that of the columns that do not live on the host
+        self._preds: list[Part] = []
+        self._targets: list[Part] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        parts = {"_preds": on_host(self._preds), "_targets": on_host(self._targets)}
+        return {**vars(self), **parts, "_device": "cpu"}
 
     def update(self, preds: Any, targets: Any) -> None:
         """Add images.
@@ -270,17 +169,21 @@ class DetectionEvaluator:
             which defaults to the boxes' own.
 
         A dict with ``splits`` (images + 1,) offsets holds many images, one after the other.
-        Arrays are NumPy, torch (CUDA too, copied to the host), CuPy or any other exporter.
+        Arrays are NumPy, torch, CuPy or any other exporter; the other columns are brought to where
+        the boxes live. What is given may change afterwards.
 
         Raises
         ------
         KeyError, TypeError, ValueError
             Naming what is missing or wrong; nothing is added then.
         """
-        fmt = "obb" if self.iou_type == "obb" else self.fmt
-        read = read_update(preds, targets, fmt)
+        name = "DetectionEvaluator.update"
+        read = read_update(preds, targets, "obb" if self.iou_type == "obb" else self.fmt)
+        new = [part for both in read for part in both]
+        self._device = common_device(name, self._device, new)
         self._preds += [found for found, _ in read]
         self._targets += [truth for _, truth in read]
+        self._images += sum(len(found[0]) for found, _ in read)
 
     def merge(self, other: DetectionEvaluator) -> None:
         """Add the images of another evaluator of the same settings, after one's own.
@@ -300,42 +203,72 @@ class DetectionEvaluator:
             same = np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs
             if not same:
                 raise ValueError(f"DetectionEvaluator.merge: {key} differ: {mine} and {theirs}")
+        theirs = other._preds + other._targets
+        self._device = common_device("DetectionEvaluator.merge", self._device, theirs)
         self._preds += other._preds
         self._targets += other._targets
+        self._images += other._images
 
     def compute(self) -> DetectionResult:
-        """Evaluate all images added so far; more can be added after."""
-        counts, label, boxes, scores = self._gather(self._preds, (int, np.int64, None, float))
-        gt_counts, gt_label, gt_boxes, crowd, gt_area = self._gather(
-            self._targets, (int, np.int64, None, np.uint8, float)
-        )
-        images = len(counts)
-        image, gt_image = (
-            np.repeat(np.arange(images, dtype=np.int32), n) for n in (counts, gt_counts)
-        )
+        """Evaluate all images added so far; more can be added after.
+
+        Raises
+        ------
+        ValueError
+            A NaN or infinity among boxes, scores or areas that came on a CUDA device.
+        """
+        if self._device != "cpu":
+            return self._on_device()
+        none, gt_none = nothing(5 if self.iou_type == "obb" else 4)
+        splits, (label, boxes, scores) = joined(self._preds or [none], none[1])
+        gt_splits, columns = joined(self._targets or [gt_none], none[1])
+        gt_label, gt_boxes, crowd, gt_area = columns
         classes, category, gt_category = class_positions(label, gt_label)
-        dets = Detections(image, category, boxes, scores, boxes[:, 2] * boxes[:, 3])
-        gts = Targets(gt_image, gt_category, gt_boxes, crowd, gt_area)
+        dets = Detections(image_of(splits), category, boxes, scores, boxes[:, 2] * boxes[:, 3])
+        gts = Targets(image_of(gt_splits), gt_category, gt_boxes, crowd, gt_area)
         table = match(
-            dets, gts, n_images=images, n_categories=len(classes),
+            dets, gts, n_images=self._images, n_categories=len(classes),
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
-            max_det=self.max_detections[-1], similarity=_similarity(dets, gts),
+            max_det=self.max_detections[-1], similarity=similarity_of(dets, gts),
         )  # fmt: skip
-        precision, recall, at = curves(
+        tables = curves(
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        result = DetectionResult(
-            {}, classes, precision, recall, at, self.iou_thresholds, self.recall_thresholds,
-            self.area_ranges, self.max_detections, dets, gts, table, images,
-        )  # fmt: skip
-        names, part = result._names(), {"precision": precision, "recall": recall}
-        values = (float(_summary.mean(part, names, row)) for row in result._rows())
-        result.stats = dict(zip(STATS, values, strict=True))
-        return result
+        return self._result(classes, tables, table.n_regular, Sides(dets, gts, table))
 
-    def _gather(self, parts: list[tuple[Array, ...]], dtypes: tuple[Any, ...]) -> list[Array]:
-        if not parts:
-            none = np.empty((0, 5 if self.iou_type == "obb" else 4))
-            return [none if d is None else np.empty(0, d) for d in dtypes]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    def _on_device(self) -> DetectionResult:
+        """`compute` of boxes where they live."""
+        every = itertools.chain(self._preds, self._targets)
+        like = next(part[2] for part in every if _arrays.device(part[2]) != "cpu")
+        splits, (label, boxes, scores) = joined(self._preds, like)
+        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(self._targets, like)
+        classes, place = classes_of(_arrays.concatenate([label, gt_label]))
+        n = len(boxes)
+        dets = DeviceRows(splits, place[:n], boxes, boxes[:, 2] * boxes[:, 3], scores=scores)
+        gts = DeviceRows(gt_splits, place[n:], gt_boxes, gt_area, crowd=crowd)
+        settings: dict[str, Any] = {
+            "n_categories": len(classes),
+            "thresholds": self.iou_thresholds.tolist(),
+            "area_ranges": list(self.area_ranges.values()),
+        }
+        found = evaluate(
+            dets, gts, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections, **settings,
+        )  # fmt: skip
+        for column, row in zip(CHECKED, found.bad, strict=True):
+            if row is not None:
+                raise ValueError(
+                    f"DetectionEvaluator.compute: {column} has a NaN or infinite value in row {row}"
+                    " of all images"
+                )
+        tables = found.precision, found.recall, found.scores
+        sides = partial(host_sides, dets, gts, max_det=self.max_detections[-1], **settings)
+        return self._result(classes, tables, found.n_regular, sides)
+
+    def _result(self, classes: Any, tables: Any, n_regular: Any, sides: Any) -> DetectionResult:
+        precision, recall, scores = tables
+        return DetectionResult(
+            classes, precision, recall, scores, self.iou_thresholds, self.recall_thresholds,
+            self.area_ranges, self.max_detections, n_regular[:, 0], sides, self._images,
+        )  # fmt: skip

@@ -142,7 +142,8 @@ def _boxes(name: str, x: Any, fmt: Format) -> NDArray[np.float64]:
     _arrays.check_shape("match_fiftyone", name, x, ("N", 4))
     if x.dtype.kind != "f":
         raise TypeError(f"match_fiftyone: {name} must be floats, got {x.dtype}")
-    return to_xywh(finite("match_fiftyone", name, x), fmt)
+    boxes: NDArray[np.float64] = to_xywh(finite("match_fiftyone", name, x), fmt)
+    return boxes
 
 
 def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> NDArray[Any]:

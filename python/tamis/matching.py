@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluation import Detections, Targets, distinct, match, positions
+from tamis._evaluation import Detections, Targets, distinct, image_of, match, positions
+from tamis._evaluation_cuda import DeviceRows, class_places, match_pairs
 
 Array = NDArray[Any]
+WANTED = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}  # by dtype kinds
+HELD_AS = {"fiu": "float64", "iu": "int64", "biu": "uint8"}
 
 
 @dataclass
@@ -37,14 +40,18 @@ class Matches:
     det: Array
 
 
-def to_xywh(boxes: Array, fmt: str) -> Array:
-    """(n, 4) float64 xywh."""
-    boxes = np.array(boxes, dtype=np.float64, order="C")
-    if fmt == "xyxy":
+def to_xywh(boxes: Any, fmt: str) -> Any:
+    """(n, 4) float64 xywh, a copy in the library and on the device of `boxes`."""
+    boxes = _arrays.copied(boxes, "float64")
+    if fmt == "xyxy" and isinstance(boxes, np.ndarray):
         low, high = boxes.view(np.complex128).T  # two numbers at a time: a third of the time
         high -= low
+        return boxes
+    first, second = boxes[:, :2], boxes[:, 2:]  # by name, as a slice assigned to is written twice
+    if fmt == "xyxy":
+        second -= first
     elif fmt == "cxcywh":
-        boxes[:, :2] -= boxes[:, 2:] / 2
+        first -= second / 2
     return boxes
 
 
@@ -64,7 +71,8 @@ def finite(function: str, name: str, values: Array) -> Array:
 
 def read_boxes(function: str, name: str, boxes: Any, fmt: str) -> Array:
     """(n, 4) float64 xywh of any float or integer array."""
-    return to_xywh(read_rows(function, name, boxes, 4), fmt)
+    rows: Array = to_xywh(read_rows(function, name, boxes, 4), fmt)
+    return rows
 
 
 def read_rows(function: str, name: str, boxes: Any, width: int) -> Array:
@@ -85,8 +93,7 @@ def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Ar
         return np.empty(0, np.float64 if kinds == "fiu" else np.int64)
     _arrays.check_shape(function, name, got, (n,))
     if got.dtype.kind not in kinds:
-        wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
-        raise TypeError(f"{function}: {name} must hold {wanted}, got {got.dtype}")
+        raise TypeError(f"{function}: {name} must hold {WANTED[kinds]}, got {got.dtype}")
     if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
     return finite(function, name, got) if kinds == "fiu" else got.astype(np.int64)
@@ -107,9 +114,41 @@ def read_levels(function: str, thresholds: Any) -> Array:
     return np.ascontiguousarray(levels, np.float64)
 
 
-def image_of(splits: Array) -> Array:
-    """The image of each row."""
-    return np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
+def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
+    """`read_boxes` on the device of `boxes`, but for NaN and infinity, which stay."""
+    if tuple(boxes.shape) == (0,):
+        boxes = boxes.reshape(0, 4)
+    _arrays.check_shape(function, name, boxes, ("N", 4))
+    _check_kind(function, name, boxes, "fiu")
+    return to_xywh(boxes, fmt)
+
+
+def read_device_column(function: str, name: str, values: Any, boxes: Any, kinds: str) -> Any:
+    """`read_column` beside `boxes`, held as `held` does."""
+    n = int(boxes.shape[0])
+    values = _arrays.as_array(function, name, values)
+    if _arrays.device(values) == "cpu":
+        return _arrays.from_host(boxes, held(read_column(function, name, values, n, kinds), kinds))
+    _arrays.one_device(function, boxes=boxes, **{name: values})
+    if n == 0 and 0 in values.shape:
+        return _arrays.empty(boxes, (0,), HELD_AS[kinds])
+    _arrays.check_shape(function, name, values, (n,))
+    _check_kind(function, name, values, kinds)
+    return held(_arrays.same_library(boxes, values), kinds)
+
+
+def held(values: Any, kinds: str) -> Any:
+    """A copy of a column as float64, int64 or, of flags, uint8."""
+    return _arrays.copied(values != 0 if kinds == "biu" else values, HELD_AS[kinds])
+
+
+def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
+    """Raise unless a device array holds what `read_column` calls `kinds`."""
+    dtypes = {"f": (*_arrays.FLOATS, *_arrays.HALVES), "i": _arrays.INTEGERS, "b": ("bool",)}
+    if not any(_arrays.dtype_name(x) in dtypes[kind] for kind in kinds if kind in dtypes):
+        raise TypeError(
+            f"{function}: {name} must hold {WANTED[kinds]}, got {_arrays.dtype_name(x)}"
+        )
 
 
 def class_positions(labels: Array, gt_labels: Array) -> tuple[Array, Array, Array]:
@@ -170,7 +209,8 @@ def match_detections(
     Returns
     -------
     Matches
-        NumPy arrays on the host. For a single float threshold the first axis has length 1.
+        NumPy arrays; of CUDA boxes arrays in their library, on their device. For a single float
+        threshold the first axis has length 1.
 
     Raises
     ------
@@ -181,21 +221,41 @@ def match_detections(
     -----
     The rule of pycocotools 2.0.11 `COCOeval.evaluateImg` for one area range, exact. Cost: one IoU
     per pair of the same image and label; memory ``T * (n + m) * 25`` bytes for the result.
+
+    CUDA boxes are matched on their device, to the same bits; the other columns are brought there.
+    The host waits only for splits that live on the device. NaN and infinity are not looked for: a
+    NaN score comes last, and a NaN IoU matches, as in pycocotools.
     """
     name = "match_detections"
     check_fmt(name, fmt)
-    det = read_boxes(name, "boxes", boxes, fmt)
-    gt = read_boxes(name, "gt_boxes", gt_boxes, fmt)
-    n, m = len(det), len(gt)
-    score = read_column(name, "scores", scores, n, "fiu").astype(np.float64)
-    det_splits = _arrays.splits(name, "splits", splits, n)
-    gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
     if (labels is None) != (gt_labels is None):
         raise ValueError(f"{name}: labels and gt_labels must be given together")
     _arrays.check_integer(name, "max_detections", max_detections)
     if not 0 <= max_detections < 2**31:
         raise ValueError(f"{name}: max_detections must be in [0, 2**31), got {max_detections}")
     levels = read_levels(name, thresholds)
+    boxes = _arrays.as_array(name, "boxes", boxes)
+    on_host = _arrays.device(boxes) == "cpu"
+    return (_match_on_host if on_host else _match_on_device)(
+        (boxes, splits, labels, scores), (gt_boxes, gt_splits, gt_labels, iscrowd),
+        levels.tolist(), int(max_detections), fmt,
+    )  # fmt: skip
+
+
+Columns = tuple[Any, Any, Any, Any]  # boxes, splits, labels, and scores or iscrowd
+
+
+def _match_on_host(
+    preds: Columns, targets: Columns, levels: list[float], max_detections: int, fmt: str
+) -> Matches:
+    name, (boxes, splits, labels, scores) = "match_detections", preds
+    gt_boxes, gt_splits, gt_labels, iscrowd = targets
+    det = read_boxes(name, "boxes", boxes, fmt)
+    gt = read_boxes(name, "gt_boxes", gt_boxes, fmt)
+    n, m = len(det), len(gt)
+    score = read_column(name, "scores", scores, n, "fiu").astype(np.float64)
+    det_splits = _arrays.splits(name, "splits", splits, n)
+    gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
     zeros = np.zeros(n, np.int64), np.zeros(m, np.int64)
     _, category, gt_category = class_positions(
         zeros[0] if labels is None else read_column(name, "labels", labels, n, "iu"),
@@ -209,10 +269,36 @@ def match_detections(
     table = match(
         dets, gts, n_images=len(det_splits) - 1,
         n_categories=1 + max(category.max(initial=0), gt_category.max(initial=0)),
-        thresholds=levels.tolist(), area_ranges=[(-np.inf, np.inf)],
-        max_det=int(max_detections),
+        thresholds=levels, area_ranges=[(-np.inf, np.inf)], max_det=max_detections,
     )  # fmt: skip
     return box_matches(dets, gts, table, 0)
+
+
+def _match_on_device(
+    preds: Columns, targets: Columns, levels: list[float], max_detections: int, fmt: str
+) -> Matches:
+    name, (boxes, splits, labels, scores) = "match_detections", preds
+    gt_boxes, gt_splits, gt_labels, iscrowd = targets
+    _arrays.backend(name, _arrays.device(boxes))
+    gt_boxes = _arrays.as_array(name, "gt_boxes", gt_boxes)
+    _arrays.one_device(name, boxes=boxes, gt_boxes=gt_boxes)
+    det = read_device_boxes(name, "boxes", boxes, fmt)
+    gt = read_device_boxes(name, "gt_boxes", _arrays.same_library(det, gt_boxes), fmt)
+    n, m = len(det), len(gt)
+    score = read_device_column(name, "scores", scores, det, "fiu")
+    det_splits = _arrays.splits(name, "splits", splits, n)
+    gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
+    place = _arrays.full(det, (n + m,), "int32", 0)
+    if labels is not None:
+        label = read_device_column(name, "labels", labels, det, "iu")
+        gt_label = read_device_column(name, "gt_labels", gt_labels, gt, "iu")
+        place = class_places(_arrays.concatenate([label, gt_label]))[2]
+    crowd, area = (_arrays.full(det, (n + m,), dtype, 0) for dtype in ("uint8", "float64"))
+    if iscrowd is not None:
+        crowd = read_device_column(name, "iscrowd", iscrowd, gt, "biu")
+    dets = DeviceRows(det_splits, place[:n], det, area[:n], scores=score)
+    gts = DeviceRows(gt_rows, place[n:], gt, area[n:], crowd=crowd[:m])
+    return Matches(*match_pairs(dets, gts, levels, max_detections))
 
 
 def box_matches(

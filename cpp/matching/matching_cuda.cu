@@ -1,0 +1,244 @@
+#include "matching/matching_cuda.hpp"
+
+#include "core/cuda.hpp"
+#include "core/search.hpp"
+#include "max_iou/max_iou_math.hpp"
+
+namespace tamis::cuda {
+namespace {
+
+using namespace tamis::host;
+
+constexpr int kWarpSize = 32;
+constexpr int64_t kWordBits = 64;
+
+__device__ int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
+
+__device__ void lower(int64_t* to, int64_t row) {
+  atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(row));
+}
+
+__global__ void __launch_bounds__(kThreads) keys_kernel(MatchRows rows, MatchKeys keys) {
+  const int64_t i = thread_number();
+  if (i >= rows.n) return;
+  keys.groups[i] = group_key(image_of_row(rows.splits, rows.images, i), rows.category[i]);
+  if (keys.scores != nullptr) keys.scores[i] = signed_key(descending_key(rows.values[i]));
+  double spoilt = 0;
+  for (int k = 0; k < 4; ++k) spoilt += rows.boxes[4 * i + k] * 0.0;
+  if (!(spoilt == 0)) lower(keys.bad, i);
+  if (!(rows.values[i] * 0.0 == 0)) lower(keys.bad + 1, i);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    ranks_kernel(GroupedRows dets, const int32_t* category, int64_t n_categories, int64_t max_det, int32_t* rank,
+                 int32_t* kept) {
+  const int64_t p = thread_number();
+  if (p >= dets.n) return;
+  const int64_t place = p - first_not_below(dets.groups, dets.n, dets.groups[p]), i = dets.order[p];
+  rank[i] = static_cast<int32_t>(place);
+  kept[i] = place < max_det ? category[i] : static_cast<int32_t>(n_categories);
+}
+
+__global__ void __launch_bounds__(kThreads) places_kernel(MatchPlaces p) {
+  const int64_t q = thread_number();
+  if (q >= p.n) return;
+  const int64_t i = p.index[q];
+  p.place[i] = q;
+  for (int64_t a = 0; a < p.n_areas; ++a) {
+    Verdict verdict{0, 0};
+    if (outside_range(p.area[i], p.area_ranges[2 * a], p.area_ranges[2 * a + 1])) judge_outside(&verdict);
+    for (int64_t word = 0; word < p.words; ++word) p.verdicts[(a * p.words + word) * p.n + q] = verdict;
+  }
+}
+
+// What the scratch holds: columns in the order of the ground truths' groups.
+struct Columns {
+  int64_t n, words, cells;  // a cell is a word of thresholds in an area range
+  Corners* corners;
+  double* iou;               // with the detection at work
+  uint64_t *reach, *free;    // (words, n), (cells, n)
+  uint64_t *chosen, *taken;  // (n, cells), (cells, n)
+  int32_t* candidates;
+  uint8_t *crowd, *ignore;  // (n,), (areas, n)
+};
+static_assert(sizeof(Corners) == 5 * sizeof(int64_t));
+
+Columns columns_of(const DeviceMatchProblem& p, const MatchScratch& s) {
+  Columns c{};
+  c.n = p.gts.n;
+  c.words = match_words(p.n_thresholds);
+  c.cells = c.words * p.n_areas;
+  c.corners = reinterpret_cast<Corners*>(s.words);
+  c.iou = reinterpret_cast<double*>(s.words + 5 * c.n);
+  c.reach = reinterpret_cast<uint64_t*>(s.words + 6 * c.n);
+  c.free = c.reach + c.words * c.n;
+  c.chosen = c.free + c.cells * c.n;
+  c.taken = c.chosen + c.cells * c.n;
+  c.candidates = s.candidates;
+  c.crowd = s.flags;
+  c.ignore = s.flags + c.n;
+  return c;
+}
+
+__global__ void __launch_bounds__(kThreads) gts_kernel(DeviceMatchProblem p, Columns c, MatchVerdicts out) {
+  const int64_t g = thread_number();
+  if (g >= c.n) return;
+  const int64_t i = p.gts.order[g];
+  c.corners[g] = corners(p.gts.boxes + 4 * i);
+  c.crowd[g] = p.gt_crowd[i];
+  for (int64_t cell = 0; cell < c.cells; ++cell) c.taken[cell * c.n + g] = 0;
+  for (int64_t a = 0; a < p.n_areas; ++a) {
+    const bool outside = outside_range(p.gts.area[i], p.area_ranges[2 * a], p.area_ranges[2 * a + 1]);
+    const bool ignored = outside || p.gt_crowd[i] != 0;
+    c.ignore[a * c.n + g] = ignored;
+    if (out.n_regular != nullptr && !ignored) atomicAdd(out.n_regular + out.gt_category[i] * p.n_areas + a, 1ull);
+  }
+}
+
+// The group of a warp: rows of the sorted columns, from `first` and `det_first` on.
+struct WarpGroup {
+  int64_t first, n_gts, det_first, det_last;
+};
+
+// The ground truths whose IoU with a detection may match, as group-relative candidates, in their order.
+__device__ int64_t find_candidates(const Columns& c, const WarpGroup& group, const Corners& det, double lowest) {
+  const unsigned lane = threadIdx.x % kWarpSize, below = (1u << lane) - 1;
+  int64_t n = 0;
+  bool is_nan = false;
+  for (int64_t start = 0; start < group.n_gts; start += kWarpSize) {
+    const int64_t g = start + lane, at = group.first + g;
+    bool near = false;
+    if (g < group.n_gts) {
+      const double iou = coco_iou(det, c.corners[at], c.crowd[at] != 0);
+      c.iou[at] = iou;
+      near = !(iou < lowest);
+      is_nan |= iou != iou;
+    }
+    const unsigned found = __ballot_sync(kWarp, near);
+    if (near) c.candidates[group.first + n + __popc(found & below)] = static_cast<int32_t>(g);
+    n += __popc(found);
+  }
+  if (__ballot_sync(kWarp, is_nan) != 0) {  // once a NaN is the best so far, nothing is below it
+    __syncwarp();                           // what was written above is written again
+    for (int64_t g = lane; g < group.n_gts; g += kWarpSize) c.candidates[group.first + g] = static_cast<int32_t>(g);
+    n = group.n_gts;
+  }
+  return n;
+}
+
+// One cell of one detection: what each threshold chooses is taken; returns how the detection counts.
+__device__ Verdict choose_cell(const Columns& c, const WarpGroup& group, int64_t n, int64_t cell) {
+  const int32_t* candidates = c.candidates + group.first;
+  const uint8_t* ignore = c.ignore + cell / c.words * c.n + group.first;
+  uint64_t *free = c.free + cell * c.n + group.first, *taken = c.taken + cell * c.n + group.first;
+  uint64_t* chosen = c.chosen + group.first * c.cells + cell;
+  for (int64_t i = 0; i < n; ++i)
+    free[i] = c.crowd[group.first + candidates[i]] != 0 ? ~uint64_t{0} : ~taken[candidates[i]];
+  const uint64_t* reach = c.reach + cell % c.words * c.n + group.first;
+  choose(n, candidates, c.iou + group.first, ignore, reach, free, chosen, c.cells);
+  Verdict verdict{0, 0};
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t bits = chosen[i * c.cells];
+    taken[candidates[i]] |= bits;
+    judge_match(bits, ignore[candidates[i]] != 0, true, &verdict);
+  }
+  return verdict;
+}
+
+__device__ void write_verdict(const DeviceMatchProblem& p, const Columns& c, const MatchVerdicts& out, int64_t det,
+                              int64_t cell, Verdict verdict) {
+  const double* range = p.area_ranges + 2 * (cell / c.words);
+  if (outside_range(p.dets.area[det], range[0], range[1])) judge_outside(&verdict);
+  out.verdicts[cell * p.dets.n + out.place[det]] = verdict;
+}
+
+__device__ void write_pairs(const DeviceMatchProblem& p, const Columns& c, const WarpGroup& group, int64_t n,
+                            const MatchPairs& out, int64_t det) {
+  for (int64_t t = threadIdx.x % kWarpSize; t < p.n_thresholds; t += kWarpSize)
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t at = group.first + c.candidates[group.first + i], row = t * p.dets.n + det;
+      if ((c.chosen[(group.first + i) * c.cells + t / kWordBits] >> t % kWordBits & 1) == 0) continue;
+      out.gt[row] = p.gts.order[at];
+      out.iou[row] = c.iou[at];
+      out.ignored[row] = c.ignore[at];
+      out.det[t * p.gts.n + p.gts.order[at]] = det;
+    }
+}
+
+__device__ void match_next(const DeviceMatchProblem& p, const Columns& c, const WarpGroup& group, int64_t det,
+                           const MatchVerdicts& verdicts, const MatchPairs& pairs) {
+  const int64_t lane = threadIdx.x % kWarpSize;
+  const int64_t n = find_candidates(c, group, corners(p.dets.boxes + 4 * det), p.lowest_threshold);
+  if (n == 0) return;
+  __syncwarp();
+  for (int64_t i = lane; i < n; i += kWarpSize) {
+    const double iou = c.iou[group.first + c.candidates[group.first + i]];
+    for (int64_t word = 0; word < c.words; ++word) {
+      const int64_t left = p.n_thresholds - word * kWordBits;
+      c.reach[word * c.n + group.first + i] =
+          in_reach(iou, p.thresholds + word * kWordBits, left < kWordBits ? left : kWordBits);
+    }
+  }
+  __syncwarp();
+  for (int64_t cell = lane; cell < c.cells; cell += kWarpSize) {
+    const Verdict verdict = choose_cell(c, group, n, cell);
+    if (verdicts.verdicts != nullptr) write_verdict(p, c, verdicts, det, cell, verdict);
+  }
+  __syncwarp();
+  if (pairs.gt != nullptr) write_pairs(p, c, group, n, pairs, det);
+  __syncwarp();  // the columns are free again
+}
+
+// A warp for each ground truth; that of the first of a group goes on.
+__global__ void __launch_bounds__(kThreads)
+    match_kernel(DeviceMatchProblem p, Columns c, MatchVerdicts verdicts, MatchPairs pairs) {
+  const int64_t first = thread_number() / kWarpSize;
+  if (first >= c.n) return;
+  const int64_t* groups = p.gts.groups;
+  const int64_t key = groups[first];
+  if (first > 0 && groups[first - 1] == key) return;
+  WarpGroup group{};
+  group.first = first;
+  group.n_gts = first_not_below(groups + first, c.n - first, key + 1);
+  group.det_first = first_not_below(p.dets.groups, p.dets.n, key);
+  group.det_last =
+      group.det_first + first_not_below(p.dets.groups + group.det_first, p.dets.n - group.det_first, key + 1);
+  if (group.det_last - group.det_first > p.max_det) group.det_last = group.det_first + p.max_det;
+  for (int64_t d = group.det_first; d < group.det_last; ++d) match_next(p, c, group, p.dets.order[d], verdicts, pairs);
+}
+
+void match_groups(const DeviceMatchProblem& p, const MatchScratch& scratch, const MatchVerdicts& verdicts,
+                  const MatchPairs& pairs, cudaStream_t stream) {
+  const Columns c = columns_of(p, scratch);
+  launch({"match_detections", blocks_for(c.n, kThreads), stream}, gts_kernel, p, c, verdicts);
+  const unsigned blocks = blocks_for(c.n, kThreads / kWarpSize);
+  launch({"match_detections", blocks, stream}, match_kernel, p, c, verdicts, pairs);
+}
+
+}  // namespace
+
+void match_keys(const MatchRows& rows, const MatchKeys& keys, cudaStream_t stream) {
+  launch({"match_keys", blocks_for(rows.n, kThreads), stream}, keys_kernel, rows, keys);
+}
+
+void match_ranks(const GroupedRows& dets, const int32_t* category, int64_t n_categories, int64_t max_det, int32_t* rank,
+                 int32_t* kept, cudaStream_t stream) {
+  launch({"match_ranks", blocks_for(dets.n, kThreads), stream}, ranks_kernel, dets, category, n_categories, max_det,
+         rank, kept);
+}
+
+void match_places(const MatchPlaces& places, cudaStream_t stream) {
+  launch({"match_places", blocks_for(places.n, kThreads), stream}, places_kernel, places);
+}
+
+void match_verdicts(const DeviceMatchProblem& problem, const MatchScratch& scratch, const MatchVerdicts& out,
+                    cudaStream_t stream) {
+  match_groups(problem, scratch, out, {}, stream);
+}
+
+void match_pairs(const DeviceMatchProblem& problem, const MatchScratch& scratch, const MatchPairs& out,
+                 cudaStream_t stream) {
+  match_groups(problem, scratch, {}, out, stream);
+}
+
+}  // namespace tamis::cuda

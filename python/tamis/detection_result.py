@@ -1,0 +1,138 @@
+"""What an evaluation of detections comes to: its numbers, and what the analyses of it read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _summary
+from tamis._evaluated import Evaluated
+from tamis._evaluation import Detections, Sides, Similarity, Targets
+from tamis.best_f1 import BestF1, best_f1
+from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
+from tamis.detection_errors import DetectionErrors, detection_errors
+from tamis.image_scores import image_scores
+from tamis.matching import Matches, box_matches, pair_iou
+from tamis.rotated_iou import crowd_iou, grouped_iou
+
+Array = NDArray[Any]
+STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+
+
+@dataclass
+class DetectionResult:
+    """What `DetectionEvaluator.compute` gives.
+
+    Attributes
+    ----------
+    stats : dict of str to float
+        The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
+        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are.
+    classes : (K,) int64
+    precision, scores : (T, R, K, A, M) float64
+        Interpolated precision, and the score at which each recall threshold is reached.
+    recall : (T, K, A, M) float64
+    iou_thresholds, recall_thresholds : arrays
+    area_ranges : dict
+        Name to closed range, square pixels.
+    max_detections : tuple of int
+    """
+
+    stats: dict[str, float] = field(init=False)
+    classes: Array
+    precision: Array
+    recall: Array
+    scores: Array
+    iou_thresholds: Array
+    recall_thresholds: Array
+    area_ranges: dict[str, tuple[float, float]]
+    max_detections: tuple[int, ...]
+    _n_targets: Array  # (K,) that are no crowds
+    _sides: Sides | Callable[[], Sides]
+    _images: int
+
+    def __post_init__(self) -> None:
+        names, part = self._names(), {"precision": self.precision, "recall": self.recall}
+        values = (float(_summary.mean(part, names, row)) for row in self._rows())
+        self.stats = dict(zip(STATS, values, strict=True))
+
+    def _on_host(self) -> Sides:
+        """Columns and matches; those of a device are copied, and matched here, when asked for."""
+        if callable(self._sides):
+            self._sides = self._sides()
+        return self._sides
+
+    def _names(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            iouThrs=self.iou_thresholds, areaRngLbl=list(self.area_ranges),
+            maxDets=list(self.max_detections), iouType="bbox",
+        )  # fmt: skip
+
+    def _rows(self) -> list[_summary.Row]:
+        return _summary.detection_rows(self.max_detections, main=self.max_detections[2])
+
+    def __str__(self) -> str:
+        names = self._names()
+        return "\n".join(
+            _summary.line(names, row, value)
+            for row, value in zip(self._rows(), self.stats.values(), strict=True)
+        )
+
+    def per_class(self) -> list[dict[str, float]]:
+        """One dict a class: its label, number of ground truths, and the 12 numbers."""
+        table = []
+        names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
+        for k, label in enumerate(self.classes.tolist()):
+            stats = _summary.of_class(arrays, names, self._rows(), k)
+            count = int(self._n_targets[k])
+            table.append({"label": label, "targets": count, **dict(zip(STATS, stats, strict=True))})
+        return table
+
+    def matches(self, area: str = "all") -> Matches:
+        """Matches of every box at every IoU threshold, in the order the boxes were given."""
+        if area not in self.area_ranges:
+            raise ValueError(
+                f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
+                f" got {area!r}"
+            )
+        where = list(self.area_ranges).index(area)
+        s = self._on_host()
+        iou_of = pair_iou if similarity_of(s.dets, s.gts) is None else crowd_iou
+        return box_matches(s.dets, s.gts, s.table, where, iou_of)
+
+    def errors(self, **options: Any) -> DetectionErrors:
+        """TIDE's error types and what each costs: see `tamis.detection_errors`."""
+        return detection_errors(self, **options)
+
+    def confusion_matrix(self, **options: Any) -> ConfusionMatrix:
+        """Which classes are taken for which: see `tamis.confusion_matrix`."""
+        return confusion_matrix(self, **options)
+
+    def best_f1(self, **options: Any) -> BestF1:
+        """The confidence of largest F1 by class: see `tamis.best_f1`."""
+        return best_f1(self, **options)
+
+    def per_image(self, iou: float = 0.5, **options: Any) -> dict[str, Array]:
+        """Counts, F1 and AP of every image: see `tamis.image_scores`."""
+        return image_scores(self, iou=iou, **options)
+
+    def _evaluated(self) -> Evaluated:
+        s = self._on_host()
+        return Evaluated(
+            "bbox", s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
+            np.arange(self._images), np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
+            self.max_detections[-1], self.area_ranges["all"], similarity_of(s.dets, s.gts),
+        )  # fmt: skip
+
+
+def similarity_of(dets: Detections, gts: Targets) -> Similarity | None:
+    """That of oriented boxes; None for boxes, which the matching compares itself."""
+    if dets.boxes is None or gts.boxes is None or dets.boxes.shape[1] == 4:
+        return None
+    return partial(grouped_iou, dets.boxes, gts.boxes, gts.crowd)
