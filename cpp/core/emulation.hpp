@@ -187,6 +187,15 @@ inline float half_to_float(uint16_t bits) {
 #define blockDim tamis::emulation::block_size
 
 inline void __syncthreads() { tamis::emulation::block.wait_for_block(); }
+inline void __syncwarp() { tamis::emulation::block.wait_for_warp(); }
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline unsigned __ballot_sync(unsigned, bool mine) {
+  return tamis::emulation::block.together(mine, [](auto of) {
+    unsigned bits = 0;
+    for (unsigned lane = 0; lane < 32; ++lane) bits |= static_cast<unsigned>(of(lane)) << lane;
+    return bits;
+  });
+}
 
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {

@@ -6,6 +6,7 @@ void bind_box_iou(py::module_&);
 void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
 void bind_max_iou(py::module_&);
+void bind_rotated_iou(py::module_&);
 void bind_zcore(py::module_&);
 
 #if defined(TAMIS_EMULATION)
@@ -18,5 +19,6 @@ PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) {
   bind_duplicates(m);
   bind_knn(m);
   bind_max_iou(m);
+  bind_rotated_iou(m);
   bind_zcore(m);
 }

@@ -96,6 +96,22 @@ def knn_pairs(
     stream: int,
 ) -> None: ...
 
+ROTATED_NUMBERS: int
+
+def rotated_prepare(boxes: Any, out: Any, stream: int) -> None: ...
+def rotated_box_iou(kind: int, a: Any, b: Any, out: Any, stream: int) -> None: ...
+def rotated_box_iou_paired(kind: int, a: Any, b: Any, out: Any, stream: int) -> None: ...
+def rotated_box_iou_batched(
+    kind: int,
+    a: Any,
+    a_splits: Any,
+    b: Any,
+    b_splits: Any,
+    out_splits: Any,
+    out: Any,
+    stream: int,
+) -> None: ...
+
 ZCORE_BLOCKS: int
 ZCORE_SPARE: int
 
