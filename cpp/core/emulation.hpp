@@ -202,6 +202,11 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
   const unsigned lane = tamis::emulation::block.current() % 32;
   return tamis::emulation::block.together(value, [&](auto of) { return of(lane ^ static_cast<unsigned>(mask)); });
 }
+inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
+template <class T>
+T __shfl_sync(unsigned, T value, int from) {
+  return tamis::emulation::block.together(value, [&](auto of) { return of(static_cast<unsigned>(from)); });
+}
 template <class T>
 T __shfl_down_sync(unsigned, T value, unsigned delta, unsigned width = 32) {
   const unsigned lane = tamis::emulation::block.current() % 32;

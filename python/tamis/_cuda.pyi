@@ -26,6 +26,24 @@ def find_duplicate_boxes(
     iou: Any,
     stream: int,
 ) -> None: ...
+
+MASK_BYTES: int
+
+def mask_read(text: Any, splits: Any, size: Any, ends: Any, masks: Any, stream: int) -> None: ...
+def mask_iou_batched(
+    a_ends: Any,
+    a_text_splits: Any,
+    a_masks: Any,
+    b_ends: Any,
+    b_text_splits: Any,
+    b_masks: Any,
+    crowd: Any,
+    a_splits: Any,
+    b_splits: Any,
+    out_splits: Any,
+    out: Any,
+    stream: int,
+) -> None: ...
 def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any, stream: int) -> None: ...
 def max_iou_between(
     format: int,
