@@ -245,6 +245,10 @@ inline void __pipeline_wait_prior(size_t groups) {  // what may still be on its 
 
 namespace tamis::cuda {
 
+inline void halves_to_floats(uint32_t halves, float (&floats)[2]) {
+  for (int i = 0; i < 2; ++i) floats[i] = emulation::half_to_float(static_cast<uint16_t>(halves >> 16 * i));
+}
+
 // A sum as tensor cores are known to make it, at their worst: terms are cut off 24 bits below the largest.
 inline float sum_cut_off(const double* terms, unsigned n) {
   double most = 0, sum = 0;

@@ -127,7 +127,8 @@ void rotated_box_iou(RotatedKind kind, const RotatedBox* a, int64_t n, const Rot
 
 template <class T>
 void rotated_box_iou_paired(RotatedKind kind, const T* a, const T* b, int64_t n, T* out, cudaStream_t stream) {
-  const auto kernel = kind == RotatedKind::iou ? paired_kernel<RotatedKind::iou, T> : paired_kernel<RotatedKind::iof, T>;
+  constexpr auto kIou = RotatedKind::iou, kIof = RotatedKind::iof;
+  const auto kernel = kind == kIou ? paired_kernel<kIou, T> : paired_kernel<kIof, T>;
   launch({"rotated_box_iou_paired", blocks_for(n, kThreads), stream}, kernel, a, b, n, out);
 }
 

@@ -131,13 +131,20 @@ def rotated_box_iou_batched(
 ) -> None: ...
 
 ZCORE_BLOCKS: int
+ZCORE_EIGHT: int
 ZCORE_SPARE: int
 
-def zcore_columns(x: Any, out: Any, sample: Any, spans: Any, bad: Any, stream: int) -> None: ...
+def zcore_columns(
+    x: Any, first: int, out: Any, sample: Any, spans: Any, bad: Any, stream: int
+) -> None: ...
+def zcore_halves(x: Any, spans: Any, scale: float, out: Any, stream: int) -> None: ...
 def zcore_draws(spans: Any, seed: int, first: int, dims: Any, points: Any, stream: int) -> None: ...
 def zcore_start(seed: int, out: Any, stream: int) -> None: ...
 def zcore_score(
     x: Any,
+    spans: Any,
+    scale: float,
+    halves: Any,
     sample: Any,
     dims: Any,
     points: Any,
