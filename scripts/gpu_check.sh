@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds tamis with CUDA, then runs the GPU tests, compute-sanitizer and the GPU benchmarks. Needs a GPU, the CUDA
-# toolkit, CMake, pybind11, NumPy, pytest, hypothesis, PyTorch and CuPy; no network, and nothing is installed.
+# toolkit, CMake, pybind11, NumPy, pytest, hypothesis, PyTorch and CuPy; no network, and nothing is installed. With
+# faiss-gpu its indices are tested and timed too.
 #   scripts/gpu_check.sh            PYTHON=python3.12 scripts/gpu_check.sh
 # Steps can be chosen: STEPS="build tests sanitizer benchmarks" is the default.
 set -euo pipefail
