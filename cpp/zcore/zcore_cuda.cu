@@ -138,12 +138,16 @@ class Filter {
   template <class F>
   __device__ void each(int64_t n, double distance, const F& f) const {
     const float bound = zcore_half_bound(distance, halves_.scale, size_, distance_.k);
-#pragma unroll 2
-    for (int64_t first = threadIdx.x * kEight; first < n; first += kThreads * kEight)
-      for (unsigned left = near(first, bound); left != 0; left &= left - 1) {
-        const int64_t i = first + __ffs(left) - 1;
+    constexpr int64_t kApart = kThreads * kEight;
+    for (int64_t first = threadIdx.x * kEight; first < n; first += 2 * kApart) {
+      const int64_t second = first + kApart;  // on its way at the same time; there may be no such rows
+      unsigned left = near(first, bound) | near(smaller(second, halves_.stride - kEight), bound) << kEight;
+      for (; left != 0; left &= left - 1) {
+        const int bit = __ffs(left) - 1;
+        const int64_t i = bit < kEight ? first + bit : second + bit - kEight;
         if (i < n) f(i);
       }
+    }
   }
 
  private:
@@ -163,6 +167,7 @@ class Filter {
       sums[2 * i + 1] += fabsf(pair[1] - centre);
     }
   }
+  __device__ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
   __device__ unsigned near(int64_t first, float bound) const {
     float sums[kEight] = {};
     add(sums, 0, first, left_);
@@ -194,6 +199,7 @@ struct Covering {
 template <class F, class D, class T>
 __device__ int64_t covering_row(const ZcoreScoring<T>& s, const D& distance, const F& filter) {
   Covering best{distance(s.x.values, 1), 0};
+#pragma unroll 4
   for (int64_t i = threadIdx.x; i < s.sample.n; i += kThreads) {
     const double sampled = distance(s.sample.values + i, s.sample.n);
     if (sampled < best.distance) best = {sampled, s.x.n};  // whichever row it is
@@ -215,6 +221,7 @@ __device__ uint32_t sampled_reach(const D& distance, const Columns& sample, int6
   if (rank >= sample.n) return kZcoreInfinity;
   for (int i = static_cast<int>(threadIdx.x); i < kBins; i += kThreads) bins[i] = 0;
   __syncthreads();
+#pragma unroll 4
   for (int64_t i = threadIdx.x; i < sample.n; i += kThreads) {
     const float far = static_cast<float>(distance(sample.values + i, sample.n));
     atomicAdd(&bins[bits_as<uint32_t>(far) >> kBinShift], 1);
