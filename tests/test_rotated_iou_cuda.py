@@ -17,7 +17,7 @@ pytestmark = pytest.mark.gpu
 def test_all_pairs(gpu_library, dtype, kind):
     """Narrow and wide ones, tiles cut short on both sides, and full ones."""
     on = gpu_library.array
-    for n, m in ((1, 1), (23, 90), (150, 127), (3, 128), (37, 300), (8, 512)):
+    for n, m in ((1, 1), (23, 90), (150, 127), (3, 256), (37, 300), (8, 512), (9, 1000)):
         a, b = boxes(n, dtype), boxes(m, dtype, seed=1)
         got = gpu_library.numpy(tamis.rotated_box_iou(on(a), on(b), kind=kind))
         same_bits(got, tamis.rotated_box_iou(a, b, kind=kind))

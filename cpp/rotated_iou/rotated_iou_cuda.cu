@@ -8,7 +8,8 @@ namespace {
 using namespace tamis::host;
 
 constexpr int kWarpSize = 32, kWarps = kThreads / kWarpSize;
-constexpr int64_t kFewColumns = 128;  // narrower matrices would leave most of a tile's threads idle
+constexpr int kEach = 2;              // columns of a thread of a tile
+constexpr int64_t kFewColumns = 256;  // narrower matrices would leave most of a tile's threads idle
 constexpr int64_t kManyTiles = 4096;  // tiles are lower where there would be fewer
 constexpr int64_t kLowest = 8, kHighest = 128;
 constexpr int kSteps = 8;  // of a warp along a flat output
@@ -17,30 +18,34 @@ struct Near {
   int64_t a, b, at;  // rows, and where the result goes
 };
 
-// Pairs of a warp whose bounding boxes overlap. All lanes call these together.
+// Pairs of a warp whose bounding boxes overlap: up to kEach times kWarpSize are added, then full sets are finished. All
+// lanes call these together.
+constexpr int kRoom = (kEach + 1) * kWarpSize;
 template <RotatedKind kind, class T>
 struct NearPairs {
   const RotatedBox* __restrict__ a;
   const RotatedBox* __restrict__ b;
   T* __restrict__ out;
-  Near* entries;  // 2 kWarpSize of them, in shared memory
+  Near* entries;  // kRoom, in shared memory
   int n = 0;
 
   __device__ void add(bool near, const Near& pair) {
     const unsigned all = __ballot_sync(kWarp, near), before = (1u << threadIdx.x % kWarpSize) - 1;
     if (near) entries[n + __popc(all & before)] = pair;
     n += __popc(all);
-    if (n >= kWarpSize) finish(n - kWarpSize);
   }
-  __device__ void finish(int first) {
-    __syncwarp();
-    const int at = first + static_cast<int>(threadIdx.x) % kWarpSize;
-    if (at < n) {
-      const Near pair = entries[at];
-      out[pair.at] = static_cast<T>(rotated_overlap<kind>(pair_of(a[pair.a], b[pair.b])));
+  // All there are if it is the end, else until there is no full set.
+  __device__ void finish(bool end) {
+    while (n >= (end ? 1 : kWarpSize)) {
+      const int first = n < kWarpSize ? 0 : n - kWarpSize, at = first + static_cast<int>(threadIdx.x) % kWarpSize;
+      __syncwarp();
+      if (at < n) {
+        const Near pair = entries[at];
+        out[pair.at] = static_cast<T>(rotated_overlap<kind>(pair_of(a[pair.a], b[pair.b])));
+      }
+      __syncwarp();
+      n = first;
     }
-    __syncwarp();
-    n = first;
   }
 };
 
@@ -50,30 +55,36 @@ __global__ void __launch_bounds__(kThreads) prepare_kernel(const T* __restrict__
   if (i < n) out[i] = load_rotated_box(boxes + 5 * i);
 }
 
-// A thread keeps its box of b in registers and walks down the rows of a tile.
+// A thread keeps its boxes of b in registers and walks down the rows of a tile.
 template <RotatedKind kind, class T>
 __global__ void __launch_bounds__(kThreads)
     tile_kernel(const RotatedBox* __restrict__ a, int64_t n, const RotatedBox* __restrict__ b, int64_t m,
                 int64_t across, int64_t height, T* __restrict__ out) {
-  __shared__ Near entries[kWarps][2 * kWarpSize];
+  __shared__ Near entries[kWarps][kRoom];
   const int64_t top = blockIdx.x / across * height, bottom = smaller(top + height, n);
-  const int64_t column = blockIdx.x % across * kThreads + threadIdx.x;
-  const bool real = column < m;
-  const RotatedBox mine = b[smaller(column, m - 1)];
+  const int64_t left = blockIdx.x % across * (kThreads * kEach) + threadIdx.x;
+  RotatedBox mine[kEach];
+  for (int k = 0; k < kEach; ++k) mine[k] = b[smaller(left + k * kThreads, m - 1)];
   NearPairs<kind, T> queue{a, b, out, entries[threadIdx.x / kWarpSize]};
   for (int64_t row = top; row < bottom; ++row) {
-    const bool near = real && bounds_overlap(a[row], mine);
-    if (real && !near) out[row * m + column] = T(0);
-    queue.add(near, {row, column, row * m + column});
+    const RotatedBox box = a[row];
+#pragma unroll
+    for (int k = 0; k < kEach; ++k) {
+      const int64_t column = left + k * kThreads, at = row * m + column;
+      const bool real = column < m, near = real && bounds_overlap(box, mine[k]);
+      if (real && !near) out[at] = T(0);
+      queue.add(near, {row, column, at});
+    }
+    queue.finish(false);
   }
-  queue.finish(0);
+  queue.finish(true);
 }
 
 template <RotatedKind kind, class T, class Pairs>
 __global__ void __launch_bounds__(kThreads)
     flat_kernel(const RotatedBox* __restrict__ a, const RotatedBox* __restrict__ b, Pairs pairs, int64_t total,
                 T* __restrict__ out) {
-  __shared__ Near entries[kWarps][2 * kWarpSize];
+  __shared__ Near entries[kWarps][kRoom];
   const int64_t warp = blockIdx.x * int64_t(kWarps) + threadIdx.x / kWarpSize;
   NearPairs<kind, T> queue{a, b, out, entries[threadIdx.x / kWarpSize]};
   for (int step = 0; step < kSteps; ++step) {
@@ -83,8 +94,9 @@ __global__ void __launch_bounds__(kThreads)
     const bool near = real && bounds_overlap(a[pair.a], b[pair.b]);
     if (real && !near) out[i] = T(0);
     queue.add(near, {pair.a, pair.b, i});
+    queue.finish(false);
   }
-  queue.finish(0);
+  queue.finish(true);
 }
 
 template <RotatedKind kind, class T>
@@ -105,7 +117,7 @@ void flat(const RotatedBox* a, const RotatedBox* b, const Pairs& pairs, int64_t 
 template <RotatedKind kind, class T>
 void tiles(const RotatedBox* a, int64_t n, const RotatedBox* b, int64_t m, T* out, cudaStream_t stream) {
   if (n == 0 || m < kFewColumns) return flat<kind>(a, b, AllPairs{m}, n * m, out, stream);
-  const int64_t across = blocks_for(m, kThreads);
+  const int64_t across = blocks_for(m, kThreads * kEach);
   const int64_t height = smaller(larger(n * across / kManyTiles, kLowest), kHighest);
   const unsigned grid = blocks_for(across * blocks_for(n, height), 1);
   launch({"rotated_box_iou", grid, stream}, tile_kernel<kind, T>, a, n, b, m, across, height, out);
