@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -90,20 +90,22 @@ def _on_gpu(faiss: Any, index: Any, x: Array, method: Any) -> Any:
     """The index on the device of `x`: moved there if it was made here, else it must be there."""
     where = _arrays.device(x)
     number = int(where.partition(":")[2])
+    wrong = (
+        f"knn: method must be a kind of index that faiss has on GPUs, on {where} where x is,"
+        f" got {method if isinstance(method, str) else type(method).__name__}"
+    )
     if isinstance(method, str):
         if not hasattr(faiss, "StandardGpuResources"):
             raise ImportError(
                 f"knn: method {method!r} for CUDA arrays needs faiss with GPU support, in place of"
                 " faiss-cpu (pip install faiss-gpu)"
             )
-        # what a GPU does not have raises, or stays on the host
-        with suppress(RuntimeError):
+        try:
             index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
-    if not hasattr(index, "getDevice") or index.getDevice() != number:
-        raise ValueError(
-            f"knn: method must be a kind of index that faiss has on GPUs, on {where} where x is,"
-            f" got {method if isinstance(method, str) else type(method).__name__}"
-        )
+        except RuntimeError as error:
+            raise ValueError(wrong) from error
+    if not hasattr(index, "getDevice") or index.getDevice() != number:  # left on the host, too
+        raise ValueError(wrong)
     return index
 
 
