@@ -13,6 +13,8 @@ import gpu_box_iou
 import gpu_duplicates
 import gpu_evaluation
 import gpu_knn
+import gpu_mask_iou
+import gpu_rotated_iou
 import gpu_zcore
 import torch
 from gpu_timing import ceilings, environment
@@ -23,7 +25,11 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="the JSON file to write")
     output = parser.parse_args().output
     found = ceilings()
-    for room in (gpu_box_iou, gpu_duplicates, gpu_evaluation, gpu_knn, gpu_zcore):
+    rooms = (
+        gpu_box_iou, gpu_duplicates, gpu_evaluation, gpu_knn,
+        gpu_mask_iou, gpu_rotated_iou, gpu_zcore,
+    )  # fmt: skip
+    for room in rooms:
         torch.cuda.empty_cache()
         found += room.run()
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,18 @@
 """box_iou on a GPU against the formula of torchvision.ops.box_iou in PyTorch.
 
-The ceilings are what the same GPU writes (fill) and copies for an array of the size of the result.
+The ceilings are what the same GPU writes (fill) and copies for an array of the size of the result;
+the floor of a line is its result at the rate of a fill.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tamis
 import torch
-from gpu_timing import row
+from gpu_timing import milliseconds_per_byte, row
 
 
 def boxes(n: int, seed: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -27,6 +29,10 @@ def torch_box_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     sides = (high - low).clamp(min=0)
     inter = sides[..., 0] * sides[..., 1]
     return inter / (area_a[:, None] + area_b - inter)
+
+
+def ours(name: str, run: Callable[[], Any], written: int) -> dict[str, Any]:
+    return row(f"tamis.{name}", run, written, floor_ms=written * milliseconds_per_byte(False))
 
 
 def same(got: torch.Tensor, want: torch.Tensor) -> None:
@@ -56,7 +62,7 @@ def all_pairs(n: int, m: int, dtype: torch.dtype, rival: bool) -> list[dict[str,
     del got
     name = f"{n} x {m} {str(dtype)[6:]}"
     found = ceilings(n, m, dtype)
-    found.append(row(f"tamis.box_iou {name}", lambda: tamis.box_iou(a, b), written))
+    found.append(ours(f"box_iou {name}", lambda: tamis.box_iou(a, b), written))
     if rival:
         same(tamis.box_iou(a, b), torch_box_iou(a, b))
         found.append(row(f"torch formula {name}", lambda: torch_box_iou(a, b), written))
@@ -66,9 +72,7 @@ def all_pairs(n: int, m: int, dtype: torch.dtype, rival: bool) -> list[dict[str,
 def kinds(n: int) -> list[dict[str, Any]]:
     a, b = boxes(n, 0), boxes(n, 1)
     return [
-        row(
-            f"tamis.box_iou {n} x {n} {kind}", lambda k=kind: tamis.box_iou(a, b, kind=k), 4 * n * n
-        )
+        ours(f"box_iou {n} x {n} {kind}", lambda k=kind: tamis.box_iou(a, b, kind=k), 4 * n * n)
         for kind in ("giou", "diou", "ciou", "iof")
     ]
 
@@ -84,19 +88,19 @@ def batched(images: int, n: int, m: int) -> list[dict[str, Any]]:
 
     same(tamis.box_iou_batched(a, a_splits, b, b_splits)[0], torch.cat(loop()))
     name, written = f"{images} images of {n} x {m}", 4 * images * n * m
-    ours = row(
-        f"tamis.box_iou_batched {name}",
+    mine = ours(
+        f"box_iou_batched {name}",
         lambda: tamis.box_iou_batched(a, a_splits, b, b_splits),
         written,
     )
-    return [ours, row(f"torch formula, loop over {name}", loop, written)]
+    return [mine, row(f"torch formula, loop over {name}", loop, written)]
 
 
 def paired(n: int) -> list[dict[str, Any]]:
     a, b = boxes(n, 0), boxes(n, 1)
     some = slice(0, 1000)
     same(tamis.box_iou_paired(a, b)[some], torch_box_iou(a[some], b[some]).diagonal())
-    return [row(f"tamis.box_iou_paired {n}", lambda: tamis.box_iou_paired(a, b), 4 * n)]
+    return [ours(f"box_iou_paired {n}", lambda: tamis.box_iou_paired(a, b), 4 * n)]
 
 
 def run() -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Exact neighbours on a GPU against PyTorch's matrix product and topk."""
+"""Exact neighbours on a GPU against PyTorch's matrix product and topk, and faiss' flat index.
+
+The floor is a product of halves of all rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 import tamis
 import torch
-from gpu_timing import row
+from gpu_timing import milliseconds_per_operation, row
 
 TILE = 4096  # rows whose distances PyTorch holds at once
 
@@ -53,7 +56,28 @@ def check(x: torch.Tensor, k: int, asked: int = 1000) -> None:
             raise SystemExit("knn: a distance is wrong")
 
 
+def faiss_flat(x: torch.Tensor, queries: torch.Tensor, k: int, name: str) -> list[dict[str, Any]]:
+    """faiss' exact search, its index filled before."""
+    try:
+        import faiss
+    except ImportError:
+        return []
+    if not hasattr(faiss, "StandardGpuResources"):
+        print("faiss has no GPU support here: left out")
+        return []
+    index = faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), x.shape[1])
+    tamis.knn(x, k, queries=queries[:1], method=index)
+    run = row(
+        f"faiss flat, {name}",
+        lambda: tamis.knn(x, k, queries=queries, method=index),
+        operations=2.0 * len(x) * len(queries) * x.shape[1],
+        rounds=3,
+    )
+    return [run]
+
+
 def run() -> list[dict[str, Any]]:
+    of_product = milliseconds_per_operation(torch.float16)
     found = []
     for n, d, k in ((100_000, 512, 10), (1_000_000, 512, 10), (100_000, 512, 1000)):
         x = embeddings(n, d)
@@ -64,6 +88,7 @@ def run() -> list[dict[str, Any]]:
             f"tamis.knn {name}",
             lambda x=x, k=k: tamis.knn(x, k),
             operations=2.0 * n * n * d,
+            floor_ms=2.0 * n * n * d * of_product,
             rounds=3,
         )
         queries = x[: min(n, 65_536)].clone()
@@ -75,6 +100,7 @@ def run() -> list[dict[str, Any]]:
                 f"tamis.knn {some}",
                 lambda x=x, q=queries, k=k: tamis.knn(x, k, queries=q),
                 operations=work,
+                floor_ms=work * of_product,
                 rounds=3,
             ),
         ]
@@ -87,6 +113,7 @@ def run() -> list[dict[str, Any]]:
                     rounds=3,
                 )
             )
+        found += faiss_flat(x, queries, k, some)
         del x, queries
         torch.cuda.empty_cache()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import statistics
 import subprocess
@@ -39,10 +40,11 @@ def row(
     written: int | None = None,
     *,
     operations: float | None = None,
+    floor_ms: float | None = None,
     rounds: int = ROUNDS,
     warm_ups: int = WARM_UPS,
 ) -> dict[str, Any]:
-    """One line of the results: times, and the rate of what was written or computed."""
+    """One line of the results: times, the rate of what was written or computed, and the floor."""
     times = milliseconds(run, rounds, warm_ups)
     median = statistics.median(times)
     found = {"name": name, "median_ms": median, "min_ms": min(times), "max_ms": max(times)}
@@ -53,8 +55,27 @@ def row(
     if operations is not None:
         found["tflop_per_s"] = operations / median / 1e9
         rate = f"{found['tflop_per_s']:9.1f} TFLOP/s"
+    if floor_ms is not None:
+        found["floor_ms"] = floor_ms
+        rate += f"  floor {floor_ms:.3f} ms ({100 * floor_ms / median:.0f} % of the time)"
     print(f"{name:58s} {median:10.3f} ms {rate}", flush=True)
     return found
+
+
+@functools.cache
+def milliseconds_per_byte(read: bool) -> float:
+    """Of memory that is written, or read and written (copied), by this GPU."""
+    a = torch.empty((2, 1 << 30), device="cuda")
+    run = functools.partial(a[0].copy_, a[1]) if read else functools.partial(a.fill_, 1)
+    return statistics.median(milliseconds(run)) / a.nbytes
+
+
+@functools.cache
+def milliseconds_per_operation(dtype: torch.dtype) -> float:
+    """Of a matrix product: tensor cores and fused sums, more than a kernel without can have."""
+    n = 8192
+    x, y = (torch.randn((n, n), device="cuda", dtype=dtype) for _ in range(2))
+    return statistics.median(milliseconds(lambda: x @ y)) / (2 * n**3)
 
 
 def ceilings() -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds tamis with CUDA, then runs the GPU tests, compute-sanitizer and the GPU benchmarks. Needs a GPU, the CUDA
-# toolkit, CMake, pybind11, NumPy, pytest, hypothesis, PyTorch and CuPy (torchmetrics is compared with where it is); no
-# network, and nothing is installed.
+# toolkit, CMake, pybind11, NumPy, pytest, hypothesis, PyTorch and CuPy (torchmetrics is compared with where it is, and
+# indices of faiss-gpu are tested and timed); no network, and nothing is installed.
 #   scripts/gpu_check.sh            PYTHON=python3.12 scripts/gpu_check.sh
 # Steps can be chosen: STEPS="build tests sanitizer benchmarks" is the default.
 set -euo pipefail

@@ -181,8 +181,6 @@ def test_errors_come_before_work(gpu_library):
     x = rows(9, 4)
     with pytest.raises(ValueError, match="knn: k must be at most 8 for 9 rows, got 9"):
         tamis.knn(gpu_library.array(x), 9)
-    with pytest.raises(ValueError, match="knn: method must be 'exact' for CUDA arrays"):
-        tamis.knn(gpu_library.array(x), 2, method="Flat")
     with pytest.raises(TypeError, match="queries must be float32 as x is, got float64"):
         tamis.knn(gpu_library.array(x), 2, queries=gpu_library.array(x.astype(np.float64)))
     for bad in (np.nan, np.inf):

@@ -68,6 +68,31 @@ def test_a_sample_that_misleads(gpu_library, monkeypatch, sampled):
     same_as_host(gpu_library, x, dims, points, redundancy_nn=60)
 
 
+SHAPES = {
+    "far from zero": lambda x: x + 1000,
+    "heavy tails": lambda x: np.sign(x) * np.exp(9 * abs(x)),
+    "one column rules": lambda x: x * np.where(np.arange(x.shape[1]) == 2, 1e7, 1),
+    "one value rules": lambda x: np.where((x == x.max()), 1e30, x),
+    "tiny": lambda x: x * 1e-42,
+    "huge": lambda x: x * 1e36,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_halves_lose_no_row(gpu_library, monkeypatch, shape, dtype):
+    """All rows are sampled here, so the one nearest to a point lies at the very bound."""
+    monkeypatch.setattr(_zcore_cuda, "COLUMN_BYTES", 4 * 8 * 200)  # of eight columns, or of four
+    x = SHAPES[shape](rows(200, 9)).astype(dtype)
+    for k in (2, 3):
+        dims, points = tamis.zcore_draws(x, 24, sample_dim=k, seed=k)
+        some = np.arange(0, 24, 2)
+        points[some] = np.take_along_axis(x[5 * some], dims[some], 1)  # at a row
+        points[some[::2]] = np.nextafter(points[some[::2]], 0)
+        points[1::10] *= 100  # outside
+        same_as_host(gpu_library, x, dims, points, redundancy_nn=5)
+
+
 def test_more_rows_on_the_current_stream(gpu_library):
     x = rows(50_000, 20)
     dims, points = tamis.zcore_draws(x, 300)

@@ -62,6 +62,12 @@ void launch(const Launch& on, void (*kernel)(P...), const A&... arguments) {
 #endif
 
 #if defined(__CUDACC__)
+__device__ __forceinline__ void halves_to_floats(uint32_t halves, float (&floats)[2]) {  // the lower one first
+  asm("{.reg .b16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b;}"
+      : "=f"(floats[0]), "=f"(floats[1])
+      : "r"(halves));
+}
+
 // sum += a b, 16 x 8 elements a warp, 16 products of halves each; lanes hold what PTX says of mma.m16n8k16.
 __device__ __forceinline__ void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
                                              uint32_t b0, uint32_t b1) {

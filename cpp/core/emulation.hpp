@@ -202,6 +202,11 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
   const unsigned lane = tamis::emulation::block.current() % 32;
   return tamis::emulation::block.together(value, [&](auto of) { return of(lane ^ static_cast<unsigned>(mask)); });
 }
+inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
+template <class T>
+T __shfl_sync(unsigned, T value, int from) {
+  return tamis::emulation::block.together(value, [&](auto of) { return of(static_cast<unsigned>(from)); });
+}
 template <class T>
 T __shfl_down_sync(unsigned, T value, unsigned delta, unsigned width = 32) {
   const unsigned lane = tamis::emulation::block.current() % 32;
@@ -239,6 +244,10 @@ inline void __pipeline_wait_prior(size_t groups) {  // what may still be on its 
 }
 
 namespace tamis::cuda {
+
+inline void halves_to_floats(uint32_t halves, float (&floats)[2]) {
+  for (int i = 0; i < 2; ++i) floats[i] = emulation::half_to_float(static_cast<uint16_t>(halves >> 16 * i));
+}
 
 // A sum as tensor cores are known to make it, at their worst: terms are cut off 24 bits below the largest.
 inline float sum_cut_off(const double* terms, unsigned n) {

@@ -6,8 +6,10 @@ void bind_average_precision(py::module_&);
 void bind_box_iou(py::module_&);
 void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
+void bind_mask_iou(py::module_&);
 void bind_matching(py::module_&);
 void bind_max_iou(py::module_&);
+void bind_rotated_iou(py::module_&);
 void bind_zcore(py::module_&);
 
 #if defined(TAMIS_EMULATION)
@@ -20,7 +22,9 @@ PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) {
   bind_box_iou(m);
   bind_duplicates(m);
   bind_knn(m);
+  bind_mask_iou(m);
   bind_matching(m);
   bind_max_iou(m);
+  bind_rotated_iou(m);
   bind_zcore(m);
 }

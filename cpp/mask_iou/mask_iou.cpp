@@ -84,7 +84,7 @@ double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd, doubl
     together = host::walk_common(a, b, &common, &all);
   }
   TAMIS_CHECK(together, "mask_iou: the counts of two masks of one size do not end together");
-  return common == 0 ? 0.0 : double(common) / double(crowd ? a.area : all);
+  return host::mask_ratio(common, all, a.area, crowd);
 }
 
 std::vector<Block> blocks_of(const MaskPairs& p, std::vector<int64_t>& out_splits) {

@@ -157,6 +157,40 @@ TAMIS_HD uint32_t common_pixels(const Runs& a, const Runs& b) {
   return common;
 }
 
+// The first foreground run that ends beyond the pixel; one more than the last if none does.
+TAMIS_HD int64_t run_beyond(const Runs& m, uint32_t pixel) {
+  int64_t low = 0, high = m.n / 2;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (m.ends[2 * middle + 1] > pixel) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+// One of `parts` numbers whose sum are the common pixels of two regular masks: of the mask with more runs those that
+// the other may reach are shared out.
+TAMIS_HD uint32_t common_pixels_part(const Runs& a, const Runs& b, int64_t part, int64_t parts) {
+  const bool swap = a.n < b.n;
+  const uint32_t *p = swap ? b.ends : a.ends, *q = swap ? a.ends : b.ends;
+  Runs more{}, fewer{};
+  more.ends = p;
+  more.n = (swap ? b.n : a.n) / 2 * 2;
+  fewer.ends = q;
+  fewer.n = (swap ? a.n : b.n) / 2 * 2;
+  if (fewer.n == 0) return 0;
+  const int64_t first = run_beyond(more, q[0]), last = run_beyond(more, q[fewer.n - 1]) + 1;
+  const int64_t end = last < more.n / 2 ? last : more.n / 2, each = (end - first + parts - 1) / parts;
+  const int64_t from = first + part * each, to = from + each < end ? from + each : end;
+  if (from >= to) return 0;
+  const int64_t start = run_beyond(fewer, p[2 * from]);
+  more.ends = p + 2 * from;
+  more.n = 2 * (to - from);
+  fewer.ends = q + 2 * start;
+  fewer.n -= 2 * start;
+  return common_pixels(more, fewer);
+}
+
 // Walks two masks run by run, as pycocotools does, and calls step(length, a, b, a_after, b_after, last) for each piece:
 // whether it is foreground in either, and what follows. It ends where both have nothing left in their present run, be
 // they at their last or not. False: only one has come to its end, or has no runs.
@@ -187,6 +221,10 @@ TAMIS_HD bool walk_common(const Runs& a, const Runs& b, uint32_t* common, uint32
     *all += in_a || in_b ? length : 0;
     *common += in_a && in_b ? length : 0;
   });
+}
+
+TAMIS_HD double mask_ratio(uint32_t common, uint32_t all, uint32_t a_area, bool crowd) {
+  return common == 0 ? 0.0 : static_cast<double>(common) / static_cast<double>(crowd ? a_area : all);
 }
 
 TAMIS_HD bool boxes_touch(const double* a, const double* b) {

@@ -13,7 +13,7 @@ enum class RotatedKind { iou, iof };  // in the order Python counts them
 
 namespace TAMIS_ISA {
 
-TAMIS_HD double magnitude(double x) { return x < 0 ? -x : x; }
+TAMIS_HD double magnitude(double x) { return __builtin_fabs(x); }
 TAMIS_HD double clamp(double x, double low, double high) { return smaller(larger(x, low), high); }
 TAMIS_HD double inverse(double x) { return magnitude(x) > 1e-300 ? 1 / x : 0; }
 
@@ -51,7 +51,7 @@ TAMIS_HD Direction direction_of(double degrees) {
   }
 }
 
-struct RotatedBox {
+struct alignas(16) RotatedBox {
   double x, y, half_w, half_h;  // halves are 0 for sides that are not positive
   Direction angle;
   double reach_x, reach_y;  // half the sides of its bounding box

@@ -12,27 +12,39 @@ constexpr int kTile = 32;
 constexpr int kBins = 4096;     // of float32 distances by their exponent and four more bits
 constexpr int kBinShift = 19;
 constexpr int kBinsEach = kBins / kThreads;
+constexpr int kEight = kZcoreEight;  // halves of one 16-byte load
 
 __device__ int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
 
+// put(column, row, value) for the columns of x from `first` to `end`, neighbouring rows by neighbouring threads.
+template <class T, class Put>
+__device__ void each_transposed(const ZcoreRows<T>& x, int64_t first, int64_t end, const Put& put) {
+  __shared__ T tile[kTile][kTile + 1];
+  const int64_t across = (end - first + kTile - 1) / kTile;
+  const int64_t top = blockIdx.x / across * kTile, left = first + blockIdx.x % across * kTile;
+  const int lane = static_cast<int>(threadIdx.x) % kTile, line = static_cast<int>(threadIdx.x) / kTile;
+  for (int i = line; i < kTile; i += kThreads / kTile)
+    if (top + i < x.n && left + lane < end) tile[i][lane] = x.values[(top + i) * x.d + left + lane];
+  __syncthreads();
+  for (int i = line; i < kTile; i += kThreads / kTile)
+    if (top + lane < x.n && left + i < end) put(left + i, top + lane, tile[lane][i]);
+}
+
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    columns_kernel(const T* __restrict__ x, ZcoreColumns<T> out, int64_t across, unsigned long long* bad) {
-  __shared__ T tile[kTile][kTile + 1];
-  const int64_t top = blockIdx.x / across * kTile, left = blockIdx.x % across * kTile;
-  const int lane = static_cast<int>(threadIdx.x) % kTile, line = static_cast<int>(threadIdx.x) / kTile;
-  for (int i = line; i < kTile; i += kThreads / kTile) {
-    const int64_t row = top + i, column = left + lane;
-    if (row >= out.n || column >= out.d) continue;
-    const T value = x[row * out.d + column];
+    columns_kernel(ZcoreRows<T> x, int64_t first, ZcoreColumns<T> out, unsigned long long* bad) {
+  each_transposed(x, first, first + out.d, [&](int64_t column, int64_t row, T value) {
     if (!(value * T(0) == T(0))) atomicMin(bad, static_cast<unsigned long long>(row));
-    tile[i][lane] = value;
-  }
-  __syncthreads();
-  for (int i = line; i < kTile; i += kThreads / kTile) {
-    const int64_t row = top + lane, column = left + i;
-    if (row < out.n && column < out.d) out.values[column * out.n + row] = tile[lane][i];
-  }
+    out.values[(column - first) * out.n + row] = value;
+  });
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) halves_kernel(ZcoreRows<T> x, ZcoreHalves out) {
+  each_transposed(x, 0, x.d, [&](int64_t column, int64_t row, T value) {
+    const float scaled = zcore_scaled(static_cast<double>(value), out.medians[column], out.scale);
+    out.values[column * out.stride + row] = half_bits(scaled);
+  });
 }
 
 template <class T>
@@ -91,49 +103,89 @@ __global__ void __launch_bounds__(kThreads) start_kernel(uint64_t seed, double* 
 
 // Scoring
 
-// L1 distances in C of rows to a point, or to row `own` where there is none; kTwo: in two columns.
-template <bool kTwo, class C, class T>
-class Distance {
- public:
-  __device__ Distance(const ZcoreColumns<T>& x, const int32_t* dims, int64_t k, const double* point, int64_t own)
-      : x_(x), dims_(dims), k_(k), point_(point), own_(own) {
-    left_ = column(0);
-    right_ = column(kTwo ? 1 : 0);
-    left_centre_ = centre(0);
-    right_centre_ = centre(kTwo ? 1 : 0);
-  }
-  // among the rows of `rows`: x itself or the sample
-  __device__ C operator()(int64_t i) const { return measure(x_, left_, right_, i); }
-  __device__ C of_sample(const ZcoreColumns<T>& rows, int64_t i) const {
-    return measure(rows, rows.values + dims_[0] * rows.n, rows.values + dims_[kTwo ? 1 : 0] * rows.n, i);
-  }
+// L1 distances in C to a point, or to a row where there is none.
+template <class C, class T>
+struct Distance {
+  const int32_t* dims;
+  int64_t k;
+  const double* point;
+  const T* row;
 
- private:
-  __device__ const T* column(int64_t j) const { return x_.values + dims_[j] * x_.n; }
   __device__ C centre(int64_t j) const {
-    return point_ != nullptr ? static_cast<C>(point_[j]) : static_cast<C>(column(j)[own_]);
+    return point != nullptr ? static_cast<C>(point[j]) : static_cast<C>(row[dims[j]]);
   }
-  __device__ static C apart(T value, C centre) {
-    const C difference = static_cast<C>(value) - centre;
-    return difference <= 0 ? C(0) - difference : difference;  // never -0
-  }
-  __device__ C measure(const ZcoreColumns<T>& rows, const T* left, const T* right, int64_t i) const {
-    C sum = apart(left[i], left_centre_);
-    if constexpr (kTwo) {
-      sum += apart(right[i], right_centre_);
-    } else {
-      for (int64_t j = 1; j < k_; ++j) sum += apart(rows.values[dims_[j] * rows.n + i], centre(j));
+  // of the row whose values are `step` apart
+  __device__ C operator()(const T* values, int64_t step) const {
+    C sum = 0;
+    for (int64_t j = 0; j < k; ++j) {
+      const C difference = static_cast<C>(values[dims[j] * step]) - centre(j);
+      sum += difference <= 0 ? C(0) - difference : difference;  // never -0
     }
     return sum;
   }
+};
 
-  const ZcoreColumns<T>& x_;
-  const int32_t* dims_;
-  int64_t k_;
-  const double* point_;
-  int64_t own_;
-  const T *left_, *right_;
-  C left_centre_, right_centre_;
+// Which rows may be near a point, by their halves; kTwo: in two columns.
+template <bool kTwo, class D>
+class Filter {
+ public:
+  __device__ Filter(const ZcoreHalves& halves, const D& distance) : halves_(halves), distance_(distance) {
+    for (int64_t j = 0; j < distance.k; ++j) size_ += static_cast<double>(fabsf(centre(j)));
+    left_ = centre(0);
+    right_ = centre(kTwo ? 1 : 0);
+  }
+  // f(i) for rows within `distance`, and some that are not
+  template <class F>
+  __device__ void each(int64_t n, double distance, const F& f) const {
+    const float bound = zcore_half_bound(distance, halves_.scale, size_, distance_.k);
+    constexpr int64_t kApart = kThreads * kEight;
+    for (int64_t first = threadIdx.x * kEight; first < n; first += 2 * kApart) {
+      const int64_t second = first + kApart;  // on its way at the same time; there may be no such rows
+      unsigned left = near(first, bound) | near(smaller(second, halves_.stride - kEight), bound) << kEight;
+      for (; left != 0; left &= left - 1) {
+        const int bit = __ffs(left) - 1;
+        const int64_t i = bit < kEight ? first + bit : second + bit - kEight;
+        if (i < n) f(i);
+      }
+    }
+  }
+
+ private:
+  __device__ float centre(int64_t j) const {
+    const double at = static_cast<double>(distance_.centre(j));
+    return zcore_scaled(at, halves_.medians[distance_.dims[j]], halves_.scale);
+  }
+  __device__ void add(float (&sums)[kEight], int64_t j, int64_t first, float centre) const {
+    const uint16_t* column = halves_.values + distance_.dims[j] * halves_.stride;
+    const uint4 eight = *reinterpret_cast<const uint4*>(column + first);
+    const uint32_t words[kEight / 2] = {eight.x, eight.y, eight.z, eight.w};
+#pragma unroll
+    for (int i = 0; i < kEight / 2; ++i) {
+      float pair[2];
+      halves_to_floats(words[i], pair);
+      sums[2 * i] += fabsf(pair[0] - centre);
+      sums[2 * i + 1] += fabsf(pair[1] - centre);
+    }
+  }
+  __device__ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+  __device__ unsigned near(int64_t first, float bound) const {
+    float sums[kEight] = {};
+    add(sums, 0, first, left_);
+    if constexpr (kTwo) {
+      add(sums, 1, first, right_);
+    } else {
+      for (int64_t j = 1; j < distance_.k; ++j) add(sums, j, first, centre(j));
+    }
+    unsigned found = 0;
+#pragma unroll
+    for (int i = 0; i < kEight; ++i) found |= static_cast<unsigned>(sums[i] <= bound) << i;
+    return found;
+  }
+
+  const ZcoreHalves& halves_;
+  const D& distance_;
+  double size_ = 0;
+  float left_, right_;
 };
 
 struct Covering {
@@ -144,14 +196,19 @@ struct Covering {
   }
 };
 
-template <class D>
-__device__ int64_t covering_row(const D& distance, int64_t n) {
-  Covering best{distance(0), 0};
+template <class F, class D, class T>
+__device__ int64_t covering_row(const ZcoreScoring<T>& s, const D& distance, const F& filter) {
+  Covering best{distance(s.x.values, 1), 0};
 #pragma unroll 4
-  for (int64_t i = threadIdx.x; i < n; i += kThreads) {
-    const Covering one{distance(i), i};
-    if (one < best) best = one;
+  for (int64_t i = threadIdx.x; i < s.sample.n; i += kThreads) {
+    const double sampled = distance(s.sample.values + i, s.sample.n);
+    if (sampled < best.distance) best = {sampled, s.x.n};  // whichever row it is
   }
+  const double reach = block_least(best).distance;
+  filter.each(s.x.n, reach, [&](int64_t i) {
+    const Covering one{distance(s.x.values + i * s.x.d, 1), i};
+    if (one < best) best = one;
+  });
   return block_least(best).row;
 }
 
@@ -164,8 +221,9 @@ __device__ uint32_t sampled_reach(const D& distance, const Columns& sample, int6
   if (rank >= sample.n) return kZcoreInfinity;
   for (int i = static_cast<int>(threadIdx.x); i < kBins; i += kThreads) bins[i] = 0;
   __syncthreads();
+#pragma unroll 4
   for (int64_t i = threadIdx.x; i < sample.n; i += kThreads) {
-    const float far = static_cast<float>(distance.of_sample(sample, i));
+    const float far = static_cast<float>(distance(sample.values + i, sample.n));
     atomicAdd(&bins[bits_as<uint32_t>(far) >> kBinShift], 1);
   }
   __syncthreads();
@@ -192,8 +250,9 @@ struct Found {  // a list, its length, and a key that none of it is above
 };
 
 // All rows but `own` within a limit, found so that there are at least `wanted` and no more than the list holds.
-template <class T, class D>
-__device__ Found<T> neighbours(const ZcoreScoring<T>& s, const D& distance, int64_t own, uint32_t reach) {
+template <class T, class D, class F>
+__device__ Found<T> neighbours(const ZcoreScoring<T>& s, const D& distance, const F& filter, int64_t own,
+                               uint32_t reach) {
   using Key = typename ZcoreKeyOf<T>::Type;
   __shared__ int64_t count;
   Key* const keys = s.lists + blockIdx.x * s.capacity;
@@ -203,13 +262,12 @@ __device__ Found<T> neighbours(const ZcoreScoring<T>& s, const D& distance, int6
   for (bool bounded = false;;) {
     if (threadIdx.x == 0) count = 0;
     __syncthreads();
-#pragma unroll 4
-    for (int64_t i = threadIdx.x; i < s.x.n; i += kThreads) {
-      const Key key = zcore_key(distance(i), static_cast<uint32_t>(i));
-      if (key > limit || i == own) continue;
+    filter.each(s.x.n, zcore_distance(limit), [&](int64_t i) {
+      const Key key = zcore_key(distance(s.x.values + i * s.x.d, 1), static_cast<uint32_t>(i));
+      if (key > limit || i == own) return;
       const int64_t slot = atomicAdd(reinterpret_cast<unsigned long long*>(&count), 1ull);
       if (slot < s.capacity) keys[slot] = key;
-    }
+    });
     __syncthreads();
     const int64_t n = count;
     __syncthreads();
@@ -255,29 +313,37 @@ __global__ void __launch_bounds__(kThreads) score_kernel(ZcoreScoring<T> s, Zcor
   const int64_t rank = zcore_sampled_rank(s.wanted, s.sample.n, s.x.n);
   for (int64_t draw = blockIdx.x; draw < draws.n; draw += s.blocks) {
     const int32_t* dims = draws.dims + draw * draws.k;
-    const Distance<kTwo, double, T> to_point(s.x, dims, draws.k, draws.points + draw * draws.k, 0);
-    const int64_t own = covering_row(to_point, s.x.n);
+    const Distance<double, T> to_point{dims, draws.k, draws.points + draw * draws.k, nullptr};
+    const int64_t own = covering_row(s, to_point, Filter<kTwo, Distance<double, T>>(s.halves, to_point));
     if (threadIdx.x == 0) atomicAdd(s.sums + own, static_cast<unsigned long long>(kZcoreUnit));
     if (s.wanted == 0) continue;
-    const Distance<kTwo, T, T> to_row(s.x, dims, draws.k, nullptr, own);
+    const Distance<T, T> to_row{dims, draws.k, nullptr, s.x.values + own * s.x.d};
     const uint32_t reach = sampled_reach(to_row, s.sample, rank);
-    pay(s, neighbours(s, to_row, own, reach));
+    pay(s, neighbours(s, to_row, Filter<kTwo, Distance<T, T>>(s.halves, to_row), own, reach));
     __syncthreads();  // the list is free again
   }
+}
+
+unsigned tiles_of(int64_t rows, int64_t columns) {
+  return blocks_for(blocks_for(rows, kTile) * int64_t(blocks_for(columns, kTile)), 1);
 }
 
 }  // namespace
 
 template <class T>
-void zcore_columns(const T* x, const ZcoreColumns<T>& out, unsigned long long* bad, cudaStream_t stream) {
-  const int64_t across = (out.d + kTile - 1) / kTile;
-  launch({"zcore", blocks_for(across * ((out.n + kTile - 1) / kTile), 1), stream}, columns_kernel<T>, x, out, across,
-         bad);
+void zcore_columns(const ZcoreRows<T>& x, int64_t first, const ZcoreColumns<T>& out, unsigned long long* bad,
+                   cudaStream_t stream) {
+  launch({"zcore", tiles_of(x.n, out.d), stream}, columns_kernel<T>, x, first, out, bad);
 }
 
 template <class T>
 void zcore_sample(const ZcoreColumns<T>& x, const ZcoreColumns<T>& out, cudaStream_t stream) {
   launch({"zcore", blocks_for(out.n * out.d, kThreads), stream}, sample_kernel<T>, x, out);
+}
+
+template <class T>
+void zcore_halves(const ZcoreRows<T>& x, const ZcoreHalves& out, cudaStream_t stream) {
+  launch({"zcore", tiles_of(x.n, x.d), stream}, halves_kernel<T>, x, out);
 }
 
 template <class T>
@@ -301,10 +367,12 @@ void zcore_score(const ZcoreScoring<T>& s, const ZcoreDeviceDraws& draws, cudaSt
   launch({"zcore", blocks_for(blocks, 1), stream}, kernel, s, draws);
 }
 
-#define TAMIS_ZCORE(T)                                                                                        \
-  template void zcore_columns(const T*, const ZcoreColumns<T>&, unsigned long long*, cudaStream_t);           \
-  template void zcore_sample(const ZcoreColumns<T>&, const ZcoreColumns<T>&, cudaStream_t);                   \
-  template void zcore_spans(const ZcoreColumns<T>&, const ZcoreSpans&, cudaStream_t);                         \
+#define TAMIS_ZCORE(T)                                                                                              \
+  template void zcore_columns(const ZcoreRows<T>&, int64_t, const ZcoreColumns<T>&, unsigned long long*,            \
+                              cudaStream_t);                                                                        \
+  template void zcore_sample(const ZcoreColumns<T>&, const ZcoreColumns<T>&, cudaStream_t);                         \
+  template void zcore_halves(const ZcoreRows<T>&, const ZcoreHalves&, cudaStream_t);                                \
+  template void zcore_spans(const ZcoreColumns<T>&, const ZcoreSpans&, cudaStream_t);                               \
   template void zcore_score(const ZcoreScoring<T>&, const ZcoreDeviceDraws&, cudaStream_t);
 TAMIS_ZCORE(float)
 TAMIS_ZCORE(double)

@@ -1,9 +1,10 @@
 // Device twin of zcore.hpp: draws scored on a stream, without a wait, one block of threads a draw.
 //
-// The rows lie there once more as columns (n d values), so a draw reads k columns from end to end: once for the row
-// nearest to its point, once for that row's neighbours, which a sample tells how far to look for. All distances are
-// computed as on the CPU, so the draws, the covering rows and the neighbours are the same. Weights are summed as
-// integers, the same for any order; a share may be one unit of 2 ** -30 off the CPU's.
+// The rows lie there once more as columns of halves (2 n d bytes), so a draw reads k of these from end to end: once for
+// the row nearest to its point, once for that row's neighbours, which a sample tells how far to look for. What halves,
+// with all their errors, do not exclude is computed from the rows as on the CPU, so the draws, the covering rows and
+// the neighbours are the same. Weights are summed as integers, the same for any order; a share may be one unit of
+// 2 ** -30 off the CPU's.
 #pragma once
 #include <cstdint>
 
@@ -14,7 +15,7 @@ typedef struct CUstream_st* cudaStream_t;
 namespace tamis::cuda {
 
 constexpr long long kZcoreUnit = 1ll << 30;
-constexpr int64_t kZcoreBlocks = 1024;  // draws in flight
+constexpr int64_t kZcoreBlocks = 4096;  // draws in flight, some waves of them: the last is seldom full
 constexpr int64_t kZcoreSpare = 4;      // times as many places as neighbours in a list
 
 template <class T>
@@ -29,17 +30,32 @@ struct ZcoreKeyOf<double> {
 };
 
 template <class T>
+struct ZcoreRows {
+  const T* values;  // (n, d)
+  int64_t n, d;
+};
+template <class T>
 struct ZcoreColumns {
   T* values;  // (d, n)
   int64_t n, d;
 };
 
-// x (n, d) as columns; *bad: the first row with a NaN or infinity, unless it is lower.
+// The columns of x from `first` on; *bad: the first row with a NaN or infinity there, unless it is lower.
 template <class T>
-void zcore_columns(const T* x, const ZcoreColumns<T>& out, unsigned long long* bad, cudaStream_t stream);
+void zcore_columns(const ZcoreRows<T>& x, int64_t first, const ZcoreColumns<T>& out, unsigned long long* bad,
+                   cudaStream_t stream);
 // Every n / m-th row of the columns.
 template <class T>
 void zcore_sample(const ZcoreColumns<T>& x, const ZcoreColumns<T>& out, cudaStream_t stream);
+
+struct ZcoreHalves {
+  uint16_t* values;       // (d, stride), aligned to 16 bytes, as zcore_scaled makes them
+  int64_t stride;         // n or more, a multiple of kZcoreEight
+  const double* medians;  // (d,)
+  double scale;
+};
+template <class T>
+void zcore_halves(const ZcoreRows<T>& x, const ZcoreHalves& out, cudaStream_t stream);
 
 struct ZcoreSpans {
   double *low, *median, *high;  // (d,)
@@ -58,7 +74,9 @@ void zcore_start(uint64_t seed, double* out, int64_t n, cudaStream_t stream);
 
 template <class T>
 struct ZcoreScoring {
-  ZcoreColumns<T> x, sample;
+  ZcoreRows<T> x;
+  ZcoreHalves halves;
+  ZcoreColumns<T> sample;
   int64_t wanted;  // neighbours, n - 1 at most
   double exponent;
   typename ZcoreKeyOf<T>::Type* lists;  // (blocks, capacity)

@@ -6,6 +6,8 @@
 
 namespace tamis {
 
+constexpr int kZcoreEight = 8;  // halves the device reads at once
+
 template <class T>
 struct ZcorePlace {
   T centre;
@@ -105,6 +107,22 @@ TAMIS_HD double zcore_distance(unsigned __int128 key) {
   double distance;
   __builtin_memcpy(&distance, &bits, sizeof(bits));
   return distance;
+}
+
+// The filter of the device: values less the median of their column, times a power of two that brings the largest below
+// 2 ** 15, rounded to halves.
+TAMIS_HD float zcore_scaled(double value, double median, double scale) {
+  return static_cast<float>((value - median) * scale);
+}
+
+// No row within `distance` of a point, as it is computed, has halves whose differences to the scaled point sum to more;
+// `size` is the sum of the scaled point's coordinates without their signs. A half is off by 2 ** -11 of the value, or
+// by 2 ** -25; a value is no larger than the point's and their difference; the rest is for k sums of floats.
+TAMIS_HD float zcore_half_bound(double distance, double scale, double size, int64_t k) {
+  constexpr double kStep = 0x1.02p-11;
+  const double columns = static_cast<double>(k);
+  const double bound = distance * scale * (1 + kStep) + size * kStep + columns * 0x1p-23;
+  return static_cast<float>(bound * (1 + (columns + 2) * 2e-7));
 }
 
 // The rank in a sample below which the nearest `wanted` rows of n are, nearly always.

@@ -95,6 +95,24 @@ def match_pairs(
     det: Any,
     stream: int,
 ) -> None: ...
+
+MASK_BYTES: int
+
+def mask_read(text: Any, splits: Any, size: Any, ends: Any, masks: Any, stream: int) -> None: ...
+def mask_iou_batched(
+    a_ends: Any,
+    a_text_splits: Any,
+    a_masks: Any,
+    b_ends: Any,
+    b_text_splits: Any,
+    b_masks: Any,
+    crowd: Any,
+    a_splits: Any,
+    b_splits: Any,
+    out_splits: Any,
+    out: Any,
+    stream: int,
+) -> None: ...
 def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any, stream: int) -> None: ...
 def max_iou_between(
     format: int,
@@ -165,14 +183,37 @@ def knn_pairs(
     stream: int,
 ) -> None: ...
 
+ROTATED_NUMBERS: int
+
+def rotated_prepare(boxes: Any, out: Any, stream: int) -> None: ...
+def rotated_box_iou(kind: int, a: Any, b: Any, out: Any, stream: int) -> None: ...
+def rotated_box_iou_paired(kind: int, a: Any, b: Any, out: Any, stream: int) -> None: ...
+def rotated_box_iou_batched(
+    kind: int,
+    a: Any,
+    a_splits: Any,
+    b: Any,
+    b_splits: Any,
+    out_splits: Any,
+    out: Any,
+    stream: int,
+) -> None: ...
+
 ZCORE_BLOCKS: int
+ZCORE_EIGHT: int
 ZCORE_SPARE: int
 
-def zcore_columns(x: Any, out: Any, sample: Any, spans: Any, bad: Any, stream: int) -> None: ...
+def zcore_columns(
+    x: Any, first: int, out: Any, sample: Any, spans: Any, bad: Any, stream: int
+) -> None: ...
+def zcore_halves(x: Any, spans: Any, scale: float, out: Any, stream: int) -> None: ...
 def zcore_draws(spans: Any, seed: int, first: int, dims: Any, points: Any, stream: int) -> None: ...
 def zcore_start(seed: int, out: Any, stream: int) -> None: ...
 def zcore_score(
     x: Any,
+    spans: Any,
+    scale: float,
+    halves: Any,
     sample: Any,
     dims: Any,
     points: Any,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tamis._knn_search import make_rows
+from tamis import _arrays, _knn_cuda, _knn_search
 
-Array = npt.NDArray[Any]
+Array = Any  # NumPy's, or of the caller's library on its device
 LARGEST = 1e18  # norms whose squares float32, in which faiss works, can hold
 
 
@@ -23,16 +24,47 @@ def approximate(
     exclude_self: bool,
 ) -> tuple[Array, Array, float | None]:
     """(distances, indices, recall or None); see `tamis.knn`."""
-    try:
-        import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError:
-        raise ImportError(
-            "knn: method other than 'exact' needs faiss (pip install faiss-cpu)"
-        ) from None
+    faiss = _module(x)
     _check("x", x)
     if queries is not None:
         _check("queries", queries)
-    rows, asked = _prepared(x, metric), None if queries is None else _prepared(queries, metric)
+    index = _index(faiss, x, metric, method)
+    rows = _prepared("x", x, metric)
+    asked = rows if queries is None else _prepared("queries", queries, metric)
+    _fill(index, rows)
+    itself = queries is None and exclude_self
+    keys, indices = _search(index, asked, k + itself)
+    if itself:
+        keys, indices = _without_itself(keys, indices)
+    distances = _arrays.cast(_distances(keys, metric), _arrays.dtype_name(x))
+    recall = None
+    if recall_sample > 0:
+        recall = _recall(x, queries, k, metric, indices, recall_sample, itself)
+    return distances, indices, recall
+
+
+def _module(x: Array) -> Any:
+    try:
+        import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    except ImportError:
+        package = "faiss-cpu" if _arrays.device(x) == "cpu" else "faiss-gpu"
+        raise ImportError(
+            f"knn: method other than 'exact' needs faiss (pip install {package})"
+        ) from None
+    return faiss
+
+
+def _check(name: str, x: Array) -> None:
+    make_rows = _knn_search.make_rows if _arrays.device(x) == "cpu" else _knn_cuda.make_rows
+    largest = make_rows("knn", name, x, cosine=False).largest
+    if largest > LARGEST:
+        raise ValueError(
+            f"knn: {name} must have norms of at most {LARGEST:g} for faiss, got {largest:g}"
+        )
+
+
+def _index(faiss: Any, x: Array, metric: str, method: Any) -> Any:
+    """The index that `method` is or names, where `x` lives."""
     products = metric in ("cosine", "inner_product")
     index = method
     if isinstance(method, str):
@@ -47,66 +79,126 @@ def approximate(
         raise ValueError(f"knn: method must be an index for metric {metric!r}, got another metric")
     if index.d != x.shape[1]:
         raise ValueError(f"knn: method must be an index of {x.shape[1]} dimensions, got {index.d}")
-    if index.ntotal == 0:
-        if not index.is_trained:
-            index.train(rows)
-        index.add(rows)
-    elif index.ntotal != len(x):
+    if index.ntotal not in (0, len(x)):
         raise ValueError(
             f"knn: method must hold the {len(x)} rows of x or none, got {index.ntotal}"
         )
-    itself = queries is None and exclude_self
-    keys, indices = index.search(rows if asked is None else asked, k + itself)
-    if itself:
-        keys, indices = _without_itself(keys, indices)
-    distances = _distances(keys, metric).astype(x.dtype, copy=False)
-    recall = None
-    if recall_sample > 0:
-        recall = _recall(x, queries, k, metric, indices, recall_sample, itself)
-    return distances, indices, recall
+    return index if _arrays.device(x) == "cpu" else _on_gpu(faiss, index, x, method)
 
 
-def _check(name: str, x: Array) -> None:
-    largest = make_rows("knn", name, x, cosine=False).largest
-    if largest > LARGEST:
-        raise ValueError(
-            f"knn: {name} must have norms of at most {LARGEST:g} for faiss, got {largest:g}"
-        )
+def _on_gpu(faiss: Any, index: Any, x: Array, method: Any) -> Any:
+    """The index on the device of `x`: moved there if it was made here, else it must be there."""
+    where = _arrays.device(x)
+    number = int(where.partition(":")[2])
+    wrong = (
+        f"knn: method must be a kind of index that faiss has on GPUs, on {where} where x is,"
+        f" got {method if isinstance(method, str) else type(method).__name__}"
+    )
+    if isinstance(method, str):
+        if not hasattr(faiss, "StandardGpuResources"):
+            raise ImportError(
+                f"knn: method {method!r} for CUDA arrays needs faiss with GPU support, in place of"
+                " faiss-cpu (pip install faiss-gpu)"
+            )
+        try:
+            index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
+        except RuntimeError as error:
+            raise ValueError(wrong) from error
+    if not hasattr(index, "getDevice") or index.getDevice() != number:  # left on the host, too
+        raise ValueError(wrong)
+    return index
 
 
-def _prepared(x: Array, metric: str) -> Array:
-    x = x.astype(np.float32, copy=False)
+@contextmanager
+def _queued(index: Any, x: Array) -> Iterator[None]:
+    """What faiss does meanwhile is queued on the caller's current stream."""
+    faiss = _module(x)
+    resources, device = index.getResources(), index.getDevice()
+    before = resources.getDefaultStream(device)
+    with _arrays.stream(x) as number:
+        resources.setDefaultStream(device, faiss.cast_integer_to_cudastream_t(number))
+        try:
+            yield
+        finally:
+            resources.setDefaultStream(device, before)
+
+
+def _pointer(x: Array) -> Any:
+    """As faiss takes memory of a device."""
+    faiss = _module(x)
+    at = x.data_ptr() if _arrays.library(x) == "torch" else x.data.ptr
+    if _arrays.dtype_name(x) == "float32":
+        return faiss.cast_integer_to_float_ptr(at)
+    return faiss.cast_integer_to_idx_t_ptr(at)
+
+
+def _prepared(name: str, x: Array, metric: str) -> Array:
+    rows = _arrays.cast(x, "float32")
     if metric != "cosine":
-        return x
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.asarray(x / np.where(norms == 0, 1, norms))
+        return rows
+    if _arrays.device(x) != "cpu":
+        scale = _knn_cuda.make_rows("knn", name, x, cosine=True).scale
+        return rows * _arrays.cast(scale, "float32")[:, None]
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms == 0, 1, norms)
+
+
+def _fill(index: Any, rows: Array) -> None:
+    """Put the rows into an index that has none."""
+    if index.ntotal > 0:
+        return
+    if _arrays.device(rows) == "cpu":
+        if not index.is_trained:
+            index.train(rows)
+        index.add(rows)
+        return
+    with _queued(index, rows):
+        if not index.is_trained:
+            index.train_c(len(rows), _pointer(rows))
+        index.add_c(len(rows), _pointer(rows))
+
+
+def _search(index: Any, asked: Array, k: int) -> tuple[Array, Array]:
+    if _arrays.device(asked) == "cpu":
+        keys, indices = index.search(asked, k)
+        return keys, indices
+    keys, indices = (_arrays.empty(asked, (len(asked), k), t) for t in ("float32", "int64"))
+    with _queued(index, asked):
+        index.search_c(len(asked), _pointer(asked), k, _pointer(keys), _pointer(indices))
+    return keys, indices
 
 
 def _distances(keys: Array, metric: str) -> Array:
     if metric == "euclidean":
-        return np.sqrt(np.maximum(keys, 0))
+        return (keys * (keys > 0)) ** 0.5
     return 1 - keys if metric == "cosine" else keys
 
 
 def _without_itself(keys: Array, indices: Array) -> tuple[Array, Array]:
     """Each row's own entry dropped, or its last one where the index did not find it."""
     n, wide = indices.shape
-    own = indices == np.arange(n)[:, None]
-    own[~own.any(1), wide - 1] = True
-    return keys[~own].reshape(n, wide - 1), indices[~own].reshape(n, wide - 1)
+    rows, columns = (_arrays.from_host(indices, np.arange(size)) for size in (n, wide - 1))
+    own = indices == rows[:, None]
+    own[:, -1] |= ~own.any(1)
+    dropped = _arrays.cast(own, "int8").argmax(1)
+    left = columns + (columns >= dropped[:, None])
+    return keys[rows[:, None], left], indices[rows[:, None], left]
 
 
 def _recall(
     x: Array, queries: Array | None, k: int, metric: Any, indices: Array, size: int, itself: bool
 ) -> float:
-    from tamis.knn import exact
+    from tamis.knn import exact, exact_on_device
 
     n = len(indices)
     which = np.sort(np.random.default_rng(0).choice(n, min(n, size), replace=False))
-    asked = np.ascontiguousarray((x if queries is None else queries)[which])
-    _, true = exact("knn", x, asked, min(len(x), k + itself), metric)
+    at = _arrays.from_host(x, which)
+    search = exact if _arrays.device(x) == "cpu" else exact_on_device
+    asked = _arrays.cast((x if queries is None else queries)[at], _arrays.dtype_name(x))
+    true = _arrays.host("knn", "x", search("knn", x, asked, min(len(x), k + itself), metric)[1])
+    found = _arrays.host("knn", "x", indices[at])
     hits = 0
     for row, i in enumerate(which):
         wanted = true[row][true[row] != i][:k] if itself else true[row][:k]
-        hits += len(np.intersect1d(wanted, indices[i]))
+        hits += len(np.intersect1d(wanted, found[row]))
     return hits / max(1, len(which) * k)

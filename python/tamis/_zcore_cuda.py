@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,58 +12,79 @@ from tamis import _arrays, _core
 Array = Any  # of the caller's library, on its device
 SLICE = 1 << 16  # draws queued at once
 LIST_BYTES = 1 << 30
+COLUMN_BYTES = 1 << 30  # of columns whose spans are found at once
 EXPECTED = 48  # sampled rows among the neighbours of a row
 FEWEST_SAMPLED, MOST_SAMPLED = 2048, 16384  # or a 48th of the rows, if that is more
 LARGEST = 1e150  # as on the host
 
 
 class DeviceScorer:
-    """A checked matrix as columns, ready to score draws; `tamis.zcore.Scorer` on the device."""
+    """A checked matrix, ready to score draws; `tamis.zcore.Scorer` on the device."""
 
     slice = SLICE
 
     def __init__(self, function: str, x: Array, k: int, neighbours: int, exponent: float) -> None:
         n, d = x.shape
-        dtype = _arrays.dtype_name(x)
         wanted = min(EXPECTED * n // neighbours, max(MOST_SAMPLED, n // EXPECTED))
         sampled = min(n, max(FEWEST_SAMPLED, wanted))
+        self.x, self.halves = x, None
         self.k, self.exponent, self.wanted = k, float(exponent), min(neighbours, n - 1)
-        self.columns = _arrays.empty(x, (d, n), dtype)
-        self.sample = _arrays.empty(x, (d, sampled), dtype)
+        self.sample = _arrays.empty(x, (d, sampled), _arrays.dtype_name(x))
         self.spans = _arrays.empty(x, (3, d), "float64")
-        self.lists = self._make_lists(8 if dtype == "float32" else 16)
         self.sums_so_far = _arrays.from_host(x, np.zeros(n, np.int64))
-        bad = _arrays.from_host(x, np.array([n]))
-        _arrays.call("zcore_columns", x, x, self.columns, self.sample, self.spans, bad)
+        self.scale = self._scale(function)
+
+    def _scale(self, function: str) -> float:
+        """What brings values less their median below 2 ** 15; fills spans and sample."""
+        x, (n, d), dtype = self.x, self.x.shape, _arrays.dtype_name(self.x)
+        width = min(d, max(1, COLUMN_BYTES // (n * np.dtype(dtype).itemsize)))
+        columns, bad = _arrays.empty(x, (width, n), dtype), _arrays.from_host(x, np.array([n]))
+        for first in range(0, d, width):
+            some = columns[: min(width, d - first)]
+            _arrays.call("zcore_columns", x, x, first, some, self.sample, self.spans, bad)
         row = int(bad[0])  # the host waits
         if row < n:
             raise ValueError(f"{function}: x must be finite, got NaN or infinity in row {row}")
-        if dtype == "float64" and float(abs(self.spans).max()) > LARGEST:
-            largest = float(abs(self.spans).max())
+        low, median, high = _arrays.host(function, "x", self.spans)
+        largest = max(-low.min(), high.max())
+        if largest > LARGEST and dtype == "float64":
             raise ValueError(f"{function}: x must be at most {LARGEST:g}, got {largest:g}")
+        exponent = math.frexp(max((high - median).max(), (median - low).max()))[1]
+        return math.ldexp(1.0, 15 - max(exponent, -1000))
 
-    def _make_lists(self, key_bytes: int) -> Array:
-        backend = _arrays.backend("zcore", _arrays.device(self.columns))
+    def _make_halves(self) -> Array:
+        eight = _arrays.backend("zcore", _arrays.device(self.x)).ZCORE_EIGHT
+        n, d = self.x.shape
+        halves = _arrays.empty(self.x, (d, -(-n // eight) * eight), "int16")
+        _arrays.call("zcore_halves", self.x, self.x, self.spans, self.scale, halves)
+        return halves
+
+    def _make_lists(self) -> Array:
+        backend = _arrays.backend("zcore", _arrays.device(self.x))
+        key_bytes = 8 if _arrays.dtype_name(self.x) == "float32" else 16
         places = max(256, backend.ZCORE_SPARE * self.wanted)
         blocks = max(1, min(backend.ZCORE_BLOCKS, LIST_BYTES // (places * key_bytes)))
-        return _arrays.empty(self.columns, (blocks, places * key_bytes // 8), "int64")
+        return _arrays.empty(self.x, (blocks, places * key_bytes // 8), "int64")
 
     def draws(self, seed: int, first: int, end: int) -> tuple[Array, Array]:
         """(dims, points) of the draws [first, end)."""
         shape = end - first, self.k
-        dims = _arrays.empty(self.columns, shape, "int32")
-        points = _arrays.empty(self.columns, shape, "float64")
-        _arrays.call("zcore_draws", self.columns, self.spans, seed, first, dims, points)
+        dims = _arrays.empty(self.x, shape, "int32")
+        points = _arrays.empty(self.x, shape, "float64")
+        _arrays.call("zcore_draws", self.x, self.spans, seed, first, dims, points)
         return dims, points
 
     def add(self, dims: Any, points: Any) -> None:
         """Score draws; they may come from the host."""
+        if self.halves is None:
+            self.halves, self.lists = self._make_halves(), self._make_lists()
         if isinstance(dims, np.ndarray):
-            dims, points = (_arrays.from_host(self.columns, np.array(a)) for a in (dims, points))
+            dims, points = (_arrays.from_host(self.x, np.array(a)) for a in (dims, points))
         order = dims[:, 0].argsort()  # draws of one column side by side find it in the cache
         dims, points = _arrays.cast(dims[order], "int32"), _arrays.cast(points[order], "float64")
+        table = self.spans, self.scale, self.halves, self.sample
         how = self.wanted, self.exponent, self.lists, self.sums_so_far
-        _arrays.call("zcore_score", self.columns, self.columns, self.sample, dims, points, *how)
+        _arrays.call("zcore_score", self.x, self.x, *table, dims, points, *how)
 
     def sums(self) -> Array:
         """(N,) int64 in units, of all draws added."""

@@ -44,9 +44,11 @@ def knn(
     exclude_self : bool
         Self search only: False counts a row among its own neighbours.
     method : "exact", str or faiss index
-        A faiss factory string (``"HNSW16"``, ``"IVF1024,Flat"``) builds that index with faiss-cpu
-        or faiss-gpu; an index object is used as it is, or filled with `x` when empty. Answers are
-        then approximate.
+        A faiss factory string (``"HNSW16"``, ``"IVF1024,Flat"``) builds that index; an index object
+        is used as it is, or filled with `x` when empty. Answers are then approximate. It takes
+        ``pip install faiss-cpu``; for CUDA arrays instead ``pip install faiss-gpu`` and an index
+        that it has on GPUs (``"IVF1024,Flat"``, ``"IVF1024,PQ32"``), an index object on the device
+        of `x`.
     recall_sample : int
         With a faiss method: also return the recall measured against the exact answer on so many
         rows.
@@ -87,7 +89,8 @@ def knn(
     dot products of halves; memory beyond `x`: ``2 * N * D`` bytes for halves, 24 bytes a row and a
     result, and scratch of 150 MB, up to 530 MB for a large `k`. Rows with more than some ``3 * k``
     (at least 250) others as near as their neighbours, such as exact copies, are each compared with
-    all rows in float64.
+    all rows in float64. A faiss index gets the rows where they lie, on the caller's stream; faiss
+    itself may wait for the device.
     """
     _check(k, metric, method)
     like = _arrays.as_array("knn", "x", x)
@@ -96,15 +99,23 @@ def knn(
     rows = matrix("knn", "x", x)
     asked = None if queries is None else matrix("knn", "queries", queries)
     _check_fit(rows, asked, k, exclude_self)
-    if not (isinstance(method, str) and method == "exact"):
-        from tamis._knn_faiss import approximate
-
-        found = approximate(rows, asked, k, metric, method, recall_sample, exclude_self)
-        distances, indices, recall = found
-        given = _give(like, distances, indices)
-        return given if recall is None else (*given, recall)
+    if not _is_exact(method):
+        found = _approximate(rows, asked, k, metric, method, recall_sample, exclude_self)
+        return (*_give(like, *found[:2]), *found[2:])
     distances, indices = exact("knn", rows, asked, k, metric, exclude_self, progress)
     return _give(like, distances, indices)
+
+
+def _is_exact(method: Any) -> bool:
+    return isinstance(method, str) and method == "exact"
+
+
+def _approximate(*arguments: Any) -> tuple[Any, Any] | tuple[Any, Any, float]:
+    """(distances, indices), and the recall where it was asked for."""
+    from tamis._knn_faiss import approximate
+
+    distances, indices, recall = approximate(*arguments)
+    return (distances, indices) if recall is None else (distances, indices, recall)
 
 
 def _on_device(
@@ -116,10 +127,8 @@ def _on_device(
     method: Any,
     recall_sample: int,
     progress: Progress,
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any] | tuple[Any, Any, float]:
     """`knn` of CUDA arrays."""
-    if not (isinstance(method, str) and method == "exact") or recall_sample:
-        raise ValueError("knn: method must be 'exact' for CUDA arrays, faiss takes host arrays")
     x = _knn_cuda.device_matrix("knn", "x", x)
     asked = None
     if queries is not None:
@@ -127,10 +136,26 @@ def _on_device(
         _arrays.one_device("knn", x=x, queries=queries)
         asked = _knn_cuda.device_matrix("knn", "queries", _arrays.same_library(x, queries))
     _check_fit(x, asked, k, exclude_self)
+    if not _is_exact(method):
+        return _approximate(x, asked, k, metric, method, recall_sample, exclude_self)
+    return exact_on_device("knn", x, asked, k, metric, exclude_self, progress)
+
+
+def exact_on_device(
+    function: str,
+    x: Any,
+    queries: Any,
+    k: int,
+    metric: Metric,
+    exclude_self: bool = True,
+    progress: Progress = None,
+) -> tuple[Any, Any]:
+    """`knn` on checked matrices of a device."""
     cosine = metric == "cosine"
-    rows = _knn_cuda.make_rows("knn", "x", x, cosine=cosine)
-    if asked is not None:
-        asked = _knn_cuda.make_rows("knn", "queries", asked, cosine=cosine)
+    rows = _knn_cuda.make_rows(function, "x", x, cosine=cosine)
+    asked = None
+    if queries is not None:
+        asked = _knn_cuda.make_rows(function, "queries", queries, cosine=cosine)
     distances, indices = _knn_cuda.nearest(
         rows,
         asked,
@@ -138,7 +163,7 @@ def _on_device(
         told=_knn_cuda.TOLD_OF[metric],
         without_self=exclude_self,
         progress=progress,
-        title="knn",
+        title=function,
     )
     return _arrays.cast(distances, _arrays.dtype_name(x)), indices
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core
+from tamis._masks_cuda import DeviceMasks, batched_iou
 from tamis.masks import Masks
 from tamis.matching import read_column
 
@@ -27,6 +28,18 @@ def _masks(function: str, name: str, masks: Any) -> Masks:
     )
 
 
+def _pair(function: str, a: Any, b: Any) -> tuple[Any, Any]:
+    """Both sides as Masks, or both as DeviceMasks of one device."""
+    if not isinstance(a, DeviceMasks) and not isinstance(b, DeviceMasks):
+        return _masks(function, "a", a), _masks(function, "b", b)
+    sides = {
+        name: x if isinstance(x, DeviceMasks) else _masks(function, name, x)
+        for name, x in {"a": a, "b": b}.items()
+    }
+    _arrays.one_device(function, **{name: x.splits for name, x in sides.items()})
+    return sides["a"], sides["b"]
+
+
 def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
     if iscrowd is None:
         return None
@@ -34,12 +47,12 @@ def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
     return flags.view(np.uint8)
 
 
-def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Array:
+def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Any:
     """IoU of each mask of `a` with each of `b`, without drawing pixels.
 
     Parameters
     ----------
-    a, b : Masks or list of COCO RLE objects
+    a, b : Masks or list of COCO RLE objects, or what :meth:`Masks.to_device` gives
         n and m masks, all of one image size.
     iscrowd : (m,) bool or integer array, optional
         Where nonzero, the intersection is divided by the area of `a`'s mask alone.
@@ -47,19 +60,22 @@ def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Array:
     Returns
     -------
     (n, m) float64 array
-        In [0, 1]; 0 for two empty masks.
+        In [0, 1]; 0 for two empty masks. NumPy's, or of masks on a device in the library they were
+        given with, on that device.
 
     Raises
     ------
     TypeError, ValueError
-        Masks that are none, of other sizes, or a wrong `iscrowd`.
+        Masks that are none, of other sizes, of which one side is on a device, or a wrong `iscrowd`.
 
     Notes
     -----
-    The bits of ``pycocotools.mask.iou`` 2.0.11, whatever the threads. Time: a step per run of both
-    for pairs whose bounding boxes touch; memory: the result, and a few bytes a run of `b` a thread.
+    The bits of ``pycocotools.mask.iou`` 2.0.11, whatever the threads, and on a device. Time: a step
+    per run of both for pairs whose bounding boxes touch; memory: the result, and a few bytes a run
+    of `b` a thread; on a device nothing else, and the work is queued on the caller's current
+    stream.
     """
-    a, b = _masks("mask_iou", "a", a), _masks("mask_iou", "b", b)
+    a, b = _pair("mask_iou", a, b)
     values, _ = mask_iou_batched(
         a, np.array([0, len(a)]), b, np.array([0, len(b)]), iscrowd=iscrowd, _name="mask_iou"
     )
@@ -109,16 +125,16 @@ def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Mask
 
 def mask_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, iscrowd: Any = None, _name: str = ""
-) -> tuple[Array, Array]:
+) -> tuple[Any, Any]:
     """IoU of the masks of each image, many images in one call.
 
     Parameters
     ----------
-    a, b : Masks or list of COCO RLE objects
+    a, b : Masks or list of COCO RLE objects, or what :meth:`Masks.to_device` gives
         Masks of all images, one image after the other.
     a_splits, b_splits : (images + 1,) integer arrays
         Image `i` has masks ``a_splits[i]:a_splits[i + 1]`` of `a`, and likewise of `b`; all of one
-        size.
+        size. Read on the host: give them as host arrays, for masks on a device too.
     iscrowd : (len(b),) bool or integer array, optional
         As in :func:`tamis.mask_iou`.
 
@@ -127,7 +143,7 @@ def mask_iou_batched(
     values : float64 array
         Of each image its ``(n_i, m_i)`` IoUs, rows first, one image after the other.
     splits : (images + 1,) int64 array
-        Where the values of each image begin.
+        Where the values of each image begin. Both as in :func:`tamis.mask_iou`.
 
     Raises
     ------
@@ -135,16 +151,18 @@ def mask_iou_batched(
         As :func:`tamis.mask_iou`; splits that do not fit.
     """
     name = _name or "mask_iou_batched"
-    a, b = _masks(name, "a", a), _masks(name, "b", b)
+    a, b = _pair(name, a, b)
     rows = _arrays.splits(name, "a_splits", a_splits, len(a))
     columns = _arrays.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)
-    crowd = _crowd(name, iscrowd, len(b))
-    check_image_sizes(name, {"a": (a, rows), "b": (b, columns)})
     splits = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    check_image_sizes(name, {"a": (a, rows), "b": (b, columns)})
+    if isinstance(a, DeviceMasks):
+        return batched_iou(name, a, b, iscrowd, (rows, columns, splits))
+    crowd = _crowd(name, iscrowd, len(b))
     return grouped_iou(a, rows, b, columns, int(splits[-1]), crowd=crowd), splits
 
 
-def check_image_sizes(function: str, sides: dict[str, tuple[Masks, Array]]) -> None:
+def check_image_sizes(function: str, sides: dict[str, tuple[Masks | DeviceMasks, Array]]) -> None:
     """Raise unless the masks of an image, on all sides, are of one size: masks and their splits."""
     size = np.zeros((max(len(splits) for _, splits in sides.values()) - 1, 2), np.int64)
     images = {}

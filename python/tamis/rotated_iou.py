@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _arrays, _core
+from tamis import _arrays
 from tamis._evaluation import Groups, runs
 from tamis.matching import finite
 
@@ -42,8 +42,11 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     TypeError
         For something that is no array, or whose dtype is not one of the four floats.
     ValueError
-        For another shape, an unknown `kind`, arrays on two devices, and a NaN or infinite number,
-        naming the first row with one.
+        For another shape, an unknown `kind`, arrays on two devices and, on the CPU, a NaN or
+        infinite number, naming the first row with one. On CUDA a row with one gives any number,
+        because looking for it would make the host wait for the device.
+    CudaUnavailable
+        For CUDA arrays where tamis was built without its CUDA part.
 
     Notes
     -----
@@ -52,11 +55,12 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     is over a millionth of the smaller box, and the sides of a pair differ up to a millionfold and
     lie in 1e-75 to 1e75; beyond, errors grow in proportion. A box and itself, turned by any number
     of quarters, have IoU 1 exactly. The IoU of ``(a, b)`` and ``(b, a)`` has the same bits, on
-    every instruction set and for any number of threads. A box with a side that is not positive
-    overlaps nothing. CUDA arrays are computed on the host, so the host waits for them.
+    every instruction set, for any number of threads and on CUDA. A box with a side that is not
+    positive overlaps nothing.
 
     Time is n * m pairs, most of it for those whose bounding boxes overlap; memory is the result
     and, where inputs must be converted, their copies: ``(n * m + 5 * (n + m)) * itemsize`` bytes.
+    CUDA work is queued on the caller's current stream, with ``64 * (n + m)`` bytes beside.
 
     References
     ----------
@@ -64,10 +68,10 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     mmcv's angles are radians.
     """
     name = "rotated_box_iou"
-    like, a, b = _boxes(name, a, b, kind)
-    out = np.empty((len(a), len(b)), a.dtype)
-    _core.rotated_box_iou(KINDS.index(kind), a, b, out)
-    return _arrays.from_host(like, out)
+    a, b = _boxes(name, a, b, kind)
+    out = _arrays.empty(a, (a.shape[0], b.shape[0]), _arrays.dtype_name(a))
+    _arrays.call(name, a, KINDS.index(kind), _prepared(a), _prepared(b), out)
+    return out
 
 
 def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
@@ -87,7 +91,7 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, CudaUnavailable
         As :func:`rotated_box_iou`; ValueError also where `a` and `b` differ in length.
 
     Notes
@@ -96,11 +100,11 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     inputs that must be converted: ``(n + 10 * n) * itemsize`` bytes at most.
     """
     name = "rotated_box_iou_paired"
-    like, a, b = _boxes(name, a, b, kind)
-    _arrays.check_shape(name, "b", b, a.shape)
-    out = np.empty(len(a), a.dtype)
-    _core.rotated_box_iou_paired(KINDS.index(kind), a, b, out)
-    return _arrays.from_host(like, out)
+    a, b = _boxes(name, a, b, kind)
+    _arrays.check_shape(name, "b", b, tuple(a.shape))
+    out = _arrays.empty(a, (a.shape[0],), _arrays.dtype_name(a))
+    _arrays.call(name, a, KINDS.index(kind), a, b, out)
+    return out
 
 
 def rotated_box_iou_batched(
@@ -114,7 +118,7 @@ def rotated_box_iou_batched(
         The boxes of all images, one image after the other, as in :func:`rotated_box_iou`.
     a_splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``a_splits[i]`` to ``a_splits[i + 1]`` of `a`; begins with 0, ends
-        with n.
+        with n. Read on the host: give it as a host array, for CUDA boxes too.
     b : array, shape (m, 5)
         Boxes on the device of `a`.
     b_splits : array of integers, shape (images + 1,)
@@ -132,7 +136,7 @@ def rotated_box_iou_batched(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, CudaUnavailable
         As :func:`rotated_box_iou`; also for splits that are no integers, decrease, do not begin
         with 0, do not end with the number of boxes, or are of two lengths.
 
@@ -143,29 +147,42 @@ def rotated_box_iou_batched(
     ``(sum(n_i * m_i) + 5 * (n + m)) * itemsize + 32 * images`` bytes.
     """
     name = "rotated_box_iou_batched"
-    like, a, b = _boxes(name, a, b, kind)
-    rows = _arrays.splits(name, "a_splits", a_splits, len(a))
-    columns = _arrays.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)
+    a, b = _boxes(name, a, b, kind)
+    rows = _arrays.splits(name, "a_splits", a_splits, a.shape[0])
+    columns = _arrays.splits(name, "b_splits", b_splits, b.shape[0], len(rows) - 1)
     ends = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
-    values = np.empty(int(ends[-1]), a.dtype)
-    _core.rotated_box_iou_batched(KINDS.index(kind), a, rows, b, columns, ends, values)
-    return _arrays.from_host(like, values), _arrays.from_host(like, ends)
+    values = _arrays.empty(a, (int(ends[-1]),), _arrays.dtype_name(a))
+    rows, columns, ends = (_arrays.from_host(a, x) for x in (rows, columns, ends))
+    how = KINDS.index(kind), _prepared(a), rows, _prepared(b), columns, ends
+    _arrays.call(name, a, *how, values)
+    return values, ends
 
 
-def _boxes(function: str, a: Any, b: Any, kind: str) -> tuple[Any, Any, Any]:
-    """`a` as it came, and both box arrays on the host: checked and of their common dtype."""
+def _boxes(function: str, a: Any, b: Any, kind: str) -> tuple[Any, Any]:
+    """Both box arrays, checked, in one library, contiguous and of their common dtype."""
     if kind not in KINDS:
         raise ValueError(f"{function}: kind must be one of {', '.join(KINDS)}, got {kind!r}")
     a, b = _arrays.as_array(function, "a", a), _arrays.as_array(function, "b", b)
-    _arrays.one_device(function, a=a, b=b)
-    hosted = {}
+    where = _arrays.one_device(function, a=a, b=b)
     for name, x in {"a": a, "b": b}.items():
         _arrays.check_shape(function, name, x, ("N", 5))
-        hosted[name] = _arrays.host(function, name, x)
-    hosted["a"], hosted["b"] = _arrays.floats(function, **hosted)
-    for name, x in hosted.items():
-        finite(function, name, x)
-    return a, hosted["a"], hosted["b"]
+    a, b = _arrays.floats(function, a=a, b=_arrays.same_library(a, b))
+    _arrays.backend(function, where)
+    if where == "cpu":
+        for name, x in {"a": a, "b": b}.items():
+            finite(function, name, _arrays.host(function, name, x))
+    return a, b
+
+
+def _prepared(x: Any) -> Any:
+    """On a device what depends on one box alone; on the host the boxes themselves."""
+    where = _arrays.device(x)
+    if where == "cpu":
+        return x
+    numbers = _arrays.backend("rotated_box_iou", where).ROTATED_NUMBERS
+    out = _arrays.empty(x, (x.shape[0], numbers), "float64")
+    _arrays.call("rotated_prepare", x, x, out)
+    return out
 
 
 def crowd_iou(a: Array, b: Array, crowd: Array) -> Array:

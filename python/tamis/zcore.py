@@ -96,7 +96,8 @@ def zcore(
     CUDA arrays (PyTorch, CuPy) are scored on their device: same draws, same neighbours; shares may
     differ from the host's by 2**-30. The host waits once, to see that `x` is finite; the draws are
     queued on the caller's current stream (with `progress` the host waits for each part of them).
-    Memory beyond `x`: a copy of it, column by column, and at most 1 GiB of lists.
+    Memory beyond `x`: ``2 * N * D`` bytes of halves, column by column, a sample as on the host, and
+    at most 1 GiB, first of columns, then of lists.
 
     Source: arXiv 2411.15349; a patent application covers the method (see docs/zcore.md).
     """

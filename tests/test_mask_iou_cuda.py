@@ -1,0 +1,128 @@
+"""Masks on a CUDA device: the IoUs of the host, to the bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tamis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reference import same_bits, some_splits
+from tamis import Masks
+from test_mask_iou import blobs
+
+pytestmark = pytest.mark.gpu
+
+
+def same_as_host(library, a, b, crowd=None):
+    like = library.array(np.zeros(1))
+    want = tamis.mask_iou(a, b, iscrowd=crowd)
+    flags = [crowd] if crowd is None else [crowd, library.array(crowd)]
+    for flag in flags:
+        got = tamis.mask_iou(a.to_device(like), b.to_device(like), iscrowd=flag)
+        same_bits(library.numpy(got), want)
+    return want
+
+
+@pytest.mark.parametrize("noise", [0, 0.01, 0.3])
+def test_pixels(gpu_library, noise):
+    """With noise on one side only, too: many runs against few."""
+    a, b = Masks.encode(blobs(40, 30, 40, 1, noise)), Masks.encode(blobs(30, 30, 40, 2, noise))
+    smooth = Masks.encode(blobs(20, 30, 40, 3))
+    crowd = np.random.default_rng(0).integers(0, 2, 30)
+    found = same_as_host(gpu_library, a, b)
+    assert 0.1 < (found > 0).mean() < 0.9
+    same_as_host(gpu_library, a, b, crowd)
+    same_as_host(gpu_library, a, b, crowd > 0)
+    same_as_host(gpu_library, smooth, a)
+    same_as_host(gpu_library, a, smooth)
+
+
+def test_many_runs(gpu_library):
+    """More of them than lanes of a warp, in the common part and out of it."""
+    rng = np.random.default_rng(1)
+    pixels = rng.random((6, 300, 200)) < 0.5
+    pixels[1, :, 60:] = pixels[2, :, :150] = pixels[3, 5:] = False
+    masks = Masks.encode(pixels)
+    same_as_host(gpu_library, masks, masks)
+
+
+def test_batched(gpu_library):
+    on = gpu_library.array
+    a_splits, b_splits = some_splits(40, 9, seed=2), some_splits(40, 5, seed=3)
+    a, b = (Masks.encode(blobs(s[-1], 20, 25, i)) for i, s in enumerate((a_splits, b_splits)))
+    crowd = np.random.default_rng(5).integers(0, 2, len(b))
+    want = tamis.mask_iou_batched(a, a_splits, b, b_splits, iscrowd=crowd)
+    like = on(np.zeros(1, np.float32))
+    for splits in ((a_splits, b_splits), (on(a_splits), on(b_splits))):
+        got = tamis.mask_iou_batched(
+            a.to_device(like), splits[0], b.to_device(like), splits[1], iscrowd=crowd
+        )
+        for mine, theirs in zip(got, want, strict=True):
+            same_bits(gpu_library.numpy(mine), theirs)
+
+
+def test_by_hand(gpu_library):
+    """Runs of length zero, which end a walk early; all of an image; none; nearly 2**32 pixels."""
+    counts = [[3, 0, 2, 1, 6], [0, 12], [12], [1, 0, 0, 4, 7], [0, 4, 8], [11, 1], [6, 5, 0, 1]]
+    odd = Masks.from_coco([{"size": [3, 4], "counts": c} for c in counts])
+    same_as_host(gpu_library, odd, odd, np.arange(len(odd)) % 2)
+    size = [65535, 65536]
+    most = size[0] * size[1]
+    rows = [[1, most - 1], [0, most], [most - 1, 1], [2**31, 2**30, most - 2**31 - 2**30]]
+    huge = Masks.from_coco([{"size": size, "counts": c} for c in rows])
+    same_as_host(gpu_library, huge, huge)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1)])
+def test_tiny_images(gpu_library, shape):
+    masks = Masks.encode(np.ones((2, *shape), bool))
+    same_as_host(gpu_library, masks, masks)
+    same_as_host(gpu_library, masks, masks[:0])
+    same_as_host(gpu_library, masks[:0], masks[:0])
+
+
+def test_runs_on_the_current_stream(gpu_library):
+    masks = Masks.encode(blobs(200, 60, 80, 1, 0.1))
+    stream, current = gpu_library.new_stream()
+    with current:
+        placed = masks.to_device(gpu_library.array(np.zeros(1)))
+        got = tamis.mask_iou(placed, placed)
+        stream.synchronize()
+    same_bits(gpu_library.numpy(got), tamis.mask_iou(masks, masks))
+
+
+def test_errors(gpu_library):
+    like, masks = gpu_library.array(np.zeros(1)), Masks.encode(blobs(3, 4, 5))
+    placed = masks.to_device(like)
+    assert len(placed) == 3 and repr(placed).startswith("DeviceMasks(3 masks on cuda")
+    with pytest.raises(ValueError, match=r"^mask_iou: b must be on the device of a \(cuda:0\)"):
+        tamis.mask_iou(placed, masks)
+    with pytest.raises(ValueError, match=r"^mask_iou: b must be on the device of a"):
+        tamis.mask_iou(masks.to_coco(), placed)
+    with pytest.raises(ValueError, match=r"^Masks.to_device: like must be an array on a CUDA"):
+        masks.to_device(np.zeros(1))
+    with pytest.raises(ValueError, match=r"^Masks.to_device: the counts of mask 1 must be"):
+        Masks._of(masks.text, masks.splits, [[4, 5], [4, 6], [4, 5]]).to_device(like)
+    other = Masks.encode(blobs(3, 5, 4)).to_device(like)
+    with pytest.raises(ValueError, match=r"^mask_iou: masks of an image must be of one size"):
+        tamis.mask_iou(placed, other)
+    with pytest.raises(ValueError, match=r"^mask_iou: iscrowd must have shape \(3,\), got \(2,\)"):
+        tamis.mask_iou(placed, placed, iscrowd=gpu_library.array(np.zeros(2)))
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_masks(gpu_library, data):
+    """Of any run lengths, zero too."""
+    h, w = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+
+    def masks():
+        cuts = st.lists(st.integers(0, h * w), max_size=30).map(sorted)
+        ends = data.draw(st.lists(cuts, min_size=1, max_size=3))
+        counts = [np.diff([0, *e, h * w]).tolist() for e in ends]
+        return Masks.from_coco([{"size": [h, w], "counts": c} for c in counts])
+
+    same_as_host(gpu_library, masks(), masks())
