@@ -69,6 +69,13 @@ def test_tiny_images(shape):
     same_bits(tamis.mask_iou(rle, rle), np.zeros((1, 1)))
 
 
+def test_polygons_of_an_image_without_columns_end_somewhere():
+    """pycocotools asks for memory for every column that they cross."""
+    wide = np.array([0, 0, 1e8, 0, 1e8, 3, 0, 3.0])
+    with pytest.raises(ValueError, match="width 0 must cross at most 1048576 columns"):
+        tamis.Masks.from_polygons([[wide]], [(4, 0)])
+
+
 def test_a_mask_without_polygons_is_empty():
     rle = Masks.from_polygons([[], [[0, 0, 2, 0, 2, 2, 0, 2]]], (4, 5))
     assert rle.counts() == [[20], [0, 2, 2, 2, 14]]

@@ -1,6 +1,7 @@
 // Polygons to runs: where the outline crosses the middles of the pixel columns, in the order of the pixels.
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "core/parallel.hpp"
 #include "mask_iou/mask_iou_read.hpp"
@@ -9,6 +10,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kPolygonsAtOnce = 64;
+constexpr int64_t kMostColumns = 1 << 20;  // without an image's width to end at
 
 // Where the outline crosses the middle of a column: the pixel before which it does.
 struct Crossing {
@@ -19,6 +21,8 @@ void cross_columns(const host::Edge& edge, int64_t height, int64_t width, std::v
   // in a mask without columns pycocotools' unsigned `width - 1` lets all of them through
   const int64_t last = width > 0 ? width - 1 : std::numeric_limits<int32_t>::max();
   const int64_t from = edge.low <= 2 ? 0 : (edge.low - 2 + 4) / 5;
+  TAMIS_CHECK(width > 0 || edge.high / 5 - from < kMostColumns,
+              "polygons of an image of width 0 must cross at most " + std::to_string(kMostColumns) + " columns");
   for (int64_t x = from; x <= last && 5 * x + 3 <= edge.high; ++x) {
     const int64_t row = host::crossed_row(edge.height_at(static_cast<int32_t>(5 * x + 2)), height);
     crossings.push_back({static_cast<uint32_t>(x), static_cast<uint32_t>(x * height + row)});
