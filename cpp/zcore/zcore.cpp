@@ -101,19 +101,17 @@ class ZcoreRun<T>::Slice {
     });
   }
 
-  // visit(worker, tile) with all rows, of the columns of some draws.
+  // visit(i, tile) of worker i, for all rows, of the columns of some draws.
   template <class Visit>
   void each_tile(const ZcorePlace<T>* places, int64_t draws, const Visit& visit) {
     std::vector<uint8_t> wanted(static_cast<size_t>(table_.d() / kZcoreBlock + 1));
     for (int64_t i = 0; i < draws * k_; ++i) wanted[static_cast<size_t>(places[i].column / kZcoreBlock)] = 1;
-    each_worker(threads(), ZcoreTiles<T>::count(table_.n(), table_.d()), 1, [&](size_t i, int64_t tile, int64_t) {
-      Worker& worker = *run_.workers_[i];
-      visit(worker, worker.tiles.turn(tile, wanted));
-    });
+    each_worker(threads(), ZcoreTiles<T>::count(table_.n(), table_.d()), 1,
+                [&](size_t i, int64_t tile, int64_t) { visit(i, run_.workers_[i]->tiles.turn(tile, wanted)); });
   }
   void pass(const ZcorePlace<T>* places, int64_t draws) {
-    each_tile(places, draws, [&](Worker& worker, const ZcoreTile<T>& tile) {
-      zcore_scan(tile, places, k_, draws, worker.log.logging());
+    each_tile(places, draws, [&](size_t i, const ZcoreTile<T>& tile) {
+      zcore_scan(tile, places, k_, draws, run_.workers_[i]->log.logging());
     });
   }
 
@@ -173,18 +171,16 @@ class ZcoreRun<T>::Slice {
       int64_t row = std::numeric_limits<int64_t>::max();
     };
     std::vector<std::vector<Best>> best(run_.workers_.size(), std::vector<Best>(draws.size()));
-    each_tile(places_.data(), n_, [&](Worker& worker, const ZcoreTile<T>& tile) {
+    each_tile(places_.data(), n_, [&](size_t worker, const ZcoreTile<T>& tile) {
       std::vector<double> distances(static_cast<size_t>(tile.n));
       std::vector<const T*> columns(static_cast<size_t>(k_));
-      const auto own =
-          std::find_if(run_.workers_.begin(), run_.workers_.end(), [&](auto& w) { return w.get() == &worker; });
       for (size_t i = 0; i < draws.size(); ++i) {
         int64_t least;
         for (int64_t j = 0; j < k_; ++j)
           columns[static_cast<size_t>(j)] = tile.columns + places(draws[i])[j].column * tile.stride;
         zcore_distances_to_point(columns.data(), point(draws[i]), k_, tile.n, distances.data());
         zcore_least(distances.data(), tile.n, &least);
-        Best& one = best[static_cast<size_t>(own - run_.workers_.begin())][i];
+        Best& one = best[worker][i];
         if (distances[static_cast<size_t>(least)] < one.distance)
           one = {distances[static_cast<size_t>(least)], tile.first + least};
       }
