@@ -87,3 +87,19 @@ def _column(parts: list[Tensor], dtype: str, like: Tensor) -> Tensor:
 def _offsets(parts: list[Tensor]) -> Array:
     ends: Array = np.cumsum([0, *(part.size(0) for part in parts)])
     return ends
+
+
+def packed(parts: list[Any]) -> Any:
+    """A state on the host: tensors that fit each other joined, and their lengths."""
+    if not parts or not isinstance(parts[0], Tensor):
+        return parts
+    if len({(part.dtype, part.device, part.shape[1:]) for part in parts}) > 1:
+        return [part.detach().cpu() for part in parts]
+    return torch.cat(parts).detach().cpu(), [len(part) for part in parts]
+
+
+def unpacked(state: Any, device: torch.device) -> list[Any]:
+    if isinstance(state, tuple):
+        values, sizes = state
+        return list(values.to(device).split(sizes))
+    return [part.to(device) if isinstance(part, Tensor) else part for part in state]

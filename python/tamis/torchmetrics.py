@@ -19,7 +19,7 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 from tamis import _summary
 from tamis._evaluation import distinct
 from tamis._evaluation_cuda import DeviceRows, evaluate
-from tamis._torchmetrics_columns import device_sides, joined, stays_on_device
+from tamis._torchmetrics_columns import device_sides, joined, packed, stays_on_device, unpacked
 from tamis.coco._columns import Columns
 from tamis.coco._plain import Evaluation
 from tamis.coco.params import Params
@@ -247,10 +247,10 @@ class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc
             return
         group = process_group or self.process_group
         everyone: list[Any] = [None] * distributed.get_world_size(group)
-        mine = {name: _packed(getattr(self, name)) for name in self._reductions}
+        mine = {name: packed(getattr(self, name)) for name in self._reductions}
         distributed.all_gather_object(everyone, mine, group=group)
         for name in self._reductions:
-            states = [_unpacked(theirs[name], self.device) for theirs in everyone]
+            states = [unpacked(theirs[name], self.device) for theirs in everyone]
             rows = itertools.zip_longest(*states)
             setattr(self, name, [part for row in rows for part in row if part is not None])
 
@@ -370,22 +370,6 @@ def _check_values(boxes: list[Tensor], labels: list[Tensor], scores: list[Tensor
 
 def _classes(classes: Array) -> dict[str, Tensor]:
     return {"classes": torch.tensor(classes.tolist(), dtype=torch.int32)}
-
-
-def _packed(parts: list[Any]) -> Any:
-    """A state on the host: tensors that fit each other joined, and their lengths."""
-    if not parts or not isinstance(parts[0], Tensor):
-        return parts
-    if len({(part.dtype, part.device, part.shape[1:]) for part in parts}) > 1:
-        return [part.detach().cpu() for part in parts]
-    return torch.cat(parts).detach().cpu(), [len(part) for part in parts]
-
-
-def _unpacked(packed: Any, device: torch.device) -> list[Any]:
-    if isinstance(packed, tuple):
-        joined, sizes = packed
-        return list(joined.to(device).split(sizes))
-    return [part.to(device) if isinstance(part, Tensor) else part for part in packed]
 
 
 def _areas(columns: Columns, kind: str) -> Array:
