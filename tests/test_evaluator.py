@@ -125,6 +125,16 @@ def test_what_is_given_may_change_after_update(iou_type: str, images: int) -> No
     assert evaluator.compute().stats["AP"] == 1
 
 
+def test_a_result_keeps_its_thresholds() -> None:
+    evaluator = DetectionEvaluator()
+    evaluator.update(*per_image())
+    result = evaluator.compute()
+    evaluator.iou_thresholds[:] = 0
+    evaluator.area_ranges.clear()
+    assert result.iou_thresholds[0] == 0.5
+    assert list(result.area_ranges) == ["all", "small", "medium", "large"]
+
+
 def test_merged_and_pickled(want: Any) -> None:
     preds, targets = per_image()
     parts = []

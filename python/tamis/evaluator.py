@@ -269,6 +269,7 @@ class DetectionEvaluator:
     def _result(self, classes: Any, tables: Any, n_regular: Any, sides: Any) -> DetectionResult:
         precision, recall, scores = tables
         return DetectionResult(
-            classes, precision, recall, scores, self.iou_thresholds, self.recall_thresholds,
-            self.area_ranges, self.max_detections, n_regular[:, 0], sides, self._images,
+            classes, precision, recall, scores, self.iou_thresholds.copy(),
+            self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
+            n_regular[:, 0], sides, self._images,
         )  # fmt: skip
