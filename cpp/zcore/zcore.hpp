@@ -65,34 +65,35 @@ struct ZcoreLogging {
   void (*crowded)(void* log, int64_t draw);
 };
 
-#define TAMIS_ZCORE_KERNELS(T)                                                                                         \
-  /* Rows of d values into columns `stride` apart, block by block of columns where `wanted`. */                        \
-  TAMIS_KERNEL(zcore_turn, (const T* rows, int64_t n, int64_t d, const uint8_t* wanted, T* out, int64_t stride),       \
-               (rows, n, d, wanted, out, stride))                                                                      \
-  TAMIS_KERNEL(zcore_spread, (const T* column, int64_t n, T centre, T reach, ZcoreSpread<T>* spread),                  \
-               (column, n, centre, reach, spread))                                                                     \
-  /* Logs what of the tile is within the limits.          */                                                           \
-  TAMIS_KERNEL(                                                                                                        \
-      zcore_scan,                                                                                                      \
-      (const ZcoreTile<T>& tile, const ZcorePlace<T>* places, int64_t k, int64_t draws, const ZcoreLogging<T>& to),    \
-      (tile, places, k, draws, to))                                                                                    \
-  /* Distances of n rows, given as columns, to a place. */                                                             \
-  TAMIS_KERNEL(zcore_distances, (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t n, T* out),  \
-               (columns, places, k, n, out))                                                                           \
-  TAMIS_KERNEL(zcore_distances_to_point,                                                                               \
-               (const T* const* columns, const double* point, int64_t k, int64_t n, double* out),                      \
-               (columns, point, k, n, out))                                                                            \
-  /* The first place of the least value. */                                                                            \
-  TAMIS_KERNEL(zcore_least, (const T* values, int64_t n, int64_t* place), (values, n, place))                          \
-  TAMIS_KERNEL(zcore_count, (const T* values, int64_t n, T limit, int64_t* within), (values, n, limit, within))        \
-  /* A limit that `rank` to `rank + more` of n are within, or, where `more` is negative, the value of that rank. */    \
-  TAMIS_KERNEL(zcore_rank, (const T* values, int64_t n, int64_t rank, int64_t more, T* out),                           \
-               (values, n, rank, more, out))                                                                           \
-  /* out[i] = the share in units of distances[i], 0 unless it is one of the `wanted` nearest; none is 0. */            \
-  TAMIS_KERNEL(zcore_shares,                                                                                           \
-               (const T* distances, const uint32_t* rows, int64_t n, int64_t wanted, double exponent, double* weights, \
-                int64_t* out),                                                                                         \
-               (distances, rows, n, wanted, exponent, weights, out))
+#define TAMIS_ZCORE_KERNELS(T)                                                                                        \
+  /* Rows of d values into columns `stride` apart, block by block of columns where `wanted`. */                       \
+  TAMIS_KERNEL(zcore_turn, (const T* rows, int64_t n, int64_t d, const uint8_t* wanted, T* out, int64_t stride),      \
+               (rows, n, d, wanted, out, stride))                                                                     \
+  TAMIS_KERNEL(zcore_spread, (const T* column, int64_t n, T centre, T reach, ZcoreSpread<T>* spread),                 \
+               (column, n, centre, reach, spread))                                                                    \
+  /* Logs what of the tile is within the limits.          */                                                          \
+  TAMIS_KERNEL(                                                                                                       \
+      zcore_scan,                                                                                                     \
+      (const ZcoreTile<T>& tile, const ZcorePlace<T>* places, int64_t k, int64_t draws, const ZcoreLogging<T>& to),   \
+      (tile, places, k, draws, to))                                                                                   \
+  /* Distances of n rows, given as columns, to a place. */                                                            \
+  TAMIS_KERNEL(zcore_distances, (const T* const* columns, const ZcorePlace<T>* places, int64_t k, int64_t n, T* out), \
+               (columns, places, k, n, out))                                                                          \
+  TAMIS_KERNEL(zcore_distances_to_point,                                                                              \
+               (const T* const* columns, const double* point, int64_t k, int64_t n, double* out),                     \
+               (columns, point, k, n, out))                                                                           \
+  /* The first place of the least value. */                                                                           \
+  TAMIS_KERNEL(zcore_least, (const T* values, int64_t n, int64_t* place), (values, n, place))                         \
+  TAMIS_KERNEL(zcore_count, (const T* values, int64_t n, T limit, int64_t* within), (values, n, limit, within))       \
+  /* A limit that `rank` to `rank + more` of n are within, or, where `more` is negative, the value of that rank. */   \
+  TAMIS_KERNEL(zcore_rank, (const T* values, int64_t n, int64_t rank, int64_t more, T* out),                          \
+               (values, n, rank, more, out))                                                                          \
+  /* Moves the `wanted` nearest of n to the front. */                                                                 \
+  TAMIS_KERNEL(zcore_keep_nearest, (T * distances, uint32_t * rows, int64_t n, int64_t wanted),                       \
+               (distances, rows, n, wanted))                                                                          \
+  /* out[i] = the share in units of distances[i]; none is 0. */                                                       \
+  TAMIS_KERNEL(zcore_shares, (const T* distances, int64_t n, double exponent, double* weights, int64_t* out),         \
+               (distances, n, exponent, weights, out))
 TAMIS_ZCORE_KERNELS(float)
 TAMIS_ZCORE_KERNELS(double)
 #undef TAMIS_ZCORE_KERNELS

@@ -235,16 +235,16 @@ inline T rank_of(const T* values, int64_t n, int64_t rank, int64_t more) {
   return from_ordered(high);
 }
 
-// What is beyond the last of the nearest weighs nothing; of rows at its distance the first ones count.
+// Moves the `wanted` nearest to the front; of rows at the last distance the first ones are kept.
 template <class T>
-inline void drop_others(const T* distances, const uint32_t* rows, int64_t n, int64_t wanted, double* weights) {
+void keep_nearest(T* distances, uint32_t* rows, int64_t n, int64_t wanted) {
   const T last = rank_of(distances, n, wanted, 0);
   int64_t before = 0, ties = 0;
   for (int64_t i = 0; i < n; ++i) {
     before += distances[i] < last;
     ties += distances[i] == last;
   }
-  uint32_t low = 0, high = ~uint32_t(0);  // the last row that counts of those at the last distance
+  uint32_t low = 0, high = ~uint32_t(0);  // the last row that is kept of those at the last distance
   while (before + ties > wanted && low < high) {
     const uint32_t middle = low + (high - low) / 2;
     int64_t within = before;
@@ -254,13 +254,18 @@ inline void drop_others(const T* distances, const uint32_t* rows, int64_t n, int
     else
       low = middle + 1;
   }
-  for (int64_t i = 0; i < n; ++i)
-    weights[i] = (distances[i] < last) | ((distances[i] == last) & (rows[i] <= high)) ? weights[i] : 0;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const T distance = distances[i];
+    const uint32_t row = rows[i];
+    distances[kept] = distance;
+    rows[kept] = row;
+    kept += (distance < last) | ((distance == last) & (row <= high));
+  }
 }
 
 template <class T>
-void shares(const T* distances, const uint32_t* rows, int64_t n, int64_t wanted, double exponent, double* weights,
-            int64_t* out) {
+void shares(const T* distances, int64_t n, double exponent, double* weights, int64_t* out) {
   T least = distances[0], most = least;
   ends_of(distances, n, &least, &most);
   const double nearest = static_cast<double>(least);
@@ -268,8 +273,7 @@ void shares(const T* distances, const uint32_t* rows, int64_t n, int64_t wanted,
     for (int64_t i = 0; i < n; ++i) weights[i] = zcore_weight(nearest, static_cast<double>(distances[i]), 4);
   else
     for (int64_t i = 0; i < n; ++i) weights[i] = zcore_weight(nearest, static_cast<double>(distances[i]), exponent);
-  if (n > wanted) drop_others(distances, rows, n, wanted, weights);
-  const double unit = zcore_weight_unit(wanted);
+  const double unit = zcore_weight_unit(n);
   int64_t sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += zcore_rounded(weights[i] * unit);
   const double share = static_cast<double>(kZcoreUnit) / (static_cast<double>(sum) / unit);
@@ -307,9 +311,11 @@ void shares(const T* distances, const uint32_t* rows, int64_t n, int64_t wanted,
   void zcore_rank(const T* values, int64_t n, int64_t rank, int64_t more, T* out) {                                    \
     *out = rank_of(values, n, rank, more);                                                                             \
   }                                                                                                                    \
-  void zcore_shares(const T* distances, const uint32_t* rows, int64_t n, int64_t wanted, double exponent,              \
-                    double* weights, int64_t* out) {                                                                   \
-    shares(distances, rows, n, wanted, exponent, weights, out);                                                        \
+  void zcore_keep_nearest(T* distances, uint32_t* rows, int64_t n, int64_t wanted) {                                   \
+    keep_nearest(distances, rows, n, wanted);                                                                          \
+  }                                                                                                                    \
+  void zcore_shares(const T* distances, int64_t n, double exponent, double* weights, int64_t* out) {                   \
+    shares(distances, n, exponent, weights, out);                                                                      \
   }
 TAMIS_ZCORE(float)
 TAMIS_ZCORE(double)

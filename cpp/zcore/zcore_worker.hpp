@@ -98,8 +98,9 @@ class ZcoreWorker {
     }
     zcore_count(distances_.data(), n_, radius, &within);
     if (within < wanted) return false;
-    zcore_shares(distances_.data(), found_now_->rows.data(), n_, wanted, exponent, weights_.data(), shares_.data());
-    for (size_t i = 0; i < static_cast<size_t>(n_); ++i) sums[row(i)] -= shares_[i];
+    if (n_ > wanted) zcore_keep_nearest(distances_.data(), found_now_->rows.data(), n_, wanted);
+    zcore_shares(distances_.data(), wanted, exponent, weights_.data(), shares_.data());
+    for (size_t i = 0; i < static_cast<size_t>(wanted); ++i) sums[row(i)] -= shares_[i];
     return true;
   }
 
