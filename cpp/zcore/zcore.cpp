@@ -118,8 +118,7 @@ class ZcoreRun<T>::Slice {
   // A radius that all neighbours of a place are nearly surely within, by the distances of the sample to it.
   T radius_around(const std::vector<T>& sampled, int64_t round) const {
     const auto m = static_cast<int64_t>(sampled.size());
-    const double expected = static_cast<double>(wanted_) * static_cast<double>(m) / static_cast<double>(table_.n());
-    const int64_t rank = static_cast<int64_t>(expected + kSure * std::sqrt(expected) + 2) << (2 * round);
+    const int64_t rank = host::zcore_sampled_rank(wanted_, m, table_.n(), kSure) << (2 * round);
     T radius = std::numeric_limits<T>::infinity();
     if (rank < m) zcore_rank(sampled.data(), m, rank, rank / 16, &radius);
     return radius;

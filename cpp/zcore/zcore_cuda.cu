@@ -310,7 +310,7 @@ __device__ void pay(const ZcoreScoring<T>& s, const Found<T>& found) {
 
 template <bool kTwo, class T>
 __global__ void __launch_bounds__(kThreads) score_kernel(ZcoreScoring<T> s, ZcoreDeviceDraws draws) {
-  const int64_t rank = zcore_sampled_rank(s.wanted, s.sample.n, s.x.n);
+  const int64_t rank = zcore_sampled_rank(s.wanted, s.sample.n, s.x.n, 2);
   for (int64_t draw = blockIdx.x; draw < draws.n; draw += s.blocks) {
     const int32_t* dims = draws.dims + draw * draws.k;
     const Distance<double, T> to_point{dims, draws.k, draws.points + draw * draws.k, nullptr};

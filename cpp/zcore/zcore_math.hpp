@@ -125,10 +125,10 @@ TAMIS_HD float zcore_half_bound(double distance, double scale, double size, int6
   return static_cast<float>(bound * (1 + (columns + 2) * 2e-7));
 }
 
-// The rank in a sample below which the nearest `wanted` rows of n are, nearly always.
-TAMIS_HD int64_t zcore_sampled_rank(int64_t wanted, int64_t sampled, int64_t n) {
+// The rank in a sample below which the nearest `wanted` rows of n are, but for chance beyond so many of its deviations.
+TAMIS_HD int64_t zcore_sampled_rank(int64_t wanted, int64_t sampled, int64_t n, double deviations) {
   const double expected = static_cast<double>(wanted) * static_cast<double>(sampled) / static_cast<double>(n);
-  return static_cast<int64_t>(expected + 2 * __builtin_sqrt(expected) + 2);
+  return static_cast<int64_t>(expected + deviations * __builtin_sqrt(expected) + 2);
 }
 
 TAMIS_HD double zcore_weight(double nearest, double distance, double exponent) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,12 +110,9 @@ def _cat(parts: list[Any], counts: list[int]) -> Any:
     shapes = {(type(part), part.shape[1:]) for part in parts}
     if alike or shapes - {(kind, tail), (kind, ())} or [part.shape[0] for part in parts] != counts:
         raise TypeError
-    if kind is np.ndarray:
-        return np.concatenate(filled)
-    torch = sys.modules.get("torch")
-    if torch is None or kind is not torch.Tensor:
+    if kind is not np.ndarray and _arrays.library(filled[0]) == "numpy":
         raise TypeError
-    return torch.cat(filled)
+    return _arrays.concatenate(filled)
 
 
 def _rows(side: str, columns: Any, n: int) -> NDArray[Any]:
