@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs tests under a sanitizer:  scripts/sanitize.sh asan|tsan [pytest arguments]
+# Runs tests under a sanitizer:  scripts/sanitize.sh asan|tsan[-device] [pytest arguments]
+# With -device the device code runs on the host (-m gpu), where tsan sees races of a block and asan reads past arrays.
 # The build lands in build/<preset>; the Python on PATH must have pybind11, pytest and the test packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,9 +14,9 @@ site=$PWD/build/$preset/site
 rm -rf "$site"
 mkdir -p "$site"
 cp -r python/tamis "$site/"
-cp "build/$preset"/_core*.so "$site/tamis/"
+cp "build/$preset"/_*.so "$site/tamis/"
 
-runtime=$([[ $preset == tsan ]] && echo libtsan.so || echo libasan.so)
+runtime=$([[ $preset == tsan* ]] && echo libtsan.so || echo libasan.so)
 # Python itself leaks on purpose; -S would lose site-packages, so only our path goes first
 export LD_PRELOAD="$(g++ -print-file-name="$runtime") $(g++ -print-file-name=libstdc++.so)"
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1

@@ -1,21 +1,14 @@
 // Runs the device code of a .cu file on the host, so that its logic is tested where there is no GPU. Blocks run one
-// after the other; the threads of a block are fibers that change over at barriers and at what a warp does together.
-// Asynchronous copies arrive as late as they may. What it cannot show: races, and anything about speed.
+// after the other, in any order, their threads as emulation_block.hpp says; asynchronous copies arrive as late as they
+// may. What it cannot show: races of blocks, and anything about speed.
 #pragma once
-#include <setjmp.h>
-#include <ucontext.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <vector>
+
+#include "core/emulation_block.hpp"
 
 #define __global__
 #define __device__
@@ -28,148 +21,20 @@ struct alignas(16) uint4 {
 
 namespace tamis::emulation {
 
-struct Index {
-  unsigned x = 0;
-};
-inline Index thread_index, block_index, grid_size, block_size;
-
-class Block {
- public:
-  void run(unsigned threads, const std::function<void()>& kernel) {
-    reserve(threads);
-    kernel_ = &kernel;
-    for (unsigned i = 0; i < threads; ++i) {
-      fibers_[i]->waits = Waits::no;
-      fibers_[i]->copies.assign(1, {});
-    }
-    for (unsigned left = threads; left > 0;) {
-      bool moved = false;
-      for (unsigned i = 0; i < threads; ++i) {
-        if (fibers_[i]->waits != Waits::no) continue;
-        moved = true;
-        resume(i);
-        left -= fibers_[i]->waits == Waits::done;
-      }
-      moved |= release_warps(threads);
-      if (!moved && left > 0) release_block(threads);
-    }
-  }
-
-  struct Copy {
-    void* to;
-    const void* from;
-    size_t bytes;
-  };
-  std::deque<std::vector<Copy>>& copies() { return fibers_[current_]->copies; }  // the last group is not committed
-
-  void wait_for_block() { wait(Waits::block); }
-  void wait_for_warp() { wait(Waits::warp); }
-  unsigned current() const { return current_; }
-
-  // Every lane of a warp gives a value and sees those of all. Values of one such call and the next lie apart: nobody
-  // is ahead by more than one.
-  template <class T, class F>
-  auto together(const T& mine, const F& f) {
-    static_assert(sizeof(T) <= kSlot);
-    bool& side = fibers_[current_]->side;
-    side = !side;
-    const auto slot = [first = current_ / 32 * 32, side](unsigned lane, Block& b) {
-      return b.fibers_[first + lane % 32]->slots[side];
-    };
-    std::memcpy(slot(current_, *this), &mine, sizeof(T));
-    wait_for_warp();
-    return f([&](unsigned lane) {
-      T value;
-      std::memcpy(&value, slot(lane, *this), sizeof(T));
-      return value;
-    });
-  }
-
- private:
-  static constexpr size_t kStack = 64 << 10, kSlot = 64;
-  enum class Waits { no, warp, block, done };
-  struct Fiber {
-    ucontext_t context;
-    jmp_buf place;  // changing over by longjmp makes no system calls
-    bool started = false, side = false;
-    Waits waits = Waits::done;
-    std::deque<std::vector<Copy>> copies;
-    unsigned char slots[2][kSlot];
-    char stack[kStack];
-  };
-
-  void reserve(unsigned threads) {
-    while (fibers_.size() < threads) fibers_.push_back(std::make_unique<Fiber>());
-  }
-  void resume(unsigned i) {
-    Fiber& f = *fibers_[i];
-    current_ = i;
-    thread_index.x = i;
-    if (_setjmp(scheduler_) != 0) return;
-    if (f.started) _longjmp(f.place, 1);
-    f.started = true;
-    getcontext(&f.context);
-    f.context.uc_stack.ss_sp = f.stack;
-    f.context.uc_stack.ss_size = kStack;
-    f.context.uc_link = nullptr;
-    makecontext(&f.context, &Block::live, 0);
-    setcontext(&f.context);
-  }
-  static void live();
-  void wait(Waits what) {
-    Fiber& f = *fibers_[current_];
-    f.waits = what;
-    if (_setjmp(f.place) == 0) _longjmp(scheduler_, 1);
-  }
-  bool release_warps(unsigned threads) {
-    bool released = false;
-    for (unsigned first = 0; first < threads; first += 32) {
-      const unsigned end = std::min(threads, first + 32);
-      bool all = true, any = false;
-      for (unsigned i = first; i < end; ++i) {
-        all &= fibers_[i]->waits == Waits::warp || fibers_[i]->waits == Waits::done;
-        any |= fibers_[i]->waits == Waits::warp;
-      }
-      if (!all || !any) continue;
-      for (unsigned i = first; i < end; ++i)
-        if (fibers_[i]->waits == Waits::warp) fibers_[i]->waits = Waits::no;
-      released = true;
-    }
-    return released;
-  }
-  void release_block(unsigned threads) {
-    for (unsigned i = 0; i < threads; ++i) {
-      if (fibers_[i]->waits == Waits::warp) {
-        std::fprintf(stderr, "emulation: a warp waits for lanes that wait for the block\n");
-        std::abort();
-      }
-      if (fibers_[i]->waits == Waits::block) fibers_[i]->waits = Waits::no;
-    }
-  }
-
-  jmp_buf scheduler_;
-  std::vector<std::unique_ptr<Fiber>> fibers_;
-  unsigned current_ = 0;
-  const std::function<void()>* kernel_ = nullptr;
-};
-
-inline Block block;
 inline std::vector<uint4> dynamic_memory;
-
-inline void Block::live() {  // a fiber serves one block after the other
-  for (;;) {
-    (*block.kernel_)();
-    block.wait(Waits::done);
-  }
-}
 
 inline void run(unsigned grid, unsigned threads, size_t shared, const std::function<void()>& kernel) {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
+  const Unseen unseen;
   dynamic_memory.assign(shared / sizeof(uint4) + 1, uint4{~0u, ~0u, ~0u, ~0u});
   grid_size.x = grid;
   block_size.x = threads;
-  for (block_index.x = 0; block_index.x < grid; ++block_index.x) block.run(threads, kernel);
+  AnyOrder order(grid, block.dice());
+  for (unsigned n = 0; n < grid; ++n) {
+    block_index.x = order.next();
+    block.run(threads, kernel);
+  }
 }
 
 inline float half_to_float(uint16_t bits) {
@@ -214,29 +79,37 @@ T __shfl_down_sync(unsigned, T value, unsigned delta, unsigned width = 32) {
   return tamis::emulation::block.together(value, [&](auto of) { return of(from); });
 }
 
+template <class T, class F>
+T emulated_atomic(T* to, const F& after) {
+  tamis::emulation::block.let_others_go();
+  T before;
+  __atomic_load(to, &before, __ATOMIC_RELAXED);
+  for (T next = after(before);
+       !__atomic_compare_exchange(to, &before, &next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED);)
+    next = after(before);
+  return before;
+}
 template <class T, class U>
 T atomicAdd(T* to, U value) {
-  const T before = *to;
-  *to = static_cast<T>(before + static_cast<T>(value));
-  return before;
+  return emulated_atomic(to, [=](T before) { return static_cast<T>(before + static_cast<T>(value)); });
 }
 template <class T>
 T atomicMin(T* to, T value) {
-  const T before = *to;
-  *to = std::min(before, value);
-  return before;
+  return emulated_atomic(to, [=](T before) { return std::min(before, value); });
 }
 template <class T>
 T atomicMax(T* to, T value) {
-  const T before = *to;
-  *to = std::max(before, value);
-  return before;
+  return emulated_atomic(to, [=](T before) { return std::max(before, value); });
 }
 
 inline void __pipeline_memcpy_async(void* to, const void* from, size_t bytes) {
+  const tamis::emulation::Unseen unseen;
   tamis::emulation::block.copies().back().push_back({to, from, bytes});
 }
-inline void __pipeline_commit() { tamis::emulation::block.copies().emplace_back(); }
+inline void __pipeline_commit() {
+  const tamis::emulation::Unseen unseen;
+  tamis::emulation::block.copies().emplace_back();
+}
 inline void __pipeline_wait_prior(size_t groups) {  // what may still be on its way is not there yet
   auto& copies = tamis::emulation::block.copies();
   for (; copies.size() > groups + 1; copies.pop_front())
