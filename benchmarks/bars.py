@@ -144,6 +144,18 @@ def box_iou_batched(images: int) -> Contenders:
     return {"tamis": ours, "loop of the torch formula": loop}
 
 
+def duplicates(images: int) -> Contenders:
+    from bench_duplicates import boxes, numpy_loop
+
+    x, splits = boxes(20 * images), 20 * np.arange(images + 1)
+    x[1::20] = x[::20]
+    how = {"threshold": 0.9, "method": "simple"}
+    return {
+        "tamis": lambda: tamis.find_duplicate_boxes(x, splits, **how).duplicates,
+        "NumPy, image by image": lambda: numpy_loop(x, splits, **how),
+    }
+
+
 def bars(quick: bool) -> Iterator[tuple[str, dict[str, float], Callable[[], Contenders], int]]:
     """Name, the most that tamis' share of each peer's time may be, contenders, turns."""
     turns = 2 if quick else 7
@@ -165,6 +177,8 @@ def bars(quick: bool) -> Iterator[tuple[str, dict[str, float], Callable[[], Cont
     yield f"box_iou {size:,} x {size:,}", {"torch formula": 0.2}, lambda: box_iou(size), turns
     loop = {"loop of the torch formula": 0.02}
     yield f"box_iou_batched {images:,} x 100 x 8", loop, lambda: box_iou_batched(images), turns
+    by_image = {"NumPy, image by image": 1 / 15}
+    yield f"find_duplicate_boxes {images:,} x 20", by_image, lambda: duplicates(images), turns
 
 
 def measure(contenders: Contenders, turns: int) -> dict[str, list[float]]:
@@ -252,7 +266,7 @@ def main() -> None:
             rows.append(row)
             print(
                 f"{name:32s} tamis {row['tamis_s'] * 1e3:9.1f} ms  {peer:26s}"
-                f" {row['peer_s'] * 1e3:9.1f} ms  ratio {ratio:.4f}  (bar {limits[peer]})"
+                f" {row['peer_s'] * 1e3:9.1f} ms  ratio {ratio:.4f}  (bar {limits[peer]:.3g})"
             )
     memory = {}
     if not args.only:

@@ -1,5 +1,7 @@
 """Writes the speed table and the headline of the README from the newest stored results.
 
+Those are of bars.py, and of bench_knn.py and bench_zcore.py with --json results/NAME.json.
+
 python benchmarks/table.py            write
 python benchmarks/table.py --check    exit 1 where the README is stale
 """
@@ -17,9 +19,17 @@ README = HERE.parent / "README.md"
 
 
 def load() -> dict[str, Any]:
-    """The stored results that have bars; the last by name where there are several."""
+    """The stored results of bars.py, the last by name; then those of other benchmarks on it."""
     found = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("*.json"))]
-    return [result for result in found if "bars" in result][-1]
+    last = [result for result in found if "bars" in result][-1]
+    last["bars"] += [
+        {
+            "work": row["name"], "peer": row["peer"], "tamis_s": row["ours_s"],
+            "peer_s": row["peer_s"], "ratio": row["value"],
+        }
+        for result in found for row in result.get("results", []) if "peer" in row
+    ]  # fmt: skip
+    return last
 
 
 def times(seconds: float) -> str:
