@@ -238,6 +238,19 @@ def test_fiftyone_parity():
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("at", range(4))
+def test_gpu_nan_counts_for_nothing(gpu_library, fmt, at):
+    x = np.tile(np.array([[1, 1, 4, 4]], np.float32), (3, 1))
+    x[1, at] = math.nan
+    got = tamis.max_iou(gpu_library.array(x), np.array([0, 3]), fmt=fmt)
+    assert gpu_library.numpy(got).tolist() == [1, 0, 1]
+    found = tamis.find_duplicate_boxes(gpu_library.array(x), np.array([0, 3]), fmt=fmt)
+    assert gpu_library.numpy(found.duplicates).tolist() == [2]
+    assert gpu_library.numpy(found.of).tolist() == [0]
+
+
+@pytest.mark.gpu
 def test_gpu_arrays_come_back(gpu_library):
     x, splits = boxes(300), np.array([0, 100, 300])
     got = tamis.max_iou(gpu_library.array(x), gpu_library.array(splits))

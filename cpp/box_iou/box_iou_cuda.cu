@@ -1,4 +1,5 @@
 #include "box_iou/box_iou_cuda.hpp"
+#include "core/bits.hpp"
 #include "core/cuda.hpp"
 
 namespace tamis::cuda {
@@ -14,6 +15,23 @@ struct Wide {  // the numbers of one 16-byte store
   static constexpr int kCount = 16 / sizeof(T);
   alignas(16) T values[kCount];
 };
+
+// `ratio` by the steps of the device's own division, but without its branches: for those it would have taken, `sure`
+// ends, and what was found is void.
+template <class T>
+struct Quotients {
+  bool sure = true;
+  __device__ T operator()(T part, T whole) { return ratio(part, whole); }
+};
+template <>
+__device__ inline float Quotients<float>::operator()(float part, float whole) {
+  constexpr uint32_t kLeast = 0x21800000, kMost = 0x5d800000;  // the bits of 2 ** -60 and 2 ** 60
+  const uint32_t p = bits_as<uint32_t>(part), w = bits_as<uint32_t>(whole);
+  sure = sure && w - kLeast < kMost - kLeast && p <= w && p - 1 >= kLeast - 1;  // part may be 0
+  const float first = near_reciprocal(whole), one = fmaf(first, fmaf(-whole, first, 1.0f), first);
+  const float found = part * one;
+  return fmaf(one, fmaf(-whole, found, part), found);
+}
 
 // One tile of the matrix: a thread keeps its boxes of b in registers and walks down the rows. kStep is the distance
 // between its columns: 1 for one wide store a row, kThreads for coalesced single stores where rows are not aligned.
@@ -39,8 +57,13 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll 2
   for (int i = 0; i < height; ++i, to += m) {
     Wide<T> line;
+    Quotients<T> divide;
 #pragma unroll
-    for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k]);
+    for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k], divide);
+    if (!divide.sure) {
+#pragma unroll
+      for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k]);
+    }
     if constexpr (kStep == 1) {
       *reinterpret_cast<Wide<T>*>(to) = line;
     } else {

@@ -25,6 +25,11 @@ TAMIS_HD T larger(T a, T b) {
   return a > b ? a : b;
 }
 
+#if defined(TAMIS_ON_DEVICE)  // one instruction each, though a NaN gives way to the other number; see load_box
+TAMIS_HD float smaller(float a, float b) { return __builtin_fminf(a, b); }
+TAMIS_HD float larger(float a, float b) { return __builtin_fmaxf(a, b); }
+#endif
+
 template <class T>
 TAMIS_HD T length(T from, T to) {  // of an interval; none where it ends before it begins
   return larger(to - from, T(0));
@@ -32,7 +37,14 @@ TAMIS_HD T length(T from, T to) {  // of an interval; none where it ends before 
 
 template <class T>
 TAMIS_HD T ratio(T part, T whole) {  // 0 where there is no whole
+#if defined(TAMIS_ON_DEVICE)  // where 0 is divided by a subroutine, and most boxes share nothing
+  constexpr T kSome = T(0x1p-60);  // finite over any whole but 0
+  const T quotient = (part != T(0) ? part : kSome) / whole;
+  const T found = part != T(0) ? quotient : quotient * part;
+  return whole != T(0) ? found : T(0);
+#else
   return whole != T(0) ? part / whole : T(0);
+#endif
 }
 
 // atan by the reduction and rational function of Cephes (S. Moshier), without libm so that every instruction set and
@@ -80,21 +92,35 @@ TAMIS_HD Box<T> load_box(const T* p, BoxFormat format) {
   // sides as given: the area pycocotools and torchvision take
   box.area = format == BoxFormat::xyxy ? (p[2] - p[0]) * (p[3] - p[1]) : p[2] * p[3];
   if (kind == BoxKind::ciou) box.angle = diagonal_angle(box.x2 - box.x1, box.y2 - box.y1);
+#if defined(TAMIS_ON_DEVICE)  // where nobody has looked for NaN: such a box meets none, its own ratios are NaN
+  if (p[0] != p[0] || p[1] != p[1] || p[2] != p[2] || p[3] != p[3]) {
+    box.x1 = T(__builtin_huge_val());
+    box.x2 = -box.x1;
+    box.area = p[0] + p[1] + p[2] + p[3];
+  }
+#endif
   return box;
 }
 
-// torchvision's formulas; eps is theirs too.
-template <BoxKind kind, class T>
-TAMIS_HD T overlap(const Box<T>& a, const Box<T>& b) {
+struct Ratio {
+  template <class T>
+  TAMIS_HD T operator()(T part, T whole) const {
+    return ratio(part, whole);
+  }
+};
+
+// torchvision's formulas; eps is theirs too. divide(part, whole) is to give what `ratio` gives.
+template <BoxKind kind, class T, class Divide = Ratio>
+TAMIS_HD T overlap(const Box<T>& a, const Box<T>& b, Divide&& divide = Divide()) {
   constexpr T kEps = T(1e-7), kFourOverPiSquared = T(0.40528473456935108577551785283891);
   const T inter = length(larger(a.x1, b.x1), smaller(a.x2, b.x2)) *
                   length(larger(a.y1, b.y1), smaller(a.y2, b.y2));
   const T whole = kind == BoxKind::iof ? a.area : a.area + b.area - inter;
-  const T iou = ratio(inter, whole);
+  const T iou = divide(inter, whole);
   if (kind == BoxKind::iou || kind == BoxKind::iof) return iou;
   const T width = length(smaller(a.x1, b.x1), larger(a.x2, b.x2));
   const T height = length(smaller(a.y1, b.y1), larger(a.y2, b.y2));
-  if (kind == BoxKind::giou) return iou - ratio(width * height - whole, width * height);
+  if (kind == BoxKind::giou) return iou - divide(width * height - whole, width * height);
   const T dx = (a.x1 + a.x2) * T(0.5) - (b.x1 + b.x2) * T(0.5);
   const T dy = (a.y1 + a.y2) * T(0.5) - (b.y1 + b.y2) * T(0.5);
   const T diou = iou - (dx * dx + dy * dy) / (width * width + height * height + kEps);

@@ -122,6 +122,15 @@ inline void halves_to_floats(uint32_t halves, float (&floats)[2]) {
   for (int i = 0; i < 2; ++i) floats[i] = emulation::half_to_float(static_cast<uint16_t>(halves >> 16 * i));
 }
 
+// Up to 1 ulp off to either side, but for the one fraction that a division by it could not make good.
+inline float near_reciprocal(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  const float found = 1 / x;
+  if (bits % 3 == 0 || (bits & 0x7fffff) == 0x7fffff) return found;
+  return std::nextafter(found, bits % 3 == 1 ? 0.0f : 2 * found);
+}
+
 // A sum as tensor cores are known to make it, at their worst: terms are cut off 24 bits below the largest.
 inline float sum_cut_off(const double* terms, unsigned n) {
   double most = 0, sum = 0;
