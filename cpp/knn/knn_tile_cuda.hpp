@@ -45,8 +45,10 @@ struct alignas(16) Slice {  // a row's kKnnSlice halves in four pieces: 64 bytes
   uint4 rows[kKnnTile * 4], columns[kKnnTile * 4];
 };
 
-__device__ void fetch(const Tiles& t, int64_t row, int64_t column, int64_t slice, Slice* to) {
-  for (int i = static_cast<int>(threadIdx.x); i < kKnnTile * 4; i += kThreads) {
+__device__ void fetch(const Tiles& t, int64_t row, int64_t column, int slice, Slice* to) {
+#pragma unroll
+  for (int pass = 0; pass < kKnnTile * 4 / kThreads; ++pass) {
+    const int i = static_cast<int>(threadIdx.x) + pass * kThreads;
     const int64_t at = slice * kKnnSlice + i % 4 * 8;
     __pipeline_memcpy_async(&to->rows[i], t.rows.z + (row + i / 4) * t.rows.width + at, sizeof(uint4));
     __pipeline_memcpy_async(&to->columns[i], t.columns.z + (column + i / 4) * t.columns.width + at, sizeof(uint4));
@@ -91,16 +93,16 @@ __device__ void each_line(const Tiles& t, const Take& take) {
   const int64_t top = t.top_of_block(), left = t.left_of_block();
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const int down = warp / 4 * 64, across = warp % 4 * 32;
-  const int64_t count = t.rows.width / kKnnSlice;
+  const int count = static_cast<int>(t.rows.width / kKnnSlice);
   float sums[kDown][kAcross][4] = {};
-  for (int64_t i = 0; i < kStages - 1; ++i) {
+  for (int i = 0; i < kStages - 1; ++i) {
     if (i < count) fetch(t, top, left, i, slices + i);
     __pipeline_commit();
   }
-  for (int64_t i = 0; i < count; ++i) {
+  for (int i = 0; i < count; ++i) {
     __pipeline_wait_prior(kStages - 2);  // slice i is there
     __syncthreads();                     // for all threads, and slice i - 1 is done with
-    const int64_t next = i + kStages - 1;
+    const int next = i + kStages - 1;
     if (next < count) fetch(t, top, left, next, slices + next % kStages);
     __pipeline_commit();
     multiply(slices[i % kStages], down, across, sums);
