@@ -23,7 +23,8 @@ def same_as_host(library, x, k, queries=None, **options):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    """Several blocks of rows, and several pieces of columns."""
+    """Several blocks of rows, pieces of columns and sums."""
+    monkeypatch.setattr(_knn_cuda, "SUMMED", 1000)
     monkeypatch.setattr(_knn_cuda, "BLOCK", 128)
     monkeypatch.setattr(_knn_cuda, "SAMPLE", 128)
 

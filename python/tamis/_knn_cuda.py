@@ -17,6 +17,7 @@ Array = Any  # of the caller's library, on its device
 SCORE_NORM = 256.0  # of rows in the table of halves, at most
 TILE, SLICE = 128, 32  # rows and dimensions that tables are padded to (cpp/knn/knn_cuda.hpp)
 BLOCK = 8192  # rows searched together
+SUMMED = 1 << 24  # values summed together
 CANDIDATES = 1 << 23  # of a radius search in one part; no fewer than the pairs of a tile
 SAMPLE = 4096  # columns whose scores are kept whole; more for a large k
 FEWEST_LISTED, MOST_LISTED = 256, 4096
@@ -85,9 +86,11 @@ def centred_rows(function: str, **matrices: Array) -> tuple[DeviceRows, ...]:
 
 
 def column_means(x: Array) -> Array:
-    """(D,) float64."""
-    module = sys.modules[_arrays.library(x)]
-    return module.mean(x, 0, dtype=module.float64)
+    """(D,) float64, in pieces: PyTorch makes float64 copies of what it sums."""
+    module, (n, d) = sys.modules[_arrays.library(x)], x.shape
+    step = max(1, SUMMED // d)
+    pieces = (x[i : i + step].sum(0, dtype=module.float64) for i in range(0, n, step))
+    return sum(pieces) / n
 
 
 def nearest(
