@@ -48,6 +48,8 @@ def test_the_second_array_is_of_the_other_library(gpu_library, other):
     for call in calls.values():
         got = gpu_library.numpy(call(gpu_library.array, other.array))
         same_bits(got, call(np.asarray, np.asarray))
+    found = tamis.leaks(gpu_library.array(x), other=other.array(x[:9]), threshold=1e-6)
+    assert {*range(9)} <= {*found.rows.tolist()}
     placed = masks.to_device(gpu_library.array(a))
     got = tamis.mask_iou(placed, placed, iscrowd=other.array(crowd))
     same_bits(gpu_library.numpy(got), tamis.mask_iou(masks, masks, iscrowd=crowd))

@@ -125,10 +125,11 @@ def _against(
     cosine = metric == "cosine"
     ours, theirs = any_matrix("leaks", "x", x), any_matrix("leaks", "other", other)
     where = _arrays.one_device("leaks", x=ours, other=theirs)
-    if theirs.shape[1] != ours.shape[1] or theirs.dtype != ours.dtype:
+    wanted, got = _arrays.dtype_name(ours), _arrays.dtype_name(theirs)
+    if theirs.shape[1] != ours.shape[1] or got != wanted:
         raise ValueError(
-            f"leaks: other must be {ours.dtype} of shape (M, {ours.shape[1]}),"
-            f" got {theirs.dtype} {theirs.shape}"
+            f"leaks: other must be {wanted} of shape (M, {ours.shape[1]}),"
+            f" got {got} {tuple(theirs.shape)}"
         )
     if where != "cpu":
         return _on_device(ours, theirs, threshold, cosine, most, progress)
