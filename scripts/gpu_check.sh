@@ -3,12 +3,15 @@
 # toolkit, CMake, pybind11, NumPy, pytest, hypothesis, PyTorch and CuPy (torchmetrics is compared with where it is, and
 # indices of faiss-gpu are tested and timed); no network, and nothing is installed.
 #   scripts/gpu_check.sh            PYTHON=python3.12 scripts/gpu_check.sh
-# Steps can be chosen: STEPS="build tests sanitizer benchmarks" is the default.
+# Steps can be chosen: STEPS="build tests benchmarks sanitizer" is the default. A step that fails does not keep the next
+# from running, and all of them end within MOST_SECONDS.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=${PYTHON:-python3}
-steps=" ${STEPS:-build tests sanitizer benchmarks} "
+steps=" ${STEPS:-build tests benchmarks sanitizer} "
+most=${MOST_SECONDS:-530}
+failed=()
 build=$PWD/build/gpu
 export PYTHONPATH=$build/site${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONDONTWRITEBYTECODE=1
@@ -16,6 +19,11 @@ export PYTHONDONTWRITEBYTECODE=1
 say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 die() { printf 'gpu_check: %s\n' "$1" >&2; exit 1; }
 wants() { [[ $steps == *" $1 "* ]]; }
+step() { say "$1"; "${@:2}" || failed+=("$1"); }
+at_most() { # so many seconds, and no more than are left
+  local left=$((most - SECONDS))
+  timeout "$((left < 1 ? 1 : left < $1 ? left : $1))" "${@:2}"
+}
 
 architecture() { # 90 for compute capability 9.0; CUDA_ARCHITECTURE overrides it
   if [[ -n ${CUDA_ARCHITECTURE:-} ]]; then
@@ -66,14 +74,15 @@ print(torch.cuda.get_device_name(), "torch", torch.__version__, "cupy", cupy.__v
 PY
 }
 
-run_pytest() { "$@" "$python" -m pytest -q -p no:cacheprovider -m gpu tests; }
+# what one of this machine's libraries calls deprecated in another is not the matter here
+gpu_tests=("$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -m gpu tests)
 
 sanitize() { # caching off: a read past an array must not land in the allocator's pool
   local tool=$1 sanitizer=compute-sanitizer
   command -v "$sanitizer" >/dev/null || sanitizer=/usr/local/cuda/bin/compute-sanitizer
   [[ -x $(command -v "$sanitizer") ]] || die "compute-sanitizer not found"
-  PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 150 "$sanitizer" --tool "$tool" --error-exitcode 9 \
-    "$python" -m pytest -q -x -p no:cacheprovider -m gpu tests -k "torch and (layouts or batched or by_hand or copies)"
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 at_most 120 "$sanitizer" --tool "$tool" --error-exitcode 9 \
+    "${gpu_tests[@]}" -k "torch and (layouts or batched or by_hand or copies)"
 }
 
 if wants build; then
@@ -83,19 +92,13 @@ if wants build; then
 fi
 check_import
 if wants tests || wants sanitizer || wants benchmarks; then check_gpu; fi
-if wants tests; then
-  say "tests"
-  run_pytest timeout 150
+wants tests && step "tests" at_most 210 "${gpu_tests[@]}"
+if wants benchmarks; then
+  gpu=$("$python" -c "import torch; print(torch.cuda.get_device_name().lower().replace(' ', '_').replace('/', '_'))")
+  step "benchmarks" at_most 240 "$python" benchmarks/gpu_all.py "benchmarks/results/$gpu.json"
 fi
 if wants sanitizer; then
-  for tool in memcheck racecheck; do
-    say "compute-sanitizer $tool"
-    sanitize "$tool"
-  done
-fi
-if wants benchmarks; then
-  say "benchmarks"
-  gpu=$("$python" -c "import torch; print(torch.cuda.get_device_name().lower().replace(' ', '_').replace('/', '_'))")
-  timeout 240 "$python" benchmarks/gpu_all.py "benchmarks/results/$gpu.json"
+  for tool in memcheck racecheck; do step "compute-sanitizer $tool" sanitize "$tool"; done
 fi
 say "done"
+((${#failed[@]} == 0)) || die "failed: $(printf '%s; ' "${failed[@]}")"
