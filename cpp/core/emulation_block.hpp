@@ -213,16 +213,22 @@ class Block {
     }
     go_on_from(*order);
   }
+  [[noreturn]] static void give_up(const char* why) {
+    std::fprintf(stderr, "emulation: %s\n", why);
+    std::abort();
+  }
   bool release_warps(unsigned threads) {
     bool released = false;
     for (unsigned first = 0; first < threads; first += 32) {
       const unsigned end = std::min(threads, first + 32);
-      bool all = true, any = false;
+      bool all = true, any = false, gone = false;
       for (unsigned i = first; i < end; ++i) {
         all &= fibers_[i]->waits == Waits::warp || fibers_[i]->waits == Waits::done;
         any |= fibers_[i]->waits == Waits::warp;
+        gone |= fibers_[i]->waits == Waits::done;
       }
       if (!all || !any) continue;
+      if (gone) give_up("a warp waits for lanes that have ended");
       for (unsigned i = first; i < end; ++i)
         if (fibers_[i]->waits == Waits::warp) fibers_[i]->waits = Waits::no;
       released = true;
@@ -231,10 +237,7 @@ class Block {
   }
   void release_block(unsigned threads) {
     for (unsigned i = 0; i < threads; ++i) {
-      if (fibers_[i]->waits == Waits::warp) {
-        std::fprintf(stderr, "emulation: a warp waits for lanes that wait for the block\n");
-        std::abort();
-      }
+      if (fibers_[i]->waits == Waits::warp) give_up("a warp waits for lanes that wait for the block");
       if (fibers_[i]->waits == Waits::block) fibers_[i]->waits = Waits::no;
     }
   }
