@@ -43,8 +43,8 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
         For something that is no array, or whose dtype is not one of the four floats.
     ValueError
         For another shape, an unknown `kind` or `fmt`, arrays on two devices and, on the CPU, a NaN
-        or infinite coordinate. On CUDA such coordinates follow the formula, because looking for
-        them would make the host wait for the device.
+        or infinite coordinate. On CUDA, where looking for them would make the host wait, infinite
+        ones follow the formula, and a box with a NaN intersects nothing and has a NaN area.
     CudaUnavailable
         For CUDA arrays where tamis was built without its CUDA part.
 
