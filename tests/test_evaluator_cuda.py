@@ -11,6 +11,7 @@ from conftest import Library
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tamis import DetectionEvaluator, DetectionResult, _arrays
+from test_evaluator_obb import problem as oriented
 
 pytestmark = pytest.mark.gpu
 
@@ -249,14 +250,32 @@ def test_without_the_cuda_part_the_host_computes(
     assert all(isinstance(part[2], np.ndarray) for part in evaluator._preds)
 
 
-def test_oriented_boxes_go_to_the_host(gpu_library: Library) -> None:
-    box = np.array([[5.0, 5, 4, 2, 30]])
-    pred = {"boxes": box, "scores": np.ones(1), "labels": np.ones(1, int)}
-    evaluator = DetectionEvaluator("obb")
-    evaluator.update(
-        on(gpu_library, pred), on(gpu_library, {"boxes": box, "labels": np.ones(1, int)})
-    )
-    assert evaluator.compute().stats["AP"] == pytest.approx(1)
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_oriented_boxes_equal_the_host(gpu_library: Library, dtype: str, seed: int) -> None:
+    sides = [side | {"boxes": side["boxes"].astype(dtype)} for side in oriented(seed)]
+    options = {"iou_type": "obb", "iou_thresholds": [0.0, 0.3, 0.5, 0.75, 0.95]}
+    want = fed(None, sides[:1], sides[1:], **options).compute()
+    got = fed(gpu_library, sides[:1], sides[1:], **options).compute()
+    check(got, want)
+    assert 0.1 < got.stats["AP50"] < 0.9
+    for key in ("gt", "iou", "ignored", "det"):
+        mine, theirs = (getattr(result.matches(), key) for result in (got, want))
+        np.testing.assert_array_equal(mine, theirs, key)
+    assert got.errors().main == want.errors().main
+
+
+def test_oriented_boxes_mixed_crowded_and_spoilt(gpu_library: Library) -> None:
+    preds, targets = oriented(2)
+    one = np.array([0, len(preds["labels"])]), np.array([0, len(targets["labels"])])
+    preds |= {"splits": one[0], "labels": preds["labels"] % 2}  # more of a class than lanes
+    targets |= {"splits": one[1], "labels": targets["labels"] % 2}
+    both = fed(gpu_library, [preds], [targets], iou_type="obb")
+    both.merge(fed(None, [preds], [targets], iou_type="obb"))
+    check(both.compute(), fed(None, [preds] * 2, [targets] * 2, iou_type="obb").compute())
+    preds["boxes"][9, 4] = np.nan
+    with pytest.raises(ValueError, match="preds boxes has a NaN or infinite value in row 9 of all"):
+        fed(gpu_library, [preds], [targets], iou_type="obb").compute()
 
 
 def test_the_current_stream_and_a_million_pairs(gpu_library: Library) -> None:

@@ -3,6 +3,7 @@
 #include "core/cuda.hpp"
 #include "core/search.hpp"
 #include "max_iou/max_iou_math.hpp"
+#include "rotated_iou/rotated_iou_math.hpp"
 
 namespace tamis::cuda {
 namespace {
@@ -24,7 +25,7 @@ __global__ void __launch_bounds__(kThreads) keys_kernel(MatchRows rows, MatchKey
   keys.groups[i] = group_key(image_of_row(rows.splits, rows.images, i), rows.category[i]);
   if (keys.scores != nullptr) keys.scores[i] = signed_key(descending_key(rows.values[i]));
   double spoilt = 0;
-  for (int k = 0; k < 4; ++k) spoilt += rows.boxes[4 * i + k] * 0.0;
+  for (int64_t k = 0; k < rows.numbers; ++k) spoilt += rows.boxes[rows.numbers * i + k] * 0.0;
   if (!(spoilt == 0)) lower(keys.bad, i);
   if (!(rows.values[i] * 0.0 == 0)) lower(keys.bad + 1, i);
 }
@@ -52,25 +53,27 @@ __global__ void __launch_bounds__(kThreads) places_kernel(MatchPlaces p) {
 }
 
 // What the scratch holds: columns in the order of the ground truths' groups.
+template <class Box>
 struct Columns {
   int64_t n, words, cells;  // a cell is a word of thresholds in an area range
-  Corners* corners;
+  Box* boxes;
   double* iou;               // with the detection at work
   uint64_t *reach, *free;    // (words, n), (cells, n)
   uint64_t *chosen, *taken;  // (n, cells), (cells, n)
   int32_t* candidates;
   uint8_t *crowd, *ignore;  // (n,), (areas, n)
 };
-static_assert(sizeof(Corners) == 5 * sizeof(int64_t));
+static_assert(sizeof(Corners) == 5 * sizeof(int64_t) && sizeof(RotatedBox) == 8 * sizeof(int64_t));
 
-Columns columns_of(const DeviceMatchProblem& p, const MatchScratch& s) {
-  Columns c{};
+template <class Box>
+Columns<Box> columns_of(const DeviceMatchProblem& p, const MatchScratch& s) {
+  Columns<Box> c{};
   c.n = p.gts.n;
   c.words = match_words(p.n_thresholds);
   c.cells = c.words * p.n_areas;
-  c.corners = reinterpret_cast<Corners*>(s.words);
-  c.iou = reinterpret_cast<double*>(s.words + 5 * c.n);
-  c.reach = reinterpret_cast<uint64_t*>(s.words + 6 * c.n);
+  c.boxes = reinterpret_cast<Box*>(s.words);
+  c.iou = reinterpret_cast<double*>(c.boxes + c.n);
+  c.reach = reinterpret_cast<uint64_t*>(c.iou + c.n);
   c.free = c.reach + c.words * c.n;
   c.chosen = c.free + c.cells * c.n;
   c.taken = c.chosen + c.cells * c.n;
@@ -80,11 +83,20 @@ Columns columns_of(const DeviceMatchProblem& p, const MatchScratch& s) {
   return c;
 }
 
-__global__ void __launch_bounds__(kThreads) gts_kernel(DeviceMatchProblem p, Columns c, MatchVerdicts out) {
+__device__ void load(const double* boxes, int64_t i, Corners* out) { *out = corners(boxes + 4 * i); }
+__device__ void load(const double* boxes, int64_t i, RotatedBox* out) { *out = load_rotated_box(boxes + 5 * i); }
+
+__device__ double pair_iou(const Corners& det, const Corners& gt, bool crowd) { return coco_iou(det, gt, crowd); }
+__device__ double pair_iou(const RotatedBox& det, const RotatedBox& gt, bool crowd) {
+  return rotated_overlap(det, gt, crowd ? RotatedKind::iof : RotatedKind::iou);
+}
+
+template <class Box>
+__global__ void __launch_bounds__(kThreads) gts_kernel(DeviceMatchProblem p, Columns<Box> c, MatchVerdicts out) {
   const int64_t g = thread_number();
   if (g >= c.n) return;
   const int64_t i = p.gts.order[g];
-  c.corners[g] = corners(p.gts.boxes + 4 * i);
+  load(p.gts.boxes, i, c.boxes + g);
   c.crowd[g] = p.gt_crowd[i];
   for (int64_t cell = 0; cell < c.cells; ++cell) c.taken[cell * c.n + g] = 0;
   for (int64_t a = 0; a < p.n_areas; ++a) {
@@ -101,7 +113,8 @@ struct WarpGroup {
 };
 
 // The ground truths whose IoU with a detection may match, as group-relative candidates, in their order.
-__device__ int64_t find_candidates(const Columns& c, const WarpGroup& group, const Corners& det, double lowest) {
+template <class Box>
+__device__ int64_t find_candidates(const Columns<Box>& c, const WarpGroup& group, const Box& det, double lowest) {
   const unsigned lane = threadIdx.x % kWarpSize, below = (1u << lane) - 1;
   int64_t n = 0;
   bool is_nan = false;
@@ -109,7 +122,7 @@ __device__ int64_t find_candidates(const Columns& c, const WarpGroup& group, con
     const int64_t g = start + lane, at = group.first + g;
     bool near = false;
     if (g < group.n_gts) {
-      const double iou = coco_iou(det, c.corners[at], c.crowd[at] != 0);
+      const double iou = pair_iou(det, c.boxes[at], c.crowd[at] != 0);
       c.iou[at] = iou;
       near = !(iou < lowest);
       is_nan |= iou != iou;
@@ -127,7 +140,8 @@ __device__ int64_t find_candidates(const Columns& c, const WarpGroup& group, con
 }
 
 // One cell of one detection: what each threshold chooses is taken; returns how the detection counts.
-__device__ Verdict choose_cell(const Columns& c, const WarpGroup& group, int64_t n, int64_t cell) {
+template <class Box>
+__device__ Verdict choose_cell(const Columns<Box>& c, const WarpGroup& group, int64_t n, int64_t cell) {
   const int32_t* candidates = c.candidates + group.first;
   const uint8_t* ignore = c.ignore + cell / c.words * c.n + group.first;
   uint64_t *free = c.free + cell * c.n + group.first, *taken = c.taken + cell * c.n + group.first;
@@ -145,14 +159,16 @@ __device__ Verdict choose_cell(const Columns& c, const WarpGroup& group, int64_t
   return verdict;
 }
 
-__device__ void write_verdict(const DeviceMatchProblem& p, const Columns& c, const MatchVerdicts& out, int64_t det,
+template <class Box>
+__device__ void write_verdict(const DeviceMatchProblem& p, const Columns<Box>& c, const MatchVerdicts& out, int64_t det,
                               int64_t cell, Verdict verdict) {
   const double* range = p.area_ranges + 2 * (cell / c.words);
   if (outside_range(p.dets.area[det], range[0], range[1])) judge_outside(&verdict);
   out.verdicts[cell * p.dets.n + out.place[det]] = verdict;
 }
 
-__device__ void write_pairs(const DeviceMatchProblem& p, const Columns& c, const WarpGroup& group, int64_t n,
+template <class Box>
+__device__ void write_pairs(const DeviceMatchProblem& p, const Columns<Box>& c, const WarpGroup& group, int64_t n,
                             const MatchPairs& out, int64_t det) {
   for (int64_t t = threadIdx.x % kWarpSize; t < p.n_thresholds; t += kWarpSize)
     for (int64_t i = 0; i < n; ++i) {
@@ -165,10 +181,13 @@ __device__ void write_pairs(const DeviceMatchProblem& p, const Columns& c, const
     }
 }
 
-__device__ void match_next(const DeviceMatchProblem& p, const Columns& c, const WarpGroup& group, int64_t det,
+template <class Box>
+__device__ void match_next(const DeviceMatchProblem& p, const Columns<Box>& c, const WarpGroup& group, int64_t det,
                            const MatchVerdicts& verdicts, const MatchPairs& pairs) {
   const int64_t lane = threadIdx.x % kWarpSize;
-  const int64_t n = find_candidates(c, group, corners(p.dets.boxes + 4 * det), p.lowest_threshold);
+  Box box;
+  load(p.dets.boxes, det, &box);
+  const int64_t n = find_candidates(c, group, box, p.lowest_threshold);
   if (n == 0) return;
   __syncwarp();
   for (int64_t i = lane; i < n; i += kWarpSize) {
@@ -190,8 +209,9 @@ __device__ void match_next(const DeviceMatchProblem& p, const Columns& c, const 
 }
 
 // A warp for each ground truth; that of the first of a group goes on.
+template <class Box>
 __global__ void __launch_bounds__(kThreads)
-    match_kernel(DeviceMatchProblem p, Columns c, MatchVerdicts verdicts, MatchPairs pairs) {
+    match_kernel(DeviceMatchProblem p, Columns<Box> c, MatchVerdicts verdicts, MatchPairs pairs) {
   const int64_t first = thread_number() / kWarpSize;
   if (first >= c.n) return;
   const int64_t* groups = p.gts.groups;
@@ -207,12 +227,19 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t d = group.det_first; d < group.det_last; ++d) match_next(p, c, group, p.dets.order[d], verdicts, pairs);
 }
 
+template <class Box>
+void match_boxes(const DeviceMatchProblem& p, const MatchScratch& scratch, const MatchVerdicts& verdicts,
+                 const MatchPairs& pairs, cudaStream_t stream) {
+  const Columns<Box> c = columns_of<Box>(p, scratch);
+  launch({"match_detections", blocks_for(c.n, kThreads), stream}, gts_kernel<Box>, p, c, verdicts);
+  const unsigned blocks = blocks_for(c.n, kThreads / kWarpSize);
+  launch({"match_detections", blocks, stream}, match_kernel<Box>, p, c, verdicts, pairs);
+}
+
 void match_groups(const DeviceMatchProblem& p, const MatchScratch& scratch, const MatchVerdicts& verdicts,
                   const MatchPairs& pairs, cudaStream_t stream) {
-  const Columns c = columns_of(p, scratch);
-  launch({"match_detections", blocks_for(c.n, kThreads), stream}, gts_kernel, p, c, verdicts);
-  const unsigned blocks = blocks_for(c.n, kThreads / kWarpSize);
-  launch({"match_detections", blocks, stream}, match_kernel, p, c, verdicts, pairs);
+  if (p.rotated) match_boxes<RotatedBox>(p, scratch, verdicts, pairs, stream);
+  else match_boxes<Corners>(p, scratch, verdicts, pairs, stream);
 }
 
 }  // namespace

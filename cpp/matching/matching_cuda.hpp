@@ -1,7 +1,8 @@
-// Device twin of matching.hpp for boxes, queued on a stream, without a wait. Rows come image by image, all take part
-// and all claim what they match. The caller sorts: match_keys gives the keys, and all else takes rows in their order.
-// A warp matches the detections of one image and class, one after the other, best score first: its lanes share out the
-// ground truths, then the area ranges. Memory: 53 + 8 w + A (24 w + 1) bytes a ground truth, w = ceil(T / 64).
+// Device twin of matching.hpp for boxes, also rotated, queued on a stream, without a wait. Rows come image by image,
+// all take part and all claim what they match. The caller sorts: match_keys gives the keys, and all else takes rows in
+// their order. A warp matches the detections of one image and class, one after the other, best score first: its lanes
+// share out the ground truths, then the area ranges.
+// Memory: 53 + 8 w + A (24 w + 1) bytes a ground truth, w = ceil(T / 64); 24 more a rotated one.
 #pragma once
 #include <cstdint>
 
@@ -16,7 +17,8 @@ struct MatchRows {  // one side, by input index
   int64_t n, images;
   const int64_t* splits;  // (images + 1,)
   const int32_t* category;
-  const double* boxes;   // (n, 4) xywh
+  int64_t numbers;       // of a box: 4, xywh, or 5, cx cy w h angle
+  const double* boxes;   // (n, numbers)
   const double* values;  // scores, or areas
 };
 struct MatchKeys {
@@ -50,6 +52,7 @@ void match_places(const MatchPlaces& places, cudaStream_t stream);
 struct DeviceMatchProblem {
   GroupedRows dets, gts;
   const uint8_t* gt_crowd;  // by input index
+  bool rotated;             // boxes of five numbers, compared as in rotated_iou.hpp
   int64_t max_det, n_areas, n_thresholds;
   const double* area_ranges;  // (n_areas, 2), closed
   const double* thresholds;
@@ -61,8 +64,8 @@ struct MatchScratch {
   uint8_t* flags;       // (n_areas + 1, n_gts)
 };
 inline int64_t match_words(int64_t n_thresholds) { return (n_thresholds + 63) / 64; }
-inline int64_t match_scratch_words(int64_t n_areas, int64_t n_thresholds) {
-  return 6 + match_words(n_thresholds) * (1 + 3 * n_areas);
+inline int64_t match_scratch_words(bool rotated, int64_t n_areas, int64_t n_thresholds) {
+  return (rotated ? 9 : 6) + match_words(n_thresholds) * (1 + 3 * n_areas);
 }
 // For evaluation; the verdicts of what matches nothing are there already.
 struct MatchVerdicts {

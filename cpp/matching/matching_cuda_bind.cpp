@@ -28,22 +28,25 @@ using Scratch = std::tuple<DeviceView<int64_t, 2>, DeviceView<int32_t, 1>, Devic
 tamis::cuda::GroupedRows rows_of(const Side& side) {
   const auto& [order, groups, boxes, area] = side;
   const int64_t n = order.size();
-  TAMIS_CHECK(groups.size() == n && boxes.size() == 4 * n && area.size() == n, "match: columns differ in length");
+  TAMIS_CHECK(groups.size() == n && boxes.shape[0] == n && area.size() == n, "match: columns differ in length");
   return {n, order.data, groups.data, boxes.data, area.data};
 }
 
 tamis::cuda::DeviceMatchProblem problem_of(const Side& dets, const Side& gts, const Bytes& crowd, int64_t max_det,
                                            const Ranges& ranges, const Numbers& thresholds, double lowest) {
   const tamis::cuda::GroupedRows gt_rows = rows_of(gts);
-  TAMIS_CHECK(crowd.size() == gt_rows.n && ranges.shape[1] == 2, "match: wrong shapes");
-  return {rows_of(dets), gt_rows, crowd.data, max_det, ranges.shape[0], thresholds.size(),
+  const int64_t numbers = std::get<2>(gts).shape[1];
+  TAMIS_CHECK(crowd.size() == gt_rows.n && ranges.shape[1] == 2 && (numbers == 4 || numbers == 5) &&
+                  std::get<2>(dets).shape[1] == numbers,
+              "match: wrong shapes");
+  return {rows_of(dets), gt_rows, crowd.data, numbers == 5, max_det, ranges.shape[0], thresholds.size(),
           ranges.data, thresholds.data, lowest};
 }
 
 tamis::cuda::MatchScratch scratch_of(const Scratch& scratch, const tamis::cuda::DeviceMatchProblem& p) {
   const auto& [words, candidates, flags] = scratch;
   const int64_t n = p.gts.n;
-  TAMIS_CHECK(words.size() == n * tamis::cuda::match_scratch_words(p.n_areas, p.n_thresholds) &&
+  TAMIS_CHECK(words.size() == n * tamis::cuda::match_scratch_words(p.rotated, p.n_areas, p.n_thresholds) &&
                   candidates.size() == n && flags.size() == n * (p.n_areas + 1),
               "match: scratch must fit");
   return {words.data, candidates.data, flags.data};
@@ -55,10 +58,10 @@ void bind_order(py::module_& m) {
   m.def("match_keys", [](Longs splits, Ints category, Boxes boxes, Numbers values, DeviceView<int64_t, 1> groups,
                          std::optional<DeviceView<int64_t, 1>> scores, DeviceView<int64_t, 1> bad, uintptr_t stream) {
     const int64_t n = category.size();
-    TAMIS_CHECK(boxes.size() == 4 * n && values.size() == n && groups.size() == n && bad.size() == 2 &&
+    TAMIS_CHECK(boxes.shape[0] == n && values.size() == n && groups.size() == n && bad.size() == 2 &&
                     (!scores || scores->size() == n),
                 "match_keys: columns differ in length");
-    tamis::cuda::match_keys({n, splits.size() - 1, splits.data, category.data, boxes.data, values.data},
+    tamis::cuda::match_keys({n, splits.size() - 1, splits.data, category.data, boxes.shape[1], boxes.data, values.data},
                             {groups.data, scores ? scores->data : nullptr, bad.data}, as_stream(stream));
   }, nogil);
   m.def("match_ranks", [](Longs order, Longs groups, Ints category, int64_t n_categories, int64_t max_det,

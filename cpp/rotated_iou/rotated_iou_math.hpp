@@ -147,11 +147,20 @@ TAMIS_HD double common_area(const RotatedPair& p) {
   return s == 0 || c == 0 ? bound : clamp(area, 0, bound);
 }
 
-template <RotatedKind kind>
-TAMIS_HD double rotated_overlap(const RotatedPair& p) {
+TAMIS_HD double rotated_overlap(const RotatedPair& p, RotatedKind kind) {
   const double inter = common_area(p), a = 4 * p.a_w * p.a_h, b = 4 * p.b_w * p.b_h;
   const double whole = kind == RotatedKind::iof ? a : a + b - inter;
   return smaller(whole > 0 ? inter / whole : 0, 1.0);
+}
+
+template <RotatedKind kind>
+TAMIS_HD double rotated_overlap(const RotatedPair& p) {
+  return rotated_overlap(p, kind);
+}
+
+// Of any two boxes.
+TAMIS_HD double rotated_overlap(const RotatedBox& a, const RotatedBox& b, RotatedKind kind) {
+  return bounds_overlap(a, b) ? rotated_overlap(pair_of(a, b), kind) : 0;
 }
 
 }  // namespace TAMIS_ISA

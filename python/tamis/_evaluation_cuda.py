@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluation import Detections, Sides, Targets, capped, image_of, match
+from tamis._evaluation import Detections, Sides, Similarity, Targets, capped, image_of, match
 
 Array = Any  # of the caller's library, on its device
 
@@ -21,7 +21,7 @@ class DeviceRows:
 
     splits: NDArray[Any]  # (images + 1,) int64, on the host
     category: Array  # int32, place of the class
-    boxes: Array  # (n, 4) float64 xywh
+    boxes: Array  # (n, 4) float64 xywh, or (n, 5) rotated
     area: Array  # float64
     scores: Array | None = None  # float64, of detections
     crowd: Array | None = None  # uint8, of ground truths
@@ -124,6 +124,7 @@ def match_pairs(
 def host_sides(
     dets: DeviceRows, gts: DeviceRows, n_categories: int, thresholds: Sequence[float],
     area_ranges: Sequence[Any], max_det: int,
+    similarity_of: Callable[[Detections, Targets], Similarity | None],
 ) -> Sides:  # fmt: skip
     """Both sides copied to the host, and matched there: what the analyses of a result read."""
     columns = dets.category, dets.boxes, dets.scores, dets.area
@@ -133,6 +134,7 @@ def host_sides(
     table = match(
         on_host, gts_on_host, n_images=len(dets.splits) - 1, n_categories=n_categories,
         thresholds=thresholds, area_ranges=area_ranges, max_det=max_det,
+        similarity=similarity_of(on_host, gts_on_host),
     )  # fmt: skip
     return Sides(on_host, gts_on_host, table)
 
@@ -174,7 +176,7 @@ def _problem(
     """What both kinds of matching take."""
     like, m, areas = dets.boxes, len(gts), ranges.shape[0]
     backend = _arrays.backend("match_detections", _arrays.device(like))
-    words = backend.match_scratch_words(areas, len(levels))
+    words = backend.match_scratch_words(like.shape[1] == 5, areas, len(levels))
     scratch = (
         _arrays.empty(like, (m, words), "int64"),
         _arrays.empty(like, (m,), "int32"),

@@ -15,7 +15,6 @@ from tamis.matching import (
     read_column,
     read_device_boxes,
     read_device_column,
-    read_rows,
 )
 
 NAME = "DetectionEvaluator.update"
@@ -65,11 +64,8 @@ def _read_part(side: str, columns: Any, needed: tuple[str, ...], fmt: str) -> Pa
         if key not in columns:
             raise KeyError(f"{NAME}: {side} lacks {key!r}")
     boxes = _arrays.as_array(NAME, f"{side} boxes", columns["boxes"])
-    on_device = fmt != "obb" and _arrays.runs_on_device(boxes)
-    if fmt == "obb":
-        boxes = read_rows(NAME, f"{side} boxes", boxes, 5).copy()
-    else:
-        boxes = (read_device_boxes if on_device else read_boxes)(NAME, f"{side} boxes", boxes, fmt)
+    on_device = _arrays.runs_on_device(boxes)
+    boxes = (read_device_boxes if on_device else read_boxes)(NAME, f"{side} boxes", boxes, fmt)
     n = len(boxes)
 
     def column(key: str, kinds: str) -> Any:

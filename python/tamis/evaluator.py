@@ -58,7 +58,7 @@ class DetectionEvaluator:
     device), and `compute` runs there, the same bits. Only its tables come to the host; the analyses
     of the result copy and match on the host when first asked for. NaN and infinity are then found
     by `compute`. Memory there: about 300 bytes a box with the default settings, 60 of which the
-    result keeps until it goes. Oriented boxes are computed on the host.
+    result keeps until it goes.
 
     Examples
     --------
@@ -263,7 +263,8 @@ class DetectionEvaluator:
                     " of all images"
                 )
         tables = found.precision, found.recall, found.scores
-        sides = partial(host_sides, dets, gts, max_det=self.max_detections[-1], **settings)
+        settings |= {"max_det": self.max_detections[-1], "similarity_of": similarity_of}
+        sides = partial(host_sides, dets, gts, **settings)
         return self._result(classes, tables, found.n_regular, sides)
 
     def _result(self, classes: Any, tables: Any, n_regular: Any, sides: Any) -> DetectionResult:

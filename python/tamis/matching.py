@@ -41,7 +41,7 @@ class Matches:
 
 
 def to_xywh(boxes: Any, fmt: str) -> Any:
-    """(n, 4) float64 xywh, a copy in the library and on the device of `boxes`."""
+    """(n, 4) float64 xywh, a copy in the library and on the device of `boxes`; "obb": as it is."""
     boxes = _arrays.copied(boxes, "float64")
     if fmt == "xyxy" and isinstance(boxes, np.ndarray):
         low, high = boxes.view(np.complex128).T  # two numbers at a time: a third of the time
@@ -70,8 +70,8 @@ def finite(function: str, name: str, values: Array) -> Array:
 
 
 def read_boxes(function: str, name: str, boxes: Any, fmt: str) -> Array:
-    """(n, 4) float64 xywh of any float or integer array."""
-    rows: Array = to_xywh(read_rows(function, name, boxes, 4), fmt)
+    """(n, 4) float64 xywh of any float or integer array; "obb": (n, 5) as they are."""
+    rows: Array = to_xywh(read_rows(function, name, boxes, 5 if fmt == "obb" else 4), fmt)
     return rows
 
 
@@ -116,9 +116,10 @@ def read_levels(function: str, thresholds: Any) -> Array:
 
 def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
     """`read_boxes` on the device of `boxes`, but for NaN and infinity, which stay."""
+    width = 5 if fmt == "obb" else 4
     if tuple(boxes.shape) == (0,):
-        boxes = boxes.reshape(0, 4)
-    _arrays.check_shape(function, name, boxes, ("N", 4))
+        boxes = boxes.reshape(0, width)
+    _arrays.check_shape(function, name, boxes, ("N", width))
     _check_kind(function, name, boxes, "fiu")
     return to_xywh(boxes, fmt)
 
