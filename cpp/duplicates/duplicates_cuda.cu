@@ -9,23 +9,39 @@ using namespace tamis::host;
 
 constexpr int kWarpSize = 32;
 
+// That of masks may be lower where it is not over the threshold.
 template <class T>
-__device__ double iou_of_rows(const SimpleDuplicates<T>& p, int64_t a, int64_t b) {
-  const auto box = [&](int64_t row) {
-    return load_duplicate_box(p.boxes + 4 * row, p.format, p.crowd != nullptr && p.crowd[row] != 0);
+__device__ double iou_of(const DeviceBoxRows<T>& rows, int64_t first, int64_t later, bool crowd, double) {
+  const auto box = [&](int64_t row) { return load_duplicate_box(rows.data + 4 * row, rows.format, crowd); };
+  return duplicate_iou(box(first), box(later));
+}
+__device__ double iou_of(const DeviceRotatedRows& rows, int64_t first, int64_t later, bool crowd, double) {
+  return duplicate_iou(rows.data[first], rows.data[later], crowd);
+}
+__device__ double iou_of(const DeviceMaskRows& rows, int64_t first, int64_t later, bool crowd, double threshold) {
+  const auto mask = [&](int64_t row) {
+    Runs runs = rows.masks[row];
+    runs.ends = rows.ends + rows.splits[row];
+    return runs;
   };
-  return duplicate_iou(box(smaller(a, b)), box(larger(a, b)));
+  return duplicate_iou(mask(first), mask(later), crowd, threshold);
 }
 
-template <class T>
-__device__ bool over(const SimpleDuplicates<T>& p, int64_t row, int64_t other) {
+template <class Rows>
+__device__ double iou_of_rows(const SimpleDuplicates<Rows>& p, int64_t a, int64_t b) {
+  const int64_t first = smaller(a, b);
+  return iou_of(p.rows, first, larger(a, b), p.crowd != nullptr && p.crowd[first] != 0, p.threshold);
+}
+
+template <class Rows>
+__device__ bool over(const SimpleDuplicates<Rows>& p, int64_t row, int64_t other) {
   if (p.labels != nullptr && p.labels[row] != p.labels[other]) return false;
   return row != other && iou_of_rows(p, row, other) > p.threshold;
 }
 
 // A box is a duplicate if an earlier one of its image is over the threshold.
-template <class T>
-__global__ void __launch_bounds__(kThreads) mark_kernel(SimpleDuplicates<T> p, uint8_t* duplicate) {
+template <class Rows>
+__global__ void __launch_bounds__(kThreads) mark_kernel(SimpleDuplicates<Rows> p, uint8_t* duplicate) {
   const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kWarpSize;
   if (row >= p.n) return;
   const int64_t lane = threadIdx.x % kWarpSize;
@@ -36,8 +52,8 @@ __global__ void __launch_bounds__(kThreads) mark_kernel(SimpleDuplicates<T> p, u
 }
 
 // It repeats the first box over the threshold that is no duplicate itself, else the first over the threshold.
-template <class T>
-__global__ void __launch_bounds__(kThreads) name_kernel(SimpleDuplicates<T> p, DuplicateMarks out) {
+template <class Rows>
+__global__ void __launch_bounds__(kThreads) name_kernel(SimpleDuplicates<Rows> p, DuplicateMarks out) {
   const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kWarpSize;
   if (row >= p.n || out.duplicate[row] == 0) return;
   const int64_t image = image_of_row(p.splits, p.images, row), end = p.splits[image + 1];
@@ -58,14 +74,16 @@ __global__ void __launch_bounds__(kThreads) name_kernel(SimpleDuplicates<T> p, D
 
 }  // namespace
 
-template <class T>
-void find_duplicate_boxes(const SimpleDuplicates<T>& p, const DuplicateMarks& out, cudaStream_t stream) {
+template <class Rows>
+void find_duplicate_boxes(const SimpleDuplicates<Rows>& p, const DuplicateMarks& out, cudaStream_t stream) {
   const Launch on{"find_duplicate_boxes", blocks_for(p.n, kThreads / kWarpSize), stream};
-  launch(on, mark_kernel<T>, p, out.duplicate);
-  launch(on, name_kernel<T>, p, out);
+  launch(on, mark_kernel<Rows>, p, out.duplicate);
+  launch(on, name_kernel<Rows>, p, out);
 }
 
-template void find_duplicate_boxes(const SimpleDuplicates<float>&, const DuplicateMarks&, cudaStream_t);
-template void find_duplicate_boxes(const SimpleDuplicates<double>&, const DuplicateMarks&, cudaStream_t);
+template void find_duplicate_boxes(const SimpleDuplicates<DeviceBoxRows<float>>&, const DuplicateMarks&, cudaStream_t);
+template void find_duplicate_boxes(const SimpleDuplicates<DeviceBoxRows<double>>&, const DuplicateMarks&, cudaStream_t);
+template void find_duplicate_boxes(const SimpleDuplicates<DeviceRotatedRows>&, const DuplicateMarks&, cudaStream_t);
+template void find_duplicate_boxes(const SimpleDuplicates<DeviceMaskRows>&, const DuplicateMarks&, cudaStream_t);
 
 }  // namespace tamis::cuda

@@ -1,9 +1,11 @@
 // Device twin of duplicates.hpp for the simple rule, queued on a stream, without a wait: a warp for each box compares
-// it with the others of its image, all pairs, so 100,000 boxes of one image are 10^10 pairs.
+// it with the others of its image, all pairs, so 100,000 boxes of one image are 10^10 pairs. A pair is one lane's, of
+// masks too.
 #pragma once
 #include <cstdint>
 
 #include "duplicates/duplicates_math.hpp"
+#include "duplicates/duplicates_shapes_math.hpp"
 #include "max_iou/max_iou_math.hpp"
 
 typedef struct CUstream_st* cudaStream_t;
@@ -11,10 +13,23 @@ typedef struct CUstream_st* cudaStream_t;
 namespace tamis::cuda {
 
 template <class T>
-struct SimpleDuplicates {
+struct DeviceBoxRows {
   BoxFormat format;
+  const T* data;
+};
+struct DeviceRotatedRows {
+  const host::RotatedBox* data;
+};
+struct DeviceMaskRows {  // mask i is masks[i], its ends are ends[splits[i]] and on
+  const host::Runs* masks;
+  const uint32_t* ends;
+  const int64_t* splits;
+};
+
+template <class Rows>
+struct SimpleDuplicates {
+  Rows rows;
   double threshold;
-  const T* boxes;
   int64_t n, images;
   const int64_t* splits;
   const int64_t* labels;  // null: labels do not matter
@@ -25,7 +40,7 @@ struct DuplicateMarks {
   int64_t* of;         // (n,) written for duplicates only, as is
   double* iou;         // (n,)
 };
-template <class T>
-void find_duplicate_boxes(const SimpleDuplicates<T>& problem, const DuplicateMarks& out, cudaStream_t stream);
+template <class Rows>
+void find_duplicate_boxes(const SimpleDuplicates<Rows>& problem, const DuplicateMarks& out, cudaStream_t stream);
 
 }  // namespace tamis::cuda

@@ -3,8 +3,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "mask_iou/mask_iou_math.hpp"
-#include "rotated_iou/rotated_iou_math.hpp"
+#include "duplicates/duplicates_shapes_math.hpp"
 
 namespace tamis::duplicates {
 namespace {
@@ -48,10 +47,7 @@ class RotatedBoxes : public Shapes {
             false};
   }
   double iou(int64_t first, int64_t later) const override {
-    const host::RotatedBox &a = boxes_[size_t(later)], &b = boxes_[size_t(first)];
-    if (!host::bounds_overlap(a, b)) return 0;
-    const host::RotatedPair pair = host::pair_of(a, b);
-    return crowd(first) ? host::rotated_overlap<RotatedKind::iof>(pair) : host::rotated_overlap<RotatedKind::iou>(pair);
+    return host::duplicate_iou(boxes_[size_t(first)], boxes_[size_t(later)], crowd(first));
   }
 
  private:
@@ -84,18 +80,8 @@ class MaskRows : public Shapes {
     const host::Runs& m = runs_[size_t(row)];
     return {m.box[0], m.box[1], m.box[0] + m.box[2], m.box[1] + m.box[3], double(m.area), crowd(row), !m.regular};
   }
-  double iou(int64_t first, int64_t later) const override {  // that of mask_iou
-    const host::Runs &a = runs_[size_t(later)], &b = runs_[size_t(first)];
-    if (!host::boxes_touch(a.box, b.box)) return 0;
-    uint32_t common = 0, all = 0;
-    if (a.regular && b.regular) {
-      common = host::common_pixels(a, b);
-      all = a.area + b.area - common;
-    } else {
-      host::walk_common(a, b, &common, &all);
-    }
-    const double iou = common == 0 ? 0.0 : double(common) / double(crowd(first) ? a.area : all);
-    return iou > 1 ? 1 : iou;
+  double iou(int64_t first, int64_t later) const override {
+    return host::duplicate_iou(runs_[size_t(first)], runs_[size_t(later)], crowd(first), -1);
   }
 
  private:

@@ -31,8 +31,32 @@ def box_iou_batched(
 ) -> None: ...
 def find_duplicate_boxes(
     format: int,
-    threshold: float,
     boxes: Any,
+    threshold: float,
+    splits: Any,
+    labels: Any,
+    crowd: Any,
+    duplicate: Any,
+    of: Any,
+    iou: Any,
+    stream: int,
+) -> None: ...
+def find_duplicate_rotated_boxes(
+    prepared: Any,
+    threshold: float,
+    splits: Any,
+    labels: Any,
+    crowd: Any,
+    duplicate: Any,
+    of: Any,
+    iou: Any,
+    stream: int,
+) -> None: ...
+def find_duplicate_masks(
+    ends: Any,
+    mask_splits: Any,
+    masks: Any,
+    threshold: float,
     splits: Any,
     labels: Any,
     crowd: Any,

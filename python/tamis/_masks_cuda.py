@@ -13,7 +13,7 @@ from tamis import _arrays
 
 @dataclass(frozen=True, eq=False)
 class DeviceMasks:
-    """Masks on a CUDA device: what `Masks.to_device` gives, and `mask_iou` takes."""
+    """Masks on a CUDA device: what `Masks.to_device` gives."""
 
     ends: Any  # of the runs of mask i, from splits[i] on
     splits: Any

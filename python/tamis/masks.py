@@ -259,7 +259,7 @@ class Masks:
         return [part.tolist() for part in np.split(counts, splits[1:-1])][: len(self)]
 
     def to_device(self, like: Any) -> DeviceMasks:
-        """The masks on a CUDA device, for :func:`mask_iou` and :func:`mask_iou_batched` there.
+        """The masks on a CUDA device: for :func:`mask_iou` and :func:`find_duplicate_boxes` there.
 
         Parameters
         ----------

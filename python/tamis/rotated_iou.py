@@ -70,7 +70,7 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     name = "rotated_box_iou"
     a, b = _boxes(name, a, b, kind)
     out = _arrays.empty(a, (a.shape[0], b.shape[0]), _arrays.dtype_name(a))
-    _arrays.call(name, a, KINDS.index(kind), _prepared(a), _prepared(b), out)
+    _arrays.call(name, a, KINDS.index(kind), prepared(a), prepared(b), out)
     return out
 
 
@@ -153,7 +153,7 @@ def rotated_box_iou_batched(
     ends = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
     values = _arrays.empty(a, (int(ends[-1]),), _arrays.dtype_name(a))
     rows, columns, ends = (_arrays.from_host(a, x) for x in (rows, columns, ends))
-    how = KINDS.index(kind), _prepared(a), rows, _prepared(b), columns, ends
+    how = KINDS.index(kind), prepared(a), rows, prepared(b), columns, ends
     _arrays.call(name, a, *how, values)
     return values, ends
 
@@ -174,7 +174,7 @@ def _boxes(function: str, a: Any, b: Any, kind: str) -> tuple[Any, Any]:
     return a, b
 
 
-def _prepared(x: Any) -> Any:
+def prepared(x: Any) -> Any:
     """On a device what depends on one box alone; on the host the boxes themselves."""
     where = _arrays.device(x)
     if where == "cpu":
