@@ -73,10 +73,8 @@ class Batch {
   void finish() {
     if (used_ > 0) exp_(terms_.data(), used_);
     const double* from = terms_.data();
-    for (const auto& [pair, n] : pairs_) {
-      out_[pair] = host::pairwise_sum(from, n) / static_cast<double>(n);
-      from += n;
-    }
+    for (const auto& [pair, n] : pairs_)
+      out_[pair] = host::pairwise_sum([&from] { return *from++; }, n) / static_cast<double>(n);
     pairs_.clear();
     used_ = 0;
   }

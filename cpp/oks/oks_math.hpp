@@ -34,27 +34,66 @@ TAMIS_HD bool may_reach(int64_t far, int64_t odd, int64_t n_distances, int64_t n
   return odd > 0 || !(near + kFarTerm * (n - near) < 0.999 * least * n);
 }
 
-// numpy.sum of contiguous float64: eight running sums for up to 128 values, halves of a multiple of eight above.
-TAMIS_HD double sum_block(const double* x, int64_t n) {
+// -e of one pair for each keypoint that counts, one after the other, of rows of keypoints.
+struct OksTerms {
+  const double *det, *gt;  // x, y and perhaps a score; x, y, v
+  const double *box, *variances;
+  double area;
+  int64_t n_keypoints, det_numbers;
+  int64_t n_seen = 0, at = 0;
+
+  TAMIS_HD bool is_seen(int64_t i) const { return gt[3 * i + 2] > 0; }
+  TAMIS_HD int64_t count() {  // before the first
+    for (int64_t i = 0; i < n_keypoints; ++i) n_seen += is_seen(i);
+    return n_seen > 0 ? n_seen : n_keypoints;
+  }
+  TAMIS_HD double next() {
+    while (n_seen > 0 && !is_seen(at)) ++at;
+    const int64_t i = at++;
+    const double x = det[det_numbers * i], y = det[det_numbers * i + 1];
+    const double distance = n_seen > 0 ? squared(x - gt[3 * i], y - gt[3 * i + 1])
+                                       : squared(beyond_doubled(x, box[0], box[2]), beyond_doubled(y, box[1], box[3]));
+    return minus_exponent(distance, variances[i], area);
+  }
+};
+
+// numpy.sum of contiguous float64, which next() gives one after the other: eight running sums for up to 128 values,
+// halves of a multiple of eight above.
+template <class Next>
+TAMIS_HD double sum_block(const Next& next, int64_t n) {
+  double sum = 0;
   if (n < 8) {
-    double sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += x[i];
+    for (int64_t i = 0; i < n; ++i) sum += next();
     return sum;
   }
   double r[8];
-  for (int i = 0; i < 8; ++i) r[i] = x[i];
+  for (int i = 0; i < 8; ++i) r[i] = next();
   int64_t i = 8;
   for (; i < n - n % 8; i += 8)
-    for (int j = 0; j < 8; ++j) r[j] += x[i + j];
-  double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-  for (; i < n; ++i) sum += x[i];
+    for (int j = 0; j < 8; ++j) r[j] += next();
+  sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+  for (; i < n; ++i) sum += next();
   return sum;
 }
 
-inline double pairwise_sum(const double* x, int64_t n) {
-  if (n <= 128) return sum_block(x, n);
-  const int64_t half = n / 2 - n / 2 % 8;
-  return pairwise_sum(x, half) + pairwise_sum(x + half, n - half);
+template <class Next>
+TAMIS_HD double pairwise_sum(const Next& next, int64_t n) {
+  struct Halves {
+    double left;
+    int64_t right;  // how many values; 0: they are under way, and `left` is done
+  } above[56];
+  for (int depth = 0;;) {
+    while (n > 128) {
+      const int64_t half = n / 2 - n / 2 % 8;
+      above[depth++] = {0, n - half};
+      n = half;
+    }
+    double sum = sum_block(next, n);
+    while (depth > 0 && above[depth - 1].right == 0) sum = above[--depth].left + sum;
+    if (depth == 0) return sum;
+    n = above[depth - 1].right;
+    above[depth - 1] = {sum, 0};
+  }
 }
 
 }  // namespace tamis::TAMIS_ISA

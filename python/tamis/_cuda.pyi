@@ -121,6 +121,8 @@ def match_pairs(
 ) -> None: ...
 
 MASK_BYTES: int
+MASK_AREA: int
+MASK_BOX: int
 
 def mask_read(text: Any, splits: Any, size: Any, ends: Any, masks: Any, stream: int) -> None: ...
 def mask_iou_batched(
@@ -146,6 +148,18 @@ def max_iou_between(
     other: Any,
     other_splits: Any,
     other_labels: Any,
+    out: Any,
+    stream: int,
+) -> None: ...
+def oks(
+    det: Any,
+    splits: Any,
+    gt: Any,
+    boxes: Any,
+    area: Any,
+    gt_splits: Any,
+    variances: Any,
+    out_splits: Any,
     out: Any,
     stream: int,
 ) -> None: ...

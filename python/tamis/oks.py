@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _arrays, _core
+from tamis import _arrays, _core, _oks_cuda
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ def oks(
     *,
     gt_boxes: Any = None,
     sigmas: Any = None,
-) -> Array:
+) -> Any:
     """Object keypoint similarity of each detection with each ground truth.
 
     Parameters
@@ -44,7 +44,7 @@ def oks(
     Returns
     -------
     (n, m) float64 array
-        In [0, 1].
+        In [0, 1]. NumPy's, or of CUDA keypoints in their library, on their device.
 
     Raises
     ------
@@ -55,13 +55,20 @@ def oks(
     -----
     The bits of pycocotools 2.0.11 `COCOeval.computeOks` on this machine: the exponentials are
     NumPy's. Memory: the result, and 24 bytes a keypoint of an image's ground truths.
+
+    CUDA keypoints are compared on their device, which both must live on; all else is brought there.
+    The exponentials are the device's then, and the result may differ from the host's in the last
+    bits. The host does not wait: NaN and infinity go through the formula, and a ground truth
+    without a visible keypoint has NaN if boxes are missing. Memory: the result, and copies of what
+    is not C-contiguous float64.
     """
-    det = _arrays.host("oks", "keypoints", keypoints)
-    gt = _arrays.host("oks", "gt_keypoints", gt_keypoints)
+    det = _arrays.as_array("oks", "keypoints", keypoints)
+    gt = _arrays.as_array("oks", "gt_keypoints", gt_keypoints)
     ends = np.array([0, len(det)]), np.array([0, len(gt)])
-    return oks_batched(
+    values, _ = oks_batched(
         det, ends[0], gt, ends[1], gt_areas, gt_boxes=gt_boxes, sigmas=sigmas, _name="oks"
-    )[0].reshape(len(det), len(gt))
+    )
+    return values.reshape(len(det), len(gt))
 
 
 def oks_batched(
@@ -74,7 +81,7 @@ def oks_batched(
     gt_boxes: Any = None,
     sigmas: Any = None,
     _name: str = "oks_batched",
-) -> tuple[Array, Array]:
+) -> tuple[Any, Any]:
     """Object keypoint similarity within each image, many images in one call.
 
     Parameters
@@ -82,19 +89,26 @@ def oks_batched(
     keypoints, gt_keypoints, gt_areas, gt_boxes, sigmas
         As in :func:`tamis.oks`, of all images, one image after the other.
     splits, gt_splits : (images + 1,) integer arrays
-        Image `i` has the detections ``splits[i]:splits[i + 1]``, and likewise ground truths.
+        Image `i` has the detections ``splits[i]:splits[i + 1]``, and likewise ground truths. Read
+        on the host: give them as host arrays, for CUDA keypoints too.
 
     Returns
     -------
     values : float64 array
         Of each image its ``(n_i, m_i)`` similarities, rows first, one image after the other.
     splits : (images + 1,) int64 array
-        Where the values of each image begin.
+        Where the values of each image begin. Both as in :func:`tamis.oks`.
     """
+    if _arrays.library(sigmas) != "numpy":
+        sigmas = _arrays.host(_name, "sigmas", sigmas)
     k_sigmas = np.asarray(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
     if k_sigmas.ndim != 1 or len(k_sigmas) == 0 or not (k_sigmas > 0).all():
         raise ValueError(f"{_name}: sigmas must be positive and have shape (k,), got {sigmas!r}")
     k = len(k_sigmas)
+    first = _arrays.as_array(_name, "keypoints", keypoints)
+    if _arrays.device(first) != "cpu":
+        rest = splits, gt_keypoints, gt_splits, gt_areas, gt_boxes
+        return _oks_cuda.batched(_name, first, *rest, k_sigmas)
     det = _numbers(_name, "keypoints", keypoints, ("n", k, "2 or 3"))
     if det.shape[2] == 2:
         det = np.concatenate([det, np.zeros_like(det[:, :, :1])], axis=2)

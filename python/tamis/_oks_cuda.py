@@ -1,0 +1,64 @@
+"""Object keypoint similarity of arrays on a CUDA device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _arrays
+
+Array = Any  # of the caller's library, on its device
+NUMBERS = (*_arrays.FLOATS, *_arrays.HALVES, *_arrays.INTEGERS)
+
+
+def batched(
+    function: str,
+    keypoints: Array,
+    splits: Any,
+    gt_keypoints: Any,
+    gt_splits: Any,
+    gt_areas: Any,
+    gt_boxes: Any,
+    sigmas: NDArray[Any],
+) -> tuple[Array, Array]:
+    """(values, their splits) of `oks_batched`; the host does not wait."""
+    _arrays.backend(function, _arrays.device(keypoints))
+    k = len(sigmas)
+    gt = _arrays.as_array(function, "gt_keypoints", gt_keypoints)
+    _arrays.one_device(function, keypoints=keypoints, gt_keypoints=gt)
+    _arrays.check_shape(function, "keypoints", keypoints, ("n", k, "2 or 3"))
+    if keypoints.shape[2] != 2:
+        _arrays.check_shape(function, "keypoints", keypoints, ("n", k, 3))
+    det = _beside(function, "keypoints", keypoints, keypoints, tuple(keypoints.shape))
+    gt = _beside(function, "gt_keypoints", gt, keypoints, ("m", k, 3))
+    n, m = len(det), len(gt)
+    areas = _beside(function, "gt_areas", gt_areas, keypoints, (m,))
+    if gt_boxes is None:
+        boxes = _arrays.full(det, (m, 4), "float64", np.nan)  # makes NaN where they are needed
+    else:
+        boxes = _beside(function, "gt_boxes", gt_boxes, keypoints, (m, 4))
+    rows = _arrays.splits(function, "splits", splits, n)
+    columns = _arrays.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
+    ends = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    values = _arrays.empty(det, (int(ends[-1]),), "float64")
+    variances, *tables = (
+        _arrays.from_host(det, x) for x in ((sigmas * 2) ** 2, rows, columns, ends)
+    )
+    arguments = det, tables[0], gt, boxes, areas, tables[1], variances, tables[2], values
+    _arrays.call("oks", det, *arguments)
+    return values, tables[2]
+
+
+def _beside(function: str, name: str, x: Any, like: Array, shape: tuple[int | str, ...]) -> Array:
+    """`x` as float64 of a shape, in the library and on the device of `like`."""
+    x = _arrays.as_array(function, name, x)
+    _arrays.check_shape(function, name, x, shape)
+    if _arrays.dtype_name(x) not in NUMBERS:
+        raise TypeError(f"{function}: {name} must hold numbers, got {_arrays.dtype_name(x)}")
+    if _arrays.device(x) == "cpu":
+        host = np.ascontiguousarray(_arrays.host(function, name, x), np.float64)
+        return _arrays.from_host(like, host)
+    _arrays.one_device(function, **{"keypoints": like, name: x})
+    return _arrays.cast(_arrays.same_library(like, x), "float64")
