@@ -126,3 +126,65 @@ def test_any_masks(gpu_library, data):
         return Masks.from_coco([{"size": [h, w], "counts": c} for c in counts])
 
     same_as_host(gpu_library, masks(), masks())
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (1, 1, 1), (9, 31, 40)])
+def test_pixels_are_encoded_on_the_device(gpu_library, monkeypatch, shape, dtype):
+    rng = np.random.default_rng(0)
+    pixels = (rng.random(shape) < rng.random((shape[0], 1, 1))).astype(dtype)
+    pixels[1::4], pixels[2::4] = 0, 1
+    if dtype is np.uint8:
+        pixels[::2] *= 7
+    want = Masks.encode(pixels)
+    for at_once in (1 << 26, 3000):
+        monkeypatch.setattr("tamis._masks_cuda.PIXELS_AT_ONCE", at_once)
+        got = Masks.encode(gpu_library.array(pixels))
+        for key in ("text", "splits", "size"):
+            same_bits(getattr(got, key), getattr(want, key))
+    columns = gpu_library.array(np.ascontiguousarray(pixels.swapaxes(1, 2))).swapaxes(1, 2)
+    same_bits(Masks.encode(columns).text, want.text)
+    if shape[0]:
+        same_bits(Masks.encode(gpu_library.array(pixels[0])).text, want[:1].text)
+
+
+def test_pixels_that_are_none(gpu_library):
+    with pytest.raises(TypeError, match=r"^Masks.encode: masks must be bool or uint8, got float32"):
+        Masks.encode(gpu_library.array(np.zeros((1, 2, 3), np.float32)))
+    with pytest.raises(ValueError, match=r"^Masks.encode: masks must have shape \(n, h, w\)"):
+        Masks.encode(gpu_library.array(np.zeros((1, 1, 2, 3), bool)))
+
+
+def test_areas_boxes_and_some_of_the_masks(gpu_library):
+    on = gpu_library.array
+    size = [65535, 65536]
+    huge = Masks.from_coco([{"size": size, "counts": [2**31 - 9, 2**31 - 65536 + 9]}])
+    for masks in (Masks.encode(blobs(40, 30, 40, 1, 0.1)), Masks.encode(blobs(0, 3, 4)), huge):
+        placed = masks.to_device(on(np.zeros(1)))
+        assert gpu_library.numpy(placed.area()).tolist() == masks.area().tolist()
+        same_bits(gpu_library.numpy(placed.to_bbox()), masks.to_bbox())
+    masks = Masks.encode(blobs(40, 30, 40, 1, 0.1))
+    placed = masks.to_device(on(np.zeros(1)))
+    rows = np.random.default_rng(0).integers(0, 40, 30)
+    for index in (
+        slice(3, 30, 2),
+        slice(5, 5),
+        rows,
+        masks.area() > 300,
+        on(rows),
+        on(masks.area() > 300),
+    ):
+        some = np.arange(40)[index if isinstance(index, slice) else np.asarray(_hosted(index))]
+        part = placed[index]
+        assert len(part) == len(some)
+        same_bits(
+            gpu_library.numpy(tamis.mask_iou(part, placed)), tamis.mask_iou(masks[some], masks)
+        )
+        same_bits(gpu_library.numpy(part.to_bbox()), masks[some].to_bbox())
+        assert masks[index].counts() == masks[some].counts()
+    with pytest.raises(IndexError, match="DeviceMasks: an index must have one dimension"):
+        placed[3]
+
+
+def _hosted(x):
+    return x if isinstance(x, np.ndarray) else x.get() if hasattr(x, "get") else x.cpu().numpy()

@@ -1,5 +1,7 @@
 #include "mask_iou/mask_iou_cuda.hpp"
 
+#include <cstddef>
+
 #include "core/array.hpp"
 #include "core/error.hpp"
 
@@ -44,4 +46,6 @@ void bind_mask_iou(py::module_& m) {
                                   out.data, as_stream(stream));
   }, nogil);
   m.attr("MASK_BYTES") = sizeof(Runs);
+  m.attr("MASK_AREA") = offsetof(Runs, area);
+  m.attr("MASK_BOX") = offsetof(Runs, box);
 }

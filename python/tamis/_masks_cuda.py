@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
+
+PIXELS_AT_ONCE = 1 << 26  # of masks that are encoded together
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +26,58 @@ class DeviceMasks:
     def __len__(self) -> int:
         return len(self.size)
 
+    def __getitem__(self, index: Any) -> DeviceMasks:
+        """Some of the masks, by a slice or an array of row numbers; their runs are not copied."""
+        if _arrays.library(index) != "numpy":
+            index = _arrays.host("DeviceMasks", "index", index)
+        rows = np.arange(len(self))[index]
+        if rows.ndim != 1:
+            raise IndexError(f"DeviceMasks: an index must have one dimension, got {index!r}")
+        placed = _arrays.from_host(self.ends, rows)
+        starts = _arrays.concatenate([self.splits[placed], self.splits[-1:]])
+        return DeviceMasks(self.ends, starts, self.masks[placed], self.size[rows])
+
+    def area(self) -> Any:
+        """(n,) int64 foreground pixels, on the device."""
+        word = _arrays.backend("DeviceMasks", _arrays.device(self.ends)).MASK_AREA // 4
+        return _arrays.cast(_viewed(self.masks, "int32")[:, word], "int64") & 0xFFFFFFFF
+
+    def to_bbox(self) -> Any:
+        """(n, 4) float64 x, y, w, h, on the device; as of :meth:`Masks.to_bbox`."""
+        first = _arrays.backend("DeviceMasks", _arrays.device(self.ends)).MASK_BOX // 8
+        return _arrays.copied(_viewed(self.masks, "float64")[:, first : first + 4], "float64")
+
     def __repr__(self) -> str:
         return f"DeviceMasks({len(self)} masks on {_arrays.device(self.ends)})"
+
+
+def _viewed(x: Any, dtype: str) -> Any:
+    """The bytes of `x` as numbers."""
+    return x.view(getattr(sys.modules[_arrays.library(x)], dtype))
+
+
+def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """COCO's counts of (n, w, h) bytes of a device, and where each mask's begin, on the host."""
+    n, w, h = pixels.shape
+    size, ends = w * h, [np.empty(0, np.int64)]
+    step = max(1, PIXELS_AT_ONCE // max(size, 1))
+    for first in range(0, n, step):
+        flat = pixels[first : first + step]
+        flat = flat.reshape(len(flat), size)
+        change = _arrays.empty(flat, tuple(flat.shape), "bool")
+        change[:, :1] = flat[:, :1] != 0
+        change[:, 1:] = flat[:, 1:] != flat[:, :-1]
+        found = change.reshape(-1).nonzero()
+        where = found[:, 0] if _arrays.library(flat) == "torch" else found[0]
+        ends.append(_arrays.host("Masks.encode", "runs", where) + first * size)
+    joined = np.concatenate(ends)
+    splits = np.searchsorted(joined, np.arange(n + 1) * size)
+    # the last run of a mask ends with it
+    joined = np.insert(joined - np.repeat(np.arange(n) * size, np.diff(splits)), splits[1:], size)
+    splits = splits + np.arange(n + 1)
+    counts = np.diff(joined, prepend=0)
+    counts[splits[:-1]] = joined[splits[:-1]]
+    return counts.astype(np.uint32), splits
 
 
 def upload(like: Any, text: Any, splits: Any, size: Any) -> DeviceMasks:

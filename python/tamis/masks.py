@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core
-from tamis._masks_cuda import DeviceMasks, upload
+from tamis._masks_cuda import DeviceMasks, run_counts, upload
 from tamis.matching import read_rows
 
 Array = NDArray[Any]
@@ -140,26 +140,34 @@ class Masks:
         ----------
         masks : (n, h, w) or (h, w) bool or uint8 array
             Of any library; nonzero is foreground. A copy is made unless each mask lies column
-            after column in memory.
+            after column in memory. Of a CUDA array only the ends of the runs come to the host,
+            which waits for them: 8 bytes each, and three times the pixels there (200 MB at most,
+            or those of one mask).
         """
-        pixels = _arrays.host("Masks.encode", "masks", masks)
-        if pixels.ndim == 2:
+        pixels = _arrays.as_array("Masks.encode", "masks", masks)
+        if len(pixels.shape) == 2:
             pixels = pixels[None]
         _arrays.check_shape("Masks.encode", "masks", pixels, ("n", "h", "w"))
-        if pixels.dtype.kind not in "b" and pixels.dtype != np.uint8:
-            raise TypeError(f"Masks.encode: masks must be bool or uint8, got {pixels.dtype}")
+        if _arrays.dtype_name(pixels) not in ("bool", "uint8"):
+            raise TypeError(
+                f"Masks.encode: masks must be bool or uint8, got {_arrays.dtype_name(pixels)}"
+            )
         _, h, w = pixels.shape
         if h * w >= _TOO_LARGE:
             raise ValueError(f"Masks.encode: masks must have under 2**32 pixels, got {h} x {w}")
-        if pixels.dtype == np.uint8:
+        if _arrays.dtype_name(pixels) == "uint8":
             pixels = pixels != 0
-        return cls._encode(pixels.transpose(0, 2, 1))
+        return cls._encode(pixels.swapaxes(1, 2))
 
     @classmethod
-    def _encode(cls, pixels: Array) -> Masks:
+    def _encode(cls, pixels: Any) -> Masks:
         """(n, w, h) bytes, each change of which ends a run."""
         n, w, h = pixels.shape
-        text, splits = _core.encode_masks(np.ascontiguousarray(pixels).view(np.uint8))
+        if _arrays.device(pixels).startswith("cuda"):
+            text, splits = _core.encode_counts(*run_counts(pixels))
+        else:
+            hosted = _arrays.host("Masks.encode", "masks", pixels)
+            text, splits = _core.encode_masks(np.ascontiguousarray(hosted).view(np.uint8))
         return cls._of(text, splits, np.tile(np.array([h, w]), (n, 1)))
 
     @classmethod
@@ -236,6 +244,8 @@ class Masks:
         if isinstance(index, (int, np.integer)):
             i = range(len(self))[index]
             return {"size": self.size[i].tolist(), "counts": self._text(i)}
+        if _arrays.library(index) != "numpy":
+            index = _arrays.host("Masks", "index", index)
         rows = np.ascontiguousarray(np.arange(len(self))[index])
         if rows.ndim != 1:
             raise IndexError(f"Masks: an index must have one dimension, got shape {rows.shape}")

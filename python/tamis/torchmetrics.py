@@ -54,8 +54,9 @@ class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc
     The values of the pycocotools backend, bit for bit. Tensors stay on their device until
     `compute`, which joins those of all images there. Boxes alone, without the extended summary, are
     then evaluated on a CUDA device for which tamis has its CUDA part, and only tables come to the
-    host; else each state is copied to the host once. Masks are compressed by `update`, on the host.
-    Memory: the states, and about 150 bytes a box while `compute` runs, 300 on a device.
+    host; else each state is copied to the host once. Masks are compressed by `update`; those of a
+    CUDA device there, and only the ends of their runs come to the host. Memory: the states, and
+    about 150 bytes a box while `compute` runs, 300 on a device.
 
     Examples
     --------
@@ -331,12 +332,13 @@ def _convert(boxes: Tensor, fmt: str) -> Tensor:
 
 def _compressed(masks: Tensor) -> tuple[Any, ...]:
     """The masks of an image as torchmetrics keeps them: ((height, width), counts) each."""
-    pixels = masks.detach().cpu().numpy()
+    pixels = masks.detach()
     if len(pixels) == 0:
         return ()
-    if pixels.dtype not in (np.bool_, np.uint8):
-        raise ValueError(f"Expected masks to be of type bool or uint8, but got {pixels.dtype}")
-    packed = Masks._encode(pixels.transpose(0, 2, 1))
+    if pixels.dtype not in (torch.bool, torch.uint8):
+        dtype = str(pixels.dtype).removeprefix("torch.")
+        raise ValueError(f"Expected masks to be of type bool or uint8, but got {dtype}")
+    packed = Masks._encode(pixels.transpose(1, 2))
     return tuple((tuple(one["size"]), one["counts"]) for one in packed.to_coco())
 
 
