@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tamis
+from reference import same_bits
 from reference_zcore import close, rows
 from tamis import _zcore_cuda
 from test_zcore import LINE
@@ -123,3 +124,17 @@ def test_errors(gpu_library):
         tamis.zcore(gpu_library.array(rows(40, 3)), n_samples=3, checkpoint="x.npz")
     with pytest.raises(ValueError, match=r"zcore: x must be at most 1e.150, got 1e.200"):
         tamis.zcore(gpu_library.array(np.array([[1e200], [0]])), n_samples=3, sample_dim=1)
+
+
+def test_the_finish_of_sums_that_are_there(gpu_library):
+    on, sums = gpu_library.array, np.random.default_rng(0).normal(size=500).round(9)
+    for how in ({"seed": 9}, {"random_init": False}):
+        got = tamis.zcore_finish(on(sums), **how)
+        same_bits(gpu_library.numpy(got), tamis.zcore_finish(sums, **how))
+    even = tamis.zcore_finish(on(np.ones(3)), random_init=False)
+    same_bits(gpu_library.numpy(even), np.zeros(3, np.float32))
+    assert gpu_library.numpy(tamis.zcore_finish(on(np.empty(0)))).shape == (0,)
+    with pytest.raises(ValueError, match="sums must be finite, got NaN or infinity in row 1"):
+        tamis.zcore_finish(on(np.array([1, np.nan])))
+    with pytest.raises(ValueError, match=r"sums must have shape \(N,\), got \(3, 1\)"):
+        tamis.zcore_finish(on(np.ones((3, 1))))

@@ -98,10 +98,16 @@ def in_scores(sums: Array) -> Array:
 
 def finish(sums: Array, *, random_init: bool, seed: int) -> Array:
     """What `zcore_finish` gives, on the device."""
-    scores = in_scores(sums)
+    return scaled(in_scores(sums), random_init=random_init, seed=seed)
+
+
+def scaled(scores: Array, *, random_init: bool, seed: int) -> Array:
+    """(N,) float64 sums, started and scaled to [0, 1]."""
+    if len(scores) == 0:
+        return _arrays.cast(scores, "float32")
     if random_init:
-        start = _arrays.empty(sums, tuple(sums.shape), "float64")
-        _arrays.call("zcore_start", sums, seed, start)
+        start = _arrays.empty(scores, tuple(scores.shape), "float64")
+        _arrays.call("zcore_start", scores, seed, start)
         scores = scores + start
     scores = scores - scores.min()
     most = scores.max()

@@ -302,8 +302,20 @@ def keep_by_blocks(rows: Rows, threshold: float, metric: str) -> Array:
     return kept
 
 
-def some_rows(rows: Rows, which: Array) -> Rows:
-    x = np.ascontiguousarray(rows.x[which])
+def take(x: Any, which: Array) -> Any:
+    """Rows of `x` by numbers of the host, where `x` lives."""
+    if _arrays.device(x) == "cpu":
+        return np.ascontiguousarray(x[which])
+    return x[_arrays.from_host(x, which)]
+
+
+def some_rows(rows: Any, which: Array) -> Any:
+    x = take(rows.x, which)
+    if isinstance(rows, _knn_cuda.DeviceRows):
+        if rows.scale is None:
+            return _knn_cuda.DeviceRows(x, rows.largest)
+        scale = take(rows.scale, which)
+        return _knn_cuda.DeviceRows(x, rows.largest, scale, rows.offset, int((scale == 0).sum()))
     if rows.scale is None:
         return Rows(x, rows.largest)
     scale = rows.scale[which]

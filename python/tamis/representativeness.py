@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays
-from tamis._knn_search import make_rows, matrix, within
+from tamis._knn_search import check_matrix, make_rows, matrix, within
 from tamis._progress import Progress
 
 Array = npt.NDArray[Any]
@@ -41,7 +41,8 @@ def representativeness(
 
     Returns
     -------
-    (N,) float64 array in [0, 1], in the library of `x`. A cluster of equal rows is all ones.
+    (N,) float64 array in [0, 1], in the library and on the device of `x`. A cluster of equal rows
+    is all ones.
 
     Raises
     ------
@@ -53,7 +54,8 @@ def representativeness(
     Notes
     -----
     KMeans takes most of the time. Memory: a float32 copy, and 48 bytes a pair within 0.5 with the
-    second method. Source: `compute_representativeness` of fiftyone-brain 0.25.0.
+    second method. CUDA arrays are copied to the host, where scikit-learn computes, and the scores
+    back. Source: `compute_representativeness` of fiftyone-brain 0.25.0.
     """
     if method not in ("cluster-center", "cluster-center-downweight"):
         raise ValueError(
@@ -61,8 +63,10 @@ def representativeness(
         )
     if compat not in (None, "brain"):
         raise ValueError(f"representativeness: compat must be 'brain' or None, got {compat!r}")
-    like = _arrays.as_array("representativeness", "x", x)
-    rows = make_rows("representativeness", "x", matrix("representativeness", "x", x), cosine=False)
+    name, like = "representativeness", check_matrix("representativeness", "x", x)
+    on_device = _arrays.device(like).startswith("cuda")
+    hosted = matrix(name, "x", _arrays.host(name, "x", like) if on_device else like)
+    rows = make_rows(name, "x", hosted, cosine=False)
     if not 1 <= n_clusters <= len(rows.x):
         raise ValueError(
             f"representativeness: n_clusters must be 1 to the {len(rows.x)} rows, got {n_clusters}"
@@ -70,11 +74,7 @@ def representativeness(
     score = _by_centre(rows.x, n_clusters, upside_down=compat == "brain")
     if method == "cluster-center-downweight":
         score = _downweighted(rows, score, progress)
-    if _arrays.library(like) == "torch":
-        import torch
-
-        return torch.from_numpy(score)
-    return score
+    return _arrays.from_host(like, score)
 
 
 def _by_centre(x: Array, n_clusters: int, *, upside_down: bool) -> Array:

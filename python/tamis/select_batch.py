@@ -8,23 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays
-from tamis._knn_search import MOST_NEIGHBOURS, matrix
-from tamis.knn import exact
+from tamis._knn_search import MOST_NEIGHBOURS
+from tamis.knn import exact, exact_on_device
 from tamis.near_duplicates import (
     MOST_PAIRS,
     all_pairs,
+    any_matrix,
     check_search,
     keep_mask,
     searched_rows,
     some_rows,
+    take,
 )
 
 Array = npt.NDArray[Any]
 
 
-def select_coreset(
-    scores: Any, *, fraction: float | None = None, count: int | None = None
-) -> Array:
+def select_coreset(scores: Any, *, fraction: float | None = None, count: int | None = None) -> Any:
     """The rows of the highest scores.
 
     Parameters
@@ -39,7 +39,8 @@ def select_coreset(
     Returns
     -------
     (count,) int64 array
-        The highest score first, equal scores by row.
+        The highest score first, equal scores by row. NumPy's, or of CUDA scores in their library,
+        on their device; the host waits only to see that none is NaN.
 
     Raises
     ------
@@ -47,7 +48,9 @@ def select_coreset(
         For arguments that do not fit, and for NaN, naming the first such row.
     """
     name = "select_coreset"
-    values = _scores(name, scores)
+    values = _arrays.as_array(name, "scores", scores)
+    on_device = _arrays.device(values).startswith("cuda")
+    values = _device_scores(name, values) if on_device else _scores(name, values)
     if (fraction is None) == (count is None):
         raise TypeError(f"{name}: give either fraction or count")
     if fraction is not None:
@@ -55,6 +58,8 @@ def select_coreset(
             raise ValueError(f"{name}: fraction must be 0 to 1, got {fraction}")
         count = int(fraction * len(values) + 0.5)
     _arrays.check_integer(name, "count", count, 0, len(values))
+    if on_device:
+        return _arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
     return np.asarray(np.argsort(-values, kind="stable")[:count])
 
 
@@ -94,7 +99,7 @@ def select_batch(
     Returns
     -------
     (at most budget,) int64 array
-        Those for coverage first, the highest score first; then those near failures.
+        Those for coverage first, the highest score first; then those near failures. NumPy's.
 
     Raises
     ------
@@ -110,6 +115,9 @@ def select_batch(
     budget still holds; when no row is left that is not a near-duplicate, the batch is smaller than
     the budget. Deterministic. Cost: `tamis.knn` of the failures, and the near-duplicates among the
     rows looked at.
+
+    CUDA embeddings are searched on their device, where embeddings of failures must be too; scores,
+    row numbers and the neighbours found come to the host, which waits for them.
     """
     name = "select_batch"
     values = _scores(name, scores)
@@ -117,7 +125,7 @@ def select_batch(
     if not 0 <= coverage <= 1:
         raise ValueError(f"{name}: coverage must be 0 to 1, got {coverage}")
     check_search(name, threshold, metric)
-    rows = searched_rows(name, matrix(name, "x", x), metric)
+    rows = searched_rows(name, any_matrix(name, "x", x), metric)
     n = len(rows.x)
     _arrays.check_shape(name, "scores", values, (n,))
     asked, failed = _failures(name, failures, rows.x)
@@ -149,14 +157,15 @@ def select_batch(
     return apart(batch, by_score, budget)
 
 
-def _near(name: str, x: Array, candidates: Array, asked: Array, k: int) -> Array:
+def _near(name: str, x: Any, candidates: Array, asked: Any, k: int) -> Array:
     """Rows by their place among the neighbours of any failure, then by distance, then by row."""
-    pool = np.ascontiguousarray(x[candidates])
-    distances, indices = exact(name, pool, asked, k, "euclidean")
+    search = exact if _arrays.device(x) == "cpu" else exact_on_device
+    found = search(name, take(x, candidates), asked, k, "euclidean")
+    distances, indices = (_arrays.host(name, "neighbours", part) for part in found)
     place = np.broadcast_to(np.arange(k), indices.shape)
     order = np.lexsort((indices.ravel(), distances.ravel(), place.ravel()))
-    found = candidates[indices.ravel()[order]]
-    return np.asarray(found[np.sort(np.unique(found, return_index=True)[1])])
+    near = candidates[indices.ravel()[order]]
+    return np.asarray(near[np.sort(np.unique(near, return_index=True)[1])])
 
 
 def _scores(name: str, scores: Any) -> Array:
@@ -169,17 +178,28 @@ def _scores(name: str, scores: Any) -> Array:
     return np.asarray(values)
 
 
-def _failures(name: str, failures: Any, x: Array) -> tuple[Array, Array]:
+def _device_scores(name: str, values: Any) -> Any:
+    """Checked scores of a device, for which the host waits."""
+    _arrays.check_shape(name, "scores", values, ("N",))
+    (values,) = _arrays.floats(name, scores=values)
+    if bool((values != values).any()):
+        _scores(name, values)  # names the row
+    return values
+
+
+def _failures(name: str, failures: Any, x: Any) -> tuple[Any, Array]:
     """(their embeddings, their rows of x)."""
-    given = _arrays.host(name, "failures", failures)
-    if given.ndim == 1:
+    given = _arrays.as_array(name, "failures", failures)
+    if len(given.shape) == 1:
         failed = np.unique(_row_numbers(name, "failures", given, len(x)))
-        return np.ascontiguousarray(x[failed]), failed
-    asked = matrix(name, "failures", given)
+        return take(x, failed), failed
+    asked = any_matrix(name, "failures", given)
+    _arrays.one_device(name, x=x, failures=asked)
     if asked.shape[1] != x.shape[1]:
         shape = f"(F,) or (F, {x.shape[1]})"
-        raise ValueError(f"{name}: failures must have shape {shape}, got {asked.shape}")
-    return asked.astype(x.dtype, copy=False), np.empty(0, np.int64)
+        raise ValueError(f"{name}: failures must have shape {shape}, got {tuple(asked.shape)}")
+    asked = _arrays.same_library(x, asked)
+    return _arrays.cast(asked, _arrays.dtype_name(x)), np.empty(0, np.int64)
 
 
 def _row_numbers(name: str, what: str, rows: Any, n: int) -> Array:

@@ -66,9 +66,10 @@ def uniqueness(
     Notes
     -----
     Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 and `compat` take
-    a centred copy besides, on CUDA too. On CUDA `image_index` and `compat` are not served, and the
-    mean may differ in its last bit from the host's. `compat` up to 15,000 rows multiplies all pairs
-    by NumPy, in blocks of 960 rows. Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
+    a centred copy besides, on CUDA too. On CUDA `compat` is not served, the mean may differ in its
+    last bit from the host's, and `image_index` is read on the host. `compat` up to 15,000 rows
+    multiplies all pairs by NumPy, in blocks of 960 rows. Source: `compute_uniqueness` of
+    fiftyone-brain 0.25.0.
     """
     weights = _check(k, weights, metric, compat)
     like = _arrays.as_array("uniqueness", "x", x)
@@ -94,9 +95,13 @@ def _on_device(
     progress: Progress,
 ) -> Any:
     """`uniqueness` of CUDA arrays."""
-    if image_index is not None or compat is not None:
-        raise ValueError("uniqueness: image_index and compat must be None for CUDA arrays")
+    if compat is not None:
+        raise ValueError("uniqueness: compat must be None for CUDA arrays")
     x = _knn_cuda.device_matrix("uniqueness", "x", x)
+    if image_index is not None:
+        _knn_cuda.make_rows("uniqueness", "x", x, cosine=False)  # names a bad row
+        order, counts = rows_by_image("uniqueness", image_index, len(x))
+        x = _arrays.cast(_knn_cuda.mean_by_image(x, order, counts), _arrays.dtype_name(x))
     if metric == "cosine":
         (rows,) = _knn_cuda.centred_rows("uniqueness", x=x)
     else:
@@ -186,19 +191,24 @@ def _brain_distances(x: Array, progress: Progress) -> Array:
 def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
     """(images, D): the mean of the rows of each image; every image from 0 on must have one."""
     make_rows(function, "x", x, cosine=False)  # a bad row is named by its own number
+    order, counts = rows_by_image(function, image_index, len(x))
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    sums = np.add.reduceat(x[order], starts, axis=0, dtype=np.float64) if len(x) else x
+    return np.ascontiguousarray(sums / counts[:, None], dtype=x.dtype) if len(x) else x
+
+
+def rows_by_image(function: str, image_index: Any, n: int) -> tuple[Array, Array]:
+    """The rows of one image after the other, and how many each has."""
     index = _arrays.host(function, "image_index", image_index)
-    _arrays.check_shape(function, "image_index", index, (len(x),))
+    _arrays.check_shape(function, "image_index", index, (n,))
     if index.dtype.kind not in "iu":
         raise TypeError(f"{function}: image_index must be integers, got {index.dtype}")
     if len(index) and index.min() < 0:
         raise ValueError(f"{function}: image_index must not be negative, got {index.min()}")
-    counts = np.bincount(index[index < len(x)].astype(np.int64))
-    if (counts == 0).any() or counts.sum() < len(x):
+    counts = np.bincount(index[index < n].astype(np.int64))
+    if (counts == 0).any() or counts.sum() < n:
         missing = int(np.append(counts, 0).argmin())
         raise ValueError(
             f"{function}: image_index must name every image from 0 on, image {missing} has no row"
         )
-    order = np.argsort(index, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-    sums = np.add.reduceat(x[order], starts, axis=0, dtype=np.float64) if len(x) else x
-    return np.ascontiguousarray(sums / counts[:, None], dtype=x.dtype) if len(x) else x
+    return np.argsort(index, kind="stable"), counts

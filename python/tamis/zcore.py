@@ -238,7 +238,7 @@ def zcore_from_draws(
     return scorer.sums() / _core.ZCORE_UNIT
 
 
-def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.NDArray[np.float32]:
+def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
     """Scores from the sum of what `zcore_from_draws` gave: started, and scaled to [0, 1].
 
     Parameters
@@ -252,7 +252,8 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.N
     Returns
     -------
     (N,) float32 array
-        ``(s - min) / (max - min)``; all 0 where all are equal.
+        ``(s - min) / (max - min)``; all 0 where all are equal. NumPy's, or of CUDA sums in their
+        library, on their device, with the same bits; the host waits to see that they are finite.
 
     Raises
     ------
@@ -260,6 +261,13 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> npt.N
         For arguments that do not fit.
     """
     _arrays.check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
+    given = _arrays.as_array("zcore_finish", "sums", sums)
+    if _arrays.device(given) != "cpu":
+        _arrays.backend("zcore_finish", _arrays.device(given))
+        _arrays.check_shape("zcore_finish", "sums", given, ("N",))
+        given = _arrays.cast(given, "float64")
+        if bool((given * 0.0 == 0).all()):
+            return _zcore_cuda.scaled(given, random_init=random_init, seed=seed)
     scores = np.array(_arrays.host("zcore_finish", "sums", sums), np.float64)
     _arrays.check_shape("zcore_finish", "sums", scores, ("N",))
     if not np.isfinite(scores).all():
