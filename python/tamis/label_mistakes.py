@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _arrays, _core
+from tamis import _arrays, _core, _label_mistakes_cuda
 from tamis.box_iou import Format
 from tamis.fiftyone_matching import match_fiftyone
 from tamis.matching import read_column
@@ -47,7 +47,7 @@ class LabelMistakes:
     image_spurious: Array
 
 
-def hardness(logits: Any) -> Array:
+def hardness(logits: Any) -> Any:
     """Entropy of the softmax of each row, in nats.
 
     Parameters
@@ -58,7 +58,8 @@ def hardness(logits: Any) -> Array:
     Returns
     -------
     (n,) array
-        In [0, log c], on the host; float64 for float64 and integers, else float32.
+        In [0, log c]; float64 for float64 and integers, else float32. NumPy's, or of CUDA logits in
+        their library, on their device.
 
     Raises
     ------
@@ -68,8 +69,16 @@ def hardness(logits: Any) -> Array:
     Notes
     -----
     `compute_hardness` of fiftyone-brain 0.25, bit for bit. Memory: 40 MB beside the result.
+
+    On a device exponentials and logarithms are its own, halves are computed in float32, and the
+    last bits may differ; the host waits to see that no row is bad. Memory: 1 GB at most.
     """
-    return _entropy("hardness", logits)
+    given = _arrays.as_array("hardness", "logits", logits)
+    if _arrays.device(given).startswith("cuda"):
+        out = _label_mistakes_cuda.entropies("hardness", given)
+        _label_mistakes_cuda.finite("hardness", "logits", out)
+        return out
+    return _entropy("hardness", given)
 
 
 def classification_mistakes(
@@ -79,7 +88,7 @@ def classification_mistakes(
     logits: Any = None,
     predicted: Any = None,
     labelled: Any = None,
-) -> Array:
+) -> Any:
     """How likely the label of each sample is wrong, from a classifier's answer.
 
     Parameters
@@ -97,7 +106,8 @@ def classification_mistakes(
     -------
     (n,) float64 array
         ``(1 + c) / 2`` for a wrong, ``(1 - c) / 2`` for a correct label of confidence c; 1 without
-        a prediction, ``(1 - c) / 2`` without a label, NaN without both.
+        a prediction, ``(1 - c) / 2`` without a label, NaN without both. NumPy's, or of CUDA arrays
+        in the library of `correct`, on its device.
 
     Raises
     ------
@@ -106,10 +116,19 @@ def classification_mistakes(
 
     Notes
     -----
-    `compute_mistakenness` of fiftyone-brain 0.25, bit for bit.
+    `compute_mistakenness` of fiftyone-brain 0.25, bit for bit. Where `correct` lives on a CUDA
+    device it is computed there, with logits as :func:`hardness` does; other columns are brought
+    there, and the host waits to see that none of them is NaN.
     """
     name = "classification_mistakes"
-    agree = _arrays.host(name, "correct", correct)
+    if (confidence is None) == (logits is None):
+        raise ValueError(f"{name}: either confidence or logits must be given, not both")
+    agree = _arrays.as_array(name, "correct", correct)
+    if _arrays.device(agree).startswith("cuda"):
+        return _label_mistakes_cuda.classification_mistakes(
+            name, agree, confidence, logits, predicted, labelled
+        )
+    agree = _arrays.host(name, "correct", agree)
     agree = read_column(name, "correct", agree, agree.size, "biu") != 0
     n = len(agree)
     has = [
@@ -166,7 +185,7 @@ def label_mistakes(
     Returns
     -------
     LabelMistakes
-        NumPy arrays on the host.
+        NumPy arrays; what lives on a device is copied to the host, where all is computed.
 
     Raises
     ------
@@ -285,8 +304,6 @@ def _wrong(correct: Array, certain: Array) -> Array:
 
 def _certainty(name: str, confidence: Any, logits: Any, n: int, rows: Array) -> Array:
     """The confidence of `rows` of n, or exp(-entropy) of their logits."""
-    if (confidence is None) == (logits is None):
-        raise ValueError(f"{name}: either confidence or logits must be given, not both")
     if logits is not None:
         given = _arrays.host(name, "logits", logits)
         _arrays.check_shape(name, "logits", given, (n, "C"))
