@@ -16,6 +16,7 @@ import gpu_duplicates
 import gpu_evaluation
 import gpu_knn
 import gpu_mask_iou
+import gpu_oks
 import gpu_rotated_iou
 import gpu_zcore
 import torch
@@ -28,7 +29,7 @@ def main() -> None:
     output = parser.parse_args().output
     found, wrong = ceilings(), []
     rooms = (
-        gpu_box_iou, gpu_duplicates, gpu_evaluation, gpu_mask_iou, gpu_rotated_iou,
+        gpu_box_iou, gpu_duplicates, gpu_evaluation, gpu_mask_iou, gpu_oks, gpu_rotated_iou,
         gpu_zcore, gpu_knn,  # the longest last
     )  # fmt: skip
     for room in rooms:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tamis
 import torch
+from gpu_mask_iou import outlines
 from gpu_timing import row
 
 A_IMAGE = 10  # boxes
@@ -49,4 +50,33 @@ def run() -> list[dict[str, Any]]:
         ]
         del x
         torch.cuda.empty_cache()
+    return [*found, *shapes()]
+
+
+def shapes() -> list[dict[str, Any]]:
+    """Rotated boxes and masks, on the device and on the host."""
+    n, few = 1_000_000, 20_000
+    x = boxes(n)
+    x = torch.cat([x, torch.rand((n, 1), device="cuda") * 180], 1)
+    x[1::100] = x[0::100] * 1.0001
+    masks = outlines(few // 2, 0)[np.arange(few) // 2]
+    placed = masks.to_device(x)
+    found = []
+    for name, given, hosted in (
+        (f"{n} rotated boxes", x, x.cpu().numpy()),
+        (f"{few} masks", placed, masks),
+    ):
+        splits = np.arange(0, len(hosted) + 1, A_IMAGE)
+        got = tamis.find_duplicate_boxes(given, splits)
+        want = tamis.find_duplicate_boxes(hosted, splits)
+        if not np.array_equal(got.duplicates.cpu().numpy(), want.duplicates):
+            raise SystemExit(f"find_duplicate_boxes: others of {name} than on the host")
+        for where, these in (("", given), (" on the host", hosted)):
+            found.append(
+                row(
+                    f"tamis.find_duplicate_boxes, {name}{where}",
+                    lambda b=these, s=splits: tamis.find_duplicate_boxes(b, s),
+                    rounds=3,
+                )
+            )
     return found

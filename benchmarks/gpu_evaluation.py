@@ -39,8 +39,17 @@ def sides(images: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return preds, {"boxes": truth.reshape(-1, 4), "labels": labels.reshape(-1), "splits": ends}
 
 
-def evaluated(preds: dict[str, Any], targets: dict[str, Any]) -> tamis.DetectionResult:
-    evaluator = tamis.DetectionEvaluator()
+def turned(side: dict[str, Any]) -> dict[str, Any]:
+    """The boxes as oriented ones, each a little turned."""
+    low, high = side["boxes"][:, :2], side["boxes"][:, 2:]
+    angle = (low[:, :1] + high[:, 1:]) % 20
+    return {**side, "boxes": torch.cat([(low + high) / 2, (high - low).abs() + 1, angle], 1)}
+
+
+def evaluated(
+    preds: dict[str, Any], targets: dict[str, Any], kind: str = "bbox"
+) -> tamis.DetectionResult:
+    evaluator = tamis.DetectionEvaluator(kind)
     evaluator.update(preds, targets)
     return evaluator.compute()
 
@@ -69,8 +78,8 @@ def floor(preds: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "median_ms": copy + down}
 
 
-def check(preds: dict[str, Any], targets: dict[str, Any]) -> None:
-    got, want = evaluated(preds, targets), evaluated(on_host(preds), on_host(targets))
+def check(preds: dict[str, Any], targets: dict[str, Any], kind: str = "bbox") -> None:
+    got, want = evaluated(preds, targets, kind), evaluated(on_host(preds), on_host(targets), kind)
     for key in ("precision", "recall", "scores"):
         if not np.array_equal(getattr(got, key), getattr(want, key)):
             raise SystemExit(f"DetectionEvaluator: another {key} than on the host")
@@ -108,7 +117,9 @@ def peers(preds: dict[str, Any], targets: dict[str, Any]) -> list[dict[str, Any]
 
 def run() -> list[dict[str, Any]]:
     preds, targets = sides(IMAGES)
+    oriented = turned(preds), turned(targets)
     check(preds, targets)
+    check(*oriented, "obb")
     title = f"{IMAGES * DETECTIONS} detections"
     evaluator = tamis.DetectionEvaluator()
     evaluator.update(preds, targets)
@@ -127,6 +138,12 @@ def run() -> list[dict[str, Any]]:
         row(
             f"the same on the host, with the copies, {title}",
             lambda: evaluated(on_host(preds), on_host(targets)),
+            rounds=3,
+        ),
+        row(f"oriented boxes, {title}", lambda: evaluated(*oriented, "obb")),
+        row(
+            f"the same on the host, with the copies, {title}",
+            lambda: evaluated(*map(on_host, oriented), "obb"),
             rounds=3,
         ),
         *peers(preds, targets),

@@ -77,5 +77,18 @@ def batched(images: int, n: int, m: int) -> list[dict[str, Any]]:
     ]
 
 
+def encoded(n: int) -> list[dict[str, Any]]:
+    """Pixels of one image's masks, as a model gives them."""
+    masks = outlines(n, 4)
+    x = pixels(masks).reshape(n, HEIGHT, WIDTH) > 0
+    if not np.array_equal(Masks.encode(x).text, masks.text):
+        raise SystemExit("Masks.encode: other runs than those that were drawn")
+    name = f"{n} masks of {HEIGHT} x {WIDTH}"
+    return [
+        row(f"tamis.Masks.encode, {name}", lambda: Masks.encode(x)),
+        row(f"the same on the host, with the copy, {name}", lambda: Masks.encode(x.cpu())),
+    ]
+
+
 def run() -> list[dict[str, Any]]:
-    return [*all_pairs(2000), *batched(2000, 36, 7)]
+    return [*all_pairs(2000), *batched(2000, 36, 7), *encoded(100)]
