@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import Library
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reference import some_splits
 from test_duplicates_shapes import THRESHOLDS, masks, rotated
 
@@ -106,3 +108,38 @@ def test_no_shapes_and_those_that_do_not_fit(gpu_library):
         tamis.find_duplicate_boxes(sizes, np.array([0, 2, 3]), labels=np.zeros(2, int))
     with pytest.raises(ValueError, match="splits must begin with 0 and end with 3"):
         tamis.find_duplicate_boxes(sizes, np.array([0, 2]))
+
+
+SETTINGS = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@SETTINGS
+@given(data=st.data())
+def test_any_rotated_boxes(gpu_library, data):
+    counts = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=3))
+    centre, side = st.integers(0, 3) | st.floats(0, 5), st.integers(-1, 4) | st.floats(0, 5)
+    angle = st.sampled_from([0, 90, 45, -30]) | st.floats(-360, 360)
+    row, n = st.tuples(centre, centre, side, side, angle), sum(counts)
+    x = np.array(data.draw(st.lists(row, min_size=n, max_size=n)), np.float64).reshape(n, 5)
+    crowd = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    threshold = data.draw(st.sampled_from([-1.0, 0.0, 0.25, 0.99]) | st.floats(-1, 1))
+    ends = np.cumsum([0, *counts])
+    same_as_host(gpu_library, x, ends, {"iscrowd": crowd}, threshold=threshold)
+
+
+@SETTINGS
+@given(data=st.data())
+def test_any_masks(gpu_library, data):
+    """Of any run lengths, zero too."""
+    h, w = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))
+    cuts = st.lists(st.integers(0, h * w), max_size=20).map(sorted)
+    ends = data.draw(st.lists(cuts, min_size=2, max_size=6))
+    x = tamis.Masks.from_coco(
+        [{"size": [h, w], "counts": np.diff([0, *e, h * w]).tolist()} for e in ends]
+    )
+    threshold = data.draw(st.sampled_from([-1.0, 0.0, 0.25, 0.99]) | st.floats(-1, 1))
+    crowd = np.arange(len(x)) % 3 == 0
+    splits = np.array([0, len(x)])
+    same_as_host(gpu_library, x, splits, {"iscrowd": crowd}, threshold=threshold)

@@ -265,6 +265,20 @@ def test_oriented_boxes_equal_the_host(gpu_library: Library, dtype: str, seed: i
     assert got.errors().main == want.errors().main
 
 
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32), n=st.integers(1, 4), labels=st.integers(1, 9))
+def test_any_oriented_boxes(gpu_library: Library, seed: int, n: int, labels: int) -> None:
+    """Whole numbers and quarter turns, so that IoUs tie."""
+    sides, rng = images(seed, n, labels=labels, most=20), np.random.default_rng(seed)
+    for image in (*sides[0], *sides[1]):
+        angle = rng.choice([0, 90, -180, 45], (len(image["labels"]), 1))
+        image["boxes"] = np.concatenate([image["boxes"], angle], 1).astype(np.float32)
+    options = {"iou_type": "obb", "max_detections": (1, 3, 8)}
+    check(fed(gpu_library, *sides, **options).compute(), fed(None, *sides, **options).compute())
+
+
 def test_oriented_boxes_mixed_crowded_and_spoilt(gpu_library: Library) -> None:
     preds, targets = oriented(2)
     one = np.array([0, len(preds["labels"])]), np.array([0, len(targets["labels"])])

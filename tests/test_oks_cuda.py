@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reference import same_bits
 from tamis import _arrays
 from test_oks import people, reference
@@ -133,3 +135,20 @@ def test_errors(gpu_library, monkeypatch):
     monkeypatch.setattr(_arrays, "backend", missing)
     with pytest.raises(_arrays.CudaUnavailable, match="oks"):
         tamis.oks(on(det), on(gt), areas)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_people(gpu_library, data):
+    k, on = data.draw(st.integers(1, 12)), gpu_library.array
+    numbers = st.integers(-5, 5) | st.floats(-1e4, 1e4, width=32)
+    point = st.tuples(numbers, numbers, st.integers(0, 2))
+    persons = st.lists(st.lists(point, min_size=k, max_size=k), min_size=1, max_size=4)
+    det, gt = (np.array(data.draw(persons), float) for _ in range(2))
+    areas = np.array([data.draw(st.floats(0, 1e5)) for _ in gt])
+    boxes = np.array([data.draw(st.tuples(*[numbers] * 4)) for _ in gt], float)
+    how = {"sigmas": np.linspace(0.05, 0.3, k)}
+    want = tamis.oks(det, gt, areas, gt_boxes=boxes, **how)
+    close(gpu_library, tamis.oks(on(det), on(gt), on(areas), gt_boxes=on(boxes), **how), want)
