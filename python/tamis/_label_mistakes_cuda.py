@@ -1,4 +1,4 @@
-"""Entropies of logits, and what follows for labels of samples, on a CUDA device."""
+"""Label mistakes on a CUDA device: of entropies, of samples and of boxes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from tamis import _arrays
-from tamis.matching import read_device_column
+from tamis._evaluation import image_of
+from tamis._evaluation_cuda import class_places
+from tamis.matching import read_device_boxes, read_device_column
 
 Array = Any  # of the caller's library, on its device
 ELEMENTS_AT_ONCE = 1 << 26
@@ -36,7 +38,9 @@ def entropies(function: str, logits: Array) -> Array:
 
 def finite(function: str, name: str, values: Array, rows: Array | None = None) -> None:
     """Raise for the first of the rows whose value is none; the host waits to see that."""
-    bad = (values * 0.0 != 0) if rows is None else (values * 0.0 != 0) & rows
+    bad = values * 0.0 != 0
+    bad = bad.any(1) if len(bad.shape) == 2 else bad
+    bad = bad if rows is None else bad & rows
     if bool(bad.any()):
         row = int(np.argmax(_arrays.host(function, name, bad)))
         raise ValueError(f"{function}: {name} has a NaN or infinite value in row {row}")
@@ -56,19 +60,137 @@ def classification_mistakes(
     has = every if predicted is None else column("predicted", predicted, "biu") != 0
     named = every if labelled is None else column("labelled", labelled, "biu") != 0
     if logits is not None:
-        logits = _arrays.as_array(function, "logits", logits)
-        _arrays.one_device(function, correct=correct, logits=logits)
-        _arrays.check_shape(function, "logits", logits, (len(agree), "C"))
-        entropy = _arrays.same_library(correct, entropies(function, logits))
-        finite(function, "logits", entropy, has)
-        certain = library.exp(-_arrays.cast(entropy, "float64"))
+        certain = _certainty(function, "correct", correct, logits)
+        finite(function, "logits", certain, has)
     else:
-        given = _arrays.as_array(function, "confidence", confidence)
-        if _arrays.device(given) == "cpu":  # rows that do not count may hold anything
-            given = _arrays.from_host(correct, _arrays.host(function, "confidence", given))
-        certain = column("confidence", given, "fiu")
+        certain = _numbers(function, "confidence", confidence, correct)
         finite(function, "confidence", certain, has)
     wrong = ((1.0 - 2.0 * (agree | ~named)) * certain + 1.0) / 2.0
     out = library.where(has, wrong, _arrays.full(wrong, tuple(wrong.shape), "float64", 1.0))
     out[~has & ~named] = np.nan
     return out
+
+
+def label_mistakes(
+    function: str,
+    preds: tuple[Array, Any, Any, Any],
+    targets: tuple[Any, Any, Any, Any],
+    logits: Any,
+    iou: float,
+    missing_confidence: float,
+    fmt: str,
+) -> tuple[Array, ...]:
+    """The columns of `LabelMistakes`, of (boxes, splits, labels, confidence or iscrowd)."""
+    (boxes, splits, labels, confidence), (gt_boxes, gt_splits, gt_labels, iscrowd) = preds, targets
+    gt_boxes = _arrays.as_array(function, "gt_boxes", gt_boxes)
+    _arrays.one_device(function, boxes=boxes, gt_boxes=gt_boxes)
+    for name, x in (("boxes", boxes), ("gt_boxes", gt_boxes)):
+        _arrays.check_shape(function, name, x, ("N", 4))
+        _arrays.floats(function, **{name: x})
+    det = read_device_boxes(function, "boxes", boxes, fmt)
+    gt = read_device_boxes(function, "gt_boxes", _arrays.same_library(det, gt_boxes), fmt)
+    n, m = len(det), len(gt)
+    starts = _arrays.splits(function, "splits", splits, n)
+    gt_starts = _arrays.splits(function, "gt_splits", gt_splits, m, images=len(starts) - 1)
+    sure = read_device_column(function, "confidence", confidence, det, "fiu")
+    label = read_device_column(function, "labels", labels, det, "iu")
+    gt_label = read_device_column(function, "gt_labels", gt_labels, gt, "iu")
+    crowd = _arrays.full(det, (m,), "uint8", 0)
+    if iscrowd is not None:
+        crowd = read_device_column(function, "iscrowd", iscrowd, gt, "biu")
+    for name, x in (("boxes", det), ("gt_boxes", gt), ("confidence", sure)):
+        finite(function, name, x)
+    by_score = _arrays.stable_sort(1.0 * (sure == 0) - sure)[1]  # no confidence is one of -1
+    by_image = _arrays.stable_sort(_arrays.from_host(det, image_of(starts))[by_score])[1]
+    place = class_places(_arrays.concatenate([label, gt_label]))[2]
+    ends, gt_ends = (_arrays.from_host(det, x) for x in (starts, gt_starts))
+    found, taken = (_arrays.full(det, (size,), "int32", -1) for size in (n, m))
+    ious = _arrays.full(det, (n,), "float64", 0)
+    _arrays.call(
+        "fiftyone_match", det, min(iou, 1 - 1e-10),
+        *(ends, by_score[by_image], det, place[:n], gt_ends, gt, place[n:], crowd),
+        *(_arrays.empty(det, (m, 2), "int64"), found, ious, taken),
+    )  # fmt: skip
+    matched = (_arrays.cast(found, "int64"), _arrays.cast(taken, "int64"), ious)
+    columns = sure, starts, gt_starts, label, gt_label
+    return _mistakes(function, matched, columns, logits, None, iou, missing_confidence)
+
+
+def mistakes_of_matches(
+    function: str,
+    matched: tuple[Array, Any, Any],
+    columns: tuple[Any, Any, Any, Any, Any],
+    logits: Any,
+    judged: Any,
+    iou: float,
+    missing_confidence: float,
+) -> tuple[Array, ...]:
+    """The same, of (gt, det, det_iou) and (confidence, splits, gt_splits, labels, gt_labels)."""
+    (gt, det, det_iou), (confidence, splits, gt_splits, labels, gt_labels) = matched, columns
+    gt = read_device_column(function, "gt", gt, gt, "iu")
+    det = _arrays.as_array(function, "det", det)
+    if _arrays.device(det) == "cpu":
+        det = _arrays.from_host(gt, _arrays.host(function, "det", det))
+    det = read_device_column(function, "det", _arrays.same_library(gt, det), det, "iu")
+    n, m = len(gt), len(det)
+    starts = _arrays.splits(function, "splits", splits, n)
+    gt_starts = _arrays.splits(function, "gt_splits", gt_splits, m, images=len(starts) - 1)
+    sure = read_device_column(function, "confidence", confidence, gt, "fiu")
+    finite(function, "confidence", sure)
+    label = read_device_column(function, "labels", labels, gt, "iu")
+    gt_label = read_device_column(function, "gt_labels", gt_labels, det, "iu")
+    if judged is not None:
+        judged = read_device_column(function, "judged", judged, det, "biu")
+    ious = _numbers(function, "det_iou", det_iou, gt)
+    found = gt, det, ious
+    read = sure, starts, gt_starts, label, gt_label
+    return _mistakes(function, found, read, logits, judged, iou, missing_confidence)
+
+
+def _mistakes(
+    function: str,
+    matched: tuple[Array, Array, Array],
+    columns: tuple[Array, Any, Any, Array, Array],
+    logits: Any,
+    judged: Array | None,
+    iou: float,
+    missing_confidence: float,
+) -> tuple[Array, ...]:
+    (gt, det, ious), (sure, starts, gt_starts, label, gt_label) = matched, columns
+    n, m, images = len(gt), len(det), len(starts) - 1
+    certain = sure if logits is None else _certainty(function, "boxes", gt, logits)
+    if judged is None:
+        judged = _arrays.full(gt, (m,), "uint8", 1)
+    of_rows = (m, "float64"), (m, "float64"), (m, "uint8"), (n, "uint8")
+    of_images = (images, "float64"), (images, "int64"), (images, "int64")
+    out = [_arrays.empty(gt, (size,), dtype) for size, dtype in (*of_rows, *of_images)]
+    bad = _arrays.from_host(gt, np.full(4, n + m))
+    ends = (_arrays.from_host(gt, x) for x in (starts, gt_starts))
+    _arrays.call(
+        "mistakes_of_matches", gt, float(iou), float(missing_confidence), *ends, gt, det, ious,
+        sure, certain, label, gt_label, judged, *out, bad,
+    )  # fmt: skip
+    names = "gt", "det", "det_iou", "confidence" if logits is None else "logits"
+    for name, row in zip(names, _arrays.host(function, "rows", bad).tolist(), strict=True):
+        if row < n + m:
+            wrong = "a NaN or infinite value" if name not in ("gt", "det") else "no such row"
+            raise ValueError(f"{function}: {name} has {wrong} in row {row}")
+    mistaken, place, spurious, missing, *by_image = out
+    return mistaken, place, spurious != 0, missing != 0, *by_image
+
+
+def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
+    """(n,) float64 beside `like`; rows that do not count may hold anything."""
+    x = _arrays.as_array(function, name, x)
+    if _arrays.device(x) == "cpu":
+        x = _arrays.from_host(like, _arrays.host(function, name, x))
+    return read_device_column(function, name, x, like, "fiu")
+
+
+def _certainty(function: str, name: str, like: Array, logits: Any) -> Array:
+    """(n,) float64 exp(-entropy), NaN where there is none."""
+    logits = _arrays.as_array(function, "logits", logits)
+    _arrays.one_device(function, **{name: like, "logits": logits})
+    _arrays.check_shape(function, "logits", logits, (len(like), "C"))
+    entropy = _arrays.same_library(like, entropies(function, logits))
+    return sys.modules[_arrays.library(like)].exp(-_arrays.cast(entropy, "float64"))

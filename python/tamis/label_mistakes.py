@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core, _label_mistakes_cuda
-from tamis.box_iou import Format
+from tamis.box_iou import Format, check_format
 from tamis.fiftyone_matching import match_fiftyone
 from tamis.matching import read_column
 
@@ -185,7 +185,7 @@ def label_mistakes(
     Returns
     -------
     LabelMistakes
-        NumPy arrays; what lives on a device is copied to the host, where all is computed.
+        NumPy arrays; of CUDA boxes in their library, on their device.
 
     Raises
     ------
@@ -197,12 +197,26 @@ def label_mistakes(
     `compute_mistakenness` of fiftyone-brain 0.25, bit for bit with its relative boxes and
     ``fmt="xywh"``. As there, a confident second detection of a matched object counts as missing.
     Cost: one IoU per pair of an image; memory ``40 * (n + m)`` bytes.
+
+    CUDA boxes are matched on their device, where those of both sides and logits must be; other
+    columns are brought there. The same bits but for those of logits (see :func:`hardness`). The
+    host waits to see that all numbers are finite. Memory: about 200 bytes a box.
     """
     name = "label_mistakes"
     _check_iou(name, iou)
+    check_format(name, fmt)
     if isinstance(missing_confidence, bool) or not missing_confidence == missing_confidence:
         raise ValueError(f"{name}: missing_confidence must be a number, got {missing_confidence!r}")
-    given = _arrays.host(name, "boxes", boxes)
+    given = _arrays.as_array(name, "boxes", boxes)
+    if _arrays.runs_on_device(given):
+        preds = given, splits, labels, confidence
+        targets = gt_boxes, gt_splits, gt_labels, iscrowd
+        return LabelMistakes(
+            *_label_mistakes_cuda.label_mistakes(
+                name, preds, targets, logits, iou, missing_confidence, fmt
+            )
+        )
+    given = _arrays.host(name, "boxes", given)
     _arrays.check_shape(name, "boxes", given, ("N", 4))
     if logits is not None:
         _arrays.check_shape(name, "logits", _arrays.host(name, "logits", logits), (len(given), "C"))
@@ -252,6 +266,8 @@ def mistakes_of_matches(
     Returns
     -------
     LabelMistakes
+        NumPy arrays; where `gt` lives on a CUDA device in its library, there, as
+        :func:`label_mistakes` says.
 
     Raises
     ------
@@ -260,6 +276,14 @@ def mistakes_of_matches(
     """
     name = "mistakes_of_matches"
     _check_iou(name, iou)
+    given = _arrays.as_array(name, "gt", gt)
+    if _arrays.runs_on_device(given):
+        columns = confidence, splits, gt_splits, labels, gt_labels
+        return LabelMistakes(
+            *_label_mistakes_cuda.mistakes_of_matches(
+                name, (given, det, det_iou), columns, logits, judged, iou, missing_confidence
+            )
+        )
     n, m = (_arrays.host(name, key, x).size for key, x in (("gt", gt), ("det", det)))
     gt_of, det_of = _rows("gt", gt, n, m), _rows("det", det, m, n)
     starts = _arrays.splits(name, "splits", splits, n)
