@@ -186,5 +186,24 @@ def test_areas_boxes_and_some_of_the_masks(gpu_library):
         placed[3]
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 4), (2, 4, 0), (3, 1, 1), (20, 30, 41)])
+def test_pixels_are_drawn_on_the_device(gpu_library, shape):
+    pixels = np.random.default_rng(0).random(shape) < 0.3
+    pixels[::3] = pixels[::3] if 0 in shape else blobs(*shape, 1)[::3]
+    pixels[1::5], pixels[2::5] = False, True
+    masks = Masks.encode(pixels)
+    placed = masks.to_device(gpu_library.array(np.zeros(1)))
+    got = gpu_library.numpy(placed.decode())
+    assert got.dtype == bool and got.shape == masks.decode().shape
+    np.testing.assert_array_equal(got, masks.decode())
+    np.testing.assert_array_equal(gpu_library.numpy(placed[::-2].decode()), masks[::-2].decode())
+    odd = Masks.from_coco([{"size": [3, 4], "counts": c} for c in ([3, 0, 2, 1, 6], [0, 0, 0, 12])])
+    got = gpu_library.numpy(odd.to_device(gpu_library.array(np.zeros(1))).decode())
+    np.testing.assert_array_equal(got, odd.decode())
+    two = Masks.from_boxes(np.ones((2, 4)), [[4, 5], [5, 4]])
+    with pytest.raises(ValueError, match=r"^DeviceMasks.decode: masks must be of one size"):
+        two.to_device(gpu_library.array(np.zeros(1))).decode()
+
+
 def _hosted(x):
     return x if isinstance(x, np.ndarray) else x.get() if hasattr(x, "get") else x.cpu().numpy()

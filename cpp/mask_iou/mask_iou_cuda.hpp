@@ -31,4 +31,7 @@ struct DeviceMaskPairs {
 };
 void mask_iou_batched(const DeviceMaskPairs& pairs, double* out, cudaStream_t stream);
 
+// out: (n, pixels) of images of so many, column after column; 0 at the start.
+void mask_decode(const DeviceMasks& masks, int64_t pixels, uint8_t* out, cudaStream_t stream);
+
 }  // namespace tamis::cuda

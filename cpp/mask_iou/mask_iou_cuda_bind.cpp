@@ -45,6 +45,10 @@ void bind_mask_iou(py::module_& m) {
                                    {a_splits.data, b_splits.data, out_splits.data, images}, out.size()},
                                   out.data, as_stream(stream));
   }, nogil);
+  m.def("mask_decode", [](Ends ends, Splits splits, Table table, DeviceView<uint8_t, 2> out, uintptr_t stream) {
+    TAMIS_CHECK(out.shape[0] == table.shape[0], "DeviceMasks.decode: arrays must fit");
+    tamis::cuda::mask_decode(masks(ends, splits, table), out.shape[1], out.data, as_stream(stream));
+  }, nogil);
   m.attr("MASK_BYTES") = sizeof(Runs);
   m.attr("MASK_AREA") = offsetof(Runs, area);
   m.attr("MASK_BOX") = offsetof(Runs, box);

@@ -164,6 +164,7 @@ MASK_AREA: int
 MASK_BOX: int
 
 def mask_read(text: Any, splits: Any, size: Any, ends: Any, masks: Any, stream: int) -> None: ...
+def mask_decode(ends: Any, splits: Any, masks: Any, out: Any, stream: int) -> None: ...
 def mask_iou_batched(
     a_ends: Any,
     a_text_splits: Any,

@@ -50,6 +50,15 @@ class DeviceMasks:
     def __repr__(self) -> str:
         return f"DeviceMasks({len(self)} masks on {_arrays.device(self.ends)})"
 
+    def decode(self) -> Any:
+        """(n, h, w) bool pixels, on the device; all masks must have one size."""
+        if len(self) and (self.size != self.size[0]).any():
+            raise ValueError("DeviceMasks.decode: masks must be of one size")
+        h, w = self.size[0].tolist() if len(self) else (0, 0)
+        out = _arrays.full(self.ends, (len(self), w * h), "bool", False)
+        _arrays.call("mask_decode", self.ends, self.ends, self.splits, self.masks, out)
+        return out.reshape(len(self), w, h).swapaxes(1, 2)
+
 
 def _viewed(x: Any, dtype: str) -> Any:
     """The bytes of `x` as numbers."""

@@ -279,7 +279,8 @@ class Masks:
         Returns
         -------
         DeviceMasks
-            As many masks, with their `size` on the host.
+            As many masks, with their `size` on the host: a sequence with `area`, `to_bbox` and
+            `decode`, whose results are there.
 
         Raises
         ------

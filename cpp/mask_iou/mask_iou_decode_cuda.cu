@@ -1,0 +1,23 @@
+#include "core/cuda.hpp"
+#include "mask_iou/mask_iou_cuda.hpp"
+
+namespace tamis::cuda {
+namespace {
+
+constexpr int kWarpSize = 32, kWarps = kThreads / kWarpSize;
+
+// A block for each mask, whose warps draw one run each, side by side.
+__global__ void __launch_bounds__(kThreads) decode_kernel(DeviceMasks masks, int64_t pixels, uint8_t* __restrict__ out) {
+  const int64_t i = blockIdx.x, n = masks.masks[i].n;
+  const uint32_t* ends = masks.ends + masks.splits[i];
+  for (int64_t run = 1 + 2 * int64_t(threadIdx.x / kWarpSize); run < n; run += 2 * kWarps)
+    for (int64_t p = ends[run - 1] + threadIdx.x % kWarpSize; p < ends[run]; p += kWarpSize) out[i * pixels + p] = 1;
+}
+
+}  // namespace
+
+void mask_decode(const DeviceMasks& masks, int64_t pixels, uint8_t* out, cudaStream_t stream) {
+  launch({"DeviceMasks.decode", blocks_for(masks.n, 1), stream}, decode_kernel, masks, pixels, out);
+}
+
+}  // namespace tamis::cuda
