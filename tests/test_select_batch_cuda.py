@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 import tamis
 from reference import same_bits
+from tamis._knn_search import TooManyPairs
 from test_select_batch import rows, scores
 
 pytestmark = pytest.mark.gpu
@@ -92,3 +94,19 @@ def test_uniqueness_of_the_mean_of_each_image(gpu_library, dtype):
     x[7] = np.inf
     with pytest.raises(ValueError, match="x must be finite, got NaN or infinity in row 7"):
         tamis.uniqueness(on(x), image_index=image)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_unique_rows_where_there_are_too_many_pairs(gpu_library, monkeypatch, metric):
+    x, module = rows(48), sys.modules["tamis.near_duplicates"]
+    want, real = tamis.find_unique(x, 22, metric=metric), module.all_pairs
+
+    def few(function, part, *args):
+        if len(part.x) == len(x):
+            raise TooManyPairs
+        return real(function, part, *args)
+
+    monkeypatch.setattr(module, "all_pairs", few)
+    monkeypatch.setattr(module, "KEEP_BLOCK", 25)
+    got = tamis.find_unique(gpu_library.array(x), 22, metric=metric)
+    np.testing.assert_array_equal(got, want)

@@ -214,13 +214,21 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     return values if values.flags.aligned else values.copy()
 
 
+def tensor(x: np.ndarray) -> Any:
+    """`x` as a tensor of the host, in the same memory where PyTorch takes it."""
+    backwards = min(x.strides, default=0) < 0  # NumPy calls a single number contiguous even then
+    return sys.modules["torch"].from_numpy(
+        np.require(x.copy() if backwards else x, requirements="W")
+    )
+
+
 def from_host(like: Any, x: np.ndarray) -> Any:
     """`x` in the library and on the device of `like`; the host does not wait for the device."""
     if library(like) == "torch":
-        tensor = sys.modules["torch"].from_numpy(np.require(x, requirements="W"))
+        hosted = tensor(x)
         if device(like) == "cpu":
-            return tensor
-        return tensor.pin_memory().to(like.device, non_blocking=True)
+            return hosted
+        return hosted.pin_memory().to(like.device, non_blocking=True)
     if library(like) == "cupy":
         with like.device:
             return sys.modules["cupy"].asarray(x)

@@ -10,10 +10,15 @@ import numpy as np
 from tamis import _arrays
 from tamis._evaluation import image_of
 from tamis._evaluation_cuda import class_places
-from tamis.matching import read_device_boxes, read_device_column
+from tamis.matching import WANTED, read_column, read_device_boxes, read_device_column
 
 Array = Any  # of the caller's library, on its device
 ELEMENTS_AT_ONCE = 1 << 26
+CERTAIN_BESIDE = {  # where logits must live
+    "classification_mistakes": "correct",
+    "label_mistakes": "boxes",
+    "mistakes_of_matches": "gt",
+}
 
 
 def entropies(function: str, logits: Array) -> Array:
@@ -60,7 +65,7 @@ def classification_mistakes(
     has = every if predicted is None else column("predicted", predicted, "biu") != 0
     named = every if labelled is None else column("labelled", labelled, "biu") != 0
     if logits is not None:
-        certain = _certainty(function, "correct", correct, logits)
+        certain = _certainty(function, agree, logits)
         finite(function, "logits", certain, has)
     else:
         certain = _numbers(function, "confidence", confidence, correct)
@@ -98,6 +103,7 @@ def label_mistakes(
     crowd = _arrays.full(det, (m,), "uint8", 0)
     if iscrowd is not None:
         crowd = read_device_column(function, "iscrowd", iscrowd, gt, "biu")
+    certain = sure if logits is None else _certainty(function, sure, logits)
     for name, x in (("boxes", det), ("gt_boxes", gt), ("confidence", sure)):
         finite(function, name, x)
     by_score = _arrays.stable_sort(1.0 * (sure == 0) - sure)[1]  # no confidence is one of -1
@@ -112,8 +118,8 @@ def label_mistakes(
         *(_arrays.empty(det, (m, 2), "int64"), found, ious, taken),
     )  # fmt: skip
     matched = (_arrays.cast(found, "int64"), _arrays.cast(taken, "int64"), ious)
-    columns = sure, starts, gt_starts, label, gt_label
-    return _mistakes(function, matched, columns, logits, None, iou, missing_confidence)
+    columns = ends, gt_ends, sure, certain, label, gt_label
+    return _judged(function, matched, columns, None, iou, missing_confidence)
 
 
 def mistakes_of_matches(
@@ -130,7 +136,8 @@ def mistakes_of_matches(
     gt = read_device_column(function, "gt", gt, gt, "iu")
     det = _arrays.as_array(function, "det", det)
     if _arrays.device(det) == "cpu":
-        det = _arrays.from_host(gt, _arrays.host(function, "det", det))
+        hosted = _arrays.host(function, "det", det)
+        det = _arrays.from_host(gt, read_column(function, "det", hosted, hosted.size, "iu"))
     det = read_device_column(function, "det", _arrays.same_library(gt, det), det, "iu")
     n, m = len(gt), len(det)
     starts = _arrays.splits(function, "splits", splits, n)
@@ -141,36 +148,35 @@ def mistakes_of_matches(
     gt_label = read_device_column(function, "gt_labels", gt_labels, det, "iu")
     if judged is not None:
         judged = read_device_column(function, "judged", judged, det, "biu")
-    ious = _numbers(function, "det_iou", det_iou, gt)
-    found = gt, det, ious
-    read = sure, starts, gt_starts, label, gt_label
-    return _mistakes(function, found, read, logits, judged, iou, missing_confidence)
+    found = gt, det, _numbers(function, "det_iou", det_iou, gt)
+    certain = sure if logits is None else _certainty(function, sure, logits)
+    ends = (_arrays.from_host(gt, x) for x in (starts, gt_starts))
+    read = (*ends, sure, certain, label, gt_label)
+    return _judged(function, found, read, judged, iou, missing_confidence)
 
 
-def _mistakes(
+def _judged(
     function: str,
     matched: tuple[Array, Array, Array],
-    columns: tuple[Array, Any, Any, Array, Array],
-    logits: Any,
+    columns: tuple[Array, ...],
     judged: Array | None,
     iou: float,
     missing_confidence: float,
 ) -> tuple[Array, ...]:
-    (gt, det, ious), (sure, starts, gt_starts, label, gt_label) = matched, columns
-    n, m, images = len(gt), len(det), len(starts) - 1
-    certain = sure if logits is None else _certainty(function, "boxes", gt, logits)
+    gt, det, ious = matched
+    ends, gt_ends, sure, certain, label, gt_label = columns
+    n, m, images = len(gt), len(det), len(ends) - 1
     if judged is None:
         judged = _arrays.full(gt, (m,), "uint8", 1)
     of_rows = (m, "float64"), (m, "float64"), (m, "uint8"), (n, "uint8")
     of_images = (images, "float64"), (images, "int64"), (images, "int64")
     out = [_arrays.empty(gt, (size,), dtype) for size, dtype in (*of_rows, *of_images)]
     bad = _arrays.from_host(gt, np.full(4, n + m))
-    ends = (_arrays.from_host(gt, x) for x in (starts, gt_starts))
     _arrays.call(
-        "mistakes_of_matches", gt, float(iou), float(missing_confidence), *ends, gt, det, ious,
-        sure, certain, label, gt_label, judged, *out, bad,
+        "mistakes_of_matches", gt, float(iou), float(missing_confidence), ends, gt_ends, gt, det,
+        ious, sure, certain, label, gt_label, judged, *out, bad,
     )  # fmt: skip
-    names = "gt", "det", "det_iou", "confidence" if logits is None else "logits"
+    names = "gt", "det", "det_iou", "logits"  # confidences are finite
     for name, row in zip(names, _arrays.host(function, "rows", bad).tolist(), strict=True):
         if row < n + m:
             wrong = "a NaN or infinite value" if name not in ("gt", "det") else "no such row"
@@ -183,14 +189,17 @@ def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
     """(n,) float64 beside `like`; rows that do not count may hold anything."""
     x = _arrays.as_array(function, name, x)
     if _arrays.device(x) == "cpu":
-        x = _arrays.from_host(like, _arrays.host(function, name, x))
+        hosted = _arrays.host(function, name, x)
+        if hosted.dtype.kind not in "fiu":
+            raise TypeError(f"{function}: {name} must hold {WANTED['fiu']}, got {hosted.dtype}")
+        x = _arrays.from_host(like, np.ascontiguousarray(hosted, np.float64))
     return read_device_column(function, name, x, like, "fiu")
 
 
-def _certainty(function: str, name: str, like: Array, logits: Any) -> Array:
-    """(n,) float64 exp(-entropy), NaN where there is none."""
+def _certainty(function: str, like: Array, logits: Any) -> Array:
+    """(n,) float64 exp(-entropy) beside `like`, NaN where there is none."""
     logits = _arrays.as_array(function, "logits", logits)
-    _arrays.one_device(function, **{name: like, "logits": logits})
+    _arrays.one_device(function, **{CERTAIN_BESIDE[function]: like, "logits": logits})
     _arrays.check_shape(function, "logits", logits, (len(like), "C"))
     entropy = _arrays.same_library(like, entropies(function, logits))
     return sys.modules[_arrays.library(like)].exp(-_arrays.cast(entropy, "float64"))

@@ -55,14 +55,15 @@ class DeviceMasks:
         if len(self) and (self.size != self.size[0]).any():
             raise ValueError("DeviceMasks.decode: masks must be of one size")
         h, w = self.size[0].tolist() if len(self) else (0, 0)
-        out = _arrays.full(self.ends, (len(self), w * h), "bool", False)
+        out = _arrays.full(self.ends, (len(self), w * h), "uint8", 0)
         _arrays.call("mask_decode", self.ends, self.ends, self.splits, self.masks, out)
-        return out.reshape(len(self), w, h).swapaxes(1, 2)
+        return _viewed(out, "bool").reshape(len(self), w, h).swapaxes(1, 2)
 
 
 def _viewed(x: Any, dtype: str) -> Any:
     """The bytes of `x` as numbers."""
-    return x.view(getattr(sys.modules[_arrays.library(x)], dtype))
+    torch = _arrays.library(x) == "torch"
+    return x.view(getattr(sys.modules["torch"], dtype) if torch else dtype)
 
 
 def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

@@ -211,11 +211,6 @@ class Searched:
                 self.radius = threshold
             except TooManyPairs:
                 self.too_far = threshold
-        if threshold > self.radius and isinstance(self.rows, _knn_cuda.DeviceRows):
-            raise ValueError(
-                f"find_unique: more than {MOST_PAIRS} pairs are within {threshold}, which CUDA"
-                " arrays are not searched by: pass x.cpu() (CuPy: x.get())"
-            )
         if threshold > self.radius:
             return keep_by_blocks(self.rows, threshold, self.metric)
         near = np.ascontiguousarray(self.pairs[self.distances <= threshold])
@@ -283,23 +278,31 @@ def keep_mask(pairs: Array, n: int) -> Array:
     return keep.view(bool)
 
 
-def keep_by_blocks(rows: Rows, threshold: float, metric: str) -> Array:
+def keep_by_blocks(rows: Any, threshold: float, metric: str) -> Array:
     """The kept rows without the pairs: each block against those kept so far, then itself."""
     kept = np.empty(0, np.int64)
     for begin in range(0, len(rows.x), KEEP_BLOCK):
         block = np.arange(begin, min(len(rows.x), begin + KEEP_BLOCK))
         if len(kept) > 0:
-            keepers, asked = some_rows(rows, kept), some_rows(rows, block)
-            if metric == "cosine":
-                far = nearest_cosine(keepers, asked, 1, progress=None, title="")[0]
-            else:
-                far = np.sqrt(nearest(keepers, asked, 1, dots=False, progress=None, title="")[0])
-            block = block[far[:, 0] > threshold]
+            far = _nearest_distance(some_rows(rows, kept), some_rows(rows, block), metric)
+            block = block[far > threshold]
         pairs, _ = all_pairs(
             "find_unique", some_rows(rows, block), threshold, metric, MOST_PAIRS, None
         )
         kept = np.concatenate([kept, block[keep_mask(pairs, len(block))]])
     return kept
+
+
+def _nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
+    """(n,) how far the nearest keeper is from each row asked about, on the host."""
+    if isinstance(keepers, _knn_cuda.DeviceRows):
+        told = _knn_cuda.TOLD_OF[metric]
+        far = _arrays.host("", "", _knn_cuda.nearest(keepers, asked, 1, told=told)[0])
+    elif metric == "cosine":
+        far = nearest_cosine(keepers, asked, 1, progress=None, title="")[0]
+    else:
+        far = np.sqrt(nearest(keepers, asked, 1, dots=False, progress=None, title="")[0])
+    return np.asarray(far[:, 0])
 
 
 def take(x: Any, which: Array) -> Any:
