@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
 import tamis
@@ -69,15 +67,10 @@ def test_bfloat16_and_float16(gpu_library):
 
 
 def test_the_host_does_not_wait(gpu_library):
-    """PyTorch raises where it would make the host wait."""
-    torch = pytest.importorskip("torch")
     on = gpu_library.array
     a, b, p, splits = on(boxes(40)), on(boxes(30, 1)), on(rotated(40)), np.array([0, 12, 40])
     masks = Masks.encode(blobs(9, 12, 15))
-    with contextlib.ExitStack() as stack:
-        if gpu_library.name == "torch" and not gpu_library.emulated:
-            stack.callback(torch.cuda.set_sync_debug_mode, torch.cuda.get_sync_debug_mode())
-            torch.cuda.set_sync_debug_mode("error")
+    with gpu_library.not_waiting():
         tamis.box_iou(a, b)
         tamis.box_iou_batched(a, splits, a, splits)
         tamis.rotated_box_iou(p, p)

@@ -9,8 +9,8 @@ from conftest import Library
 from torchmetrics_cases import assert_same, images, import_torchmetrics
 
 import_torchmetrics()
+import tamis.torchmetrics  # noqa: E402
 import torch  # noqa: E402
-from tamis import _torchmetrics_columns  # noqa: E402
 from tamis.torchmetrics import MeanAveragePrecision  # noqa: E402
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("ignore:Encountered more than")]
@@ -49,7 +49,7 @@ def test_boxes_on_a_device(
     metric = MeanAveragePrecision(**options).to(device)
     metric.update(*(moved(side, device) for side in sides))
     with monkeypatch.context() as patched:
-        patched.setattr(_torchmetrics_columns, "joined", None)  # nothing is copied
+        patched.setattr(tamis.torchmetrics, "joined", None)  # no state is copied
         got = metric.compute()
     monkeypatch.undo()  # the host's, also where the device is emulated
     assert_same(got, MeanAveragePrecision(**options)(*sides))
