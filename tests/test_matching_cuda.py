@@ -63,6 +63,24 @@ def test_crowded_images(gpu_library: Library) -> None:
     same_as_host(gpu_library, arguments, thresholds=[0.1, 0.5, 0.9], max_detections=400)
 
 
+@pytest.mark.parametrize("spread", [20, 90, 900])
+def test_large_groups_batched(gpu_library: Library, spread: int) -> None:
+    """Several in the ground truths of one block, small ones and images without either between."""
+    counts = [(200, 70), (3, 66), (0, 65), (150, 3), (120, 130), (90, 0), (64, 64), (300, 300)]
+    rng = np.random.default_rng(spread)
+    n, m = np.sum(counts, 0)
+    low = rng.integers(0, spread, (m, 2))
+    gts = np.concatenate([low, low + rng.integers(5, 30, (m, 2))], 1).astype(float)
+    ends, gt_ends = (np.concatenate([[0], np.cumsum(side)]) for side in np.transpose(counts))
+    near = np.concatenate([rng.integers(a, max(b, a + 1), k) for a, b, (k, _) in
+                           zip(gt_ends[:-1], gt_ends[1:], counts, strict=True)])  # fmt: skip
+    dets = gts[near.clip(max=m - 1)] + rng.integers(-1, 2, (n, 4))
+    arguments = dets, rng.integers(0, 50, n) / 50, ends, gts, gt_ends, rng.random(m) < 0.1
+    for most in (100, 1000):
+        got = same_as_host(gpu_library, arguments, thresholds=[0.1, 0.5, 0.9], max_detections=most)
+    assert 0.1 < (gpu_library.numpy(got.gt) >= 0).mean() < 0.99
+
+
 @pytest.mark.parametrize("fmt", ["xyxy", "xywh", "cxcywh"])
 def test_layouts_and_formats(gpu_library: Library, fmt: str) -> None:
     dets, scores, splits, gts, gt_splits, crowd = problem(np.random.default_rng(7), 70, 30, 3)
@@ -74,23 +92,28 @@ def test_layouts_and_formats(gpu_library: Library, fmt: str) -> None:
     np.testing.assert_array_equal(gpu_library.numpy(again.gt), gpu_library.numpy(got.gt))
 
 
+@pytest.mark.parametrize("others", [0, 70])
 @pytest.mark.parametrize("box", [np.nan, np.inf, 0, 1e200])
-def test_what_is_not_finite_matches_as_in_pycocotools(gpu_library: Library, box: float) -> None:
+def test_what_is_not_finite_matches_as_in_pycocotools(
+    gpu_library: Library, box: float, others: int
+) -> None:
     """NaN IoUs, of the boxes' own NaN or of overflow, against a loop that is pycocotools'."""
     dets = np.array([[0, 0, 9, 9], [0, 0, box, box], [1, 1, 8, 8], [1, 1, 7, 7]])
     gts = np.array([[0, 0, 9, 9], [0, 0, box, box], [1, 1, 9, 8], [1, 0, 7, 9], [8, 8, 9, 9]])
-    crowd = np.array([0, 0, 1, 0, 0])
-    scores, ends, gt_ends = np.array([0.5, np.nan, 0.5, 0.7]), np.array([0, 4]), np.array([0, 5])
+    gts = np.concatenate([gts, np.full((others, 4), 50)])
+    m = len(gts)
+    crowd = (np.arange(m) == 2).astype(int)
+    scores, ends, gt_ends = np.array([0.5, np.nan, 0.5, 0.7]), np.array([0, 4]), np.array([0, m])
     on = gpu_library.array
     got = match_detections(
         on(dets), on(scores), ends, on(gts), gt_ends, iscrowd=on(crowd), fmt="xywh", thresholds=0.6
     )
-    iou = np.empty((4, 5))
+    iou = np.empty((4, m))
     order, taken = [3, 0, 2, 1], set()
     want = np.full(4, -1)
     with np.errstate(all="ignore"):
         for d in range(4):
-            for g in range(5):
+            for g in range(m):
                 w, h = (
                     np.fmin(dets[d, i] + dets[d, i + 2], gts[g, i] + gts[g, i + 2])
                     - np.fmax(dets[d, i], gts[g, i])
@@ -101,7 +124,7 @@ def test_what_is_not_finite_matches_as_in_pycocotools(gpu_library: Library, box:
                 iou[d, g] = 0 if w <= 0 or h <= 0 else w * h / both
     for d in order:
         least, best = 0.6, -1
-        for g in (0, 1, 3, 4, 2):  # the crowd last
+        for g in np.argsort(crowd, kind="stable"):
             if g in taken and not crowd[g]:
                 continue
             if best >= 0 and not crowd[best] and crowd[g]:

@@ -1,7 +1,6 @@
-#include "matching/matching_cuda.hpp"
-
 #include "core/cuda.hpp"
 #include "core/search.hpp"
+#include "matching/matching_cuda.hpp"
 #include "max_iou/max_iou_math.hpp"
 #include "rotated_iou/rotated_iou_math.hpp"
 
@@ -12,6 +11,7 @@ using namespace tamis::host;
 
 constexpr int kWarpSize = 32;
 constexpr int64_t kWordBits = 64;
+constexpr int64_t kFew = 64;  // ground truths of a group that a warp goes through alone
 
 __device__ int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
 
@@ -107,41 +107,75 @@ __global__ void __launch_bounds__(kThreads) gts_kernel(DeviceMatchProblem p, Col
   }
 }
 
-// The group of a warp: rows of the sorted columns, from `first` and `det_first` on.
-struct WarpGroup {
-  int64_t first, n_gts, det_first, det_last;
+// One image and class: rows of the sorted columns.
+struct Group {
+  int64_t first, n_gts, det_first, n_dets;
 };
 
-// The ground truths whose IoU with a detection may match, as group-relative candidates, in their order.
-template <class Box>
-__device__ int64_t find_candidates(const Columns<Box>& c, const WarpGroup& group, const Box& det, double lowest) {
+__device__ bool is_first(const GroupedRows& gts, int64_t g) {
+  return g < gts.n && (g == 0 || gts.groups[g - 1] != gts.groups[g]);
+}
+
+// Whether the group that begins there has more than kFew ground truths.
+__device__ bool is_large(const GroupedRows& gts, int64_t first) {
+  return gts.n - first > kFew && gts.groups[first + kFew] == gts.groups[first];
+}
+
+__device__ Group group_of(const DeviceMatchProblem& p, int64_t first) {
+  const int64_t key = p.gts.groups[first];
+  Group group{};
+  group.first = first;
+  group.n_gts = first_not_below(p.gts.groups + first, p.gts.n - first, key + 1);
+  group.det_first = first_not_below(p.dets.groups, p.dets.n, key);
+  const int64_t n = first_not_below(p.dets.groups + group.det_first, p.dets.n - group.det_first, key + 1);
+  group.n_dets = n < p.max_det ? n : p.max_det;
+  return group;
+}
+
+// What a warp found to be within reach of a detection.
+struct Scan {
+  int64_t n;
+  bool has_nan;  // of any IoU
+};
+
+// keep(i, g, iou) for the ground truths whose IoU is not below `lowest`, i = 0 and on; g counts from the group's first.
+template <class Box, class Keep>
+__device__ Scan scan(const Columns<Box>& c, const Group& group, const Box& det, double lowest, const Keep& keep) {
   const unsigned lane = threadIdx.x % kWarpSize, below = (1u << lane) - 1;
   int64_t n = 0;
   bool is_nan = false;
   for (int64_t start = 0; start < group.n_gts; start += kWarpSize) {
     const int64_t g = start + lane, at = group.first + g;
     bool near = false;
+    double iou = 0;
     if (g < group.n_gts) {
-      const double iou = pair_iou(det, c.boxes[at], c.crowd[at] != 0);
-      c.iou[at] = iou;
+      iou = pair_iou(det, c.boxes[at], c.crowd[at] != 0);
       near = !(iou < lowest);
       is_nan |= iou != iou;
     }
     const unsigned found = __ballot_sync(kWarp, near);
-    if (near) c.candidates[group.first + n + __popc(found & below)] = static_cast<int32_t>(g);
+    if (near) keep(n + __popc(found & below), static_cast<int32_t>(g), iou);
     n += __popc(found);
   }
-  if (__ballot_sync(kWarp, is_nan) != 0) {  // once a NaN is the best so far, nothing is below it
-    __syncwarp();                           // what was written above is written again
-    for (int64_t g = lane; g < group.n_gts; g += kWarpSize) c.candidates[group.first + g] = static_cast<int32_t>(g);
-    n = group.n_gts;
-  }
-  return n;
+  return {n, __ballot_sync(kWarp, is_nan) != 0};
+}
+
+// The ground truths whose IoU with a detection may match, as group-relative candidates, in their order.
+template <class Box>
+__device__ int64_t find_candidates(const Columns<Box>& c, const Group& group, const Box& det, double lowest) {
+  const auto keep = [&](int64_t i, int32_t g, double iou) {
+    c.candidates[group.first + i] = g;
+    c.iou[group.first + g] = iou;
+  };
+  const Scan found = scan(c, group, det, lowest, keep);
+  if (!found.has_nan) return found.n;
+  __syncwarp();                                   // what was written above is written again
+  return scan(c, group, det, -INFINITY, keep).n;  // once a NaN is the best so far, nothing is below it
 }
 
 // One cell of one detection: what each threshold chooses is taken; returns how the detection counts.
 template <class Box>
-__device__ Verdict choose_cell(const Columns<Box>& c, const WarpGroup& group, int64_t n, int64_t cell) {
+__device__ Verdict choose_cell(const Columns<Box>& c, const Group& group, int64_t n, int64_t cell) {
   const int32_t* candidates = c.candidates + group.first;
   const uint8_t* ignore = c.ignore + cell / c.words * c.n + group.first;
   uint64_t *free = c.free + cell * c.n + group.first, *taken = c.taken + cell * c.n + group.first;
@@ -168,7 +202,7 @@ __device__ void write_verdict(const DeviceMatchProblem& p, const Columns<Box>& c
 }
 
 template <class Box>
-__device__ void write_pairs(const DeviceMatchProblem& p, const Columns<Box>& c, const WarpGroup& group, int64_t n,
+__device__ void write_pairs(const DeviceMatchProblem& p, const Columns<Box>& c, const Group& group, int64_t n,
                             const MatchPairs& out, int64_t det) {
   for (int64_t t = threadIdx.x % kWarpSize; t < p.n_thresholds; t += kWarpSize)
     for (int64_t i = 0; i < n; ++i) {
@@ -182,13 +216,18 @@ __device__ void write_pairs(const DeviceMatchProblem& p, const Columns<Box>& c, 
 }
 
 template <class Box>
-__device__ void match_next(const DeviceMatchProblem& p, const Columns<Box>& c, const WarpGroup& group, int64_t det,
-                           const MatchVerdicts& verdicts, const MatchPairs& pairs) {
-  const int64_t lane = threadIdx.x % kWarpSize;
+__device__ Box load_detection(const DeviceMatchProblem& p, int64_t det) {
   Box box;
   load(p.dets.boxes, det, &box);
-  const int64_t n = find_candidates(c, group, box, p.lowest_threshold);
+  return box;
+}
+
+// A detection whose n candidates are there.
+template <class Box>
+__device__ void match_next(const DeviceMatchProblem& p, const Columns<Box>& c, const Group& group, int64_t det,
+                           int64_t n, const MatchVerdicts& verdicts, const MatchPairs& pairs) {
   if (n == 0) return;
+  const int64_t lane = threadIdx.x % kWarpSize;
   __syncwarp();
   for (int64_t i = lane; i < n; i += kWarpSize) {
     const double iou = c.iou[group.first + c.candidates[group.first + i]];
@@ -208,23 +247,82 @@ __device__ void match_next(const DeviceMatchProblem& p, const Columns<Box>& c, c
   __syncwarp();  // the columns are free again
 }
 
-// A warp for each ground truth; that of the first of a group goes on.
+// A warp for each ground truth; that of the first of a group goes on, if the group is not large.
 template <class Box>
 __global__ void __launch_bounds__(kThreads)
     match_kernel(DeviceMatchProblem p, Columns<Box> c, MatchVerdicts verdicts, MatchPairs pairs) {
   const int64_t first = thread_number() / kWarpSize;
-  if (first >= c.n) return;
-  const int64_t* groups = p.gts.groups;
-  const int64_t key = groups[first];
-  if (first > 0 && groups[first - 1] == key) return;
-  WarpGroup group{};
-  group.first = first;
-  group.n_gts = first_not_below(groups + first, c.n - first, key + 1);
-  group.det_first = first_not_below(p.dets.groups, p.dets.n, key);
-  group.det_last =
-      group.det_first + first_not_below(p.dets.groups + group.det_first, p.dets.n - group.det_first, key + 1);
-  if (group.det_last - group.det_first > p.max_det) group.det_last = group.det_first + p.max_det;
-  for (int64_t d = group.det_first; d < group.det_last; ++d) match_next(p, c, group, p.dets.order[d], verdicts, pairs);
+  if (!is_first(p.gts, first) || is_large(p.gts, first)) return;
+  const Group group = group_of(p, first);
+  for (int64_t d = 0; d < group.n_dets; ++d) {
+    const int64_t det = p.dets.order[group.det_first + d];
+    const int64_t n = find_candidates(c, group, load_detection<Box>(p, det), p.lowest_threshold);
+    match_next(p, c, group, det, n, verdicts, pairs);
+  }
+}
+
+// The candidates of one detection. They are looked for again if they are more than a warp has lanes, or an IoU is NaN.
+struct Ahead {
+  int64_t n;
+  double iou[kWarpSize];
+  int32_t candidates[kWarpSize];
+};
+
+template <class Box>
+__device__ void look_ahead(const DeviceMatchProblem& p, const Columns<Box>& c, const Group& group, int64_t det,
+                           Ahead* ahead) {
+  const Scan found =
+      scan(c, group, load_detection<Box>(p, det), p.lowest_threshold, [&](int64_t i, int32_t g, double iou) {
+        if (i >= kWarpSize) return;
+        ahead->candidates[i] = g;
+        ahead->iou[i] = iou;
+      });
+  if (threadIdx.x % kWarpSize == 0) ahead->n = found.has_nan ? kWarpSize + 1 : found.n;
+}
+
+template <class Box>
+__device__ void match_ahead(const DeviceMatchProblem& p, const Columns<Box>& c, const Group& group, int64_t det,
+                            const Ahead& ahead, const MatchVerdicts& verdicts, const MatchPairs& pairs) {
+  const int64_t i = threadIdx.x % kWarpSize;
+  int64_t n = ahead.n;
+  if (n > kWarpSize) {
+    n = find_candidates(c, group, load_detection<Box>(p, det), p.lowest_threshold);
+  } else if (i < n) {
+    c.candidates[group.first + i] = ahead.candidates[i];
+    c.iou[group.first + ahead.candidates[i]] = ahead.iou[i];
+  }
+  match_next(p, c, group, det, n, verdicts, pairs);
+}
+
+// A thread for each ground truth; blocks match the large groups that begin among theirs. The first warp matches, while
+// the others look for the candidates of the detections that come next.
+template <class Box>
+__global__ void __launch_bounds__(kThreads, 1)
+    match_large_kernel(DeviceMatchProblem p, Columns<Box> c, MatchVerdicts verdicts, MatchPairs pairs) {
+  constexpr int kAhead = kThreads / kWarpSize - 1;
+  __shared__ unsigned begins[kThreads / kWarpSize];
+  __shared__ Ahead ahead[2][kAhead];
+  const unsigned warp = threadIdx.x / kWarpSize;
+  const int64_t g = thread_number();
+  const unsigned mine = __ballot_sync(kWarp, is_first(p.gts, g) && is_large(p.gts, g));
+  if (threadIdx.x % kWarpSize == 0) begins[warp] = mine;
+  __syncthreads();
+  for (int64_t w = 0; w < kThreads / kWarpSize; ++w)
+    for (unsigned left = begins[w]; left != 0; left &= left - 1) {
+      const Group group = group_of(p, blockIdx.x * int64_t(kThreads) + w * kWarpSize + __ffs(left) - 1);
+      const int64_t* order = p.dets.order + group.det_first;
+      for (int64_t next = 0, side = 0; next < group.n_dets + kAhead; next += kAhead, side ^= 1) {
+        if (warp > 0) {
+          const int64_t d = next + warp - 1;
+          if (d < group.n_dets) look_ahead(p, c, group, order[d], &ahead[side][warp - 1]);
+        } else if (next > 0) {
+          const int64_t done = next - kAhead;
+          for (int64_t d = done; d < next && d < group.n_dets; ++d)
+            match_ahead(p, c, group, order[d], ahead[side ^ 1][d - done], verdicts, pairs);
+        }
+        __syncthreads();
+      }
+    }
 }
 
 template <class Box>
@@ -234,12 +332,15 @@ void match_boxes(const DeviceMatchProblem& p, const MatchScratch& scratch, const
   launch({"match_detections", blocks_for(c.n, kThreads), stream}, gts_kernel<Box>, p, c, verdicts);
   const unsigned blocks = blocks_for(c.n, kThreads / kWarpSize);
   launch({"match_detections", blocks, stream}, match_kernel<Box>, p, c, verdicts, pairs);
+  launch({"match_detections", blocks_for(c.n, kThreads), stream}, match_large_kernel<Box>, p, c, verdicts, pairs);
 }
 
 void match_groups(const DeviceMatchProblem& p, const MatchScratch& scratch, const MatchVerdicts& verdicts,
                   const MatchPairs& pairs, cudaStream_t stream) {
-  if (p.rotated) match_boxes<RotatedBox>(p, scratch, verdicts, pairs, stream);
-  else match_boxes<Corners>(p, scratch, verdicts, pairs, stream);
+  if (p.rotated)
+    match_boxes<RotatedBox>(p, scratch, verdicts, pairs, stream);
+  else
+    match_boxes<Corners>(p, scratch, verdicts, pairs, stream);
 }
 
 }  // namespace
