@@ -85,6 +85,27 @@ def check(preds: dict[str, Any], targets: dict[str, Any], kind: str = "bbox") ->
             raise SystemExit(f"DetectionEvaluator: another {key} than on the host")
 
 
+def dense(n: int, m: int) -> dict[str, Any]:
+    """One image whose boxes are all of one class."""
+    g = torch.Generator("cuda").manual_seed(1)
+    low, extent = (torch.rand((m, 2), generator=g, device="cuda") for _ in range(2))
+    truth = torch.cat([4000 * low, 4000 * low + 10 + 90 * extent], 1)
+    near = torch.randint(m, (n,), generator=g, device="cuda")
+    boxes = truth[near] + 4 * torch.randn((n, 4), generator=g, device="cuda")
+    columns = boxes, torch.rand(n, generator=g, device="cuda"), truth
+    levels = tamis.DetectionEvaluator().iou_thresholds
+
+    def matched(boxes: Any, scores: Any, truth: Any) -> tamis.Matches:
+        ends = np.array([0, n]), np.array([0, m])
+        return tamis.match_detections(
+            boxes, scores, ends[0], truth, ends[1], thresholds=levels, max_detections=n
+        )
+
+    if not np.array_equal(matched(*columns).gt.cpu(), matched(*(x.cpu() for x in columns)).gt):
+        raise SystemExit("match_detections: other matches than on the host")
+    return row(f"tamis.match_detections, {n} x {m}, one class", lambda: matched(*columns))
+
+
 def peers(preds: dict[str, Any], targets: dict[str, Any]) -> list[dict[str, Any]]:
     """torchmetrics' class, if all it needs is there, on a tenth of the images."""
     try:
@@ -157,5 +178,6 @@ def run() -> list[dict[str, Any]]:
             lambda: evaluated(*map(on_host, oriented), "obb"),
             rounds=3,
         ),
+        dense(10_000, 1000),
         *peers(preds, targets),
     ]
