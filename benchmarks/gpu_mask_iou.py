@@ -34,7 +34,7 @@ def torch_mask_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def pixels(masks: Masks) -> torch.Tensor:
-    return torch.from_numpy(masks.decode().reshape(len(masks), -1)).to("cuda", torch.float32)
+    return torch.from_numpy(masks.decode().reshape(len(masks), -1)).to("cuda").float()
 
 
 def floor(a: Any, b: Any, values: torch.Tensor) -> float:
