@@ -224,8 +224,9 @@ def match_detections(
     per pair of the same image and label; memory ``T * (n + m) * 25`` bytes for the result.
 
     CUDA boxes are matched on their device, to the same bits; the other columns are brought there.
-    The host waits only for splits that live on the device. NaN and infinity are not looked for: a
-    NaN score comes last, and a NaN IoU matches, as in pycocotools.
+    The host waits only for splits that live on the device, and where CuPy waits for its own sorts.
+    NaN and infinity are not looked for: a NaN score comes last, and a NaN IoU matches, as in
+    pycocotools.
     """
     name = "match_detections"
     check_fmt(name, fmt)
