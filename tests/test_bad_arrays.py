@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+from tamis import _core
 from tamis.fiftyone_matching import match_fiftyone
 
 N, M = 12, 9
@@ -151,3 +153,22 @@ def test_odd_values_raise(name: str, argument: str) -> None:
     for x in odd_values(arrays[argument]):
         with pytest.raises((TypeError, ValueError, tamis.CudaUnavailable), match=f"{named}|meta"):
             function(**{**arrays, argument: x})
+
+
+def test_a_buffer_that_raises_is_no_obstacle() -> None:
+    """As that of CuPy's arrays: they are taken by DLPack."""
+
+    class Refusing(mmap.mmap):
+        def __dlpack_device__(self) -> Any:
+            return ids.__dlpack_device__()
+
+        def __dlpack__(self, **options: Any) -> Any:
+            return ids.__dlpack__(**options)
+
+    ids = np.array([5, 2, 7])
+    given, out = Refusing(-1, 1), np.empty(3, np.int32)
+    given.close()
+    with pytest.raises(ValueError, match="closed"):
+        memoryview(given)
+    _core.find_positions(given, np.array([2, 5]), out)
+    assert out.tolist() == [1, 0, -1]

@@ -42,7 +42,8 @@ std::optional<dlpack::DataType> parse_format(const char* format, int64_t item_si
 bool Exported::open(py::handle source, bool writable) {
   release();
   if (!source || source.is_none()) return false;
-  if (PyObject_CheckBuffer(source.ptr())) return open_buffer(source, writable);
+  if (PyObject_CheckBuffer(source.ptr()) && open_buffer(source, writable)) return true;
+  release();  // and go on: arrays of CuPy 14 have a buffer that raises
   try {
     if (py::hasattr(source, "__dlpack__")) return open_dlpack(source, writable);
     if (py::hasattr(source, "__cuda_array_interface__")) return open_cuda_interface(source, writable);
