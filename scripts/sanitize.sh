@@ -15,18 +15,30 @@ rm -rf "$site"
 mkdir -p "$site"
 cp -r python/tamis "$site/"
 cp "build/$preset"/_*.so "$site/tamis/"
+# Before an editable installation, in processes that tests start too
+cat >"$site/sitecustomize.py" <<'PYTHON'
+import sys
+sys.meta_path[:] = [m for m in sys.meta_path if "ScikitBuild" not in type(m).__name__]
+PYTHON
 
 runtime=$([[ $preset == tsan* ]] && echo libtsan.so || echo libasan.so)
-# Python itself leaks on purpose; -S would lose site-packages, so only our path goes first
-export LD_PRELOAD="$(g++ -print-file-name="$runtime") $(g++ -print-file-name=libstdc++.so)"
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0
-export TAMIS_SITE=$site
-"$python" -c "
-import os, sys
-sys.meta_path = [m for m in sys.meta_path if 'ScikitBuild' not in type(m).__name__]
-sys.path.insert(0, os.environ['TAMIS_SITE'])
-import pytest, tamis
-assert tamis.__file__.startswith(os.environ['TAMIS_SITE']), tamis.__file__
-sys.exit(pytest.main(sys.argv[1:]))
-" -q -p no:cacheprovider "$@"
+preload="$(g++ -print-file-name="$runtime") $(g++ -print-file-name=libstdc++.so)"
+# Reports go to files: pytest, and tests that start processes, capture what is printed
+reports=$PWD/build/$preset/report
+rm -f "$reports".*
+# Python itself leaks on purpose
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$reports
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports
+export TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:log_path=$reports
+# TSan does not see how the threads of OpenBLAS and libgomp wait for each other
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+sanitized() { PYTHONPATH=$site LD_PRELOAD=$preload "$python" "$@"; }
+sanitized -c "import tamis; assert tamis.__file__.startswith('$site'), tamis.__file__"
+status=0
+sanitized -m pytest -q -p no:cacheprovider "$@" || status=$?
+# more than the notice of AddressSanitizer that it does not know the stacks of the emulation
+if grep -qsE "ERROR: |WARNING: Thread|runtime error" "$reports".*; then
+  cat "$reports".* >&2
+  exit 1
+fi
+exit "$status"
