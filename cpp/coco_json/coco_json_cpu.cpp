@@ -75,7 +75,7 @@ Converted convert(__m512i text) {
   const __mmask8 negative = _mm512_cmpeq_epi64_mask(_mm512_lzcnt_epi64(sign), length);
   const __mmask8 has_point = _mm512_test_epi64_mask(points, points);
   const __mmask8 has_sign = negative & (has_point | _mm512_test_epi64_mask(value, value));
-  const __m512i bits = _mm512_castpd_si512(size), first_point = _mm512_set1_epi64(0xff00000000000000ll);
+  const __m512i bits = _mm512_castpd_si512(size), first_point = _mm512_set1_epi64(int64_t(0xff) << 56);
   const __mmask8 one_point = _mm512_cmpeq_epi64_mask(points, _mm512_srlv_epi64(first_point, places));
   const __mmask8 short_enough = _mm512_test_epi64_mask(_mm512_movm_epi8(other), ones);
   return {_mm512_castsi512_pd(_mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN))),

@@ -72,7 +72,8 @@ TAMIS_HD RotatedBox load_rotated_box(const T* p) {
 }
 
 TAMIS_HD bool bounds_overlap(double dx, double dy, double reach_x, double reach_y) {
-  return (magnitude(dx) < reach_x) & (magnitude(dy) < reach_y);
+  const bool in_x = magnitude(dx) < reach_x, in_y = magnitude(dy) < reach_y;
+  return in_x & in_y;
 }
 
 TAMIS_HD bool bounds_overlap(const RotatedBox& a, const RotatedBox& b) {
