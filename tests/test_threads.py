@@ -26,6 +26,9 @@ def boxes(n: int, seed: int = 0) -> Any:
 
 def work(seed: int) -> list[Any]:
     a, splits = boxes(400, seed), np.array([0, 100, 250, 400])
+    rotated, masks = np.c_[a, a[:, 0]], tamis.Masks.from_boxes(a[:40], (120, 120))
+    points = np.resize(a, (10, 17, 3))
+    rows = np.random.default_rng(seed).standard_normal((500, 16), np.float32)
     evaluator = tamis.DetectionEvaluator()
     side = {"boxes": a, "labels": np.arange(400) % 3, "splits": splits}
     evaluator.update({**side, "scores": a[:, 0] / 100}, side)
@@ -39,6 +42,17 @@ def work(seed: int) -> list[Any]:
         result.errors().kind,
         result.confusion_matrix().matrix,
         result.per_image()["ap"],
+        tamis.rotated_box_iou(rotated, rotated),
+        tamis.find_duplicate_boxes(a, splits, threshold=0.3).of,
+        tamis.find_duplicate_boxes(a, splits, threshold=0.3, method="groups").of,
+        tamis.find_duplicate_boxes(rotated, splits, threshold=0.3).iou,
+        tamis.mask_iou(masks, masks),
+        tamis.mask_boundary(masks).area(),
+        tamis.oks(points, points[::-1], np.full(10, 9e4)),
+        *tamis.knn(rows, 5),
+        tamis.uniqueness(rows),
+        tamis.near_duplicates(rows, threshold=0.5).keep,
+        tamis.zcore(rows, n_samples=2000, redundancy_nn=20),
     ]
 
 
