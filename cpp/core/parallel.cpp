@@ -7,7 +7,6 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -106,7 +105,7 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   threads.reserve(static_cast<size_t>(helpers));
   try {
     for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] { job.work(false); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     // no more threads to be had: the ones there are do the work
   }
   job.work(true);
