@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import doctest
+import importlib
 import io
 import pickle
+import sys
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -299,6 +301,13 @@ def test_it_is_a_metric(iou_type: Any, tmp_path: Path) -> None:
         results = [m.coco_to_tm(*(str(tmp_path / f"ours_{s}.json") for s in ("preds", "target")))
                    for m in (ours, theirs)]  # fmt: skip
         assert_same(*results)
+
+
+def test_without_torchvision_the_import_fails_as_theirs(monkeypatch: Any) -> None:
+    monkeypatch.delattr(detection, "MeanAveragePrecision")
+    monkeypatch.delitem(sys.modules, "tamis.torchmetrics")
+    with pytest.raises(ImportError, match="cannot import name 'MeanAveragePrecision'"):
+        importlib.import_module("tamis.torchmetrics")
 
 
 def test_half_precision_of_states() -> None:

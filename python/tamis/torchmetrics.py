@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed
-from torchmetrics import detection
+from torchmetrics.detection import MeanAveragePrecision as _Replaced  # is there beside torchvision
 from torchmetrics.detection.helpers import _input_validator, _warning_on_too_many_detections
 from torchmetrics.utilities.distributed import gather_all_tensors
 
@@ -35,7 +35,7 @@ _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 __all__ = ["MeanAveragePrecision"]
 
 
-class MeanAveragePrecision(detection.MeanAveragePrecision):  # type: ignore[misc]
+class MeanAveragePrecision(_Replaced):  # type: ignore[misc]
     """torchmetrics 1.9's class: change the import and nothing else.
 
     A subclass, so that arguments, errors, states, synchronisation, `plot`, `tm_to_coco` and
