@@ -119,6 +119,16 @@ def test_all_pairs_within_a_radius(gpu_library, small_pieces, monkeypatch, metri
         tamis.near_duplicates(gpu_library.array(x), threshold=3.0, metric=metric, max_pairs=100)
 
 
+def test_cosine_about_a_mean_far_from_zero(gpu_library):
+    """The mean of large float64 values is summed as exactly as on the host."""
+    x = rows(900, 9, dtype="float64") + 1e12
+    got = tamis.near_duplicates(gpu_library.array(x), threshold=0.3)
+    want = tamis.near_duplicates(x, threshold=0.3)
+    assert len(want.pairs) > 100
+    np.testing.assert_array_equal(got.pairs, want.pairs)
+    np.testing.assert_allclose(got.distances, want.distances, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_leaks_and_unique_rows(gpu_library, metric):
     x, other = rows(140, 9), rows(150, 9, seed=1)

@@ -74,6 +74,8 @@ def centred_rows(function: str, **matrices: Array) -> tuple[DeviceRows, ...]:
     parts = [column_means(x) * (x.shape[0] / n) for x in xs if x.shape[0] > 0]
     mean = sum(parts, start=_arrays.from_host(xs[0], np.zeros(xs[0].shape[1])))
     if _arrays.dtype_name(xs[0]) == "float64":
+        parts = [column_means(x - mean) * (x.shape[0] / n) for x in xs if x.shape[0] > 0]
+        mean = sum(parts, start=mean)  # with what summing large values lost, as on the host
         xs = [x - mean for x in xs]
         offset = _arrays.from_host(xs[0], np.zeros(xs[0].shape[1], np.float32))
     else:
