@@ -155,6 +155,14 @@ def test_odd_values_raise(name: str, argument: str) -> None:
             function(**{**arrays, argument: x})
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8"])
+def test_sparse_pixels_raise(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    sparse = torch.eye(3, dtype=getattr(torch, dtype)).to_sparse()
+    with pytest.raises(TypeError, match=r"^Masks.encode: masks must be a dense tensor"):
+        tamis.Masks.encode(sparse)
+
+
 def test_a_buffer_that_raises_is_no_obstacle() -> None:
     """As that of CuPy's arrays: they are taken by DLPack."""
 

@@ -142,9 +142,11 @@ class Masks:
             Of any library; nonzero is foreground. A copy is made unless each mask lies column
             after column in memory. Of a CUDA array only the ends of the runs come to the host,
             which waits for them: 8 bytes each, and three times the pixels there (200 MB at most,
-            or those of one mask).
+            or those of one mask), beside a copy of uint8 ones.
         """
         pixels = _arrays.as_array("Masks.encode", "masks", masks)
+        if not _arrays.device(pixels).startswith("cuda"):
+            pixels = _arrays.host("Masks.encode", "masks", pixels)
         if len(pixels.shape) == 2:
             pixels = pixels[None]
         _arrays.check_shape("Masks.encode", "masks", pixels, ("n", "h", "w"))
