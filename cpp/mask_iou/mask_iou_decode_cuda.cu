@@ -11,7 +11,8 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(DeviceMasks masks, int
   const int64_t i = blockIdx.x, n = masks.masks[i].n;
   const uint32_t* ends = masks.ends + masks.splits[i];
   for (int64_t run = 1 + 2 * int64_t(threadIdx.x / kWarpSize); run < n; run += 2 * kWarps)
-    for (int64_t p = ends[run - 1] + threadIdx.x % kWarpSize; p < ends[run]; p += kWarpSize) out[i * pixels + p] = 1;
+    for (int64_t p = int64_t(ends[run - 1]) + threadIdx.x % kWarpSize; p < ends[run]; p += kWarpSize)
+      out[i * pixels + p] = 1;
 }
 
 }  // namespace
