@@ -11,6 +11,7 @@ from conftest import Library
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import some_splits
+from tamis import _arrays
 from test_duplicates_shapes import THRESHOLDS, masks, rotated
 
 pytestmark = pytest.mark.gpu
@@ -108,6 +109,17 @@ def test_no_shapes_and_those_that_do_not_fit(gpu_library):
         tamis.find_duplicate_boxes(sizes, np.array([0, 2, 3]), labels=np.zeros(2, int))
     with pytest.raises(ValueError, match="splits must begin with 0 and end with 3"):
         tamis.find_duplicate_boxes(sizes, np.array([0, 2]))
+
+
+def test_columns_of_another_device(gpu_library, monkeypatch):
+    """As of a machine with two."""
+    x, far = gpu_library.array(rotated(3)), gpu_library.array(np.array([1, 2, 3]))
+    real = _arrays.device
+    monkeypatch.setattr(_arrays, "device", lambda a: "cuda:1" if a is far else real(a))
+    for name in ("labels", "iscrowd"):
+        text = rf"^find_duplicate_boxes: {name} must be on the device of boxes \(cuda:0\)"
+        with pytest.raises(ValueError, match=text):
+            tamis.find_duplicate_boxes(x, np.array([0, 3]), **{name: far})
 
 
 SETTINGS = settings(

@@ -101,7 +101,7 @@ def find_duplicate_boxes(
     :func:`tamis.mask_iou`. The result does not depend on the number of threads.
 
     CUDA arrays and masks on a device are computed there with "simple", all pairs of an image, the
-    same bits; the host waits for the number of duplicates. A NaN coordinate repeats nothing there.
+    same bits; the host waits for the number of duplicates. There a NaN coordinate makes IoU 0.
     Memory: 17 bytes a box and the result; a rotated box has 64 more. With "greedy" and "groups"
     CUDA arrays are copied to the host, and the result back.
 
@@ -194,7 +194,8 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
     if _arrays.device(x) == "cpu":
         kinds, host_dtype = ("iu", np.int64) if dtype == "int64" else ("biu", np.bool_)
         x = _arrays.from_host(like, _column(name, x, n, kinds, host_dtype))
-    elif dtype == "int64" or _arrays.dtype_name(x) != "bool":
+    _arrays.one_device("find_duplicate_boxes", boxes=like, **{name: x})
+    if dtype == "int64" or _arrays.dtype_name(x) != "bool":
         x = _arrays.integers("find_duplicate_boxes", name, x)
     _arrays.check_shape("find_duplicate_boxes", name, x, (n,))
     x = _arrays.same_library(like, x)
