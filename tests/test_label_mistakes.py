@@ -280,6 +280,11 @@ ERRORS = [
         "label_mistakes: missing_confidence must be a number, got nan",
     ),
     (
+        lambda: matches(missing_confidence="0.9"),
+        ValueError,
+        "mistakes_of_matches: missing_confidence must be a number, got '0.9'",
+    ),
+    (
         lambda: mistakes(logits=np.zeros((4, 2))),
         ValueError,
         r"label_mistakes: logits must have shape \(3, C\), got \(4, 2\)",

@@ -39,10 +39,10 @@ def test_hardness(gpu_library, monkeypatch, classes, dtype):
     logits = some_logits(70, classes, dtype)
     wide = logits.astype(np.float32) if dtype == "float16" else logits
     want = hardness(wide)
-    for at_once in (1 << 26, 3000):
-        monkeypatch.setattr(_label_mistakes_cuda, "ELEMENTS_AT_ONCE", at_once)
+    for at_once in (1 << 28, 12000):
+        monkeypatch.setattr(_label_mistakes_cuda, "BYTES_AT_ONCE", at_once)
         got = gpu_library.numpy(hardness(gpu_library.array(logits)))
-        assert got.dtype == want.dtype
+        assert got.dtype == want.dtype and not np.signbit(got).any()
         exact = 1e-13 if got.dtype == np.float64 else 2e-5
         np.testing.assert_allclose(got, want, rtol=exact, atol=exact)
     none = hardness(gpu_library.array(logits[:0]))
@@ -105,6 +105,11 @@ def test_errors(gpu_library):
             lambda: classification_mistakes(two, logits=np.zeros((2, 2))),
             ValueError,
             r"classification_mistakes: logits must be on the device of correct \(cuda:0\)",
+        ),
+        (
+            lambda: classification_mistakes(on(np.array(True)), confidence=on(np.zeros(1))),
+            ValueError,
+            r"classification_mistakes: correct must have shape \(n,\), got \(\)",
         ),
         (
             lambda: classification_mistakes(two, confidence=on(np.zeros(3))),
@@ -199,6 +204,11 @@ def test_mistakes_of_matches(gpu_library):
         spoilt[key][at] = value
         with pytest.raises(ValueError, match=f"^mistakes_of_matches: {text}"):
             mistakes_of_matches(**placed(gpu_library, spoilt))
+    for key in ("gt", "det"):
+        one = placed(gpu_library, {**matches, **rest, key: np.array(0)})
+        text = rf"^mistakes_of_matches: {key} must have shape \(n,\), got \(\)"
+        with pytest.raises(ValueError, match=text):
+            mistakes_of_matches(**one)
 
 
 def test_no_boxes_and_bad_ones(gpu_library, monkeypatch):

@@ -13,7 +13,7 @@ from tamis._evaluation_cuda import class_places
 from tamis.matching import WANTED, read_column, read_device_boxes, read_device_column
 
 Array = Any  # of the caller's library, on its device
-ELEMENTS_AT_ONCE = 1 << 26
+BYTES_AT_ONCE = 1 << 28
 CERTAIN_BESIDE = {  # where logits must live
     "classification_mistakes": "correct",
     "label_mistakes": "boxes",
@@ -32,12 +32,12 @@ def entropies(function: str, logits: Array) -> Array:
         raise ValueError(f"{function}: logits must have at least one class, got shape {(n, 0)}")
     dtype = "float64" if kind == "float64" or kind in _arrays.INTEGERS else "float32"
     library, out = sys.modules[_arrays.library(logits)], _arrays.empty(logits, (n,), dtype)
-    step = max(1, ELEMENTS_AT_ONCE // max(1, classes))
+    step = max(1, BYTES_AT_ONCE // (np.dtype(dtype).itemsize * max(1, classes)))
     for first in range(0, n, step):
         part = _arrays.cast(logits[first : first + step], dtype)
         p = library.exp(part - library.amax(part, 1)[:, None])  # of a row without a class NaN
         p = p / p.sum(1)[:, None]
-        out[first : first + step] = -(p * library.log(p + (p == 0))).sum(1)
+        out[first : first + step] = 0.0 - (p * library.log(p + (p == 0))).sum(1)  # not -0
     return out
 
 
@@ -56,6 +56,7 @@ def classification_mistakes(
 ) -> Array:
     """`classification_mistakes` beside `correct`."""
     library = sys.modules[_arrays.library(correct)]
+    _arrays.check_shape(function, "correct", correct, ("n",))
 
     def column(name: str, x: Any, kinds: str) -> Array:
         return read_device_column(function, name, x, correct, kinds)
@@ -133,8 +134,10 @@ def mistakes_of_matches(
 ) -> tuple[Array, ...]:
     """The same, of (gt, det, det_iou) and (confidence, splits, gt_splits, labels, gt_labels)."""
     (gt, det, det_iou), (confidence, splits, gt_splits, labels, gt_labels) = matched, columns
-    gt = read_device_column(function, "gt", gt, gt, "iu")
     det = _arrays.as_array(function, "det", det)
+    for name, x in (("gt", gt), ("det", det)):
+        _arrays.check_shape(function, name, x, ("n",))
+    gt = read_device_column(function, "gt", gt, gt, "iu")
     if _arrays.device(det) == "cpu":
         hosted = _arrays.host(function, "det", det)
         det = _arrays.from_host(gt, read_column(function, "det", hosted, hosted.size, "iu"))

@@ -203,10 +203,8 @@ def label_mistakes(
     host waits to see that all numbers are finite. Memory: about 200 bytes a box.
     """
     name = "label_mistakes"
-    _check_iou(name, iou)
+    _check_levels(name, iou, missing_confidence)
     check_format(name, fmt)
-    if isinstance(missing_confidence, bool) or not missing_confidence == missing_confidence:
-        raise ValueError(f"{name}: missing_confidence must be a number, got {missing_confidence!r}")
     given = _arrays.as_array(name, "boxes", boxes)
     if _arrays.runs_on_device(given):
         preds = given, splits, labels, confidence
@@ -275,7 +273,7 @@ def mistakes_of_matches(
         Wrong shapes or dtypes, a NaN confidence, rows out of range.
     """
     name = "mistakes_of_matches"
-    _check_iou(name, iou)
+    _check_levels(name, iou, missing_confidence)
     given = _arrays.as_array(name, "gt", gt)
     if _arrays.runs_on_device(given):
         columns = confidence, splits, gt_splits, labels, gt_labels
@@ -376,6 +374,9 @@ def _rows(name: str, x: Any, n: int, bound: int) -> Array:
     return rows
 
 
-def _check_iou(name: str, iou: float) -> None:
+def _check_levels(name: str, iou: float, missing_confidence: float) -> None:
     if isinstance(iou, bool) or not isinstance(iou, (int, float, np.number)) or not 0 <= iou < 1:
         raise ValueError(f"{name}: iou must be a number in [0, 1), got {iou!r}")
+    is_number = isinstance(missing_confidence, (int, float, np.number))
+    if isinstance(missing_confidence, bool) or not is_number or np.isnan(missing_confidence):
+        raise ValueError(f"{name}: missing_confidence must be a number, got {missing_confidence!r}")
