@@ -7,7 +7,8 @@ namespace {
 constexpr int kWarpSize = 32, kWarps = kThreads / kWarpSize;
 
 // A block for each mask, whose warps draw one run each, side by side.
-__global__ void __launch_bounds__(kThreads) decode_kernel(DeviceMasks masks, int64_t pixels, uint8_t* __restrict__ out) {
+__global__ void __launch_bounds__(kThreads)
+    decode_kernel(DeviceMasks masks, int64_t pixels, uint8_t* __restrict__ out) {
   const int64_t i = blockIdx.x, n = masks.masks[i].n;
   const uint32_t* ends = masks.ends + masks.splits[i];
   for (int64_t run = 1 + 2 * int64_t(threadIdx.x / kWarpSize); run < n; run += 2 * kWarps)
