@@ -211,6 +211,28 @@ def test_mistakes_of_matches(gpu_library):
             mistakes_of_matches(**one)
 
 
+def test_columns_of_another_device(gpu_library, monkeypatch):
+    """As of a machine with two; the other one has all that is int16."""
+    on, real = gpu_library.array, _arrays.device
+
+    def device(x: Any) -> str:
+        where = real(x)
+        return "cuda:1" if where != "cpu" and _arrays.dtype_name(x) == "int16" else where
+
+    monkeypatch.setattr(_arrays, "device", device)
+    far, ends, numbers = on(np.zeros(2, np.int16)), np.array([0, 2]), on(np.zeros(2))
+    here = on(np.zeros(2, np.int64))
+    matches = {"gt": here, "det": here, "det_iou": numbers, "confidence": numbers, "labels": here}
+    matches |= {"gt_labels": here, "splits": ends, "gt_splits": ends}
+    for name in ("det", "det_iou", "confidence", "labels", "gt_labels", "judged"):
+        text = rf"^mistakes_of_matches: {name} must be on the device of gt \(cuda:0\), got cuda:1"
+        with pytest.raises(ValueError, match=text):
+            mistakes_of_matches(**{**matches, name: far})
+    text = r"^classification_mistakes: labelled must be on the device of correct \(cuda:0\)"
+    with pytest.raises(ValueError, match=text):
+        classification_mistakes(here, confidence=numbers, labelled=far)
+
+
 def test_no_boxes_and_bad_ones(gpu_library, monkeypatch):
     for counts in ([], [(0, 0)], [(0, 3)], [(3, 0)]):
         data = images([(0, 0), *counts])

@@ -14,7 +14,7 @@ from tamis.matching import WANTED, read_column, read_device_boxes, read_device_c
 
 Array = Any  # of the caller's library, on its device
 BYTES_AT_ONCE = 1 << 28
-CERTAIN_BESIDE = {  # where logits must live
+BESIDE = {  # where logits must live, and other columns that are on a device
     "classification_mistakes": "correct",
     "label_mistakes": "boxes",
     "mistakes_of_matches": "gt",
@@ -59,7 +59,7 @@ def classification_mistakes(
     _arrays.check_shape(function, "correct", correct, ("n",))
 
     def column(name: str, x: Any, kinds: str) -> Array:
-        return read_device_column(function, name, x, correct, kinds)
+        return _column(function, name, x, correct, kinds)
 
     agree = column("correct", correct, "biu") != 0
     every = _arrays.full(agree, tuple(agree.shape), "bool", True)
@@ -98,12 +98,12 @@ def label_mistakes(
     n, m = len(det), len(gt)
     starts = _arrays.splits(function, "splits", splits, n)
     gt_starts = _arrays.splits(function, "gt_splits", gt_splits, m, images=len(starts) - 1)
-    sure = read_device_column(function, "confidence", confidence, det, "fiu")
-    label = read_device_column(function, "labels", labels, det, "iu")
-    gt_label = read_device_column(function, "gt_labels", gt_labels, gt, "iu")
+    sure = _column(function, "confidence", confidence, det, "fiu")
+    label = _column(function, "labels", labels, det, "iu")
+    gt_label = _column(function, "gt_labels", gt_labels, gt, "iu")
     crowd = _arrays.full(det, (m,), "uint8", 0)
     if iscrowd is not None:
-        crowd = read_device_column(function, "iscrowd", iscrowd, gt, "biu")
+        crowd = _column(function, "iscrowd", iscrowd, gt, "biu")
     certain = sure if logits is None else _certainty(function, sure, logits)
     for name, x in (("boxes", det), ("gt_boxes", gt), ("confidence", sure)):
         finite(function, name, x)
@@ -137,20 +137,21 @@ def mistakes_of_matches(
     det = _arrays.as_array(function, "det", det)
     for name, x in (("gt", gt), ("det", det)):
         _arrays.check_shape(function, name, x, ("n",))
-    gt = read_device_column(function, "gt", gt, gt, "iu")
+    gt = _column(function, "gt", gt, gt, "iu")
     if _arrays.device(det) == "cpu":
         hosted = _arrays.host(function, "det", det)
         det = _arrays.from_host(gt, read_column(function, "det", hosted, hosted.size, "iu"))
-    det = read_device_column(function, "det", _arrays.same_library(gt, det), det, "iu")
+    _arrays.one_device(function, gt=gt, det=det)
+    det = _column(function, "det", _arrays.same_library(gt, det), det, "iu")
     n, m = len(gt), len(det)
     starts = _arrays.splits(function, "splits", splits, n)
     gt_starts = _arrays.splits(function, "gt_splits", gt_splits, m, images=len(starts) - 1)
-    sure = read_device_column(function, "confidence", confidence, gt, "fiu")
+    sure = _column(function, "confidence", confidence, gt, "fiu")
     finite(function, "confidence", sure)
-    label = read_device_column(function, "labels", labels, gt, "iu")
-    gt_label = read_device_column(function, "gt_labels", gt_labels, det, "iu")
+    label = _column(function, "labels", labels, gt, "iu")
+    gt_label = _column(function, "gt_labels", gt_labels, det, "iu")
     if judged is not None:
-        judged = read_device_column(function, "judged", judged, det, "biu")
+        judged = _column(function, "judged", judged, det, "biu")
     found = gt, det, _numbers(function, "det_iou", det_iou, gt)
     certain = sure if logits is None else _certainty(function, sure, logits)
     ends = (_arrays.from_host(gt, x) for x in (starts, gt_starts))
@@ -188,6 +189,10 @@ def _judged(
     return mistaken, place, spurious != 0, missing != 0, *by_image
 
 
+def _column(function: str, name: str, x: Any, like: Array, kinds: str) -> Array:
+    return read_device_column(function, name, x, like, kinds, BESIDE[function])
+
+
 def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
     """(n,) float64 beside `like`; rows that do not count may hold anything."""
     x = _arrays.as_array(function, name, x)
@@ -196,13 +201,13 @@ def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
         if hosted.dtype.kind not in "fiu":
             raise TypeError(f"{function}: {name} must hold {WANTED['fiu']}, got {hosted.dtype}")
         x = _arrays.from_host(like, np.ascontiguousarray(hosted, np.float64))
-    return read_device_column(function, name, x, like, "fiu")
+    return _column(function, name, x, like, "fiu")
 
 
 def _certainty(function: str, like: Array, logits: Any) -> Array:
     """(n,) float64 exp(-entropy) beside `like`, NaN where there is none."""
     logits = _arrays.as_array(function, "logits", logits)
-    _arrays.one_device(function, **{CERTAIN_BESIDE[function]: like, "logits": logits})
+    _arrays.one_device(function, **{BESIDE[function]: like, "logits": logits})
     _arrays.check_shape(function, "logits", logits, (len(like), "C"))
     entropy = _arrays.same_library(like, entropies(function, logits))
     return sys.modules[_arrays.library(like)].exp(-_arrays.cast(entropy, "float64"))

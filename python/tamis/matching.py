@@ -124,13 +124,15 @@ def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
     return to_xywh(boxes, fmt)
 
 
-def read_device_column(function: str, name: str, values: Any, boxes: Any, kinds: str) -> Any:
-    """`read_column` beside `boxes`, held as `held` does."""
+def read_device_column(
+    function: str, name: str, values: Any, boxes: Any, kinds: str, beside: str = "boxes"
+) -> Any:
+    """`read_column` beside `boxes`, which errors call `beside`; held as `held` does."""
     n = int(boxes.shape[0])
     values = _arrays.as_array(function, name, values)
     if _arrays.device(values) == "cpu":
         return _arrays.from_host(boxes, held(read_column(function, name, values, n, kinds), kinds))
-    _arrays.one_device(function, boxes=boxes, **{name: values})
+    _arrays.one_device(function, **{beside: boxes, name: values})
     if n == 0 and 0 in values.shape:
         return _arrays.empty(boxes, (0,), HELD_AS[kinds])
     _arrays.check_shape(function, name, values, (n,))
