@@ -79,7 +79,7 @@ template <BoxKind kind, class T, class Pairs>
 __global__ void __launch_bounds__(kThreads)
     flat_kernel(BoxFormat format, const T* __restrict__ a, const T* __restrict__ b, Pairs pairs, int64_t total,
                 T* __restrict__ out) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   if (i >= total) return;
   const Pair pair = pairs.at(i);
   out[i] = overlap<kind>(load_box<kind>(a + 4 * pair.a, format), load_box<kind>(b + 4 * pair.b, format));

@@ -18,6 +18,7 @@ struct CudaError : std::runtime_error {  // RuntimeError in Python
 };
 
 constexpr int kThreads = 256;
+constexpr int kWarpSize = 32;
 constexpr unsigned kWarp = 0xffffffff;  // all lanes
 
 inline void check(cudaError_t status, const char* what) {
@@ -59,6 +60,23 @@ void launch(const Launch& on, void (*kernel)(P...), const A&... arguments) {
 #define TAMIS_DYNAMIC_SHARED(name) auto* name = reinterpret_cast<unsigned char*>(emulation::dynamic_memory.data())
 #else
 #define TAMIS_DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
+#endif
+
+#if defined(TAMIS_EMULATION) || defined(__CUDACC__)
+__device__ inline int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
+
+__device__ inline void lower(int64_t* to, int64_t row) {  // neither is below 0
+  atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(row));
+}
+
+// Where a lane that is `in` puts what it adds to a list of the warp, of n before; by all lanes, which count what is new.
+template <class Count>
+__device__ Count warp_place(bool in, Count* n) {
+  const unsigned all = __ballot_sync(kWarp, in), before = (1u << threadIdx.x % kWarpSize) - 1;
+  const Count place = *n + __popc(all & before);
+  *n += __popc(all);
+  return place;
+}
 #endif
 
 #if defined(__CUDACC__)

@@ -7,8 +7,6 @@ namespace {
 
 using namespace tamis::host;
 
-constexpr int kWarpSize = 32;
-
 // That of masks may be lower where it is not over the threshold.
 template <class T>
 __device__ double iou_of(const DeviceBoxRows<T>& rows, int64_t first, int64_t later, bool crowd, double) {
@@ -42,7 +40,7 @@ __device__ bool over(const SimpleDuplicates<Rows>& p, int64_t row, int64_t other
 // A box is a duplicate if an earlier one of its image is over the threshold.
 template <class Rows>
 __global__ void __launch_bounds__(kThreads) mark_kernel(SimpleDuplicates<Rows> p, uint8_t* duplicate) {
-  const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kWarpSize;
+  const int64_t row = thread_number() / kWarpSize;
   if (row >= p.n) return;
   const int64_t lane = threadIdx.x % kWarpSize;
   int found = 0;
@@ -54,7 +52,7 @@ __global__ void __launch_bounds__(kThreads) mark_kernel(SimpleDuplicates<Rows> p
 // It repeats the first box over the threshold that is no duplicate itself, else the first over the threshold.
 template <class Rows>
 __global__ void __launch_bounds__(kThreads) name_kernel(SimpleDuplicates<Rows> p, DuplicateMarks out) {
-  const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kWarpSize;
+  const int64_t row = thread_number() / kWarpSize;
   if (row >= p.n || out.duplicate[row] == 0) return;
   const int64_t image = image_of_row(p.splits, p.images, row), end = p.splits[image + 1];
   int64_t original = end, any = end;

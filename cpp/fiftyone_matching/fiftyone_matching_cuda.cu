@@ -7,30 +7,26 @@ namespace {
 
 using namespace tamis::host;
 
-constexpr int kWarpSize = 32;
-
 // Appends those of the image's ground truths, crowds or the others, that a detection may take; by all lanes.
 __device__ int64_t add_candidates(const DeviceFiftyoneProblem& p, int64_t image, const double* det, bool crowds,
                                   Candidate* candidates, int64_t n) {
-  const unsigned lane = threadIdx.x % kWarpSize, below = (1u << lane) - 1;
   const int64_t end = p.gts.splits[image + 1];
   for (int64_t start = p.gts.splits[image]; start < end; start += kWarpSize) {
-    const int64_t g = start + lane;
+    const int64_t g = start + threadIdx.x % kWarpSize;
     bool near = false;
     double iou = 0;
     if (g < end && (p.crowd[g] != 0) == crowds && fiftyone_touch(det, p.gts.boxes + 4 * g)) {
       iou = fiftyone_iou(det, p.gts.boxes + 4 * g, crowds);
       near = crowds || !(iou < p.threshold);
     }
-    const unsigned found = __ballot_sync(kWarp, near);
-    if (near) candidates[n + __popc(found & below)] = {static_cast<int32_t>(g), iou};
-    n += __popc(found);
+    const int64_t place = warp_place(near, &n);
+    if (near) candidates[place] = {static_cast<int32_t>(g), iou};
   }
   return n;
 }
 
 __global__ void __launch_bounds__(kThreads) match_kernel(DeviceFiftyoneProblem p, DeviceFiftyoneMatches out) {
-  const int64_t image = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kWarpSize;
+  const int64_t image = thread_number() / kWarpSize;
   if (image >= p.images) return;
   Candidate* candidates = p.candidates + p.gts.splits[image];
   const Standing standing{p.crowd, p.gts.labels, out.gt_det};

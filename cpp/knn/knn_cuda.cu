@@ -14,7 +14,7 @@ constexpr int kMostEntries = 16;           // of a list of 4096, for one thread
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     scan_kernel(KnnMatrix<T> x, double* __restrict__ norms, unsigned long long* __restrict__ stats) {
-  const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kKeyLanes, lane = threadIdx.x % kKeyLanes;
+  const int64_t row = thread_number() / kKeyLanes, lane = threadIdx.x % kKeyLanes;
   const int64_t at = row < x.n ? row : x.n - 1;
   const RowOf<T> mine{x.x + at * x.d, 1.0};
   const double squares = x.offset != nullptr ? key_lane<true, true>(mine, mine, x.offset, x.d, lane)
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     encode_kernel(KnnMatrix<T> x, const double* __restrict__ centre, double gain, bool dots, KnnScores out) {
-  const int64_t position = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / 32;
+  const int64_t position = thread_number() / 32;
   if (position >= out.padded) return;
   const bool real = position < out.n;
   const int64_t row = real ? out.order.row(position) : 0;
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t begin, int64_t n, KnnLists lists) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   if (i >= n) return;
   lists.limits[i] = {begin + i < rows.n ? kNoLimit : kNever, 0, 0};
   lists.counts[i] = 0;

@@ -8,7 +8,7 @@ constexpr int64_t kKeyBlocks = 4096;
 
 __global__ void __launch_bounds__(kThreads)
     reach_kernel(KnnScores rows, int64_t begin, int64_t n, double reach, ScoreLimit* limits) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x, row = begin + i;
+  const int64_t i = thread_number(), row = begin + i;
   if (i >= n) return;
   limits[i] = limit_of_reach(score_row(rows, row), reach, rows.width, false);
   if (row >= rows.n) limits[i] = {kNever, 0, 0};

@@ -8,10 +8,6 @@ namespace {
 
 using namespace tamis::host;
 
-__device__ void lower(int64_t* to, int64_t row) {
-  atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(row));
-}
-
 // What is said of one ground truth; the row of its detection is in range.
 __device__ void judge(const MatchedRows& p, const DeviceMistakes& out, int64_t g) {
   const int64_t d = p.det[g];
@@ -26,7 +22,7 @@ __device__ void judge(const MatchedRows& p, const DeviceMistakes& out, int64_t g
 }
 
 __global__ void __launch_bounds__(kThreads) mistakes_kernel(MatchedRows p, DeviceMistakes out) {
-  const int64_t image = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t image = thread_number();
   if (image >= p.images) return;
   double worst = -1;
   int64_t spurious = 0, missing = 0;

@@ -7,10 +7,8 @@ namespace {
 
 using namespace tamis::host;
 
-constexpr int kWarpSize = 32;
-
 __global__ void __launch_bounds__(kThreads) read_kernel(const char* text, const int64_t* size, DeviceMasks out) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   if (i >= out.n) return;
   Runs runs{};
   runs.height = size[2 * i];
@@ -40,7 +38,7 @@ __device__ double iou_of(const Runs& a, const Runs& b, bool crowd, int lane) {
 
 __global__ void __launch_bounds__(kThreads) pairs_kernel(DeviceMaskPairs p, double* __restrict__ out) {
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   const Pair pair = i < p.n ? p.pairs.at(i) : Pair{0, 0};
   const bool touch = i < p.n && boxes_touch(p.a.masks[pair.a].box, p.b.masks[pair.b].box);
   if (i < p.n && !touch) out[i] = 0;

@@ -4,7 +4,7 @@
 namespace tamis::cuda {
 namespace {
 
-constexpr int kWarpSize = 32, kWarps = kThreads / kWarpSize;
+constexpr int kWarps = kThreads / kWarpSize;
 
 // A block for each mask, whose warps draw one run each, side by side.
 __global__ void __launch_bounds__(kThreads)

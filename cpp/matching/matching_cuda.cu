@@ -9,15 +9,8 @@ namespace {
 
 using namespace tamis::host;
 
-constexpr int kWarpSize = 32;
 constexpr int64_t kWordBits = 64;
 constexpr int64_t kFew = 64;  // ground truths of a group that a warp goes through alone
-
-__device__ int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
-
-__device__ void lower(int64_t* to, int64_t row) {
-  atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(row));
-}
 
 __global__ void __launch_bounds__(kThreads) keys_kernel(MatchRows rows, MatchKeys keys) {
   const int64_t i = thread_number();
@@ -141,7 +134,7 @@ struct Scan {
 // keep(i, g, iou) for the ground truths whose IoU is not below `lowest`, i = 0 and on; g counts from the group's first.
 template <class Box, class Keep>
 __device__ Scan scan(const Columns<Box>& c, const Group& group, const Box& det, double lowest, const Keep& keep) {
-  const unsigned lane = threadIdx.x % kWarpSize, below = (1u << lane) - 1;
+  const int64_t lane = threadIdx.x % kWarpSize;
   int64_t n = 0;
   bool is_nan = false;
   for (int64_t start = 0; start < group.n_gts; start += kWarpSize) {
@@ -153,9 +146,8 @@ __device__ Scan scan(const Columns<Box>& c, const Group& group, const Box& det, 
       near = !(iou < lowest);
       is_nan |= iou != iou;
     }
-    const unsigned found = __ballot_sync(kWarp, near);
-    if (near) keep(n + __popc(found & below), static_cast<int32_t>(g), iou);
-    n += __popc(found);
+    const int64_t place = warp_place(near, &n);
+    if (near) keep(place, static_cast<int32_t>(g), iou);
   }
   return {n, __ballot_sync(kWarp, is_nan) != 0};
 }

@@ -7,12 +7,10 @@ namespace {
 
 using namespace tamis::host;
 
-constexpr int kWarpSize = 32;
-
 // A warp for each box: its lanes share out the other boxes of the image.
 template <class T>
 __global__ void __launch_bounds__(kThreads) max_kernel(BoxFormat format, MaxIouSets<T> sets, T* __restrict__ out) {
-  const int64_t row = (blockIdx.x * int64_t(kThreads) + threadIdx.x) / kWarpSize;
+  const int64_t row = thread_number() / kWarpSize;
   if (row >= sets.n) return;
   const int64_t image = image_of_row(sets.set.splits, sets.images, row), end = sets.others.splits[image + 1];
   const Box<T> box = load_box<BoxKind::iou>(sets.set.boxes + 4 * row, format);

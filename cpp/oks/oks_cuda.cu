@@ -9,7 +9,7 @@ namespace {
 using namespace tamis::host;
 
 __global__ void __launch_bounds__(kThreads) oks_kernel(DeviceOksPairs p, double* __restrict__ out) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   if (i >= p.n) return;
   const Pair pair = p.pairs.at(i);
   const int64_t k = p.n_keypoints;

@@ -7,7 +7,7 @@ namespace {
 
 using namespace tamis::host;
 
-constexpr int kWarpSize = 32, kWarps = kThreads / kWarpSize;
+constexpr int kWarps = kThreads / kWarpSize;
 constexpr int kEach = 2;              // columns of a thread of a tile
 constexpr int64_t kFewColumns = 256;  // narrower matrices would leave most of a tile's threads idle
 constexpr int64_t kManyTiles = 4096;  // tiles are lower where there would be fewer
@@ -30,9 +30,8 @@ struct NearPairs {
   int n = 0;
 
   __device__ void add(bool near, const Near& pair) {
-    const unsigned all = __ballot_sync(kWarp, near), before = (1u << threadIdx.x % kWarpSize) - 1;
-    if (near) entries[n + __popc(all & before)] = pair;
-    n += __popc(all);
+    const int place = warp_place(near, &n);
+    if (near) entries[place] = pair;
   }
   // All there are if it is the end, else until there is no full set.
   __device__ void finish(bool end) {
@@ -51,7 +50,7 @@ struct NearPairs {
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) prepare_kernel(const T* __restrict__ boxes, int64_t n, RotatedBox* out) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   if (i < n) out[i] = load_rotated_box(boxes + 5 * i);
 }
 
@@ -102,7 +101,7 @@ __global__ void __launch_bounds__(kThreads)
 template <RotatedKind kind, class T>
 __global__ void __launch_bounds__(kThreads)
     paired_kernel(const T* __restrict__ a, const T* __restrict__ b, int64_t n, T* __restrict__ out) {
-  const int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x;
+  const int64_t i = thread_number();
   if (i >= n) return;
   const RotatedBox p = load_rotated_box(a + 5 * i), q = load_rotated_box(b + 5 * i);
   out[i] = bounds_overlap(p, q) ? static_cast<T>(rotated_overlap<kind>(pair_of(p, q))) : T(0);

@@ -14,8 +14,6 @@ constexpr int kBinShift = 19;
 constexpr int kBinsEach = kBins / kThreads;
 constexpr int kEight = kZcoreEight;  // halves of one 16-byte load
 
-__device__ int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
-
 // put(column, row, value) for the columns of x from `first` to `end`, neighbouring rows by neighbouring threads.
 template <class T, class Put>
 __device__ void each_transposed(const ZcoreRows<T>& x, int64_t first, int64_t end, const Put& put) {
