@@ -125,6 +125,12 @@ def stable_sort(x: Any) -> tuple[Any, Any]:
         return x[rows], rows
 
 
+def nonzero(x: Any) -> Any:
+    """Where (n,) `x` of a device is not 0; the host waits for how many there are."""
+    found = x.nonzero()
+    return found[:, 0] if library(x) == "torch" else found[0]
+
+
 def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) -> None:
     """Raise unless `x.shape` fits `shape`, in which a letter stands for any length."""
     got = tuple(x.shape)
@@ -316,3 +322,10 @@ def splits(function: str, name: str, x: Any, rows: int, images: int | None = Non
             f" at position {at + 1}"
         )
     return offsets
+
+
+def pair_splits(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Where the pairs of each image begin, of the offsets of both sides."""
+    starts = np.zeros_like(rows)
+    np.cumsum(np.diff(rows) * np.diff(columns), out=starts[1:])
+    return starts

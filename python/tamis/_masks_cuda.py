@@ -77,8 +77,7 @@ def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         change = _arrays.empty(flat, tuple(flat.shape), "bool")
         change[:, :1] = flat[:, :1] != 0
         change[:, 1:] = flat[:, 1:] != flat[:, :-1]
-        found = change.reshape(-1).nonzero()
-        where = found[:, 0] if _arrays.library(flat) == "torch" else found[0]
+        where = _arrays.nonzero(change.reshape(-1))
         ends.append(_arrays.host("Masks.encode", "runs", where) + first * size)
     joined = np.concatenate(ends)
     splits = np.searchsorted(joined, np.arange(n + 1) * size)

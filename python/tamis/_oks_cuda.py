@@ -41,7 +41,7 @@ def batched(
         boxes = _beside(function, "gt_boxes", gt_boxes, keypoints, (m, 4))
     rows = _arrays.splits(function, "splits", splits, n)
     columns = _arrays.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
-    ends = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    ends = _arrays.pair_splits(rows, columns)
     values = _arrays.empty(det, (int(ends[-1]),), "float64")
     variances, *tables = (
         _arrays.from_host(det, x) for x in ((sigmas * 2) ** 2, rows, columns, ends)

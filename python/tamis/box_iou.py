@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-
 from tamis import _arrays
 
 Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
@@ -148,8 +146,7 @@ def box_iou_batched(
     a, b = _boxes(name, a, b, kind, fmt)
     starts_a = _arrays.splits(name, "a_splits", a_splits, a.shape[0])
     starts_b = _arrays.splits(name, "b_splits", b_splits, b.shape[0], len(starts_a) - 1)
-    starts = np.zeros_like(starts_a)
-    np.cumsum(np.diff(starts_a) * np.diff(starts_b), out=starts[1:])
+    starts = _arrays.pair_splits(starts_a, starts_b)
     values = _arrays.empty(a, (int(starts[-1]),), _arrays.dtype_name(a))
     table = [_arrays.from_host(a, x) for x in (starts_a, starts_b, starts)]
     _arrays.call(name, a, *_options(kind, fmt), a, table[0], b, table[1], table[2], values)

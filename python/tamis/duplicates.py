@@ -170,8 +170,7 @@ def _on_device(
     marks = [_arrays.empty(like, (n,), dtype) for dtype in ("uint8", "int64", "float64")]
     ends = _arrays.from_host(like, starts)
     _arrays.call(function, like, *shapes, threshold, ends, *columns, *marks)
-    found = marks[0].nonzero()
-    rows = found[:, 0] if _arrays.library(like) == "torch" else found[0]
+    rows = _arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 

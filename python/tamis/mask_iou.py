@@ -154,7 +154,7 @@ def mask_iou_batched(
     a, b = _pair(name, a, b)
     rows = _arrays.splits(name, "a_splits", a_splits, len(a))
     columns = _arrays.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)
-    splits = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    splits = _arrays.pair_splits(rows, columns)
     check_image_sizes(name, {"a": (a, rows), "b": (b, columns)})
     if isinstance(a, DeviceMasks):
         return batched_iou(name, a, b, iscrowd, (rows, columns, splits))

@@ -123,7 +123,7 @@ def oks_batched(
         boxes = _numbers(_name, "gt_boxes", gt_boxes, (len(gt), 4))
     rows = _arrays.splits(_name, "splits", splits, len(det))
     columns = _arrays.splits(_name, "gt_splits", gt_splits, len(gt), len(rows) - 1)
-    ends = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    ends = _arrays.pair_splits(rows, columns)
     return grouped_oks(det, rows, gt, boxes, areas, columns, k_sigmas), ends
 
 

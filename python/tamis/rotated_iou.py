@@ -150,7 +150,7 @@ def rotated_box_iou_batched(
     a, b = _boxes(name, a, b, kind)
     rows = _arrays.splits(name, "a_splits", a_splits, a.shape[0])
     columns = _arrays.splits(name, "b_splits", b_splits, b.shape[0], len(rows) - 1)
-    ends = np.concatenate([[0], np.cumsum(np.diff(rows) * np.diff(columns))])
+    ends = _arrays.pair_splits(rows, columns)
     values = _arrays.empty(a, (int(ends[-1]),), _arrays.dtype_name(a))
     rows, columns, ends = (_arrays.from_host(a, x) for x in (rows, columns, ends))
     how = KINDS.index(kind), prepared(a), rows, prepared(b), columns, ends
