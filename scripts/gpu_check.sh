@@ -75,14 +75,26 @@ PY
 }
 
 # what one of this machine's libraries calls deprecated in another is not the matter here
-gpu_tests=("$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -m gpu tests)
+gpu_tests=("$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -m gpu)
+
+run_tests() { # a process for each file: an error that stays with one's device is not seen by the others
+  local seconds=$((most - SECONDS)) logs=$build/logs good=0
+  rm -rf "$logs" && mkdir "$logs"
+  grep -l 'gpu_library\|mark.gpu' tests/test_*.py | xargs -P "${TEST_JOBS:-8}" -I{} bash -c '
+    timeout "$1" "${@:4}" "$2" >"$3/${2##*/}.log" 2>&1 || [ $? = 5 ]' _ "$((seconds < 210 ? seconds : 210))" {} \
+    "$logs" "${gpu_tests[@]}" || good=$?  # 5: a file whose tests are all skipped
+  tail -n +1 "$logs"/*.log | grep -v "^SKIPPED"
+  say "tests, by file"
+  for log in "$logs"/*.log; do printf '%s: %s\n' "$(basename "$log" .py.log)" "$(tail -n 1 "$log")"; done
+  return "$good"
+}
 
 sanitize() { # caching off: a read past an array must not land in the allocator's pool
   local tool=$1 sanitizer=compute-sanitizer
   command -v "$sanitizer" >/dev/null || sanitizer=/usr/local/cuda/bin/compute-sanitizer
   [[ -x $(command -v "$sanitizer") ]] || die "compute-sanitizer not found"
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 at_most 120 "$sanitizer" --tool "$tool" --error-exitcode 9 \
-    "${gpu_tests[@]}" -k "torch and (layouts or batched or by_hand or copies)"
+    "${gpu_tests[@]}" tests -k "torch and (layouts or batched or by_hand or copies)"
 }
 
 if wants build; then
@@ -92,7 +104,7 @@ if wants build; then
 fi
 check_import
 if wants tests || wants sanitizer || wants benchmarks; then check_gpu; fi
-wants tests && step "tests" at_most 210 "${gpu_tests[@]}"
+if wants tests; then step "tests" run_tests; fi
 if wants benchmarks; then
   gpu=$("$python" -c "import torch; print(torch.cuda.get_device_name().lower().replace(' ', '_').replace('/', '_'))")
   step "benchmarks" at_most 240 "$python" benchmarks/gpu_all.py "benchmarks/results/$gpu.json"
