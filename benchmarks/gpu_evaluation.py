@@ -174,7 +174,7 @@ def run() -> list[dict[str, Any]]:
         ),
         row(f"oriented boxes, {title}", lambda: evaluated(*oriented, "obb")),
         row(
-            f"the same on the host, with the copies, {title}",
+            f"oriented boxes on the host, with the copies, {title}",
             lambda: evaluated(*map(on_host, oriented), "obb"),
             rounds=3,
         ),

@@ -1,6 +1,7 @@
-"""Writes the speed table and the headline of the README from the newest stored results.
+"""Writes the speed tables and the headline of the README from the newest stored results.
 
-Those are of bars.py, and of bench_knn.py and bench_zcore.py with --json results/NAME.json.
+Those are of bars.py, of bench_knn.py and bench_zcore.py with --json results/NAME.json, and of
+gpu_all.py.
 
 python benchmarks/table.py            write
 python benchmarks/table.py --check    exit 1 where the README is stale
@@ -16,11 +17,32 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
+ON_GPU = {  # rows of gpu_all.py, each with the row of its peer
+    "tamis.box_iou 10000 x 10000 float32": "torch formula 10000 x 10000 float32",
+    "tamis.box_iou 50000 x 50000 float32": "ceiling: copy within 50000 x 50000 (read + written)",
+    "tamis.mask_iou 2000 x 2000, 480 x 640": "torch product of pixels 2000 x 2000, 480 x 640",
+    "tamis.find_duplicate_boxes, 100000000 boxes": None,
+    "tamis.DetectionEvaluator, 500000 detections": (
+        "the same on the host, with the copies, 500000 detections"
+    ),
+    "tamis MeanAveragePrecision, 50000 detections": (
+        "torchmetrics MeanAveragePrecision, 50000 detections"
+    ),
+    "tamis.knn 1000000 x 512, k 10": None,
+    "tamis.knn 65536 queries of 1000000 x 512, k 10": (
+        "torch float16 matmul + topk, 65536 queries of 1000000 x 512, k 10"
+    ),
+    "tamis.zcore 1280000 x 1280, 1000000 draws": None,
+}
+
+
+def stored() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("*.json"))]
 
 
 def load() -> dict[str, Any]:
     """The stored results of bars.py, the last by name; then those of other benchmarks on it."""
-    found = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("*.json"))]
+    found = stored()
     last = [result for result in found if "bars" in result][-1]
     last["bars"] += [
         {
@@ -33,6 +55,8 @@ def load() -> dict[str, Any]:
 
 
 def times(seconds: float) -> str:
+    if seconds < 0.01:
+        return f"{seconds * 1e3:.2f} ms"
     return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1e3:,.0f} ms"
 
 
@@ -55,6 +79,18 @@ def table(result: dict[str, Any]) -> str:
     )
 
 
+def gpu_table() -> str:
+    result = next(x for x in reversed(stored()) if "gpu" in x.get("environment", ()))
+    milliseconds = {row["name"]: row["median_ms"] for row in result["rows"]}
+    lines = ["| work | tamis | beside it | its time |", "|---|---|---|---|"]
+    for name, peer in ON_GPU.items():
+        other = f"{peer} | {times(milliseconds[peer] / 1e3)}" if peer else " | "
+        lines.append(f"| {name} | {times(milliseconds[name] / 1e3)} | {other} |")
+    said = result["environment"]
+    place = f"{said['gpu']}, driver {said['driver']}, CUDA {said['cuda']}, PyTorch {said['torch']}"
+    return "\n".join([*lines, "", f"{place}. Medians; every answer was compared first."])
+
+
 def headline(result: dict[str, Any]) -> str:
     ratios = [row["ratio"] for row in result["bars"] if row["peer"] == "pycocotools"]
     return f"1/{1 / ratios[0]:.0f}"
@@ -73,6 +109,7 @@ def main() -> None:
     result = load()
     before = README.read_text()
     after = fill(before, "table", f"\n{table(result)}\n")
+    after = fill(after, "gpu table", f"\n{gpu_table()}\n")
     after = fill(after, "headline", headline(result))
     if "--check" in sys.argv:
         sys.exit(0 if after == before else "README.md is stale: run benchmarks/table.py")

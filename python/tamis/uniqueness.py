@@ -111,7 +111,9 @@ def _on_device(
         return _arrays.from_host(x, np.ones(n))
     told = _knn_cuda.TOLD_OF[metric]
     far, _ = _knn_cuda.nearest(rows, None, k, told=told, progress=progress, title="uniqueness")
-    score = (far * _arrays.from_host(x, np.asarray(weights, np.float64))).mean(1)
+    # in the order of NumPy's mean of up to seven, and a division: PyTorch multiplies by 1 / k
+    score = sum(far[:, j] * weight for j, weight in enumerate(weights))
+    score = score / _arrays.from_host(x, np.full(1, k, np.float64))
     most = score.max()
     return score / (most + (most == 0)) + (most == 0)
 
