@@ -2,6 +2,7 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
+from tamis._masks_cuda import DeviceMasks
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
@@ -10,7 +11,8 @@ from tamis.detection_result import DetectionResult
 from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
 from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
-from tamis.image_scores import image_scores
+from tamis.fiftyone_matching import FiftyoneMatches, match_fiftyone
+from tamis.image_scores import ImageScores, image_scores
 from tamis.knn import knn
 from tamis.label_mistakes import (
     LabelMistakes,
@@ -19,12 +21,12 @@ from tamis.label_mistakes import (
     label_mistakes,
     mistakes_of_matches,
 )
-from tamis.leaks import leaks
+from tamis.leaks import Leaks, leaks
 from tamis.mask_iou import mask_boundary, mask_iou, mask_iou_batched
 from tamis.masks import Masks
 from tamis.matching import Matches, match_detections
 from tamis.max_iou import max_iou
-from tamis.near_duplicates import find_unique, near_duplicates
+from tamis.near_duplicates import NearDuplicates, find_unique, near_duplicates
 from tamis.oks import oks, oks_batched
 from tamis.representativeness import representativeness
 from tamis.rotated_iou import (
@@ -44,10 +46,15 @@ __all__ = [
     "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
+    "DeviceMasks",
     "DuplicateBoxes",
+    "FiftyoneMatches",
+    "ImageScores",
     "LabelMistakes",
+    "Leaks",
     "Masks",
     "Matches",
+    "NearDuplicates",
     "best_f1",
     "box_iou",
     "box_iou_batched",
@@ -67,6 +74,7 @@ __all__ = [
     "mask_iou",
     "mask_iou_batched",
     "match_detections",
+    "match_fiftyone",
     "max_iou",
     "mistakes_of_matches",
     "near_duplicates",

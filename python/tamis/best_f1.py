@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tamis import _arrays
 from tamis._evaluated import ratio, view
+from tamis._results import Result
 
 Array = NDArray[Any]
 
 
-@dataclass
-class BestF1:
+@dataclass(frozen=True, eq=False, repr=False)
+class BestF1(Result):
     """What `best_f1` finds: each array is (K + 1,), K classes and then all of them together.
 
     Attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from tamis import _arrays
 from tamis._evaluated import view
 from tamis._evaluation import match
+from tamis._results import Result
 
 Array = NDArray[Any]
 
 
-@dataclass
-class ConfusionMatrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class ConfusionMatrix(Result):
     """What `confusion_matrix` counts, of K classes and n detections.
 
     Attributes
@@ -35,9 +36,9 @@ class ConfusionMatrix:
 
     matrix: Array
     classes: Array
-    target: Array = field(repr=False)
-    detection_id: Array = field(repr=False)
-    target_id: Array = field(repr=False)
+    target: Array
+    detection_id: Array
+    target_id: Array
     iou: float
     confidence: float
 

@@ -17,7 +17,7 @@ from tamis._evaluation import Detections, Sides, Similarity, Targets
 from tamis.best_f1 import BestF1, best_f1
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
-from tamis.image_scores import image_scores
+from tamis.image_scores import ImageScores, image_scores
 from tamis.matching import Matches, box_matches, pair_iou
 from tamis.rotated_iou import crowd_iou, grouped_iou
 
@@ -118,7 +118,7 @@ class DetectionResult:
         """The confidence of largest F1 by class: see `tamis.best_f1`."""
         return best_f1(self, **options)
 
-    def per_image(self, iou: float = 0.5, **options: Any) -> dict[str, Array]:
+    def per_image(self, iou: float = 0.5, **options: Any) -> ImageScores:
         """Counts, F1 and AP of every image: see `tamis.image_scores`."""
         return image_scores(self, iou=iou, **options)
 

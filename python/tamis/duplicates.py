@@ -9,6 +9,7 @@ import numpy as np
 
 from tamis import _arrays, _core
 from tamis._masks_cuda import DeviceMasks
+from tamis._results import Result
 from tamis.box_iou import FORMATS, Format, check_finite, check_format
 from tamis.mask_iou import check_image_sizes
 from tamis.masks import Masks
@@ -19,8 +20,8 @@ Method = Literal["simple", "greedy", "groups"]
 METHODS = ("simple", "greedy", "groups")  # in the order of tamis::DuplicateMethod
 
 
-@dataclass(frozen=True)
-class DuplicateBoxes:
+@dataclass(frozen=True, eq=False, repr=False)
+class DuplicateBoxes(Result):
     """What `find_duplicate_boxes` found, k duplicates.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core, _label_mistakes_cuda
+from tamis._results import Result
 from tamis.box_iou import Format, check_format
 from tamis.fiftyone_matching import match_fiftyone
 from tamis.matching import read_column
@@ -18,8 +19,8 @@ Array = NDArray[Any]
 ELEMENTS_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class LabelMistakes:
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelMistakes(Result):
     """What `label_mistakes` found, for n detections, m ground truths and N images.
 
     Attributes

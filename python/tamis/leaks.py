@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tamis import _arrays, _knn_cuda
 from tamis._knn_search import TooManyPairs, centred_rows, make_rows, nearest, within
 from tamis._progress import Progress
+from tamis._results import Result
 from tamis.near_duplicates import (
     MOST_PAIRS,
     all_pairs,
@@ -23,8 +24,8 @@ from tamis.near_duplicates import (
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Leaks:
+@dataclass(frozen=True, eq=False, repr=False)
+class Leaks(Result):
     """The outcome of `leaks`.
 
     Attributes

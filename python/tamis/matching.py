@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from tamis import _arrays
 from tamis._evaluation import Detections, Targets, distinct, image_of, match, positions
 from tamis._evaluation_cuda import DeviceRows, class_places, match_pairs
+from tamis._results import Result
 
 Array = NDArray[Any]
 WANTED = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}  # by dtype kinds
 HELD_AS = {"fiu": "float64", "iu": "int64", "biu": "uint8"}
 
 
-@dataclass
-class Matches:
+@dataclass(frozen=True, eq=False, repr=False)
+class Matches(Result):
     """What `match_detections` found, for n detections, m ground truths and T thresholds.
 
     Attributes

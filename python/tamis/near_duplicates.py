@@ -21,6 +21,7 @@ from tamis._knn_search import (
     within_cosine,
 )
 from tamis._progress import Progress
+from tamis._results import Result
 
 Array = npt.NDArray[Any]
 MOST_PAIRS = 100_000_000
@@ -28,8 +29,8 @@ MOST_THRESHOLD = 1e153  # its square is finite, and no distance is larger
 KEEP_BLOCK = 2048  # rows decided together where there are too many pairs to hold
 
 
-@dataclass(frozen=True)
-class NearDuplicates:
+@dataclass(frozen=True, eq=False, repr=False)
+class NearDuplicates(Result):
     """The outcome of `near_duplicates`; every array holds row numbers of `x`, ascending.
 
     Attributes
