@@ -61,7 +61,7 @@ def as_array(function: str, name: str, x: Any) -> Any:
     """`x` as an array of its own library; lists and scalars are refused."""
     where = library(x)
     if where == "torch":
-        return x.detach()
+        return x.detach().resolve_conj().resolve_neg()  # as lazy signs are lost to other libraries
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} must be an array without a mask, got a masked array")
     if where == "cupy" or isinstance(x, np.ndarray):
@@ -177,11 +177,14 @@ def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
 
 
 def integers(function: str, name: str, x: Any) -> Any:
-    """`x` as an array of integers that int64 holds."""
+    """`x` as an array of integers that int64 holds.
+
+    A copy on the host: another thread may write into the caller's between checks and use.
+    """
     x = as_array(function, name, x)
     if dtype_name(x) not in INTEGERS:
         raise TypeError(f"{function}: {name} must be int8 to int64, got {dtype_name(x)}")
-    return x
+    return copied(x, dtype_name(x)) if device(x) == "cpu" else x
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
@@ -222,9 +225,11 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
 
 def tensor(x: np.ndarray) -> Any:
     """`x` as a tensor of the host, in the same memory where PyTorch takes it."""
-    backwards = min(x.strides, default=0) < 0  # NumPy calls a single number contiguous even then
+    # PyTorch takes no negative strides and none that cut through elements
+    odd = any(step < 0 or step % x.itemsize for step in x.strides)
+    native = x.dtype.newbyteorder("=")
     return sys.modules["torch"].from_numpy(
-        np.require(x.copy() if backwards else x, requirements="W")
+        np.require(x.copy() if odd else x, native, requirements=["W", "A"])
     )
 
 
@@ -242,9 +247,11 @@ def from_host(like: Any, x: np.ndarray) -> Any:
 
 
 def same_library(like: Any, x: Any) -> Any:
-    """`x`, taken without a copy and in stream order into the library of `like`."""
+    """`x` in the library of `like`; of a device without a copy and in stream order."""
     if library(like) == library(x) or library(like) == "numpy":
         return x
+    if library(like) == "torch" and isinstance(x, np.ndarray):
+        return tensor(x)
     return sys.modules[library(like)].from_dlpack(x)
 
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from tamis import _arrays
 from tamis.matching import (
-    held,
     read_boxes,
-    read_column,
     read_device_boxes,
     read_device_column,
+    read_held,
 )
 
 NAME = "DetectionEvaluator.update"
@@ -72,7 +71,7 @@ def _read_part(side: str, columns: Any, needed: tuple[str, ...], fmt: str) -> Pa
         given = columns[key]
         if on_device:
             return read_device_column(NAME, f"{side} {key}", given, boxes, kinds)
-        return held(read_column(NAME, f"{side} {key}", given, n, kinds), kinds)
+        return read_held(NAME, f"{side} {key}", given, n, kinds)
 
     part = _rows(side, columns, n), column("labels", "iu"), boxes
     if needed is PREDS:
@@ -129,8 +128,8 @@ def common_device(function: str, known: str, parts: list[Part]) -> str:
     return known
 
 
-def on_host(parts: list[Part]) -> list[Part]:
-    return [tuple(_arrays.host(NAME, "columns", x) for x in part) for part in parts]
+def on_host(part: Part) -> Part:
+    return tuple(_arrays.host(NAME, "columns", x) for x in part)
 
 
 def nothing(width: int) -> tuple[Part, Part]:
@@ -140,7 +139,7 @@ def nothing(width: int) -> tuple[Part, Part]:
     return (labels, labels, boxes, values), (labels, labels, boxes, values.astype(np.uint8), values)
 
 
-def joined(parts: list[Part], like: Any) -> tuple[NDArray[Any], list[Any]]:
+def joined(parts: Sequence[Part], like: Any) -> tuple[NDArray[Any], list[Any]]:
     """Offsets of all images, on the host, and the columns of all parts, beside `like`."""
     counts, *columns = zip(*parts, strict=True)
     splits = np.cumsum(np.concatenate([[0], *counts]))

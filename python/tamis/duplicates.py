@@ -114,8 +114,7 @@ def find_duplicate_boxes(
     "greedy" looks at each pair that is over the threshold.
 
     Memory is 120 bytes a box of the images at work, one for each thread, and the result; a rotated
-    box has 64 more, a mask 96 and 4 a run. Labels and scores that are not int64 and float64 are
-    copied.
+    box has 64 more, a mask 96 and 4 a run. Labels, scores and flags are copied.
 
     References
     ----------
@@ -224,6 +223,7 @@ def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
     if x.dtype.kind not in kinds or x.dtype == np.uint64:
         wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
         raise TypeError(f"{function}: {name} must hold {wanted}, got {x.dtype}")
-    if x.dtype.kind == "f" and np.isnan(x).any():
-        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(x)))}")
-    return np.require(x, dtype, ["C", "A"])
+    column: np.ndarray = np.array(x, dtype)  # a copy, as another thread may write into the caller's
+    if x.dtype.kind == "f" and np.isnan(column).any():
+        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(column)))}")
+    return column

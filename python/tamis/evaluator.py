@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tamis import _arrays
 from tamis._evaluation import Detections, Sides, Targets, curves, image_of, match
 from tamis._evaluation_cuda import DeviceRows, classes_of, evaluate, host_sides
+from tamis._locks import Lock
 from tamis._updates import Part, common_device, joined, nothing, on_host, read_update
 from tamis.detection_result import DetectionResult, similarity_of
 from tamis.matching import check_fmt, class_positions
@@ -53,6 +54,10 @@ class DetectionEvaluator:
     broken by the order of `update`. The state is 48 bytes a detection; it pickles as NumPy arrays,
     and evaluators of several processes `merge`.
 
+    Threads may share an evaluator, and a process that does may fork: each `update` and `merge` adds
+    its images whole, in the order in which the threads come by; `compute`, `merge(other)`, copies
+    and pickles see the images of whole calls.
+
     Boxes that come on a CUDA device stay there, with their other columns, where tamis has its CUDA
     part: `update` copies nothing to the host and does not wait (but for `splits` that live on the
     device), and `compute` runs there, the same bits. Only its tables come to the host; the analyses
@@ -88,6 +93,7 @@ class DetectionEvaluator:
             raise ValueError(f"{name}: iou_type must be 'bbox' or 'obb', got {iou_type!r}")
         check_fmt(name, fmt)
         self.iou_type, self.fmt = iou_type, fmt
+        self._lock = Lock()
         self.iou_thresholds = self._levels(
             "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
         )
@@ -148,14 +154,24 @@ class DetectionEvaluator:
 
     def reset(self) -> None:
         """Forget all images."""
-        self._images = 0
-        self._device = "cpu"  # or that of the columns that do not live on the host
-        self._preds: list[Part] = []
-        self._targets: list[Part] = []
+        with self._lock:
+            self._device = "cpu"  # or that of the columns that do not live on the host
+            self._parts: list[tuple[Part, Part]] = []  # detections and ground truths
+
+    def _snapshot(self) -> tuple[str, list[tuple[Part, Part]]]:
+        with self._lock:
+            return self._device, list(self._parts)
+
+    def _add(self, function: str, parts: list[tuple[Part, Part]]) -> None:
+        with self._lock:
+            self._device = common_device(
+                function, self._device, [x for both in parts for x in both]
+            )
+            self._parts += parts
 
     def __getstate__(self) -> dict[str, Any]:
-        parts = {"_preds": on_host(self._preds), "_targets": on_host(self._targets)}
-        return {**vars(self), **parts, "_device": "cpu"}
+        parts = [(on_host(found), on_host(truth)) for found, truth in self._snapshot()[1]]
+        return {**vars(self), "_parts": parts, "_device": "cpu", "_lock": Lock()}
 
     def update(self, preds: Any, targets: Any) -> None:
         """Add images.
@@ -179,11 +195,7 @@ class DetectionEvaluator:
         """
         name = "DetectionEvaluator.update"
         read = read_update(preds, targets, "obb" if self.iou_type == "obb" else self.fmt)
-        new = [part for both in read for part in both]
-        self._device = common_device(name, self._device, new)
-        self._preds += [found for found, _ in read]
-        self._targets += [truth for _, truth in read]
-        self._images += sum(len(found[0]) for found, _ in read)
+        self._add(name, read)
 
     def merge(self, other: DetectionEvaluator) -> None:
         """Add the images of another evaluator of the same settings, after one's own.
@@ -203,11 +215,7 @@ class DetectionEvaluator:
             same = np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs
             if not same:
                 raise ValueError(f"DetectionEvaluator.merge: {key} differ: {mine} and {theirs}")
-        theirs = other._preds + other._targets
-        self._device = common_device("DetectionEvaluator.merge", self._device, theirs)
-        self._preds += other._preds
-        self._targets += other._targets
-        self._images += other._images
+        self._add("DetectionEvaluator.merge", other._snapshot()[1])  # one lock at a time
 
     def compute(self) -> DetectionResult:
         """Evaluate all images added so far; more can be added after.
@@ -217,17 +225,19 @@ class DetectionEvaluator:
         ValueError
             A NaN or infinity among boxes, scores or areas that came on a CUDA device.
         """
-        if self._device != "cpu":
-            return self._on_device()
-        none, gt_none = nothing(5 if self.iou_type == "obb" else 4)
-        splits, (label, boxes, scores) = joined(self._preds or [none], none[1])
-        gt_splits, columns = joined(self._targets or [gt_none], none[1])
+        device, parts = self._snapshot()
+        if device != "cpu":
+            return self._on_device(parts)
+        none = nothing(5 if self.iou_type == "obb" else 4)
+        preds, targets = zip(*(parts or [none]), strict=True)
+        splits, (label, boxes, scores) = joined(preds, none[0][1])
+        gt_splits, columns = joined(targets, none[0][1])
         gt_label, gt_boxes, crowd, gt_area = columns
         classes, category, gt_category = class_positions(label, gt_label)
         dets = Detections(image_of(splits), category, boxes, scores, boxes[:, 2] * boxes[:, 3])
         gts = Targets(image_of(gt_splits), gt_category, gt_boxes, crowd, gt_area)
         table = match(
-            dets, gts, n_images=self._images, n_categories=len(classes),
+            dets, gts, n_images=len(splits) - 1, n_categories=len(classes),
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
             max_det=self.max_detections[-1], similarity=similarity_of(dets, gts),
         )  # fmt: skip
@@ -235,14 +245,16 @@ class DetectionEvaluator:
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        return self._result(classes, tables, table.n_regular, Sides(dets, gts, table))
+        sides = Sides(dets, gts, table)
+        return self._result(classes, tables, table.n_regular, sides, len(splits) - 1)
 
-    def _on_device(self) -> DetectionResult:
+    def _on_device(self, parts: list[tuple[Part, Part]]) -> DetectionResult:
         """`compute` of boxes where they live."""
-        every = itertools.chain(self._preds, self._targets)
+        every = itertools.chain.from_iterable(parts)
         like = next(part[2] for part in every if _arrays.device(part[2]) != "cpu")
-        splits, (label, boxes, scores) = joined(self._preds, like)
-        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(self._targets, like)
+        preds, targets = zip(*parts, strict=True)
+        splits, (label, boxes, scores) = joined(preds, like)
+        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(targets, like)
         classes, place = classes_of(_arrays.concatenate([label, gt_label]))
         n = len(boxes)
         dets = DeviceRows(splits, place[:n], boxes, boxes[:, 2] * boxes[:, 3], scores=scores)
@@ -265,12 +277,14 @@ class DetectionEvaluator:
         tables = found.precision, found.recall, found.scores
         settings |= {"max_det": self.max_detections[-1], "similarity_of": similarity_of}
         sides = partial(host_sides, dets, gts, **settings)
-        return self._result(classes, tables, found.n_regular, sides)
+        return self._result(classes, tables, found.n_regular, sides, len(splits) - 1)
 
-    def _result(self, classes: Any, tables: Any, n_regular: Any, sides: Any) -> DetectionResult:
+    def _result(
+        self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: int
+    ) -> DetectionResult:
         precision, recall, scores = tables
         return DetectionResult(
             classes, precision, recall, scores, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
-            n_regular[:, 0], sides, self._images,
+            n_regular[:, 0], sides, images,
         )  # fmt: skip

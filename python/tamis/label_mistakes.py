@@ -219,7 +219,7 @@ def label_mistakes(
     _arrays.check_shape(name, "boxes", given, ("N", 4))
     if logits is not None:
         _arrays.check_shape(name, "logits", _arrays.host(name, "logits", logits), (len(given), "C"))
-    sure = read_column(name, "confidence", confidence, len(given), "fiu").astype(np.float64)
+    sure = read_column(name, "confidence", confidence, len(given), "fiu")
     found = match_fiftyone(
         given, np.where(sure == 0, -1, sure), splits, gt_boxes, gt_splits,
         labels=labels, gt_labels=gt_labels, iscrowd=iscrowd, thresholds=min(iou, 1 - 1e-10),
@@ -292,12 +292,12 @@ def mistakes_of_matches(
     counts = np.ones(m, bool)
     if judged is not None:
         counts = read_column(name, "judged", judged, m, "biu") != 0
-    sure = read_column(name, "confidence", confidence, n, "fiu").astype(np.float64)
+    sure = read_column(name, "confidence", confidence, n, "fiu")
     ious = _arrays.host(name, "det_iou", det_iou)
     _arrays.check_shape(name, "det_iou", ious, (n,))
     pairs = counts & (det_of >= 0)
     of = det_of[pairs]
-    ious = read_column(name, "det_iou", ious[of], len(of), "fiu").astype(np.float64)
+    ious = read_column(name, "det_iou", ious[of], len(of), "fiu")
 
     used = np.zeros(n, bool)
     used[of] = True
@@ -335,7 +335,7 @@ def _certainty(name: str, confidence: Any, logits: Any, n: int, rows: Array) -> 
         return np.fromiter(map(math.exp, entropy.tolist()), np.float64, len(entropy))
     given = _arrays.host(name, "confidence", confidence)
     _arrays.check_shape(name, "confidence", given, (n,))
-    return read_column(name, "confidence", given[rows], int(rows.sum()), "fiu").astype(np.float64)
+    return read_column(name, "confidence", given[rows], int(rows.sum()), "fiu")
 
 
 def _entropy(name: str, logits: Any) -> Array:

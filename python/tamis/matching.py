@@ -43,7 +43,10 @@ class Matches(Result):
 
 def to_xywh(boxes: Any, fmt: str) -> Any:
     """(n, 4) float64 xywh, a copy in the library and on the device of `boxes`; "obb": as it is."""
-    boxes = _arrays.copied(boxes, "float64")
+    return _in_place(_arrays.copied(boxes, "float64"), fmt)
+
+
+def _in_place(boxes: Any, fmt: str) -> Any:
     if fmt == "xyxy" and isinstance(boxes, np.ndarray):
         low, high = boxes.view(np.complex128).T  # two numbers at a time: a third of the time
         high -= low
@@ -72,32 +75,35 @@ def finite(function: str, name: str, values: Array) -> Array:
 
 def read_boxes(function: str, name: str, boxes: Any, fmt: str) -> Array:
     """(n, 4) float64 xywh of any float or integer array; "obb": (n, 5) as they are."""
-    rows: Array = to_xywh(read_rows(function, name, boxes, 5 if fmt == "obb" else 4), fmt)
+    rows: Array = _in_place(read_rows(function, name, boxes, 5 if fmt == "obb" else 4), fmt)
     return rows
 
 
 def read_rows(function: str, name: str, boxes: Any, width: int) -> Array:
-    """(n, width) float64 of any float or integer array."""
+    """(n, width) float64 of any float or integer array, a copy."""
     got = _arrays.host(function, name, boxes)
     if got.shape == (0,):
         got = got.reshape(0, width)
     _arrays.check_shape(function, name, got, ("N", width))
     if got.dtype.kind not in "fiu":
         raise TypeError(f"{function}: {name} must hold numbers, got {got.dtype}")
-    return np.ascontiguousarray(finite(function, name, got), np.float64)
+    # copied before the check: another thread may write into the caller's
+    return finite(function, name, got.astype(np.float64, order="C"))
 
 
 def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
-    """(n,) array of one of the dtype kinds."""
+    """(n,) float64 or, without "f" among the dtype kinds, int64; a copy."""
     got = _arrays.host(function, name, values)
     if got.size == 0 and n == 0:
-        return np.empty(0, np.float64 if kinds == "fiu" else np.int64)
+        return np.empty(0, np.float64 if "f" in kinds else np.int64)
     _arrays.check_shape(function, name, got, (n,))
     if got.dtype.kind not in kinds:
         raise TypeError(f"{function}: {name} must hold {WANTED[kinds]}, got {got.dtype}")
     if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
-    return finite(function, name, got) if kinds == "fiu" else got.astype(np.int64)
+    if "f" in kinds:
+        return finite(function, name, got.astype(np.float64))
+    return got.astype(np.int64)
 
 
 def read_levels(function: str, thresholds: Any) -> Array:
@@ -132,7 +138,7 @@ def read_device_column(
     n = int(boxes.shape[0])
     values = _arrays.as_array(function, name, values)
     if _arrays.device(values) == "cpu":
-        return _arrays.from_host(boxes, held(read_column(function, name, values, n, kinds), kinds))
+        return _arrays.from_host(boxes, read_held(function, name, values, n, kinds))
     _arrays.one_device(function, **{beside: boxes, name: values})
     if n == 0 and 0 in values.shape:
         return _arrays.empty(boxes, (0,), HELD_AS[kinds])
@@ -141,8 +147,14 @@ def read_device_column(
     return held(_arrays.same_library(boxes, values), kinds)
 
 
+def read_held(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
+    """`read_column`, but flags as uint8."""
+    column = read_column(function, name, values, n, kinds)
+    return (column != 0).view(np.uint8) if kinds == "biu" else column
+
+
 def held(values: Any, kinds: str) -> Any:
-    """A copy of a column as float64, int64 or, of flags, uint8."""
+    """A copy of a column of a device as float64, int64 or, of flags, uint8."""
     return _arrays.copied(values != 0 if kinds == "biu" else values, HELD_AS[kinds])
 
 
@@ -258,7 +270,7 @@ def _match_on_host(
     det = read_boxes(name, "boxes", boxes, fmt)
     gt = read_boxes(name, "gt_boxes", gt_boxes, fmt)
     n, m = len(det), len(gt)
-    score = read_column(name, "scores", scores, n, "fiu").astype(np.float64)
+    score = read_column(name, "scores", scores, n, "fiu")
     det_splits = _arrays.splits(name, "splits", splits, n)
     gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
     zeros = np.zeros(n, np.int64), np.zeros(m, np.int64)
@@ -268,7 +280,7 @@ def _match_on_host(
     )
     crowd = np.zeros(m, np.uint8)
     if iscrowd is not None:
-        crowd = (read_column(name, "iscrowd", iscrowd, m, "biu") != 0).view(np.uint8)
+        crowd = read_held(name, "iscrowd", iscrowd, m, "biu")
     dets = Detections(image_of(det_splits), category, det, score, np.zeros(n))
     gts = Targets(image_of(gt_rows), gt_category, gt, crowd, np.zeros(m))
     table = match(

@@ -166,7 +166,8 @@ def _boxes(function: str, a: Any, b: Any, kind: str) -> tuple[Any, Any]:
     where = _arrays.one_device(function, a=a, b=b)
     for name, x in {"a": a, "b": b}.items():
         _arrays.check_shape(function, name, x, ("N", 5))
-    a, b = _arrays.floats(function, a=a, b=_arrays.same_library(a, b))
+    a, b = _arrays.floats(function, a=a, b=b)
+    b = _arrays.same_library(a, b)
     _arrays.backend(function, where)
     if where == "cpu":
         for name, x in {"a": a, "b": b}.items():
