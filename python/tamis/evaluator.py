@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from tamis import _arrays
 from tamis._evaluation import Detections, Sides, Targets, curves, image_of, match
 from tamis._evaluation_cuda import DeviceRows, classes_of, evaluate, host_sides
+from tamis._kinds import COLUMN, Kind, box_similarity
 from tamis._locks import Lock
 from tamis._updates import Part, common_device, joined, nothing, on_host, read_update
-from tamis.detection_result import DetectionResult, similarity_of
+from tamis.detection_result import DetectionResult
+from tamis.mask_iou import DILATION_RATIO
 from tamis.matching import check_fmt, class_positions
+from tamis.oks import COCO_SIGMAS, read_sigmas
 
 Array = NDArray[Any]
 
@@ -27,7 +31,11 @@ AREA_RANGES = {
     "large": (96.0**2, 1e10),
 }
 CHECKED = ("preds boxes", "preds scores", "targets boxes", "targets area")  # late, on a device
-SETTINGS = ("iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges")
+SETTINGS = (
+    "iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges", "sigmas",
+    "dilation_ratio",
+)  # fmt: skip
+FEW = 10  # boxes, whose angles say nothing of their unit
 
 
 class DetectionEvaluator:
@@ -35,22 +43,31 @@ class DetectionEvaluator:
 
     Parameters
     ----------
-    iou_type : {"bbox", "obb"}
-        "obb": oriented boxes (n, 5), cx cy w h and the angle as in :func:`tamis.rotated_box_iou`,
-        by the same rules; their area is w h.
+    iou_type : {"bbox", "obb", "segm", "boundary", "keypoints"}
+        "obb": oriented boxes (n, 5), cx cy w h and the angle as in :func:`tamis.rotated_box_iou`;
+        their area is w h. "segm": masks. "boundary": masks, by the smaller of their IoU and that
+        of their boundaries. "keypoints": object keypoint similarity.
     fmt : {"xyxy", "xywh", "cxcywh"}
-        Of all boxes of type "bbox" given to `update`; pixels, as the area ranges are.
+        Of all boxes given to `update` but oriented ones; pixels, as the area ranges are.
+    angle : {"degrees", "radians"}
+        Of oriented boxes. Angles that all look like radians raise a warning.
     iou_thresholds : (T,) floats, default 0.50, 0.55, ... 0.95
     recall_thresholds : (R,) floats, default 0.00, 0.01, ... 1.00
-    max_detections : three ints, default (1, 10, 100)
+    max_detections : three ints, default (1, 10, 100); one int for keypoints, default (20,)
         Detections that count per image and class, ascending.
     area_ranges : dict of str to (low, high), default COCO's all, small, medium, large
         Closed ranges in square pixels. One is called `all`, the range of `AP`; ``APs APm APl`` are
-        those called `small`, `medium` and `large`, -1 where there is none.
+        those called `small`, `medium` and `large`, -1 where there is none. Keypoints have no
+        `small`.
+    sigmas : (k,) floats, default COCO's 17
+        Of keypoints, as in :func:`tamis.oks`.
+    dilation_ratio : float, default 0.02
+        Of boundaries, as in :func:`tamis.mask_boundary`.
 
     Notes
     -----
-    Bit for bit the numbers of pycocotools 2.0.11 on the same boxes in xywh. Ties of score are
+    Bit for bit the numbers of pycocotools 2.0.11 on the same boxes in xywh, masks or keypoints, and
+    of boundary-iou-api. Masks and keypoints are compared on the host. Ties of score are
     broken by the order of `update`. The state is 48 bytes a detection; it pickles as NumPy arrays,
     and evaluators of several processes `merge`.
 
@@ -83,16 +100,24 @@ class DetectionEvaluator:
         iou_type: str = "bbox",
         *,
         fmt: str = "xyxy",
+        angle: str = "degrees",
         iou_thresholds: Any = None,
         recall_thresholds: Any = None,
-        max_detections: Sequence[int] = (1, 10, 100),
+        max_detections: Sequence[int] | None = None,
         area_ranges: Mapping[str, tuple[float, float]] | None = None,
+        sigmas: Any = None,
+        dilation_ratio: float = DILATION_RATIO,
     ) -> None:
         name = "DetectionEvaluator"
-        if iou_type not in ("bbox", "obb"):
-            raise ValueError(f"{name}: iou_type must be 'bbox' or 'obb', got {iou_type!r}")
+        if iou_type not in COLUMN:
+            raise ValueError(f"{name}: iou_type must be one of {list(COLUMN)}, got {iou_type!r}")
         check_fmt(name, fmt)
-        self.iou_type, self.fmt = iou_type, fmt
+        if angle not in ("degrees", "radians"):
+            raise ValueError(f"{name}: angle must be 'degrees' or 'radians', got {angle!r}")
+        people = iou_type == "keypoints"
+        self.iou_type, self.fmt, self.angle = iou_type, fmt, angle
+        self.sigmas = read_sigmas(name, COCO_SIGMAS if sigmas is None else sigmas)
+        self.dilation_ratio = _arrays.check_number(name, "dilation_ratio", dilation_ratio, 0, 1)
         self._lock = Lock()
         self.iou_thresholds = self._levels(
             "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
@@ -100,8 +125,14 @@ class DetectionEvaluator:
         self.recall_thresholds = self._levels(
             "recall_thresholds", recall_thresholds, default=np.linspace(0.0, 1.0, 101)
         )
-        self.max_detections = self._caps(max_detections)
-        self.area_ranges = self._ranges(AREA_RANGES if area_ranges is None else area_ranges)
+        self.max_detections = self._caps(
+            max_detections if max_detections is not None else (20,) if people else (1, 10, 100),
+            1 if people else 3,
+        )
+        if area_ranges is None:
+            left_out = "small" if people else None
+            area_ranges = {k: v for k, v in AREA_RANGES.items() if k != left_out}
+        self.area_ranges = self._ranges(area_ranges)
         self.reset()
 
     @staticmethod
@@ -122,16 +153,17 @@ class DetectionEvaluator:
         return levels.astype(np.float64)
 
     @staticmethod
-    def _caps(values: Any) -> tuple[int, ...]:
+    def _caps(values: Any, count: int) -> tuple[int, ...]:
         caps = np.asarray(values)
         if (
-            caps.shape != (3,)
+            caps.shape != (count,)
             or caps.dtype.kind not in "iu"
             or caps[0] < 0
             or (np.diff(caps) < 0).any()
         ):
             raise ValueError(
-                f"DetectionEvaluator: max_detections must be three ascending counts, got {values!r}"
+                "DetectionEvaluator: max_detections must be"
+                f" {'three ascending counts' if count == 3 else 'one count'}, got {values!r}"
             )
         return tuple(caps.tolist())
 
@@ -180,9 +212,15 @@ class DetectionEvaluator:
         ----------
         preds : dict of arrays, or a list of them, one an image
             ``boxes`` (n, 4), ``scores`` (n,), ``labels`` (n,) integers; "obb": ``boxes`` (n, 5).
+            Instead of boxes, ``masks``: `Masks`, pixels (n, h, w) of any library and device, or a
+            list of RLE dicts, or of polygons beside their image's ``size``; or ``keypoints`` (n, k,
+            2 or 3). Both may have ``area`` (n,), by which size ranges leave detections out. Default:
+            that of the mask, or of the box around all keypoints.
         targets : dict of arrays, or a list of them
             ``boxes`` (m, 4), ``labels`` (m,), and if wanted ``iscrowd`` (m,) and ``area`` (m,),
-            which defaults to the boxes' own.
+            which defaults to the regions' own. ``masks`` as above; or ``keypoints`` (m, k, 3) with
+            ``area``, ``boxes`` or both, and if wanted ``num_keypoints`` (m,), by default those of
+            visibility above 0: ground truths of none are ignored.
 
         A dict with ``splits`` (images + 1,) offsets holds many images, one after the other.
         Arrays are NumPy, torch, CuPy or any other exporter; the other columns are brought to where
@@ -194,8 +232,27 @@ class DetectionEvaluator:
             Naming what is missing or wrong; nothing is added then.
         """
         name = "DetectionEvaluator.update"
-        read = read_update(preds, targets, "obb" if self.iou_type == "obb" else self.fmt)
+        read = read_update(preds, targets, self._kind())
+        if self.iou_type == "obb":
+            self._to_degrees(read)
         self._add(name, read)
+
+    def _kind(self) -> Kind:
+        return Kind(self.iou_type, self.fmt, self.sigmas, self.dilation_ratio)
+
+    def _to_degrees(self, parts: list[tuple[Part, Part]]) -> None:
+        """Angles as :func:`tamis.rotated_box_iou` takes them, in place."""
+        for boxes in (side[2] for both in parts for side in both):
+            if self.angle == "radians":
+                boxes[:, 4] *= 180 / np.pi
+            elif isinstance(boxes, np.ndarray) and len(boxes) >= FEW:
+                turn = np.abs(boxes[:, 4]).max()
+                if 0 < turn <= 2 * np.pi:
+                    warnings.warn(
+                        f"DetectionEvaluator.update: the largest angle is {turn:.3f}: if these are"
+                        " radians, pass angle='radians'",
+                        stacklevel=3,
+                    )
 
     def merge(self, other: DetectionEvaluator) -> None:
         """Add the images of another evaluator of the same settings, after one's own.
@@ -228,24 +285,31 @@ class DetectionEvaluator:
         device, parts = self._snapshot()
         if device != "cpu":
             return self._on_device(parts)
-        none = nothing(5 if self.iou_type == "obb" else 4)
+        kind = self._kind()
+        none = nothing(kind)
         preds, targets = zip(*(parts or [none]), strict=True)
-        splits, (label, boxes, scores) = joined(preds, none[0][1])
+        splits, (label, regions, scores, *measured) = joined(preds, none[0][1])
         gt_splits, columns = joined(targets, none[0][1])
-        gt_label, gt_boxes, crowd, gt_area = columns
+        gt_label, gt_regions, crowd, gt_area, *people = columns
         classes, category, gt_category = class_positions(label, gt_label)
-        dets = Detections(image_of(splits), category, boxes, scores, boxes[:, 2] * boxes[:, 3])
-        gts = Targets(image_of(gt_splits), gt_category, gt_boxes, crowd, gt_area)
+        gt_boxes, unlabelled = people or (None, None)
+        similarity = kind.similarity(regions, gt_regions, crowd, gt_area, gt_boxes)
+        boxes = (regions, gt_regions) if kind.column == "boxes" else (None, None)
+        (area,) = measured or (kind.area(regions),)
+        dets = Detections(image_of(splits), category, boxes[0], scores, area)
+        gts = Targets(image_of(gt_splits), gt_category, boxes[1], crowd, gt_area)
+        if unlabelled is not None:
+            gts.ignore = unlabelled | crowd
         table = match(
             dets, gts, n_images=len(splits) - 1, n_categories=len(classes),
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
-            max_det=self.max_detections[-1], similarity=similarity_of(dets, gts),
+            max_det=self.max_detections[-1], similarity=similarity,
         )  # fmt: skip
         tables = curves(
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        sides = Sides(dets, gts, table)
+        sides = Sides(dets, gts, table, similarity)
         return self._result(classes, tables, table.n_regular, sides, len(splits) - 1)
 
     def _on_device(self, parts: list[tuple[Part, Part]]) -> DetectionResult:
@@ -275,7 +339,10 @@ class DetectionEvaluator:
                     " of all images"
                 )
         tables = found.precision, found.recall, found.scores
-        settings |= {"max_det": self.max_detections[-1], "similarity_of": similarity_of}
+        settings |= {
+            "max_det": self.max_detections[-1],
+            "similarity_of": partial(box_similarity, self._kind()),
+        }
         sides = partial(host_sides, dets, gts, **settings)
         return self._result(classes, tables, found.n_regular, sides, len(splits) - 1)
 
@@ -284,7 +351,7 @@ class DetectionEvaluator:
     ) -> DetectionResult:
         precision, recall, scores = tables
         return DetectionResult(
-            classes, precision, recall, scores, self.iou_thresholds.copy(),
+            self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
             n_regular[:, 0], sides, images,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -288,7 +289,7 @@ def _match_on_host(
         n_categories=1 + max(category.max(initial=0), gt_category.max(initial=0)),
         thresholds=levels, area_ranges=[(-np.inf, np.inf)], max_det=max_detections,
     )  # fmt: skip
-    return box_matches(dets, gts, table, 0)
+    return spread_matches(dets, gts, table, 0, lambda d, g: pair_iou(det[d], gt[g], crowd[g]))
 
 
 def _match_on_device(
@@ -318,17 +319,16 @@ def _match_on_device(
     return Matches(*match_pairs(dets, gts, levels, max_detections))
 
 
-def box_matches(
-    dets: Detections, gts: Targets, table: Any, area: int, iou_of: Any = pair_iou
+def spread_matches(
+    dets: Detections, gts: Targets, table: Any, area: int, iou_of: Callable[[Array, Array], Array]
 ) -> Matches:
     """The matches of one area range, spread over all detections and ground truths."""
-    assert dets.boxes is not None and gts.boxes is not None
-    n, m = len(dets.boxes), len(gts.boxes)
+    n, m = len(dets.scores), len(gts.crowd)
     found = table.dense(area, n)
     hit = found >= 0
     iou = np.zeros(found.shape)
     t, d = np.nonzero(hit)
-    iou[t, d] = iou_of(dets.boxes[d], gts.boxes[found[t, d]], gts.crowd[found[t, d]])
+    iou[t, d] = iou_of(d, found[t, d])
     ignored = np.ones(found.shape, bool)
     outside = table.outside[area] != 0
     ignored[:, table.index] = outside

@@ -99,11 +99,7 @@ def oks_batched(
     splits : (images + 1,) int64 array
         Where the values of each image begin. Both as in :func:`tamis.oks`.
     """
-    if _arrays.library(sigmas) != "numpy":
-        sigmas = _arrays.host(_name, "sigmas", sigmas)
-    k_sigmas = np.asarray(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
-    if k_sigmas.ndim != 1 or len(k_sigmas) == 0 or not (k_sigmas > 0).all():
-        raise ValueError(f"{_name}: sigmas must be positive and have shape (k,), got {sigmas!r}")
+    k_sigmas = read_sigmas(_name, COCO_SIGMAS if sigmas is None else sigmas)
     k = len(k_sigmas)
     first = _arrays.as_array(_name, "keypoints", keypoints)
     if _arrays.device(first) != "cpu":
@@ -125,6 +121,16 @@ def oks_batched(
     columns = _arrays.splits(_name, "gt_splits", gt_splits, len(gt), len(rows) - 1)
     ends = _arrays.pair_splits(rows, columns)
     return grouped_oks(det, rows, gt, boxes, areas, columns, k_sigmas), ends
+
+
+def read_sigmas(function: str, sigmas: Any) -> Array:
+    """(k,) float64."""
+    if _arrays.library(sigmas) != "numpy":
+        sigmas = _arrays.host(function, "sigmas", sigmas)
+    got = np.array(sigmas, np.float64)
+    if got.ndim != 1 or len(got) == 0 or not (got > 0).all():
+        raise ValueError(f"{function}: sigmas must be positive and have shape (k,), got {sigmas!r}")
+    return got
 
 
 def _numbers(function: str, name: str, values: Any, shape: tuple[int | str, ...]) -> Array:
