@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
+from tamis._image_ids import ImageOrder
 from tamis._kinds import Kind, joined_masks, read_keypoints, read_masks, read_people
 from tamis.masks import Masks
 from tamis.matching import (
@@ -19,7 +20,8 @@ from tamis.matching import (
 )
 
 NAME = "DetectionEvaluator.update"
-Part = tuple[Any, ...]  # rows of each image, on the host; labels, boxes and what follows
+Part = tuple[Any, ...]  # rows of each image, on the host; labels, regions and what follows
+Update = tuple[Part, Part, Any]  # detections, ground truths, ids of the images or None
 OPTIONAL = ("iscrowd", "area")
 
 
@@ -168,11 +170,18 @@ def nothing(kind: Kind) -> tuple[Part, Part]:
     return found, (labels, labels, kind.none, flags, values, *people)
 
 
-def joined(parts: Sequence[Part], like: Any) -> tuple[NDArray[Any], list[Any]]:
+def joined(
+    parts: Sequence[Part], like: Any, images: ImageOrder | None
+) -> tuple[NDArray[Any], list[Any]]:
     """Offsets of all images, on the host, and the columns of all parts, beside `like`."""
     counts, *columns = zip(*parts, strict=True)
     splits = np.cumsum(np.concatenate([[0], *counts]))
-    return splits, [_joined(column, like) for column in columns]
+    whole = [_joined(column, like) for column in columns]
+    if images is None or np.array_equal(images.place, np.arange(len(splits) - 1)):
+        return splits, whole
+    splits, rows = images.rows(splits)
+    there = _arrays.from_host(like, rows)
+    return splits, [x[rows if isinstance(x, Masks) else there] for x in whole]
 
 
 def _joined(column: Sequence[Any], like: Any) -> Any:

@@ -44,6 +44,10 @@ class DetectionResult:
     area_ranges : dict
         Name to closed range, square pixels.
     max_detections : tuple of int
+    image_ids : (images,) integers or strings
+        As given to `update`, ascending; else numbers from 0, in the order of `update`.
+    class_names : (K,) tuple of str, or None
+        As given to the evaluator; None for a label without a name.
     """
 
     stats: dict[str, float] = field(init=False)
@@ -58,7 +62,8 @@ class DetectionResult:
     max_detections: tuple[int, ...]
     _n_targets: Array  # (K,) that are no crowds
     _sides: Sides | Callable[[], Sides]
-    _images: int
+    image_ids: Array
+    class_names: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
         names, part = self._names(), {"precision": self.precision, "recall": self.recall}
@@ -92,15 +97,16 @@ class DetectionResult:
             for row, value in zip(self._rows(), self.stats.values(), strict=True)
         )
 
-    def per_class(self) -> list[dict[str, float]]:
-        """One dict a class: its label, number of ground truths, and the 12 numbers."""
-        table = []
+    def per_class(self) -> list[dict[str, Any]]:
+        """One dict a class: its label, name if known, number of ground truths, and its numbers."""
+        table: list[dict[str, Any]] = []
         names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
         for k, label in enumerate(self.classes.tolist()):
             stats = _summary.of_class(arrays, names, self._rows(), k)
             count = int(self._n_targets[k])
             named = dict(zip(self._stat_names(), stats, strict=True))
-            table.append({"label": label, "targets": count, **named})
+            name = {} if self.class_names is None else {"name": self.class_names[k]}
+            table.append({"label": label, **name, "targets": count, **named})
         return table
 
     def matches(self, area: str = "all") -> Matches:
@@ -141,6 +147,6 @@ class DetectionResult:
         s = self._on_host()
         return Evaluated(
             self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
-            np.arange(self._images), np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
+            self.image_ids, np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
             self.max_detections[-1], self.area_ranges["all"], s.similarity,
         )  # fmt: skip

@@ -5,18 +5,29 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _arrays
+from tamis import _arrays, _settings
+from tamis._background import in_background
 from tamis._evaluation import Detections, Sides, Targets, curves, image_of, match
 from tamis._evaluation_cuda import DeviceRows, classes_of, evaluate, host_sides
+from tamis._image_ids import check_ids, ordered_images, read_ids
 from tamis._kinds import COLUMN, Kind, box_similarity
 from tamis._locks import Lock
-from tamis._updates import Part, common_device, joined, nothing, on_host, read_update
+from tamis._updates import (
+    Part,
+    Update,
+    common_device,
+    joined,
+    nothing,
+    on_host,
+    read_update,
+)
 from tamis.detection_result import DetectionResult
 from tamis.mask_iou import DILATION_RATIO
 from tamis.matching import check_fmt, class_positions
@@ -24,12 +35,6 @@ from tamis.oks import COCO_SIGMAS, read_sigmas
 
 Array = NDArray[Any]
 
-AREA_RANGES = {
-    "all": (0.0, 1e10),
-    "small": (0.0, 32.0**2),
-    "medium": (32.0**2, 96.0**2),
-    "large": (96.0**2, 1e10),
-}
 CHECKED = ("preds boxes", "preds scores", "targets boxes", "targets area")  # late, on a device
 SETTINGS = (
     "iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges", "sigmas",
@@ -63,6 +68,8 @@ class DetectionEvaluator:
         Of keypoints, as in :func:`tamis.oks`.
     dilation_ratio : float, default 0.02
         Of boundaries, as in :func:`tamis.mask_boundary`.
+    classes : sequence of str, or dict of int to str, optional
+        Names of the labels; those of a sequence are numbered from 0.
 
     Notes
     -----
@@ -107,6 +114,7 @@ class DetectionEvaluator:
         area_ranges: Mapping[str, tuple[float, float]] | None = None,
         sigmas: Any = None,
         dilation_ratio: float = DILATION_RATIO,
+        classes: Sequence[str] | Mapping[int, str] | None = None,
     ) -> None:
         name = "DetectionEvaluator"
         if iou_type not in COLUMN:
@@ -118,94 +126,47 @@ class DetectionEvaluator:
         self.iou_type, self.fmt, self.angle = iou_type, fmt, angle
         self.sigmas = read_sigmas(name, COCO_SIGMAS if sigmas is None else sigmas)
         self.dilation_ratio = _arrays.check_number(name, "dilation_ratio", dilation_ratio, 0, 1)
+        self.classes = _settings.names(classes)
         self._lock = Lock()
-        self.iou_thresholds = self._levels(
+        self.iou_thresholds = _settings.levels(
             "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
         )
-        self.recall_thresholds = self._levels(
+        self.recall_thresholds = _settings.levels(
             "recall_thresholds", recall_thresholds, default=np.linspace(0.0, 1.0, 101)
         )
-        self.max_detections = self._caps(
+        self.max_detections = _settings.caps(
             max_detections if max_detections is not None else (20,) if people else (1, 10, 100),
             1 if people else 3,
         )
         if area_ranges is None:
             left_out = "small" if people else None
-            area_ranges = {k: v for k, v in AREA_RANGES.items() if k != left_out}
-        self.area_ranges = self._ranges(area_ranges)
+            area_ranges = {k: v for k, v in _settings.AREA_RANGES.items() if k != left_out}
+        self.area_ranges = _settings.ranges(area_ranges)
         self.reset()
-
-    @staticmethod
-    def _levels(argument: str, values: Any, default: Array) -> Array:
-        levels = default if values is None else np.asarray(values)
-        if levels.dtype.kind in "iub":
-            levels = levels.astype(np.float64)
-        if (
-            levels.dtype.kind != "f"
-            or levels.ndim != 1
-            or not len(levels)
-            or np.isnan(levels).any()
-        ):
-            raise ValueError(
-                f"DetectionEvaluator: {argument} must be numbers of shape (T,), T > 0, without NaN,"
-                f" got {values!r}"
-            )
-        return levels.astype(np.float64)
-
-    @staticmethod
-    def _caps(values: Any, count: int) -> tuple[int, ...]:
-        caps = np.asarray(values)
-        if (
-            caps.shape != (count,)
-            or caps.dtype.kind not in "iu"
-            or caps[0] < 0
-            or (np.diff(caps) < 0).any()
-        ):
-            raise ValueError(
-                "DetectionEvaluator: max_detections must be"
-                f" {'three ascending counts' if count == 3 else 'one count'}, got {values!r}"
-            )
-        return tuple(caps.tolist())
-
-    @staticmethod
-    def _ranges(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-        """The ranges, `all` first: `AP` and the counts are taken from it."""
-        ranges = {}
-        for key, bounds in values.items():
-            pair = np.asarray(bounds)
-            if pair.shape != (2,) or pair.dtype.kind not in "iuf" or np.isnan(pair).any():
-                raise ValueError(
-                    f"DetectionEvaluator: area_ranges[{key!r}] must be (low, high), got {bounds!r}"
-                )
-            ranges[key] = (float(pair[0]), float(pair[1]))
-        if "all" not in ranges:
-            raise ValueError(
-                f"DetectionEvaluator: area_ranges must name a range 'all', got {list(ranges)}"
-            )
-        return {"all": ranges.pop("all"), **ranges}
 
     def reset(self) -> None:
         """Forget all images."""
         with self._lock:
             self._device = "cpu"  # or that of the columns that do not live on the host
-            self._parts: list[tuple[Part, Part]] = []  # detections and ground truths
+            self._parts: list[Update] = []  # detections, ground truths, and ids of their images
 
-    def _snapshot(self) -> tuple[str, list[tuple[Part, Part]]]:
+    def _snapshot(self) -> tuple[str, list[Update]]:
         with self._lock:
             return self._device, list(self._parts)
 
-    def _add(self, function: str, parts: list[tuple[Part, Part]]) -> None:
+    def _add(self, function: str, parts: list[Update]) -> None:
         with self._lock:
+            check_ids(function, [*self._parts[:1], *parts])
             self._device = common_device(
-                function, self._device, [x for both in parts for x in both]
+                function, self._device, [x for part in parts for x in part[:2]]
             )
             self._parts += parts
 
     def __getstate__(self) -> dict[str, Any]:
-        parts = [(on_host(found), on_host(truth)) for found, truth in self._snapshot()[1]]
+        parts = [(on_host(a), on_host(b), ids) for a, b, ids in self._snapshot()[1]]
         return {**vars(self), "_parts": parts, "_device": "cpu", "_lock": Lock()}
 
-    def update(self, preds: Any, targets: Any) -> None:
+    def update(self, preds: Any, targets: Any, image_ids: Any = None) -> None:
         """Add images.
 
         Parameters
@@ -214,13 +175,18 @@ class DetectionEvaluator:
             ``boxes`` (n, 4), ``scores`` (n,), ``labels`` (n,) integers; "obb": ``boxes`` (n, 5).
             Instead of boxes, ``masks``: `Masks`, pixels (n, h, w) of any library and device, or a
             list of RLE dicts, or of polygons beside their image's ``size``; or ``keypoints`` (n, k,
-            2 or 3). Both may have ``area`` (n,), by which size ranges leave detections out. Default:
-            that of the mask, or of the box around all keypoints.
+            2 or 3). Both may have ``area`` (n,), by which size ranges leave detections out; the
+            default is that of the mask, or of the box around all keypoints.
         targets : dict of arrays, or a list of them
             ``boxes`` (m, 4), ``labels`` (m,), and if wanted ``iscrowd`` (m,) and ``area`` (m,),
             which defaults to the regions' own. ``masks`` as above; or ``keypoints`` (m, k, 3) with
             ``area``, ``boxes`` or both, and if wanted ``num_keypoints`` (m,), by default those of
             visibility above 0: ground truths of none are ignored.
+
+        image_ids : sequence of int or of str, one an image, optional
+            Then images may come in any order and from any process: they are evaluated in ascending
+            order of their ids, and one that comes again, as samplers that pad give it, is left
+            out. All updates must give them, or none.
 
         A dict with ``splits`` (images + 1,) offsets holds many images, one after the other.
         Arrays are NumPy, torch, CuPy or any other exporter; the other columns are brought to where
@@ -235,7 +201,8 @@ class DetectionEvaluator:
         read = read_update(preds, targets, self._kind())
         if self.iou_type == "obb":
             self._to_degrees(read)
-        self._add(name, read)
+        ids = read_ids(name, image_ids, [len(found[0]) for found, _ in read])
+        self._add(name, [(*both, part) for both, part in zip(read, ids, strict=True)])
 
     def _kind(self) -> Kind:
         return Kind(self.iou_type, self.fmt, self.sigmas, self.dilation_ratio)
@@ -282,14 +249,25 @@ class DetectionEvaluator:
         ValueError
             A NaN or infinity among boxes, scores or areas that came on a CUDA device.
         """
-        device, parts = self._snapshot()
+        return self._computed(*self._snapshot())
+
+    def submit(self) -> Future[DetectionResult]:
+        """Begin `compute` of the images added so far, in a thread of its own.
+
+        Returns at once. ``submit().result()`` waits, and is what `compute` gives or raises. More
+        images can be added meanwhile.
+        """
+        return in_background(self._computed, *self._snapshot())
+
+    def _computed(self, device: str, parts: list[Update]) -> DetectionResult:
         if device != "cpu":
             return self._on_device(parts)
         kind = self._kind()
         none = nothing(kind)
-        preds, targets = zip(*(parts or [none]), strict=True)
-        splits, (label, regions, scores, *measured) = joined(preds, none[0][1])
-        gt_splits, columns = joined(targets, none[0][1])
+        preds, targets, ids = zip(*(parts or [(*none, None)]), strict=True)
+        images = ordered_images(ids)
+        splits, (label, regions, scores, *measured) = joined(preds, none[0][1], images)
+        gt_splits, columns = joined(targets, none[0][1], images)
         gt_label, gt_regions, crowd, gt_area, *people = columns
         classes, category, gt_category = class_positions(label, gt_label)
         gt_boxes, unlabelled = people or (None, None)
@@ -310,15 +288,16 @@ class DetectionEvaluator:
             max_dets=self.max_detections,
         )  # fmt: skip
         sides = Sides(dets, gts, table, similarity)
-        return self._result(classes, tables, table.n_regular, sides, len(splits) - 1)
+        return self._result(classes, tables, table.n_regular, sides, images, len(splits) - 1)
 
-    def _on_device(self, parts: list[tuple[Part, Part]]) -> DetectionResult:
+    def _on_device(self, parts: list[Update]) -> DetectionResult:
         """`compute` of boxes where they live."""
-        every = itertools.chain.from_iterable(parts)
+        preds, targets, ids = zip(*parts, strict=True)
+        every = itertools.chain(preds, targets)
         like = next(part[2] for part in every if _arrays.device(part[2]) != "cpu")
-        preds, targets = zip(*parts, strict=True)
-        splits, (label, boxes, scores) = joined(preds, like)
-        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(targets, like)
+        images = ordered_images(ids)
+        splits, (label, boxes, scores) = joined(preds, like, images)
+        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(targets, like, images)
         classes, place = classes_of(_arrays.concatenate([label, gt_label]))
         n = len(boxes)
         dets = DeviceRows(splits, place[:n], boxes, boxes[:, 2] * boxes[:, 3], scores=scores)
@@ -344,14 +323,16 @@ class DetectionEvaluator:
             "similarity_of": partial(box_similarity, self._kind()),
         }
         sides = partial(host_sides, dets, gts, **settings)
-        return self._result(classes, tables, found.n_regular, sides, len(splits) - 1)
+        return self._result(classes, tables, found.n_regular, sides, images, len(splits) - 1)
 
     def _result(
-        self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: int
+        self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: Any, count: int
     ) -> DetectionResult:
         precision, recall, scores = tables
+        image_ids = np.arange(count) if images is None else images.ids
+        names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
         return DetectionResult(
             self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
-            n_regular[:, 0], sides, images,
+            n_regular[:, 0], sides, image_ids, names,
         )  # fmt: skip
