@@ -5,6 +5,7 @@ from tamis._core import num_threads, set_num_threads
 from tamis._masks_cuda import DeviceMasks
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
+from tamis.calibration import Calibration, calibration
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
@@ -41,6 +42,7 @@ from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 __version__ = "0.1.0"
 __all__ = [
     "BestF1",
+    "Calibration",
     "ConfusionMatrix",
     "CudaUnavailable",
     "DetectionErrors",
@@ -59,6 +61,7 @@ __all__ = [
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
+    "calibration",
     "classification_mistakes",
     "confusion_matrix",
     "detection_errors",

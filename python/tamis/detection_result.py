@@ -15,6 +15,7 @@ from tamis._evaluated import Evaluated
 from tamis._evaluation import Sides
 from tamis._kinds import pair_by_pair
 from tamis.best_f1 import BestF1, best_f1
+from tamis.calibration import Calibration, calibration
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.image_scores import ImageScores, image_scores
@@ -138,6 +139,10 @@ class DetectionResult:
     def best_f1(self, **options: Any) -> BestF1:
         """The confidence of largest F1 by class: see `tamis.best_f1`."""
         return best_f1(self, **options)
+
+    def calibration(self, **options: Any) -> Calibration:
+        """How far confidence is from precision: see `tamis.calibration`."""
+        return calibration(self, **options)
 
     def per_image(self, iou: float = 0.5, **options: Any) -> ImageScores:
         """Counts, F1 and AP of every image: see `tamis.image_scores`."""
