@@ -1,7 +1,7 @@
 """tamis: a fine sieve for vision datasets."""
 
 from tamis._arrays import CudaUnavailable
-from tamis._core import num_threads, set_num_threads
+from tamis._core import __version__, num_threads, set_num_threads
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
@@ -36,7 +36,6 @@ from tamis.select_batch import select_batch, select_coreset
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
-__version__ = "0.1.0"
 __all__ = [
     "BestF1",
     "ConfusionMatrix",
