@@ -1,7 +1,8 @@
 """tamis: a fine sieve for vision datasets."""
 
 from tamis._arrays import CudaUnavailable
-from tamis._core import __version__, num_threads, set_num_threads
+from tamis._core import __version__ as __version__
+from tamis._core import num_threads, set_num_threads
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
