@@ -148,8 +148,9 @@ def supported(samples: Any, config: Any) -> bool:
         return False
     if type(config) is fououi.OpenImagesEvaluationConfig:
         return _hierarchy.supported(samples, config)
-    swept = not config.compute_mAP or len(config.iou_threshs) > 0
-    return type(config) is foucoco.COCOEvaluationConfig and swept
+    if type(config) is not foucoco.COCOEvaluationConfig:
+        return False
+    return not config.compute_mAP or len(config.iou_threshs) > 0
 
 
 def _read(samples: Any, config: Any, progress: Any) -> tuple[Array, Sides] | None:
