@@ -29,6 +29,7 @@ bool signal_pending() {
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  m.attr("__version__") = TAMIS_VERSION;
   tamis::set_interrupt_poll(signal_pending);
   py::register_exception_translator([](std::exception_ptr p) {
     try {

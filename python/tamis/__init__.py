@@ -1,6 +1,7 @@
 """tamis: a fine sieve for vision datasets."""
 
 from tamis._arrays import CudaUnavailable
+from tamis._core import __version__ as __version__
 from tamis._core import num_threads, set_num_threads
 from tamis._masks_cuda import DeviceMasks
 from tamis.best_f1 import BestF1, best_f1
@@ -39,7 +40,6 @@ from tamis.select_batch import select_batch, select_coreset
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
-__version__ = "0.1.0"
 __all__ = [
     "BestF1",
     "Calibration",

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tamis._core import __version__
+
+INSTALL_CUDA = f"pip install tamis-cuda=={__version__}"
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 HALVES = ("float16", "bfloat16")  # taken in, given back as float32
@@ -288,9 +291,14 @@ def backend(function: str, device: str) -> ModuleType:
         from tamis import _cuda
     except ImportError as error:
         raise CudaUnavailable(
-            f"{function}: got an array on {device}, but tamis was built without its CUDA part:"
-            " install tamis[cuda], or build tamis where nvcc is on PATH"
+            f"{function}: got an array on {device}, but the CUDA part of tamis is missing:"
+            f" {INSTALL_CUDA}, or build tamis where nvcc is on PATH"
         ) from error
+    if _cuda.__version__ != __version__:
+        raise CudaUnavailable(
+            f"{function}: the CUDA part is that of tamis {_cuda.__version__}, and tamis is"
+            f" {__version__}: {INSTALL_CUDA}"
+        )
     return _cuda
 
 
