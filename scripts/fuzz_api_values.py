@@ -1,4 +1,4 @@
-"""Good arguments of every public function of tamis by the name of the parameter, and ways to spoil them."""
+"""Good arguments of the public functions by the parameter's name, and ways to spoil them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import copy
 import inspect
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tamis
@@ -25,17 +25,25 @@ H, W = 12, 15  # of images with masks
 class Problem:
     """A few images; `value` gives an argument that fits the others."""
 
-    UNSIGNED = {"num_threads": [], "set_num_threads": ["n"]}
-    OPTIONS = {
+    UNSIGNED: ClassVar[dict[str, list[str]]] = {"num_threads": [], "set_num_threads": ["n"]}
+    OPTIONS: ClassVar[dict[str, list[str]]] = {
         "DetectionResult.best_f1": ["iou"],
         "DetectionResult.confusion_matrix": ["iou", "confidence"],
         "DetectionResult.errors": ["iou", "background", "max_detections"],
         "DetectionResult.per_image": ["confidence"],
         "torchmetrics.MeanAveragePrecision": [],
     }
-    SELVES = ("DetectionEvaluator", "Masks", "DetectionResult", "COCO", "COCOeval", "LVIS", "LVISEval",
-              "LVISResults", "MeanAveragePrecision")  # fmt: skip
-    LARGE = ("x", "points", "dims", "image_index")  # of embeddings
+    SELVES = (
+        "DetectionEvaluator",
+        "Masks",
+        "DetectionResult",
+        "COCO",
+        "COCOeval",
+        "LVIS",
+        "LVISEval",
+        "LVISResults",
+        "MeanAveragePrecision",
+    )
 
     def __init__(self, name: str, rng: Rng) -> None:
         self.name, self.rng = name, rng
@@ -48,7 +56,10 @@ class Problem:
         if name.endswith("_paired"):
             self.gt_counts = self.counts
         self.n, self.m = int(self.counts.sum()), int(self.gt_counts.sum())
-        self.rows, self.columns = int(rng.choice([1, 2, 5, 40, 300])), int(rng.choice([1, 2, 3, 8, 33]))
+        self.rows, self.columns = (
+            int(rng.choice([1, 2, 5, 40, 300])),
+            int(rng.choice([1, 2, 3, 8, 33])),
+        )
         self.k = min(self.columns, 2)
         self.float = rng.choice(["float32", "float64"])
 
@@ -204,7 +215,9 @@ class Problem:
     def a_threshold(self) -> Any:
         return self.pick(0.1, 0.5, 0.9)
 
-    a_thresholds = a_iou = a_missing_confidence = a_coverage = a_fraction = a_background = a_threshold
+    a_thresholds = a_iou = a_missing_confidence = a_coverage = a_fraction = a_background = (
+        a_threshold
+    )
 
     def a_method(self) -> Any:
         if self.name == "knn":
@@ -332,7 +345,9 @@ class Problem:
         return np.asfortranarray((self.rng.random((H, W, 3)) < 0.4).astype(np.uint8))
 
     def a_pyobj(self) -> Any:
-        return self.pick([[1, 1, 5, 1, 5, 5]], [[1.0, 2, 3, 4]], {"size": [H, W], "counts": [9, 9, H * W - 18]})
+        return self.pick(
+            [[1, 1, 5, 1, 5, 5]], [[1.0, 2, 3, 4]], {"size": [H, W], "counts": [9, 9, H * W - 18]}
+        )
 
     def a_h(self) -> Any:
         return H
@@ -384,7 +399,9 @@ class Problem:
     def a_iou_thresholds(self) -> Any:
         return None
 
-    a_recall_thresholds = a_area_ranges = a_rec_thresholds = a_max_detection_thresholds = a_iou_thresholds
+    a_recall_thresholds = a_area_ranges = a_rec_thresholds = a_max_detection_thresholds = (
+        a_iou_thresholds
+    )
 
     def a_box_format(self) -> Any:
         return self.pick("xyxy", "xywh", "cxcywh")
@@ -404,17 +421,40 @@ class Problem:
     def dataset(self) -> dict[str, Any]:
         anns, box = [], self.boxes(self.n).astype(float).tolist()
         for i, b in enumerate(box):
-            anns.append({"id": i + 1, "image_id": 1 + i % 3, "category_id": 1 + i % 2, "iscrowd": 0, "area": 9.0,
-                         "bbox": b, "segmentation": [[1, 1, 6, 1, 6, 6]]})  # fmt: skip
-        images = [{"id": i, "height": H, "width": W, "neg_category_ids": [], "not_exhaustive_category_ids": []}
-                  for i in (1, 2, 3)]  # fmt: skip
+            anns.append(
+                {
+                    "id": i + 1,
+                    "image_id": 1 + i % 3,
+                    "category_id": 1 + i % 2,
+                    "iscrowd": 0,
+                    "area": 9.0,
+                    "bbox": b,
+                    "segmentation": [[1, 1, 6, 1, 6, 6]],
+                }
+            )
+        images = [
+            {
+                "id": i,
+                "height": H,
+                "width": W,
+                "neg_category_ids": [],
+                "not_exhaustive_category_ids": [],
+            }
+            for i in (1, 2, 3)
+        ]
         frequencies = [{"id": i, "name": f"c{i}", "frequency": "f"} for i in (1, 2)]
         return {"images": images, "annotations": anns, "categories": frequencies}
 
     def results(self) -> list[dict[str, Any]]:
-        return [{"image_id": a["image_id"], "category_id": a["category_id"], "bbox": a["bbox"], "score": 0.5}
-                for a in self.dataset()["annotations"]] or [
-                {"image_id": 1, "category_id": 1, "bbox": [0.0, 0, 1, 1], "score": 0.5}]  # fmt: skip
+        return [
+            {
+                "image_id": a["image_id"],
+                "category_id": a["category_id"],
+                "bbox": a["bbox"],
+                "score": 0.5,
+            }
+            for a in self.dataset()["annotations"]
+        ] or [{"image_id": 1, "category_id": 1, "bbox": [0.0, 0, 1, 1], "score": 0.5}]
 
     def coco(self) -> Any:
         found = tamis.coco.COCO()
@@ -463,8 +503,14 @@ class Problem:
         import json
 
         with open("coco.json", "w") as f:
-            f.write(json.dumps(spoilt(self.dataset(), "", self.rng) if self.rng.random() < 0.5 else self.dataset(),
-                               default=str))  # fmt: skip
+            f.write(
+                json.dumps(
+                    spoilt(self.dataset(), "", self.rng)
+                    if self.rng.random() < 0.5
+                    else self.dataset(),
+                    default=str,
+                )
+            )
         return "coco.json"
 
     a_annotation_path = a_annotation_file
@@ -515,7 +561,11 @@ class Problem:
     a_supNms = a_catNms
 
     def a_ann(self) -> Any:
-        return self.dataset()["annotations"][0] if self.n else {"image_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]]}
+        return (
+            self.dataset()["annotations"][0]
+            if self.n
+            else {"image_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]]}
+        )
 
     def a_anns(self) -> Any:
         return [self.a_ann()]
@@ -527,18 +577,82 @@ class Problem:
         return None
 
 
-DTYPES = ("float16", "float32", "float64", ">f4", ">f8", "int8", ">i4", "int64", "uint8", "uint64", "bool", "O",
-          "complex64", "U3", "S2", "M8[s]", "longdouble", [("x", "f4")])  # fmt: skip
-VALUES = (np.nan, np.inf, -np.inf, 1e308, -1e308, 1e38, 1e-310, -1.0, 0.0, 2.0**31, 2.0**63, -(2.0**63), 1e15)
+DTYPES = (
+    "float16",
+    "float32",
+    "float64",
+    ">f4",
+    ">f8",
+    "int8",
+    ">i4",
+    "int64",
+    "uint8",
+    "uint64",
+    "bool",
+    "O",
+    "complex64",
+    "U3",
+    "S2",
+    "M8[s]",
+    "longdouble",
+    [("x", "f4")],
+)
+VALUES = (
+    np.nan,
+    np.inf,
+    -np.inf,
+    1e308,
+    -1e308,
+    1e38,
+    1e-310,
+    -1.0,
+    0.0,
+    2.0**31,
+    2.0**63,
+    -(2.0**63),
+    1e15,
+)
 COUNTS = (2**31, 2**63 - 1, 2**63, 2**64, -(2**63), 10**30)
 SLOW = ("n_samples", "n", "num_workers")  # where a large number is only much work
 
 
 def odd_scalar(parameter: str, rng: Rng) -> Any:
     """An option of a wrong type or out of range."""
-    odd = [0, 1, -1, 2, 3, 100, 0.5, 1.5, -0.0, np.nan, np.inf, -np.inf, 1e-320, True, False, None, "", "x", b"x", [],
-           {}, (), [0.5, 0.75], np.int8(3), np.uint64(3), np.float32(0.5), np.array(3), np.array([1, 2]), 1j,
-           object(), lambda *_: None, type, np.datetime64("now")]  # fmt: skip
+    odd = [
+        0,
+        1,
+        -1,
+        2,
+        3,
+        100,
+        0.5,
+        1.5,
+        -0.0,
+        np.nan,
+        np.inf,
+        -np.inf,
+        1e-320,
+        True,
+        False,
+        None,
+        "",
+        "x",
+        b"x",
+        [],
+        {},
+        (),
+        [0.5, 0.75],
+        np.int8(3),
+        np.uint64(3),
+        np.float32(0.5),
+        np.array(3),
+        np.array([1, 2]),
+        1j,
+        object(),
+        lambda *_: None,
+        type,
+        np.datetime64("now"),
+    ]
     if parameter not in SLOW:
         odd += COUNTS
     if parameter == "progress":
@@ -564,31 +678,69 @@ def odd_memory(x: np.ndarray, rng: Rng) -> Any:
     if not x.dtype.hasobject:
         unaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape)
     ways = [
-        np.repeat(x, 2, axis=0)[::2] if x.ndim else x, x[::-1] if x.ndim else x, np.asfortranarray(x), fixed,
-        np.broadcast_to(x[:1], x.shape) if x.ndim else x, unaligned, x.astype(x.dtype.newbyteorder(">")),
-        np.flip(x), x.T,
-    ]  # fmt: skip
+        np.repeat(x, 2, axis=0)[::2] if x.ndim else x,
+        x[::-1] if x.ndim else x,
+        np.asfortranarray(x),
+        fixed,
+        np.broadcast_to(x[:1], x.shape) if x.ndim else x,
+        unaligned,
+        x.astype(x.dtype.newbyteorder(">")),
+        np.flip(x),
+        x.T,
+    ]
     return ways[int(rng.integers(len(ways)))]
 
 
 def odd_shape(x: np.ndarray, rng: Rng) -> Any:
-    ways = [x[:0] if x.ndim else x, x[None], x.ravel(), x[..., :-1] if x.ndim else x, x.reshape(-1, 1),
-            np.concatenate([x, x]) if x.ndim else x, x.ravel()[0] if x.size else x, np.empty((0, 0), x.dtype),
-            np.empty((3, 0), x.dtype), x[:1] if x.ndim else x]  # fmt: skip
+    ways = [
+        x[:0] if x.ndim else x,
+        x[None],
+        x.ravel(),
+        x[..., :-1] if x.ndim else x,
+        x.reshape(-1, 1),
+        np.concatenate([x, x]) if x.ndim else x,
+        x.ravel()[0] if x.size else x,
+        np.empty((0, 0), x.dtype),
+        np.empty((3, 0), x.dtype),
+        x[:1] if x.ndim else x,
+    ]
     return ways[int(rng.integers(len(ways)))]
 
 
 def odd_library(x: np.ndarray, rng: Rng) -> Any:
-    ways: list[Any] = [x.tolist(), tuple(x.tolist()) if x.ndim else x, np.ma.masked_array(x), None, "text", {}, 1.5,
-                       object(), iter(()), type]  # fmt: skip
+    ways: list[Any] = [
+        x.tolist(),
+        tuple(x.tolist()) if x.ndim else x,
+        np.ma.masked_array(x),
+        None,
+        "text",
+        {},
+        1.5,
+        object(),
+        iter(()),
+        type,
+    ]
     with contextlib.suppress(ValueError, TypeError):
         ways.append(memoryview(x))
     if torch is not None:
         with contextlib.suppress(TypeError, ValueError, RuntimeError):
             t = torch.from_numpy(np.ascontiguousarray(x).copy())
-            ways += [t, t, t, t.flip(0) if t.ndim else t, t.to_sparse(), t.to("meta"), t.expand(2, *t.shape)]
+            ways += [
+                t,
+                t,
+                t,
+                t.flip(0) if t.ndim else t,
+                t.to_sparse(),
+                t.to("meta"),
+                t.expand(2, *t.shape),
+            ]
             if t.is_floating_point():
-                ways += [t.requires_grad_(), t.detach().half(), t.detach().bfloat16(), torch._neg_view(t.detach())]
+                ways += [
+                    t.requires_grad_(),
+                    t.detach().half(),
+                    t.detach().bfloat16(),
+                    torch._neg_view(t.detach()),
+                ]
     return ways[int(rng.integers(len(ways)))]
 
 
