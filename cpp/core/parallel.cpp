@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -70,6 +71,20 @@ struct Here {  // the job that this thread is working on
 };
 thread_local Here here;
 
+// glibc ends the process where a thread's first use of thread-local data, as by its first exception, finds no memory. So
+// a thread sees to it that there is some, uses it at once, and does no work where there is none.
+bool use_thread_data() {
+  asm volatile("" : : "r"(std::uncaught_exceptions()), "r"(here.job) : "memory");
+  return true;
+}
+bool prepare_thread() {
+  constexpr size_t kEnough = 1 << 16;
+  void* memory = std::malloc(kEnough);
+  asm volatile("" : : "r"(memory) : "memory");  // or the compiler leaves out both calls
+  std::free(memory);
+  return memory != nullptr && use_thread_data();
+}
+
 void Job::work(bool caller) {
   const Here outer = here;
   here = {this, caller};
@@ -99,12 +114,15 @@ void check_interrupt() {
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
   if (n <= 0) return;
   grain = std::max<int64_t>(1, grain);
+  use_thread_data();  // while there is memory
   Job job(n, grain, f);
   const int64_t helpers = std::min<int64_t>(num_threads(), (n + grain - 1) / grain) - 1;
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(helpers));
   try {
-    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] { job.work(false); });
+    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] {
+        if (prepare_thread()) job.work(false);
+      });
   } catch (const std::exception&) {
     // no more threads to be had: the ones there are do the work
   }

@@ -129,8 +129,8 @@ class Search {
     for (int64_t i = begin; i < end; ++i) items.push_back({shapes_->bounds(rows_[size_t(i)]), rows_[size_t(i)], 0, 0});
     find_in_group(group_, p_.method, p_.scores == nullptr ? nullptr : p_.scores + first);
     for (size_t p = 0; p < items.size(); ++p) {
-      if (!group_.duplicate[p]) continue;
       const int64_t row = items[p].row, of = group_.of[p];
+      if (!group_.duplicate[p] || of == kNone) continue;  // none: another thread has changed the shapes meanwhile
       out.push_back({first + row, first + of, shapes_->iou(std::min(row, of), std::max(row, of))});
     }
   }

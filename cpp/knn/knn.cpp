@@ -160,6 +160,7 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
   const int64_t first = blocks.diagonal ? strip / kKnnPanel * kKnnPanel : 0;
   for (int64_t panel = first; panel < blocks.columns.n; panel += kKnnPanel) {
     int64_t n = tile(blocks, strip, rows, panel, s);
+    if (rows > left || blocks.columns.n - panel < kKnnPanel) n = within_blocks(blocks, strip, panel, n, s);
     s.first += n;
     if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
     if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
@@ -188,6 +189,18 @@ int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64
                         codes.row(blocks.rows.begin + strip), codes.padded),
                 s.survivors.data(), &count);
   return count;
+}
+
+// Without what lies past the ends of the blocks. Its limits let nothing through, but for those of rows that another
+// thread has changed meanwhile.
+int64_t KnnSearch::within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
+    s.survivors[static_cast<size_t>(kept)] = pair;
+    kept += (strip + (pair >> 16) < blocks.rows.n) & (panel + (pair & 0xffff) < blocks.columns.n);
+  }
+  return kept;
 }
 
 // The survivors of a prefix, by the codes of the whole row.
@@ -254,7 +267,7 @@ void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, in
     const double key = s.keys[at];
     const int64_t left = s.left[at], right = s.right[at];
     if (k_ == 0) {
-      if (key > radius_) continue;
+      if (!(key <= radius_)) continue;  // NaN too
       s.pairs.push_back(self() ? KnnPair{std::min(left, right), std::max(left, right), key}
                                : KnnPair{right, left, key});
       continue;
@@ -297,6 +310,7 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   const size_t k = static_cast<size_t>(k_);
+  tasks_.clear();  // without their codes there is nothing more to run
   for (KnnTable* table : {&x_, &queries_}) {
     table->full = KnnCodes();  // the callers' arrays take their place
     table->prefix = KnnCodes();

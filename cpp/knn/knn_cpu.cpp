@@ -167,7 +167,8 @@ void round_row(const float* v, int64_t width, int64_t padded, float step, int32_
   float lanes[16] = {};
   const auto one = [&](int64_t k, int lane) {
     float f = v[k] * per_step;
-    f = f < -most ? -most : f > most ? most : f;
+    f = f > -most ? f : -most;  // so written a NaN, which another thread may bring, is -most
+    f = f < most ? f : most;
     const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
     const float lost = v[k] - static_cast<float>(q) * step;
     sum += q;
@@ -204,7 +205,7 @@ void code_limits(const KnnLimits& l, int32_t* limit, int32_t* rest) {
   for (int64_t i = 0; i < l.n; ++i) {
     const double half = 0.5 * l.squares[i], reach = static_cast<double>(l.reach[i]) + static_cast<double>(l.lost[i]);
     double least = distance_limit(half, reach + l.other_lost, l.step) - 1;  // truncation rounds up below zero
-    least = least < kKnnAlways ? kKnnAlways : least;
+    least = least > kKnnAlways ? least : kKnnAlways;  // NaN too
     limit[i] = static_cast<int32_t>(least) + l.shift * l.sums[i];
     rest[i] = (l.squares[i] >> 1) + l.shift * l.sums[i];
   }

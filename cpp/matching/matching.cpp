@@ -103,6 +103,7 @@ Groups group_all(const MatchProblem& p) {
   for (size_t g = 0; g < size_t(groups.count()); ++g)
     groups.pair_bounds.push_back(groups.pair_bounds[g] + (groups.det_bounds[g + 1] - groups.det_bounds[g]) *
                                                              (groups.gt_bounds[g + 1] - groups.gt_bounds[g]));
+  TAMIS_CHECK(groups.pair_bounds.back() == p.n_similarities, "matching: similarities must be those of all pairs");
   return groups;
 }
 

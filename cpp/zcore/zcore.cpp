@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "zcore/zcore_worker.hpp"
 
@@ -22,6 +23,11 @@ uint32_t most_around_point(int64_t wanted, int64_t threads) {
 }
 uint32_t most_around_row(int64_t wanted) {
   return static_cast<uint32_t>(std::min<int64_t>(3 * wanted / 2 + 256, std::numeric_limits<int32_t>::max()));
+}
+
+// What cannot be with the values that were checked: NaN among them.
+void check_unchanged(bool unchanged) {
+  TAMIS_CHECK(unchanged, "zcore: x must not be changed by another thread meanwhile");
 }
 
 }  // namespace
@@ -118,7 +124,7 @@ class ZcoreRun<T>::Slice {
   // A radius that all neighbours of a place are nearly surely within, by the distances of the sample to it.
   T radius_around(const std::vector<T>& sampled, int64_t round) const {
     const auto m = static_cast<int64_t>(sampled.size());
-    const int64_t rank = host::zcore_sampled_rank(wanted_, m, table_.n(), kSure) << (2 * round);
+    const int64_t rank = host::zcore_sampled_rank(wanted_, m, table_.n(), kSure) << std::min<int64_t>(2 * round, 32);
     T radius = std::numeric_limits<T>::infinity();
     if (rank < m) zcore_rank(sampled.data(), m, rank, rank / 16, &radius);
     return radius;
@@ -155,6 +161,7 @@ class ZcoreRun<T>::Slice {
       if (each->log.ball(draw).limit < 0) return kLost;
       whole &= each->log.ball(draw).more == starts_[static_cast<size_t>(draw)].more;
     }
+    check_unchanged(worker.found() > 0);
     const size_t best = worker.nearest(point(draw));
     rows_[static_cast<size_t>(draw)] = worker.row(best);
     worker.sums[worker.row(best)] += kZcoreUnit;
@@ -189,6 +196,7 @@ class ZcoreRun<T>::Slice {
       for (const auto& some : best)
         if (some[i].distance < first.distance || (some[i].distance == first.distance && some[i].row < first.row))
           first = some[i];
+      check_unchanged(first.row < table_.n());
       rows_[static_cast<size_t>(draws[i])] = static_cast<uint32_t>(first.row);
       run_.workers_[0]->sums[static_cast<size_t>(first.row)] += kZcoreUnit;
       for (int64_t j = 0; j < k_; ++j) {
@@ -227,8 +235,10 @@ class ZcoreRun<T>::Slice {
         worker.take_distances(rows_[static_cast<size_t>(part[static_cast<size_t>(i)])]);
         settled[static_cast<size_t>(i)] = worker.pay(wanted_, run_.rule_.exponent, radii[static_cast<size_t>(i)]);
       });
-      for (size_t i = 0; i < part.size(); ++i)
-        if (!settled[i]) open.push_back(part[i]);
+      for (size_t i = 0; i < part.size(); ++i) {
+        check_unchanged(settled[i] != 0 || radii[i] < std::numeric_limits<T>::infinity());
+        if (settled[i] == 0) open.push_back(part[i]);
+      }
     }
     return open;
   }

@@ -64,6 +64,8 @@ def as_array(function: str, name: str, x: Any) -> Any:
     """`x` as an array of its own library; lists and scalars are refused."""
     where = library(x)
     if where == "torch":
+        if x.layout is not sys.modules["torch"].strided:
+            raise TypeError(f"{function}: {name} must be a dense tensor, got {x.layout}")
         return x.detach().resolve_conj().resolve_neg()  # as lazy signs are lost to other libraries
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} must be an array without a mask, got a masked array")
@@ -160,11 +162,22 @@ def check_integer(
 
 def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:
     """`value` as a float, or an error unless low < value <= high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
-    if not low < value <= high:
+    if not low < check_real(function, name, value) <= high:
         raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
     return float(value)
+
+
+def check_real(function: str, name: str, value: Any) -> float:
+    """`value` as a float, or an error unless it is a number, and not NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{function}: {name} must fit a float, got {value}") from None
+    if number != number:
+        raise ValueError(f"{function}: {name} must be a number, got {value!r}")
+    return number
 
 
 def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
@@ -213,7 +226,7 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     where = library(x)
     if where == "torch":
         try:
-            x = x.detach().cpu()
+            x = x.detach().cpu().resolve_conj().resolve_neg()
             halves = x.dtype == sys.modules["torch"].bfloat16
             values: np.ndarray = (x.float() if halves else x).numpy()
         except (TypeError, NotImplementedError) as error:  # sparse, on "meta", of eight-bit floats

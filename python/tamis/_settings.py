@@ -50,6 +50,10 @@ def caps(values: Any, count: int) -> tuple[int, ...]:
 def ranges(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """The ranges, `all` first: `AP` and the counts are taken from it."""
     ranges = {}
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"DetectionEvaluator: area_ranges must be a dict of (low, high), got {values!r}"
+        )
     for key, bounds in values.items():
         pair = np.asarray(bounds)
         if pair.shape != (2,) or pair.dtype.kind not in "iuf" or np.isnan(pair).any():

@@ -205,10 +205,7 @@ def _check_options(threshold: float, method: str, scores: Any) -> None:
     name = "find_duplicate_boxes"
     if method not in METHODS:
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
-        raise TypeError(f"{name}: threshold must be a number, got {threshold!r}")
-    if np.isnan(threshold):
-        raise ValueError(f"{name}: threshold must be a number, got {threshold!r}")
+    _arrays.check_real(name, "threshold", threshold)
     if scores is not None and method != "groups":
         raise ValueError(f"{name}: scores must be None unless method is 'groups', got an array")
 

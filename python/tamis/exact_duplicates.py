@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from tamis._arrays import check_integer
 from tamis._core import num_threads
 
 CHUNK = 1 << 20
@@ -51,6 +52,8 @@ def exact_duplicates(
             raise TypeError(
                 f"exact_duplicates: paths[{i}] must be a path, got {type(path).__name__}"
             )
+    if num_workers is not None:
+        check_integer("exact_duplicates", "num_workers", num_workers, 1)
     with ThreadPoolExecutor(num_workers or num_threads()) as pool:
         sizes = list(pool.map(_size, named))
         by_size: dict[int, list[int]] = defaultdict(list)

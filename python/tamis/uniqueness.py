@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays, _core, _knn_cuda
+from tamis._blas import products
 from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress, reporter
 
@@ -181,11 +182,14 @@ def _brain_distances(x: Array, progress: Progress) -> Array:
     bounds = [*range(0, max(1, n - BRAIN_BLOCK // 2), BRAIN_BLOCK), n]
     blocks = [slice(*ends) for ends in itertools.pairwise(bounds)]
     for i, left in enumerate(blocks):
-        cosines = x[left] @ x[left].T
+        with products():
+            cosines = x[left] @ x[left].T
         np.fill_diagonal(cosines, -np.inf)
         _core.keep_largest(cosines, largest[left], None)
         for right in blocks[i + 1 :]:
-            _core.keep_largest(x[left] @ x[right].T, largest[left], largest[right])
+            with products():
+                cosines = x[left] @ x[right].T
+            _core.keep_largest(cosines, largest[left], largest[right])
         report(left.stop, n)
     return np.asarray(np.clip(-largest + 1, 0, 2))
 
