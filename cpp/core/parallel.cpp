@@ -25,6 +25,16 @@ int usable_cpus() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+using Clock = std::chrono::steady_clock;
+
+void poll_after(Clock::time_point& last) {
+  const auto now = Clock::now();
+  const auto poll = interrupt_poll.load(std::memory_order_relaxed);
+  if (now - last < kPollEvery || poll == nullptr) return;
+  last = now;
+  if (poll()) throw Interrupted{};
+}
+
 struct Job {
   const int64_t n, grain;
   const std::function<void(int64_t, int64_t)>& f;
@@ -32,10 +42,9 @@ struct Job {
   std::atomic<bool> failed{false};
   std::mutex mutex{};
   std::exception_ptr error{};
-  std::chrono::steady_clock::time_point last_poll = std::chrono::steady_clock::now();
+  Clock::time_point last_poll = Clock::now();
 
-  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f)
-      : n(n), grain(grain), f(f) {}
+  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) : n(n), grain(grain), f(f) {}
 
   bool step() {
     const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
@@ -53,12 +62,7 @@ struct Job {
   // Only the calling thread may ask Python; the others see that the job has failed.
   void check(bool caller) {
     if (failed.load(std::memory_order_relaxed)) throw Interrupted{};
-    if (!caller) return;
-    const auto now = std::chrono::steady_clock::now();
-    const auto poll = interrupt_poll.load(std::memory_order_relaxed);
-    if (now - last_poll < kPollEvery || poll == nullptr) return;
-    last_poll = now;
-    if (poll()) throw Interrupted{};
+    if (caller) poll_after(last_poll);
   }
 
   void work(bool caller);
@@ -69,6 +73,7 @@ struct Here {  // the job that this thread is working on
   bool caller = false;
 };
 thread_local Here here;
+thread_local Clock::time_point last_poll_alone;
 
 void Job::work(bool caller) {
   const Here outer = here;
@@ -93,7 +98,10 @@ void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memor
 void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
 
 void check_interrupt() {
-  if (here.job != nullptr) here.job->check(here.caller);
+  if (here.job != nullptr)
+    here.job->check(here.caller);
+  else
+    poll_after(last_poll_alone);
 }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {

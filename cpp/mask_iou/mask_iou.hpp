@@ -14,8 +14,9 @@
 // early, and for counts that fall short of the image. Where it reads out of bounds or never returns (a number cut
 // short, no counts, masks of other lengths, a coordinate that is NaN or beyond 2^27) std::invalid_argument is thrown.
 // IoU is -1 for sizes that differ, and 0 without a walk where the bounding boxes do not touch.
-// Cost: masks with few runs a column are compared column by column, others by a step per foreground run of the pair.
-// Memory: the runs of 256 rows and of all columns of a group, a thread.
+// Cost: masks with few runs a column, of columns not many more than runs, are compared column by column, others by a
+// step per foreground run of the pair.
+// Memory: the runs of 256 rows and of all columns of a group, a thread; never by pixel.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -53,8 +54,13 @@ int64_t first_bad_mask(const Masks& masks);
 
 MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n);
 
-// pixels: n masks of h x w, each column after column; every change of the byte ends a run.
-MaskTexts encode_masks(const uint8_t* pixels, int64_t n, int64_t height, int64_t width);
+// n masks, each row after row or column after column. Every change of the byte ends a run, or only one from or to zero.
+struct Pixels {
+  const uint8_t* data;
+  int64_t n, height, width;
+  bool by_rows, nonzero;
+};
+MaskTexts encode_masks(const Pixels& pixels);
 MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n);
 std::vector<uint32_t> mask_counts(const Masks& masks, std::vector<int64_t>& splits);
 
