@@ -97,6 +97,15 @@ struct MaskColumns {
 };
 TAMIS_KERNEL(common_pixels, (const MaskColumns& a, const MaskColumns& b, uint32_t* common), (a, b, common))
 
+// Columns of pixels that lie row after row: from[y * step + x] to to[x * to_step + y].
+struct RowPixels {
+  const uint8_t* from;
+  int64_t rows, step, columns;
+};
+TAMIS_KERNEL(gather_columns, (const RowPixels& pixels, uint8_t* to, int64_t to_step), (pixels, to, to_step))
+// 1 for each byte that is not 0; `to` may be `from`.
+TAMIS_KERNEL(flag_bytes, (const uint8_t* from, int64_t n, uint8_t* to), (from, n, to))
+
 // A mask with fewer than 2^31 pixels and no empty run but perhaps the first, and the ends of its runs; `ends` has room
 // for kSpareRuns more than the text has characters. n is -1 for any other mask, and where the processor lacks AVX-512.
 struct RegularMask {

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kPixelsAtOnce = 1 << 22;  // a few milliseconds
 constexpr int64_t kScratch = 1 << 18;       // bytes of columns that stay in the cache
 constexpr int64_t kLine = 64;               // columns whose pixels of a row lie in one cache line
-constexpr int64_t kTile = 8;
+constexpr int64_t kFewest = 8;
 constexpr int64_t kRowsAtOnce = 1 << 16;
 
 // How many bytes from `at` on are equal to the first.
@@ -52,39 +52,6 @@ class PixelCounter {
   uint32_t length_ = 0;
 };
 
-// 8 x 8 bytes, those of a row in one number: halves, quarters and eighths change places.
-void transpose_tile(const uint8_t* from, int64_t from_step, uint8_t* to, int64_t to_step) {
-  uint64_t rows[kTile];
-  for (int64_t i = 0; i < kTile; ++i) std::memcpy(&rows[i], from + i * from_step, kTile);
-  const auto swap = [&](int64_t by, uint64_t mask) {
-    for (int64_t i = 0; i < kTile; ++i) {
-      if ((i & by) != 0) continue;
-      const uint64_t change = (rows[i] >> 8 * by ^ rows[i + by]) & mask;
-      rows[i] ^= change << 8 * by;
-      rows[i + by] ^= change;
-    }
-  };
-  swap(4, 0x00000000ffffffffu);
-  swap(2, 0x0000ffff0000ffffu);
-  swap(1, 0x00ff00ff00ff00ffu);
-  for (int64_t i = 0; i < kTile; ++i) std::memcpy(to + i * to_step, &rows[i], kTile);
-}
-
-// Columns [first, first + n) of a mask that lies row after row, each of `height` bytes of `to`.
-void gather_columns(const uint8_t* pixels, int64_t height, int64_t width, int64_t first, int64_t n, uint8_t* to) {
-  for (int64_t top = 0; top < height; top += kRowsAtOnce) {
-    const int64_t bottom = std::min(height, top + kRowsAtOnce), whole_rows = bottom / kTile * kTile;
-    const int64_t whole_columns = n / kTile * kTile;
-    for (int64_t y = top; y < whole_rows; y += kTile)
-      for (int64_t x = 0; x < whole_columns; x += kTile)
-        transpose_tile(pixels + y * width + first + x, width, to + x * height + y, height);
-    for (int64_t x = 0; x < n; ++x)
-      for (int64_t y = x < whole_columns ? whole_rows : top; y < bottom; ++y)
-        to[x * height + y] = pixels[y * width + first + x];
-    if (bottom < height) check_interrupt();
-  }
-}
-
 class Encoder {
  public:
   explicit Encoder(const Pixels& pixels) : p_(pixels) {}
@@ -100,28 +67,32 @@ class Encoder {
 
  private:
   void add_rows(const uint8_t* mask) {
-    const int64_t most = std::clamp<int64_t>(kScratch / (p_.height + 1), kTile, kLine);
+    const int64_t most = std::clamp<int64_t>(kScratch / (p_.height + 1), kFewest, kLine);
     for (int64_t x = 0, n; x < p_.width; x += n) {
       n = std::min(most, p_.width - x);
       scratch_.resize(std::max(scratch_.size(), size_t(n * p_.height)));
-      gather_columns(mask, p_.height, p_.width, x, n, scratch_.data());
-      add(scratch_.data(), n * p_.height);
+      for (int64_t top = 0; top < p_.height; top += kRowsAtOnce) {
+        gather_columns({mask + top * p_.width + x, std::min(kRowsAtOnce, p_.height - top), p_.width, n},
+                       scratch_.data() + top, p_.height);
+        if (top > 0) check_interrupt();
+      }
+      if (p_.nonzero) flag_bytes(scratch_.data(), n * p_.height, scratch_.data());
+      count(scratch_.data(), n * p_.height);
     }
   }
 
   void add_columns(const uint8_t* mask) {
     const int64_t all = p_.height * p_.width;
+    scratch_.resize(p_.nonzero ? size_t(std::min(kScratch, all)) : 0);
     for (int64_t at = 0; at < all; at += kScratch) {
       const int64_t n = std::min(kScratch, all - at);
-      if (p_.nonzero) scratch_.assign(mask + at, mask + at + n);
-      add(p_.nonzero ? scratch_.data() : mask + at, n);
+      if (p_.nonzero) flag_bytes(mask + at, n, scratch_.data());
+      count(p_.nonzero ? scratch_.data() : mask + at, n);
     }
   }
 
-  void add(const uint8_t* pixels, int64_t n) {
-    if (p_.nonzero)
-      for (int64_t i = 0; i < n; ++i) scratch_[size_t(i)] = scratch_[size_t(i)] != 0;
-    for (int64_t at = 0; at < n; at += kPixelsAtOnce) counter_.add(pixels + at, std::min(kPixelsAtOnce, n - at));
+  void count(const uint8_t* pixels, int64_t n) {
+    counter_.add(pixels, n);
     if ((since_check_ += n) < kPixelsAtOnce) return;
     since_check_ = 0;
     check_interrupt();

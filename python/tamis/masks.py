@@ -152,7 +152,11 @@ class Masks:
             else:
                 texts.append(count_text(i, counts))
             sizes.append(size_of(i, obj["size"]))
-        return cls._of(*join_texts(texts), np.reshape(sizes, (-1, 2)))._check("Masks")
+        try:
+            size = np.array(sizes, np.int64).reshape(-1, 2)
+        except OverflowError:
+            raise ValueError("Masks: sizes must be below 2**63") from None
+        return cls._of(*join_texts(texts), size)._check("Masks")
 
     @classmethod
     def encode(cls, masks: Any) -> Masks:
