@@ -17,6 +17,20 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
 // job or of Python. Throws Interrupted where the work should be given up.
 void check_interrupt();
 
+// Counts the steps of a long loop, of some nanoseconds each, and asks every few milliseconds.
+class Steps {
+ public:
+  void took(int64_t n) {
+    if ((since_check_ += n) < kPerCheck) return;
+    since_check_ = 0;
+    check_interrupt();
+  }
+
+ private:
+  static constexpr int64_t kPerCheck = 1 << 20;
+  int64_t since_check_ = 0;
+};
+
 struct Interrupted {};                  // thrown when the poll says so
 void set_interrupt_poll(bool (*poll)());  // true: stop. Called on the calling thread, at most every 50 ms
 }  // namespace tamis

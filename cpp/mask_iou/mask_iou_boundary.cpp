@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kBoundariesAtOnce = 32;
 constexpr int64_t kSectionColumns = 1 << 14;
-constexpr size_t kIntervalsPerCheck = 1 << 18;
+constexpr int64_t kStepsPerInterval = 8;
 
 struct Interval {  // rows of a column; of the image, in column order, for whole masks
   int64_t top, bottom;
@@ -163,10 +163,7 @@ class Boundary {
     for (; next < n; ++next) write(next, {});
   }
 
-  void took(int64_t column) {
-    since_check_ += size_t(columns_.end(column) - columns_.begin(column)) + 1;
-    if (since_check_ > kIntervalsPerCheck) check_interrupt(), since_check_ = 0;
-  }
+  void took(int64_t column) { steps_.took(kStepsPerInterval * (columns_.end(column) - columns_.begin(column) + 1)); }
 
   // The column without its inner part, each interval of which lies in one of the column's.
   void write(int64_t i, const Intervals& inner) {
@@ -186,7 +183,7 @@ class Boundary {
 
   const host::Runs& runs_;
   int64_t height_, dilation_, write_from_ = 0, write_to_ = 0;
-  size_t since_check_ = 0;
+  Steps steps_;
   ColumnLists columns_;
   CountWriter& out_;
 };

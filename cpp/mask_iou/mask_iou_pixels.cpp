@@ -93,15 +93,13 @@ class Encoder {
 
   void count(const uint8_t* pixels, int64_t n) {
     counter_.add(pixels, n);
-    if ((since_check_ += n) < kPixelsAtOnce) return;
-    since_check_ = 0;
-    check_interrupt();
+    steps_.took(n);
   }
 
   const Pixels& p_;
   PixelCounter counter_;
   std::vector<uint8_t> scratch_;
-  int64_t since_check_ = 0;
+  Steps steps_;
 };
 
 }  // namespace

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int64_t kMasksAtOnce = 256;
 constexpr int64_t kPixelsAtOnce = 1 << 22;  // a few milliseconds
-constexpr uint32_t kStepsPerCheck = 1 << 20;
 constexpr size_t kTextAtOnce = 1 << 26;
 
 int64_t chunks_of(int64_t n, int64_t grain) { return (n + grain - 1) / grain; }
@@ -38,8 +37,10 @@ struct Merger {
 
   void add(const host::Runs& next, bool first) {
     counts.clear();
-    if (first) append_run_lengths(next, counts);
-    else merge(next);
+    if (first)
+      append_run_lengths(next, counts);
+    else
+      merge(next);
     ends.resize(counts.size());
     uint32_t sum = 0;
     for (size_t i = 0; i < counts.size(); ++i) ends[i] = sum += counts[i];
@@ -50,12 +51,11 @@ struct Merger {
     so_far.ends = ends.data();
     so_far.n = int64_t(ends.size());
     uint32_t length = 0;
-    uint32_t steps = 0;
     const auto in = [this](bool a, bool b) { return unite ? a || b : a && b; };
     const bool together =
         host::walk(so_far, next, [&](uint32_t more, bool was_a, bool was_b, bool a, bool b, bool at_end) {
           length += more;
-          if (++steps % kStepsPerCheck == 0) check_interrupt();
+          steps.took(1);
           if (in(was_a, was_b) == in(a, b) && !at_end) return;
           counts.push_back(length);
           length = 0;
@@ -65,6 +65,7 @@ struct Merger {
 
   bool unite;
   std::vector<uint32_t> counts, ends;
+  Steps steps;
 };
 
 }  // namespace
@@ -130,7 +131,8 @@ int64_t first_bad_mask(const Masks& masks) {
       for (const char* p = from; p != to; ++p) good &= *p >= '0' && *p < '0' + 64;
       good = good && host::read_runs(from, to, ends.data(), &runs) >= 0 && runs.pixels == h * w;
       if (good) continue;
-      for (int64_t seen = first; i < seen && !first.compare_exchange_weak(seen, i);) {}
+      for (int64_t seen = first; i < seen && !first.compare_exchange_weak(seen, i);) {
+      }
       break;
     }
   });
