@@ -180,10 +180,22 @@ class DetectionEvaluator:
         name = "DetectionEvaluator.update"
         read = read_update(preds, targets, "obb" if self.iou_type == "obb" else self.fmt)
         new = [part for both in read for part in both]
-        self._device = common_device(name, self._device, new)
-        self._preds += [found for found, _ in read]
-        self._targets += [truth for _, truth in read]
-        self._images += sum(len(found[0]) for found, _ in read)
+        device = common_device(name, self._device, new)
+        images = sum(len(found[0]) for found, _ in read)
+        self._add(device, [found for found, _ in read], [truth for _, truth in read], images)
+
+    def _add(self, device: str, preds: list[Part], targets: list[Part], images: int) -> None:
+        """All of it, or nothing where an interrupt comes."""
+        before = self._device, self._images
+        n_preds, n_targets = len(self._preds), len(self._targets)
+        try:
+            self._preds += preds
+            self._targets += targets
+            self._device, self._images = device, self._images + images
+        except BaseException:
+            del self._preds[n_preds:], self._targets[n_targets:]
+            self._device, self._images = before
+            raise
 
     def merge(self, other: DetectionEvaluator) -> None:
         """Add the images of another evaluator of the same settings, after one's own.
@@ -204,10 +216,8 @@ class DetectionEvaluator:
             if not same:
                 raise ValueError(f"DetectionEvaluator.merge: {key} differ: {mine} and {theirs}")
         theirs = other._preds + other._targets
-        self._device = common_device("DetectionEvaluator.merge", self._device, theirs)
-        self._preds += other._preds
-        self._targets += other._targets
-        self._images += other._images
+        device = common_device("DetectionEvaluator.merge", self._device, theirs)
+        self._add(device, other._preds, other._targets, other._images)
 
     def compute(self) -> DetectionResult:
         """Evaluate all images added so far; more can be added after.
