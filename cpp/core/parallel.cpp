@@ -26,6 +26,16 @@ int usable_cpus() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+using Clock = std::chrono::steady_clock;
+
+void poll_after(Clock::time_point& last) {
+  const auto now = Clock::now();
+  const auto poll = interrupt_poll.load(std::memory_order_relaxed);
+  if (now - last < kPollEvery || poll == nullptr) return;
+  last = now;
+  if (poll()) throw Interrupted{};
+}
+
 struct Job {
   const int64_t n, grain;
   const std::function<void(int64_t, int64_t)>& f;
@@ -33,10 +43,9 @@ struct Job {
   std::atomic<bool> failed{false};
   std::mutex mutex{};
   std::exception_ptr error{};
-  std::chrono::steady_clock::time_point last_poll = std::chrono::steady_clock::now();
+  Clock::time_point last_poll = Clock::now();
 
-  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f)
-      : n(n), grain(grain), f(f) {}
+  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) : n(n), grain(grain), f(f) {}
 
   bool step() {
     const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
@@ -54,12 +63,7 @@ struct Job {
   // Only the calling thread may ask Python; the others see that the job has failed.
   void check(bool caller) {
     if (failed.load(std::memory_order_relaxed)) throw Interrupted{};
-    if (!caller) return;
-    const auto now = std::chrono::steady_clock::now();
-    const auto poll = interrupt_poll.load(std::memory_order_relaxed);
-    if (now - last_poll < kPollEvery || poll == nullptr) return;
-    last_poll = now;
-    if (poll()) throw Interrupted{};
+    if (caller) poll_after(last_poll);
   }
 
   void work(bool caller);
@@ -70,6 +74,7 @@ struct Here {  // the job that this thread is working on
   bool caller = false;
 };
 thread_local Here here;
+thread_local Clock::time_point last_poll_alone;
 
 // glibc ends the process where a thread's first use of thread-local data, as by its first exception, finds no memory. So
 // a thread sees to it that there is some, uses it at once, and does no work where there is none.
@@ -108,7 +113,10 @@ void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memor
 void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
 
 void check_interrupt() {
-  if (here.job != nullptr) here.job->check(here.caller);
+  if (here.job != nullptr)
+    here.job->check(here.caller);
+  else
+    poll_after(last_poll_alone);
 }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {

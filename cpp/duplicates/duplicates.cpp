@@ -17,6 +17,7 @@ using duplicates::Tree;
 constexpr int64_t kRowsAtOnce = 1 << 14;  // of images that one thread handles
 constexpr int64_t kCrowded = 1 << 13;     // boxes of an image that all threads work on
 constexpr int64_t kSearchesAtOnce = 256;
+constexpr int64_t kSearchesPerCheck = 8;
 
 // The boxes of one image and label. Rows are counted from the first of the image.
 struct Group {
@@ -29,7 +30,7 @@ struct Group {
   void each(const F& f) {
     const auto places = [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
-        if (crowded) check_interrupt();
+        if (p % kSearchesPerCheck == 0) check_interrupt();
         f(p, tree.items[size_t(p)]);
       }
     };

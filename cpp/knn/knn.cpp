@@ -145,7 +145,10 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
 void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
   set_lines(s.rows, blocks.rows, s);
   set_lines(s.columns, blocks.columns, s);
-  for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) run_strip(blocks, strip, s);
+  for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
+    check_interrupt();
+    run_strip(blocks, strip, s);
+  }
 }
 
 void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {

@@ -21,6 +21,18 @@ constexpr double kSure = 4.5;                      // standard deviations of wha
 uint32_t most_around_point(int64_t wanted, int64_t threads) {
   return static_cast<uint32_t>(std::min<int64_t>(6 * wanted / threads + 256, std::numeric_limits<int32_t>::max()));
 }
+constexpr int64_t kFewColumns = 64;  // of a draw: looked through one by one
+
+// As host::random_columns, with a mark for each column taken; all marks are 0 before and after.
+void many_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* out, std::vector<uint8_t>& taken) {
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t last = d - k + j, pick = host::random_below(host::random_word(seed, draw, j), last + 1);
+    out[j] = static_cast<int32_t>(taken[static_cast<size_t>(pick)] != 0 ? last : pick);
+    taken[static_cast<size_t>(out[j])] = 1;
+  }
+  for (int64_t j = 0; j < k; ++j) taken[static_cast<size_t>(out[j])] = 0;
+}
+
 uint32_t most_around_row(int64_t wanted) {
   return static_cast<uint32_t>(std::min<int64_t>(3 * wanted / 2 + 256, std::numeric_limits<int32_t>::max()));
 }
@@ -91,7 +103,10 @@ class ZcoreRun<T>::Slice {
   template <class Visit>
   void each(int64_t n, const Visit& visit) {
     each_worker(threads(), n, 16, [&](size_t worker, int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) visit(*run_.workers_[worker], i);
+      for (int64_t i = begin; i < end; ++i) {
+        visit(*run_.workers_[worker], i);
+        if (k_ > kFewColumns) check_interrupt();
+      }
     });
   }
   // What is logged of draws, gathered.
@@ -302,8 +317,14 @@ void ZcoreRun<T>::write(int64_t* sums) const {
 void zcore_draws(const ZcoreSpan& span, uint64_t seed, int64_t first, int64_t draws, int64_t k, int32_t* dims,
                  double* points) {
   parallel_for(draws, 1024, [&](int64_t begin, int64_t end) {
+    std::vector<uint8_t> taken(k > kFewColumns ? static_cast<size_t>(span.d) : 0);
+    Steps steps;
     for (int64_t i = begin; i < end; ++i) {
-      host::random_columns(seed, first + i, k, span.d, dims + i * k);
+      steps.took(8 * k);
+      if (k > kFewColumns)
+        many_columns(seed, first + i, k, span.d, dims + i * k, taken);
+      else
+        host::random_columns(seed, first + i, k, span.d, dims + i * k);
       for (int64_t j = 0; j < k; ++j) {
         const int32_t column = dims[i * k + j];
         const double share = host::unit_interval(host::random_word(seed, first + i, k + j));

@@ -260,7 +260,10 @@ class DetectionEvaluator:
         return in_background(self._computed, *self._snapshot())
 
     def _computed(self, device: str, parts: list[Update]) -> DetectionResult:
-        if device != "cpu":
+        # an interrupted update may have set the device and added nothing
+        if device != "cpu" and any(
+            _arrays.device(x[1]) != "cpu" for part in parts for x in part[:2]
+        ):
             return self._on_device(parts)
         kind = self._kind()
         none = nothing(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
@@ -61,7 +62,12 @@ def exact_duplicates(
             if size is not None:
                 by_size[size].append(i)
         asked = sorted(i for group in by_size.values() if len(group) > 1 for i in group)
-        digests = list(pool.map(lambda i: _digest(named[i]), asked))
+        stopped = threading.Event()
+        try:
+            digests = list(pool.map(lambda i: _digest(named[i], stopped), asked))
+        except BaseException:  # the pool waits for the files it has begun
+            stopped.set()
+            raise
     unread = [named[i] for i, size in enumerate(sizes) if size is None]
     unread += [named[i] for i, digest in zip(asked, digests, strict=True) if digest is None]
     if unread:
@@ -84,11 +90,11 @@ def _size(path: str | os.PathLike[str]) -> int | None:
         return None
 
 
-def _digest(path: str | os.PathLike[str]) -> bytes | None:
+def _digest(path: str | os.PathLike[str], stopped: threading.Event) -> bytes | None:
     digest = hashlib.blake2b(digest_size=16)
     try:
         with open(path, "rb") as file:
-            while piece := file.read(CHUNK):
+            while not stopped.is_set() and (piece := file.read(CHUNK)):
                 digest.update(piece)
     except OSError:
         return None

@@ -20,11 +20,12 @@ from tamis import _summary
 from tamis._evaluation import distinct
 from tamis._evaluation_cuda import DeviceRows, evaluate
 from tamis._locks import LockedMetric
+from tamis._masks_input import join_texts
 from tamis._torchmetrics_columns import device_sides, joined, packed, stays_on_device, unpacked
 from tamis.coco._columns import Columns
 from tamis.coco._plain import Evaluation
 from tamis.coco.params import Params
-from tamis.masks import Masks, join_texts
+from tamis.masks import Masks
 
 Array = NDArray[Any]
 
