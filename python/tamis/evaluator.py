@@ -89,7 +89,7 @@ class DetectionEvaluator:
         area_ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         name = "DetectionEvaluator"
-        if iou_type not in ("bbox", "obb"):
+        if not _arrays.one_of(iou_type, ("bbox", "obb")):
             raise ValueError(f"{name}: iou_type must be 'bbox' or 'obb', got {iou_type!r}")
         check_fmt(name, fmt)
         self.iou_type, self.fmt = iou_type, fmt
