@@ -149,6 +149,10 @@ def call(name: str, thing: Any, seed: int) -> str:
         if any(part in text for part in named if part != "self"):
             return type(error).__name__
         return f"FINDING {type(error).__name__} names nothing: {text[:200]}\n{_at()}"
+    except UserWarning as warning:  # one that a function documents
+        if name in str(warning):
+            return "UserWarning"
+        return f"FINDING UserWarning: {str(warning)[:200]}\n{_at()}"
     except BaseException as error:
         ours = isinstance(error, (SystemError, RuntimeWarning)) or not isinstance(error, Exception)
         if problem.drop_in and not ours:
@@ -174,6 +178,7 @@ def work(arguments: argparse.Namespace) -> None:
     out = os.fdopen(fcntl.fcntl(1, fcntl.F_DUPFD, 200), "w", buffering=1)
     sys.stderr = open(fcntl.fcntl(2, fcntl.F_DUPFD, 201), "w", buffering=1)  # noqa: SIM115
     faulthandler.enable(sys.stderr)
+    sys.stdout = io.StringIO()
     os.chdir(tempfile.mkdtemp())
     i = arguments.first
     while arguments.cases is None or i < arguments.cases:

@@ -236,7 +236,7 @@ class Problem:
         return self.pick(None, None, "brain")
 
     def a_rule(self) -> Any:
-        return self.pick("coco", "open_images")
+        return self.pick("coco", "open-images")
 
     def a_score_thrs(self) -> Any:
         return 0.5

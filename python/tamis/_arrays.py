@@ -167,6 +167,11 @@ def check_number(function: str, name: str, value: Any, low: float, high: float) 
     return float(value)
 
 
+def one_of(value: Any, choices: Sequence[str]) -> bool:
+    """Whether an option is one of `choices`; an array is none, though `in` would compare it."""
+    return isinstance(value, str) and value in choices
+
+
 def check_real(function: str, name: str, value: Any) -> float:
     """`value` as a float, or an error unless it is a number, and not NaN."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):

@@ -203,7 +203,7 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
 
 def _check_options(threshold: float, method: str, scores: Any) -> None:
     name = "find_duplicate_boxes"
-    if method not in METHODS:
+    if not _arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     _arrays.check_real(name, "threshold", threshold)
     if scores is not None and method != "groups":

@@ -117,10 +117,10 @@ class DetectionEvaluator:
         classes: Sequence[str] | Mapping[int, str] | None = None,
     ) -> None:
         name = "DetectionEvaluator"
-        if iou_type not in COLUMN:
+        if not _arrays.one_of(iou_type, COLUMN):
             raise ValueError(f"{name}: iou_type must be one of {list(COLUMN)}, got {iou_type!r}")
         check_fmt(name, fmt)
-        if angle not in ("degrees", "radians"):
+        if not _arrays.one_of(angle, ("degrees", "radians")):
             raise ValueError(f"{name}: angle must be 'degrees' or 'radians', got {angle!r}")
         people = iou_type == "keypoints"
         self.iou_type, self.fmt, self.angle = iou_type, fmt, angle

@@ -108,7 +108,7 @@ def match_fiftyone(
     """
     name = "match_fiftyone"
     check_format(name, fmt)
-    if rule not in RULES:
+    if not _arrays.one_of(rule, RULES):
         raise ValueError(f"{name}: rule must be one of {', '.join(RULES)}, got {rule!r}")
     if (labels is None) != (gt_labels is None):
         raise ValueError(f"{name}: labels and gt_labels must be given together")

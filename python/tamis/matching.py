@@ -61,7 +61,7 @@ def _in_place(boxes: Any, fmt: str) -> Any:
 
 
 def check_fmt(function: str, fmt: str) -> None:
-    if fmt not in ("xyxy", "xywh", "cxcywh"):
+    if not _arrays.one_of(fmt, ("xyxy", "xywh", "cxcywh")):
         raise ValueError(f"{function}: fmt must be 'xyxy', 'xywh' or 'cxcywh', got {fmt!r}")
 
 
