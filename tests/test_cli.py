@@ -124,7 +124,7 @@ def test_duplicates(tmp_path: Any, capsys: Any) -> None:
     assert found == [{"annotation": 9, "repeats": 7, "image": 1, "IoU": 1.0}]
     path.write_text(json.dumps({"images": [], "annotations": []}))
     assert main(["duplicates", str(path)]) == 0
-    assert capsys.readouterr().out == "annotation  repeats  image  IoU\n"
+    assert capsys.readouterr().out == "no duplicates among 0 boxes\n"
 
 
 def test_uniqueness_of_bad_input(tmp_path: Any, capsys: Any) -> None:

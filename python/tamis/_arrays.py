@@ -61,13 +61,19 @@ def as_array(function: str, name: str, x: Any) -> Any:
     """`x` as an array of its own library; lists and scalars are refused."""
     where = library(x)
     if where == "torch":
-        return x.detach()
+        return x.detach().resolve_conj().resolve_neg()  # itself where neither bit is set
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} must be an array without a mask, got a masked array")
     if where == "cupy" or isinstance(x, np.ndarray):
         return x
     if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
+        try:
+            return np.from_dlpack(x)
+        except Exception as error:  # each library refuses with errors of its own
+            raise TypeError(
+                f"{function}: {name} must be an array whose memory can be read as it lies, got"
+                f" {type(x).__name__}: {' '.join(str(error).split())}"
+            ) from error
     try:
         return np.asarray(memoryview(x))
     except TypeError:
@@ -75,6 +81,85 @@ def as_array(function: str, name: str, x: Any) -> Any:
             f"{function}: {name} must be an array (NumPy, PyTorch, CuPy, DLPack or buffer),"
             f" got {type(x).__name__}"
         ) from None
+
+
+def column(function: str, name: str, x: Any, dtype: str | None = None) -> Any:
+    """`as_array` of ids, rows, labels, scores and the like: lists of numbers are taken too.
+
+    An empty list holds integers. A list, not an array, is brought to `dtype` where one is given.
+    """
+    if not isinstance(x, (list, tuple, range)):
+        return as_array(function, name, x)
+    wanted = f"{function}: {name} must be an array or a list of numbers"
+    try:
+        values = np.asarray(x) if len(x) else np.empty(0, np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TypeError(f"{wanted}, got a {type(x).__name__} of other things: {error}") from None
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{wanted}, got a {type(x).__name__} of {values.dtype}")
+    return values if dtype is None else values.astype(dtype)
+
+
+def row_numbers(function: str, name: str, x: Any, n: int) -> np.ndarray:
+    """Rows of `n`, given by their numbers or by a mask, as int64 on the host."""
+    x = column(function, name, x)
+    check_shape(function, name, x, (name[0].upper(),))
+    if dtype_name(x) == "bool":
+        check_shape(function, name, x, (n,))
+        return np.flatnonzero(host(function, name, x))
+    found = host(function, name, integers(function, name, x))
+    outside = (found < 0) | (found >= n)
+    if outside.any():
+        at = int(np.argmax(outside))
+        raise ValueError(
+            f"{function}: {name} must be 0 to {n - 1}, got {found[at]} at position {at}"
+        )
+    return np.asarray(found, np.int64)
+
+
+def codes(function: str, name: str, x: Any, n: int) -> np.ndarray:
+    """(n,) integers, equal where values of any kind are; missing ones (NaN, None) are equal."""
+    values = x
+    if isinstance(x, (list, tuple)):
+        values = np.empty(len(x), object)
+        for i, value in enumerate(x):
+            values[i] = value
+    values = host(function, name, values)
+    check_shape(function, name, values, (n,))
+    if values.dtype != object:
+        return np.asarray(np.unique(values, return_inverse=True)[1]).reshape(n)
+    known: dict[Any, int] = {}
+    found = np.empty(n, np.int64)
+    for i, value in enumerate(values):
+        try:
+            found[i] = known.setdefault(None if _is_missing(value) else _plain(value), len(known))
+        except TypeError:
+            raise TypeError(
+                f"{function}: {name} must hold numbers or strings, got {type(value).__name__}"
+                f" in row {i}"
+            ) from None
+    return found
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA
+        return True
+    except (ValueError, RuntimeError):  # an array
+        return False
+
+
+def _plain(value: Any) -> Any:
+    """A single number of a library, which may be hashed by its address, as one of Python."""
+    return value.item() if library(value) != "numpy" else value
+
+
+def check_flag(function: str, name: str, value: Any) -> bool:
+    """`value` as a bool, or an error for anything but True and False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def dtype_name(x: Any) -> str:
@@ -178,10 +263,16 @@ def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
 
 def integers(function: str, name: str, x: Any) -> Any:
     """`x` as an array of integers that int64 holds."""
-    x = as_array(function, name, x)
+    x = column(function, name, x)
     if dtype_name(x) not in INTEGERS:
         raise TypeError(f"{function}: {name} must be int8 to int64, got {dtype_name(x)}")
     return x
+
+
+def labels(function: str, name: str, x: Any) -> Any:
+    """`integers`, and bools for the labels 0 and 1."""
+    x = column(function, name, x)
+    return cast(x, "uint8") if dtype_name(x) == "bool" else integers(function, name, x)
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
@@ -207,7 +298,7 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     where = library(x)
     if where == "torch":
         try:
-            x = x.detach().cpu()
+            x = as_array(function, name, x).cpu()
             halves = x.dtype == sys.modules["torch"].bfloat16
             values: np.ndarray = (x.float() if halves else x).numpy()
         except (TypeError, NotImplementedError) as error:  # sparse, on "meta", of eight-bit floats

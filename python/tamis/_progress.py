@@ -13,8 +13,10 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
     """A function of (done, total); `progress` is a callable, True for a bar, or False or None."""
     if callable(progress):
         return progress
-    if not progress:
+    if progress is None or progress is False:
         return lambda done, total: None
+    if progress is not True:
+        raise TypeError(f"{title}: progress must be True, False or callable, got {progress!r}")
     try:
         from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
     except ImportError:

@@ -21,6 +21,8 @@ NAME = "DetectionEvaluator.update"
 Part = tuple[Any, ...]  # rows of each image, on the host; labels, boxes and what follows
 PREDS, TARGETS = ("boxes", "labels", "scores"), ("boxes", "labels")
 OPTIONAL = ("iscrowd", "area")
+# what dicts of torchvision and DETR hold besides, and what belongs to the other side
+IGNORED = {"image_id", "masks", "keypoints", "size", "orig_size", *PREDS, *OPTIONAL}
 
 
 def read_update(preds: Any, targets: Any, fmt: str) -> list[tuple[Part, Part]]:
@@ -63,6 +65,12 @@ def _read_part(side: str, columns: Any, needed: tuple[str, ...], fmt: str) -> Pa
     for key in needed:
         if key not in columns:
             raise KeyError(f"{NAME}: {side} lacks {key!r}")
+    known = (*needed, *(() if needed is PREDS else OPTIONAL), "splits")
+    for key in columns:
+        if key not in known and key not in IGNORED:
+            raise ValueError(
+                f"{NAME}: {side} has an unknown key {key!r}, known are {', '.join(known)}"
+            )
     boxes = _arrays.as_array(NAME, f"{side} boxes", columns["boxes"])
     on_device = _arrays.runs_on_device(boxes)
     boxes = (read_device_boxes if on_device else read_boxes)(NAME, f"{side} boxes", boxes, fmt)
@@ -92,7 +100,7 @@ def _together(items: Sequence[Any]) -> dict[str, Any]:
     """
     counts = [item["boxes"].shape[0] for item in items]
     keys = {key for item in items for key in item if item[key] is not None}
-    if "splits" in keys:
+    if "splits" in keys or not keys <= {*PREDS, *OPTIONAL}:
         raise TypeError
     used = [key for key in (*PREDS, *OPTIONAL) if key in keys]
     joined = {key: _cat([item[key] for item in items], counts) for key in used}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from tamis import _arrays
 from tamis._core import num_threads
 
 CHUNK = 1 << 20
@@ -22,7 +24,7 @@ def exact_duplicates(
     Parameters
     ----------
     paths : iterable of paths
-        Files that cannot be read are left out, with a warning.
+        Files that cannot be read, and what is no regular file, are left out, with a warning.
     num_workers : int, optional
         Threads; default `tamis.num_threads()`.
 
@@ -51,6 +53,8 @@ def exact_duplicates(
             raise TypeError(
                 f"exact_duplicates: paths[{i}] must be a path, got {type(path).__name__}"
             )
+    if num_workers is not None:
+        _arrays.check_integer("exact_duplicates", "num_workers", num_workers, 1)
     with ThreadPoolExecutor(num_workers or num_threads()) as pool:
         sizes = list(pool.map(_size, named))
         by_size: dict[int, list[int]] = defaultdict(list)
@@ -76,17 +80,25 @@ def exact_duplicates(
 
 def _size(path: str | os.PathLike[str]) -> int | None:
     try:
-        return os.stat(path).st_size
-    except OSError:
+        found = os.stat(path)
+    except (OSError, ValueError):  # of a name with a zero byte
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _digest(path: str | os.PathLike[str]) -> bytes | None:
     digest = hashlib.blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
+        # without a wait for a writer, should it be a FIFO by now
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
             while piece := file.read(CHUNK):
                 digest.update(piece)
     except OSError:
         return None
     return digest.digest()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -107,6 +107,7 @@ def match_fiftyone(
     """
     name = "match_fiftyone"
     check_format(name, fmt)
+    classwise = _arrays.check_flag(name, "classwise", classwise)
     if rule not in RULES:
         raise ValueError(f"{name}: rule must be one of {', '.join(RULES)}, got {rule!r}")
     if (labels is None) != (gt_labels is None):
