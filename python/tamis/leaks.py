@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _knn_cuda
+from tamis import _arrays, _columns, _knn_cuda
 from tamis._knn_search import (
     TooManyPairs,
     between_cosine,
@@ -110,7 +110,7 @@ def leaks(
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
         x = any_matrix("leaks", "x", x)
-        split = _arrays.codes("leaks", "splits", splits, len(x))
+        split = _columns.codes("leaks", "splits", splits, len(x))
         if compat == "brain" and _arrays.device(x) != "cpu":
             raise ValueError("leaks: compat must be None for CUDA arrays")
         rows = searched_rows("leaks", x, metric)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _core, _knn_cuda
+from tamis import _arrays, _columns, _core, _knn_cuda
 from tamis._knn_search import (
     Rows,
     TooManyPairs,
@@ -80,7 +80,8 @@ def near_duplicates(
         Default "cosine": one minus the cosine of the rows less their mean, as FiftyOne Brain
         measures it.
     image_index : (N,) array or list, optional
-        Rows are patches of these images, named by numbers or strings; patches of one image are never each other's duplicates.
+        Rows are patches of these images, named by numbers or strings; patches of one image are
+        never each other's duplicates.
     max_pairs : int
         More pairs than this raise; they would take 24 bytes each. Default 100,000,000.
     progress : bool or callable, optional
@@ -110,7 +111,7 @@ def near_duplicates(
     x = any_matrix("near_duplicates", "x", x)
     n, image = len(x), None
     if image_index is not None:
-        image = _arrays.codes("near_duplicates", "image_index", image_index, n)
+        image = _columns.codes("near_duplicates", "image_index", image_index, n)
     rows = searched_rows("near_duplicates", x, metric)
     try:
         pairs, distances = all_pairs(

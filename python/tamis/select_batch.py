@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays
+from tamis import _arrays, _columns
 from tamis._knn_search import MOST_NEIGHBOURS
 from tamis.knn import exact, exact_on_device
 from tamis.near_duplicates import (
@@ -130,7 +130,7 @@ def select_batch(
     free = np.ones(n, bool)
     free[failed] = False
     if exclude is not None:
-        free[_arrays.row_numbers(name, "exclude", exclude, n)] = False
+        free[_columns.row_numbers(name, "exclude", exclude, n)] = False
     by_score = np.argsort(-values, kind="stable")
     by_score = by_score[free[by_score]]
 
@@ -189,7 +189,7 @@ def _failures(name: str, failures: Any, x: Any) -> tuple[Any, Array]:
     """(their embeddings, their rows of x)."""
     given = _arrays.column(name, "failures", failures)
     if len(given.shape) == 1:
-        failed = np.unique(_arrays.row_numbers(name, "failures", given, len(x)))
+        failed = np.unique(_columns.row_numbers(name, "failures", given, len(x)))
         return take(x, failed), failed
     asked = any_matrix(name, "failures", given)
     _arrays.one_device(name, x=x, failures=asked)
