@@ -103,6 +103,12 @@ class TestDevice(Everywhere):
                     np.testing.assert_array_equal(gpu_library.numpy(mine), theirs)
 
 
+def test_brain_keeps_copies_of_the_mean_apart():
+    x = np.array([[1, 0], [-1, 0], [0, 0], [0, 0]], np.float32)
+    assert tamis.leaks(x, [0, 0, 0, 1]).pairs.tolist() == [[2, 3]]
+    assert tamis.leaks(x, [0, 0, 0, 1], compat="brain").pairs.tolist() == []
+
+
 class TestLargeMean:
     def test_rows_on_both_sides_of_a_mean_that_float32_does_not_have(self):
         x = np.array([[2**24], [2**24 + 2], [2**24 + 6]], np.float32)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 Progress = bool | Callable[[int, int], Any] | None
 
 
@@ -13,10 +15,10 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
     """A function of (done, total); `progress` is a callable, True for a bar, or False or None."""
     if callable(progress):
         return progress
-    if progress is None or progress is False:
-        return lambda done, total: None
-    if progress is not True:
+    if progress is not None and not isinstance(progress, (bool, np.bool_)):
         raise TypeError(f"{title}: progress must be True, False or callable, got {progress!r}")
+    if not progress:
+        return lambda done, total: None
     try:
         from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
