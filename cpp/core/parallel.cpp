@@ -9,12 +9,14 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tamis {
 namespace {
 
 std::atomic<int> requested_threads{0};
+thread_local int thread_limit = -1;  // of this thread; below 0: that of all
 std::atomic<bool (*)()> interrupt_poll{nullptr};
 constexpr std::chrono::milliseconds kPollEvery{50};
 
@@ -104,11 +106,13 @@ void Job::work(bool caller) {
 }  // namespace
 
 int num_threads() {
-  const int n = requested_threads.load(std::memory_order_relaxed);
+  const int n = thread_limit >= 0 ? thread_limit : requested_threads.load(std::memory_order_relaxed);
   return n > 0 ? n : usable_cpus();
 }
 
 void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memory_order_relaxed); }
+
+int set_thread_limit(int n) { return std::exchange(thread_limit, n); }
 
 void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
 

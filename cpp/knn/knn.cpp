@@ -23,6 +23,7 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
     : plan_(std::move(plan)), k_(k), radius_(radius), kernels_(knn_code_kernels()) {
   x_.rows = x;
   queries_.rows = queries;
+  if (x.offset != nullptr && x.f32 != nullptr) round_offset();
   if (plan_.codes) x_.measure(plan_);
   KnnTree tree;
   if (!self()) {
@@ -48,6 +49,19 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
     plan_tasks();
   else
     plan_query_tasks();
+}
+
+void KnnSearch::round_offset() {
+  double lost = 0;
+  for (int64_t k = 0; k < x_.rows.d; ++k) {
+    rounded_.push_back(static_cast<float>(x_.rows.offset[k]));
+    const double off = x_.rows.offset[k] - static_cast<double>(rounded_.back());
+    lost += off * off;
+  }
+  for (KnnRows* rows : {&x_.rows, &queries_.rows}) {
+    rows->rounded = rounded_.data();
+    rows->lost = std::sqrt(lost) * 1.000001;
+  }
 }
 
 double KnnSearch::key_limit(int64_t position) const {

@@ -15,7 +15,7 @@ using Scale = std::optional<View<const double, 1>>;
 
 namespace {
 
-using Offset = std::optional<View<const float, 1>>;
+using Offset = std::optional<View<const double, 1>>;
 
 template <class Matrix>
 tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset) {

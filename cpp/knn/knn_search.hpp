@@ -75,6 +75,7 @@ class KnnSearch {
   const KnnTable& columns() const { return self() ? x_ : queries_; }
   Blocks blocks_of(int64_t row_block, int64_t column_block) const;
   double key_limit(int64_t position) const;
+  void round_offset();
   void plan_tasks();
   void plan_query_tasks();
   void seed();
@@ -102,6 +103,7 @@ class KnnSearch {
 
   KnnPlan plan_;
   KnnTable x_, queries_;
+  std::vector<float> rounded_;  // the offset
   int64_t k_;
   double radius_;
   KnnCodeKernels kernels_;

@@ -2,8 +2,9 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import __version__ as __version__
-from tamis._core import num_threads, set_num_threads
 from tamis._masks_cuda import DeviceMasks
+from tamis._threads import num_threads, set_num_threads, threads
+from tamis._threads import read_environment as _read_environment
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.calibration import Calibration, calibration
@@ -39,6 +40,8 @@ from tamis.rotated_iou import (
 from tamis.select_batch import select_batch, select_coreset
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
+
+_read_environment()
 
 __all__ = [
     "BestF1",
@@ -91,6 +94,7 @@ __all__ = [
     "select_batch",
     "select_coreset",
     "set_num_threads",
+    "threads",
     "uniqueness",
     "zcore",
     "zcore_draws",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -72,7 +72,13 @@ def as_array(function: str, name: str, x: Any) -> Any:
     if where == "cupy" or isinstance(x, np.ndarray):
         return x
     if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
+        try:
+            return np.from_dlpack(x)
+        except Exception as error:  # each library refuses with errors of its own
+            raise TypeError(
+                f"{function}: {name} must be an array whose memory can be read as it lies, got"
+                f" {type(x).__name__}: {' '.join(str(error).split())}"
+            ) from error
     try:
         return np.asarray(memoryview(x))
     except TypeError:
@@ -80,6 +86,30 @@ def as_array(function: str, name: str, x: Any) -> Any:
             f"{function}: {name} must be an array (NumPy, PyTorch, CuPy, DLPack or buffer),"
             f" got {type(x).__name__}"
         ) from None
+
+
+def column(function: str, name: str, x: Any, dtype: str | None = None) -> Any:
+    """`as_array` of ids, rows, labels, scores and the like: lists of numbers are taken too.
+
+    An empty list holds integers. A list, not an array, is brought to `dtype` where one is given.
+    """
+    if not isinstance(x, (list, tuple, range)):
+        return as_array(function, name, x)
+    wanted = f"{function}: {name} must be an array or a list of numbers"
+    try:
+        values = np.asarray(x) if len(x) else np.empty(0, np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TypeError(f"{wanted}, got a {type(x).__name__} of other things: {error}") from None
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{wanted}, got a {type(x).__name__} of {values.dtype}")
+    return values if dtype is None else values.astype(dtype)
+
+
+def check_flag(function: str, name: str, value: Any) -> bool:
+    """`value` as a bool, or an error for anything but True and False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def dtype_name(x: Any) -> str:
@@ -167,7 +197,7 @@ def check_number(function: str, name: str, value: Any, low: float, high: float) 
     return float(value)
 
 
-def one_of(value: Any, choices: Sequence[str]) -> bool:
+def one_of(value: Any, choices: Collection[str]) -> bool:
     """Whether an option is one of `choices`; an array is none, though `in` would compare it."""
     return isinstance(value, str) and value in choices
 
@@ -202,7 +232,7 @@ def integers(function: str, name: str, x: Any) -> Any:
 
     A copy on the host: another thread may write into the caller's between checks and use.
     """
-    x = as_array(function, name, x)
+    x = column(function, name, x)
     if dtype_name(x) not in INTEGERS:
         raise TypeError(f"{function}: {name} must be int8 to int64, got {dtype_name(x)}")
     return copied(x, dtype_name(x)) if device(x) == "cpu" else x
@@ -231,7 +261,7 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     where = library(x)
     if where == "torch":
         try:
-            x = x.detach().cpu().resolve_conj().resolve_neg()
+            x = as_array(function, name, x).cpu()
             halves = x.dtype == sys.modules["torch"].bfloat16
             values: np.ndarray = (x.float() if halves else x).numpy()
         except (TypeError, NotImplementedError) as error:  # sparse, on "meta", of eight-bit floats

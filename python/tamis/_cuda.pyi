@@ -232,7 +232,6 @@ def knn_search(
     counts: Any,
     entries: Any,
     dots: bool,
-    self: bool,
     without_self: bool,
     told: int,
     begin: int,

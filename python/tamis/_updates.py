@@ -23,6 +23,11 @@ NAME = "DetectionEvaluator.update"
 Part = tuple[Any, ...]  # rows of each image, on the host; labels, regions and what follows
 Update = tuple[Part, Part, Any]  # detections, ground truths, ids of the images or None
 OPTIONAL = ("iscrowd", "area")
+# what dicts of torchvision and DETR hold besides, and what belongs to the other side
+IGNORED = {
+    "image_id", "boxes", "masks", "keypoints", "num_keypoints", "labels", "scores", "size",
+    "orig_size", *OPTIONAL,
+}  # fmt: skip
 
 
 def read_update(preds: Any, targets: Any, kind: Kind) -> list[tuple[Part, Part]]:
@@ -62,9 +67,16 @@ def _read_part(side: str, columns: Any, kind: Kind, *, detections: bool) -> Part
     """One side of an update. Boxes tell where its columns live; other regions live on the host."""
     if not isinstance(columns, Mapping):
         raise TypeError(f"{NAME}: {side} must be a dict, got {type(columns).__name__}")
-    for key in (kind.column, "labels", *(("scores",) if detections else ())):
+    needed = (kind.column, "labels", *(("scores",) if detections else ()))
+    for key in needed:
         if key not in columns:
             raise KeyError(f"{NAME}: {side} lacks {key!r}")
+    known = (*needed, *(() if detections else OPTIONAL), "splits")
+    for key in columns:
+        if key not in known and key not in IGNORED:
+            raise ValueError(
+                f"{NAME}: {side} has an unknown key {key!r}, known are {', '.join(known)}"
+            )
     regions, on_device = _regions(side, columns, kind, detections)
     n = len(regions)
 
@@ -119,7 +131,7 @@ def _together(items: Sequence[Any]) -> dict[str, Any]:
     """
     counts = [item["boxes"].shape[0] for item in items]
     keys = {key for item in items for key in item if item[key] is not None}
-    if "splits" in keys:
+    if "splits" in keys or not keys <= {"boxes", "labels", "scores", *OPTIONAL}:
         raise TypeError
     used = [key for key in ("boxes", "labels", "scores", *OPTIONAL) if key in keys]
     joined = {key: _cat([item[key] for item in items], counts) for key in used}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluated import view
+from tamis._evaluated import check_confidence, view
 from tamis._evaluation import match
 from tamis._results import Result
 
@@ -94,7 +94,7 @@ def confusion_matrix(
     name = "confusion_matrix"
     e = view(name, evaluated)
     iou = _arrays.check_number(name, "iou", iou, 0, 1)
-    confidence = _arrays.check_number(name, "confidence", confidence, -np.inf, np.inf)
+    confidence = check_confidence(name, confidence, e.dets.scores)
     dets, gts = e.pooled()
     dets.image = np.where(dets.scores >= confidence, dets.image, -1).astype(np.int32)
     table = match(

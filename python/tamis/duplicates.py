@@ -190,11 +190,12 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
     """`x`, (n,) of `dtype` (for "uint8": 1 where it is not 0) beside `like`; empty for None."""
     if x is None:
         return _arrays.empty(like, (0,), dtype)
+    x = _arrays.column("find_duplicate_boxes", name, x)
     if _arrays.device(x) == "cpu":
         kinds, host_dtype = ("iu", np.int64) if dtype == "int64" else ("biu", np.bool_)
         x = _arrays.from_host(like, _column(name, x, n, kinds, host_dtype))
     _arrays.one_device("find_duplicate_boxes", boxes=like, **{name: x})
-    if dtype == "int64" or _arrays.dtype_name(x) != "bool":
+    if _arrays.dtype_name(x) != "bool":
         x = _arrays.integers("find_duplicate_boxes", name, x)
     _arrays.check_shape("find_duplicate_boxes", name, x, (n,))
     x = _arrays.same_library(like, x)
@@ -215,9 +216,9 @@ def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
     function = "find_duplicate_boxes"
     if x is None:
         return np.empty(0, dtype)
-    x = _arrays.host(function, name, x)
+    x = _arrays.host(function, name, _arrays.column(function, name, x))
     _arrays.check_shape(function, name, x, (n,))
-    if x.dtype.kind not in kinds or x.dtype == np.uint64:
+    if x.dtype.kind not in ("biu" if kinds == "iu" else kinds) or x.dtype == np.uint64:
         wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
         raise TypeError(f"{function}: {name} must hold {wanted}, got {x.dtype}")
     column: np.ndarray = np.array(x, dtype)  # a copy, as another thread may write into the caller's

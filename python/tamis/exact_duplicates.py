@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 import warnings
 from collections import defaultdict
@@ -24,7 +25,7 @@ def exact_duplicates(
     Parameters
     ----------
     paths : iterable of paths
-        Files that cannot be read are left out, with a warning.
+        Files that cannot be read, and what is no regular file, are left out, with a warning.
     num_workers : int, optional
         Threads; default `tamis.num_threads()`.
 
@@ -85,17 +86,25 @@ def exact_duplicates(
 
 def _size(path: str | os.PathLike[str]) -> int | None:
     try:
-        return os.stat(path).st_size
-    except OSError:
+        found = os.stat(path)
+    except (OSError, ValueError):  # of a name with a zero byte
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _digest(path: str | os.PathLike[str], stopped: threading.Event) -> bytes | None:
     digest = hashlib.blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
+        # without a wait for a writer, should it be a FIFO by now
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
             while not stopped.is_set() and (piece := file.read(CHUNK)):
                 digest.update(piece)
     except OSError:
         return None
     return digest.digest()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

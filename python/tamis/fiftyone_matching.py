@@ -108,6 +108,7 @@ def match_fiftyone(
     """
     name = "match_fiftyone"
     check_format(name, fmt)
+    classwise = _arrays.check_flag(name, "classwise", classwise)
     if not _arrays.one_of(rule, RULES):
         raise ValueError(f"{name}: rule must be one of {', '.join(RULES)}, got {rule!r}")
     if (labels is None) != (gt_labels is None):

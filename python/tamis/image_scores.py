@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluated import Evaluated, ratio, view
+from tamis._evaluated import Evaluated, check_confidence, ratio, view
 from tamis._evaluation import MatchTable, curves, positions
 from tamis._results import Result
 
@@ -70,7 +70,8 @@ def image_scores(
     iou : float, default 0.5
         From this IoU on a detection is right. In (0, 1].
     confidence : float, optional
-        Detections of a lower score do not count, but for ``ap``. By default all do.
+        In [0, 1], or among the scores where these are not. Detections of a lower score do not
+        count, but for ``ap``. By default all do.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def image_scores(
     e = view(name, evaluated)
     iou = _arrays.check_number(name, "iou", iou, 0, 1)
     if confidence is not None:
-        confidence = _arrays.check_number(name, "confidence", confidence, -np.inf, np.inf)
+        confidence = check_confidence(name, confidence, e.dets.scores)
     table = e.at(iou)
     tp, fp = e.counted(table)
     if confidence is not None:

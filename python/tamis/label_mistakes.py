@@ -124,7 +124,7 @@ def classification_mistakes(
     name = "classification_mistakes"
     if (confidence is None) == (logits is None):
         raise ValueError(f"{name}: either confidence or logits must be given, not both")
-    agree = _arrays.as_array(name, "correct", correct)
+    agree = _arrays.column(name, "correct", correct)
     if _arrays.device(agree).startswith("cuda"):
         return _label_mistakes_cuda.classification_mistakes(
             name, agree, confidence, logits, predicted, labelled
@@ -275,7 +275,8 @@ def mistakes_of_matches(
     """
     name = "mistakes_of_matches"
     _check_levels(name, iou, missing_confidence)
-    given = _arrays.as_array(name, "gt", gt)
+    given = gt = _arrays.column(name, "gt", gt)
+    det, det_iou = _arrays.column(name, "det", det), _arrays.column(name, "det_iou", det_iou)
     if _arrays.runs_on_device(given):
         columns = confidence, splits, gt_splits, labels, gt_labels
         return LabelMistakes(
@@ -333,7 +334,7 @@ def _certainty(name: str, confidence: Any, logits: Any, n: int, rows: Array) -> 
         entropy = -1.0 * _entropy(name, given[rows])
         # math.exp, as NumPy's differs from it in the last bit of some numbers
         return np.fromiter(map(math.exp, entropy.tolist()), np.float64, len(entropy))
-    given = _arrays.host(name, "confidence", confidence)
+    given = _arrays.host(name, "confidence", _arrays.column(name, "confidence", confidence))
     _arrays.check_shape(name, "confidence", given, (n,))
     return read_column(name, "confidence", given[rows], int(rows.sum()), "fiu")
 

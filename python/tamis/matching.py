@@ -93,12 +93,12 @@ def read_rows(function: str, name: str, boxes: Any, width: int) -> Array:
 
 
 def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
-    """(n,) float64 or, without "f" among the dtype kinds, int64; a copy."""
-    got = _arrays.host(function, name, values)
+    """(n,) float64 or, without "f" among the dtype kinds, int64; a copy. Lists are taken too."""
+    got = _arrays.host(function, name, _arrays.column(function, name, values))
     if got.size == 0 and n == 0:
         return np.empty(0, np.float64 if "f" in kinds else np.int64)
     _arrays.check_shape(function, name, got, (n,))
-    if got.dtype.kind not in kinds:
+    if got.dtype.kind not in kinds and not (kinds == "iu" and got.dtype == bool):
         raise TypeError(f"{function}: {name} must hold {WANTED[kinds]}, got {got.dtype}")
     if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
@@ -137,7 +137,7 @@ def read_device_column(
 ) -> Any:
     """`read_column` beside `boxes`, which errors call `beside`; held as `held` does."""
     n = int(boxes.shape[0])
-    values = _arrays.as_array(function, name, values)
+    values = _arrays.column(function, name, values)
     if _arrays.device(values) == "cpu":
         return _arrays.from_host(boxes, read_held(function, name, values, n, kinds))
     _arrays.one_device(function, **{beside: boxes, name: values})
@@ -162,6 +162,7 @@ def held(values: Any, kinds: str) -> Any:
 def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
     """Raise unless a device array holds what `read_column` calls `kinds`."""
     dtypes = {"f": (*_arrays.FLOATS, *_arrays.HALVES), "i": _arrays.INTEGERS, "b": ("bool",)}
+    kinds = "biu" if kinds == "iu" else kinds  # labels may be bools
     if not any(_arrays.dtype_name(x) in dtypes[kind] for kind in kinds if kind in dtypes):
         raise TypeError(
             f"{function}: {name} must hold {WANTED[kinds]}, got {_arrays.dtype_name(x)}"

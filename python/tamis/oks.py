@@ -107,13 +107,14 @@ def oks_batched(
     first = _arrays.as_array(_name, "keypoints", keypoints)
     if _arrays.device(first) != "cpu":
         rest = splits, gt_keypoints, gt_splits, gt_areas, gt_boxes
-        return _oks_cuda.batched(_name, first, *rest, k_sigmas)
+        return _oks_cuda.batched(_name, first, *rest, variances(k_sigmas))
     det = _numbers(_name, "keypoints", keypoints, ("n", k, "2 or 3"))
     if det.shape[2] == 2:
         det = np.concatenate([det, np.zeros_like(det[:, :, :1])], axis=2)
     _arrays.check_shape(_name, "keypoints", det, ("n", k, 3))
     gt = _numbers(_name, "gt_keypoints", gt_keypoints, ("m", k, 3))
-    areas = _numbers(_name, "gt_areas", gt_areas, (len(gt),))
+    areas = _arrays.column(_name, "gt_areas", gt_areas)
+    areas = _numbers(_name, "gt_areas", areas, (len(gt),))
     if gt_boxes is None and len(gt) and not (gt[:, :, 2] > 0).any(axis=1).all():
         row = int(np.argmin((gt[:, :, 2] > 0).any(axis=1)))
         raise ValueError(f"{_name}: gt_boxes must be given, as row {row} has no visible keypoint")
@@ -167,10 +168,17 @@ def grouped_oks(
     """
     out = np.empty(int(np.sum(np.diff(det_splits) * np.diff(gt_splits))))
     _core.oks(
-        det, det_index, det_splits, gt, gt_boxes, gt_areas, gt_index, gt_splits, (sigmas * 2) ** 2,
+        det, det_index, det_splits, gt, gt_boxes, gt_areas, gt_index, gt_splits, variances(sigmas),
         least, _exp, out,
     )  # fmt: skip
     return out
+
+
+def variances(sigmas: Array) -> Array:
+    """(2 sigma)^2, no nearer to 0 or infinity than 0 and infinity can be divided by."""
+    limits = np.finfo(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.clip((sigmas * 2) ** 2, limits.tiny, limits.max))
 
 
 def _exp(terms: Array) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays
+from tamis import _arrays, _columns
 from tamis._knn_search import MOST_NEIGHBOURS
 from tamis.knn import exact, exact_on_device
 from tamis.near_duplicates import (
@@ -48,14 +48,13 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
         For arguments that do not fit, and for NaN, naming the first such row.
     """
     name = "select_coreset"
-    values = _arrays.as_array(name, "scores", scores)
+    values = _arrays.column(name, "scores", scores, "float64")
     on_device = _arrays.device(values).startswith("cuda")
     values = _device_scores(name, values) if on_device else _scores(name, values)
     if (fraction is None) == (count is None):
         raise TypeError(f"{name}: give either fraction or count")
     if fraction is not None:
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{name}: fraction must be 0 to 1, got {fraction}")
+        fraction = _share(name, "fraction", fraction)
         count = int(fraction * len(values) + 0.5)
     _arrays.check_integer(name, "count", count, 0, len(values))
     if on_device:
@@ -82,15 +81,15 @@ def select_batch(
         Of `zcore`; the higher, the sooner a row is taken for coverage.
     x : (N, D) array
         Embeddings, as for `tamis.near_duplicates`.
-    failures : (F,) array of integers or (F, D) float array
-        Samples the model got wrong: rows of `x`, which are then not selected, or embeddings of
-        samples elsewhere.
+    failures : (F,) array or list of integers, (N,) bool array or (F, D) float array
+        Samples the model got wrong: rows of `x`, by number or mask, which are then not selected, or
+        embeddings of samples elsewhere.
     budget : int
         Rows wanted.
     coverage : float
         Share of the budget that goes to coverage, rounded down; the rest goes to the
         neighbourhood of failures. Default 0.3.
-    exclude : (E,) array of integers, optional
+    exclude : (E,) array or list of integers or (N,) bool array, optional
         Rows of `x` not to be selected, such as those labelled already.
     threshold, metric
         No two rows of the batch are within this distance, as `tamis.near_duplicates` measures it.
@@ -122,8 +121,7 @@ def select_batch(
     name = "select_batch"
     values = _scores(name, scores)
     _arrays.check_integer(name, "budget", budget, 0)
-    if not 0 <= coverage <= 1:
-        raise ValueError(f"{name}: coverage must be 0 to 1, got {coverage}")
+    coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
     rows = searched_rows(name, any_matrix(name, "x", x), metric)
     n = len(rows.x)
@@ -132,7 +130,7 @@ def select_batch(
     free = np.ones(n, bool)
     free[failed] = False
     if exclude is not None:
-        free[_row_numbers(name, "exclude", exclude, n)] = False
+        free[_columns.row_numbers(name, "exclude", exclude, n)] = False
     by_score = np.argsort(-values, kind="stable")
     by_score = by_score[free[by_score]]
 
@@ -169,7 +167,7 @@ def _near(name: str, x: Any, candidates: Array, asked: Any, k: int) -> Array:
 
 
 def _scores(name: str, scores: Any) -> Array:
-    values = _arrays.host(name, "scores", scores)
+    values = _arrays.host(name, "scores", _arrays.column(name, "scores", scores, "float64"))
     _arrays.check_shape(name, "scores", values, ("N",))
     values = _arrays.floats(name, scores=values)[0]
     if np.isnan(values).any():
@@ -189,9 +187,9 @@ def _device_scores(name: str, values: Any) -> Any:
 
 def _failures(name: str, failures: Any, x: Any) -> tuple[Any, Array]:
     """(their embeddings, their rows of x)."""
-    given = _arrays.as_array(name, "failures", failures)
+    given = _arrays.column(name, "failures", failures)
     if len(given.shape) == 1:
-        failed = np.unique(_row_numbers(name, "failures", given, len(x)))
+        failed = np.unique(_columns.row_numbers(name, "failures", given, len(x)))
         return take(x, failed), failed
     asked = any_matrix(name, "failures", given)
     _arrays.one_device(name, x=x, failures=asked)
@@ -202,11 +200,10 @@ def _failures(name: str, failures: Any, x: Any) -> tuple[Any, Array]:
     return _arrays.cast(asked, _arrays.dtype_name(x)), np.empty(0, np.int64)
 
 
-def _row_numbers(name: str, what: str, rows: Any, n: int) -> Array:
-    found = _arrays.host(name, what, _arrays.integers(name, what, rows))
-    _arrays.check_shape(name, what, found, (what[0].upper(),))
-    outside = (found < 0) | (found >= n)
-    if outside.any():
-        at = int(np.argmax(outside))
-        raise ValueError(f"{name}: {what} must be 0 to {n - 1}, got {found[at]} at position {at}")
-    return np.asarray(found, np.int64)
+def _share(name: str, what: str, value: Any) -> float:
+    """`value` as a float in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: {what} must be a number, got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: {what} must be 0 to 1, got {value}")
+    return float(value)
