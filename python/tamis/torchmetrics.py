@@ -20,7 +20,7 @@ from tamis import _summary
 from tamis._evaluation import distinct
 from tamis._evaluation_cuda import DeviceRows, evaluate
 from tamis._torchmetrics_columns import device_sides, joined, packed, stays_on_device, unpacked
-from tamis.coco._columns import Columns
+from tamis.coco._columns import Columns, KnownIds
 from tamis.coco._plain import Evaluation
 from tamis.coco.params import Params
 from tamis.masks import Masks, join_texts
@@ -196,7 +196,7 @@ class MeanAveragePrecision(_Replaced):  # type: ignore[misc]
         if pooled:
             gts, dts, classes = _pool(gts), _pool(dts), np.array([0])
         p = self._params(kind, images.tolist(), classes)
-        evaluation = Evaluation(gts, dts, images, classes, p)
+        evaluation = Evaluation(gts, dts, KnownIds(p.imgIds), KnownIds(p.catIds), p)
         names = ("precision", "recall", "scores")
         return p, evaluation, dict(zip(names, evaluation.accumulate(p), strict=True))
 

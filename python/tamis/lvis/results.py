@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from tamis.coco._faults import check_is_list, check_known, naming_records
+from tamis.coco._hooks import Originals
 from tamis.lvis._sources import NOT_OF_THIS_SET, limit, prepare_results, read_lvis_results
 from tamis.lvis.lvis import LVIS
 
@@ -34,11 +36,10 @@ class LVISResults(LVIS):
             lvis_gt = LVIS(lvis_gt)
         elif not isinstance(lvis_gt, LVIS):
             raise TypeError(f"Unsupported type {lvis_gt} of lvis_gt.")
-        self._source = None
-        self._waiting = []
+        self._start()
         self.logger = logging.getLogger("tamis.lvis")
         self.logger.info("Loading and preparing results.")
-        base = lvis_gt._base()
+        base, path = lvis_gt._base(), results if isinstance(results, str) else None
         if isinstance(results, str) and not self._reads_itself():
             source = read_lvis_results(results, base, max_dets)
             if source is not None:
@@ -48,17 +49,18 @@ class LVISResults(LVIS):
             results = self._load_json(results)
         else:
             self.logger.warning("Assuming user provided the results in correct format.")
-        assert isinstance(results, list), "results is not a list."
+        check_is_list(results, "results is not a list.", path)
         if max_dets >= 0:
             results = self.limit_dets_per_image(results, max_dets)
-        prepare_results(results)
+        with naming_records(("results", lambda: results)):
+            prepare_results(results)
         self.dataset = base.dataset() | {"annotations": results}
         self._create_index()
-        assert {ann["image_id"] for ann in results} <= set(self.get_img_ids()), NOT_OF_THIS_SET
+        known = set(self.get_img_ids())
+        check_known((a["image_id"] for a in results if a["image_id"] not in known), NOT_OF_THIS_SET)
 
     def _reads_itself(self) -> bool:
-        own = LVISResults.limit_dets_per_image
-        return super()._reads_itself() or type(self).limit_dets_per_image is not own
+        return super()._reads_itself() or _LIMIT.replaced(self)
 
     def limit_dets_per_image(self, anns: Any, max_dets: int) -> Any:
         """Results by image, in the order the images come; the best where there are more."""
@@ -68,3 +70,6 @@ class LVISResults(LVIS):
         """The results of an image that score above a threshold."""
         anns = self.load_anns(self.get_ann_ids(img_ids=[img_id]))
         return [ann for ann in anns if ann["score"] > score_thrs]
+
+
+_LIMIT = Originals(LVISResults, "limit_dets_per_image")
