@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tamis.coco._columns import Columns
-from tamis.coco._sources import Base, DatasetFile, Source, collector_paused
+from tamis.coco._prepare import collector_paused
+from tamis.coco._sources import Base, DatasetFile, Source
 
 _TOUCHING = threading.RLock()  # touching results touches their ground truth
 

@@ -128,7 +128,7 @@ class Evaluation:
         self._image_ids = list(p.imgIds)
         self._category_ids = list(p.catIds) if p.useCats else [-1]
         self._area_ranges = copy.deepcopy(list(p.areaRng))
-        self._iou_thresholds = np.array(p.iouThrs, np.float64)
+        self._iou_thresholds = np.array([float(t) for t in p.iouThrs], np.float64)
         self._max_det = p.maxDets[-1]
         self.table: MatchTable = match(
             self._detections, self._targets, n_images=len(images),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import MatchTable, curves
+from tamis._evaluation import MatchTable, capped, curves
 from tamis.coco import mask
 from tamis.coco._lazy import set_ignore
 from tamis.coco.coco import DRAWN, ORIGINAL
@@ -202,7 +202,7 @@ def match(
             np.array([d["id"] > 0 for d in dts], np.uint8),
             np.array([flag != 0 for flag in crowd], np.uint8),
             ignore.astype(np.uint8)[None],
-            np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64),
+            capped(thresholds),
             matched[None],
         )
     place = np.argsort(gt_order)

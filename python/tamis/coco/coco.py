@@ -15,10 +15,10 @@ from tamis.coco._columns import Columns, KnownIds
 from tamis.coco._faults import check_is_list, check_known, load_json, naming_records
 from tamis.coco._hooks import Originals
 from tamis.coco._lazy import LazyDataset
+from tamis.coco._prepare import prepare_results
 from tamis.coco._sources import (
     Results,
     Source,
-    prepare_results,
     read_dataset,
     read_results,
     results_from_array,

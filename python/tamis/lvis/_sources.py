@@ -16,7 +16,8 @@ from tamis._evaluation import positions
 from tamis.coco._columns import Annotation, Columns
 from tamis.coco._faults import check_known
 from tamis.coco._plain_records import PlainRecords
-from tamis.coco._sources import Base, Dataset, DatasetFile, Results, _read, measured, read_results
+from tamis.coco._prepare import measured
+from tamis.coco._sources import Base, Dataset, DatasetFile, Results, _read, read_results
 from tamis.coco.coco import unknown_images
 
 Array = NDArray[Any]
