@@ -30,7 +30,7 @@ import tamis.coco
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """`init_as_pycocotools`, undone after the test."""
-    for part in ("coco", "cocoeval", "mask"):
+    for part in ("coco", "cocoeval", "mask", "_mask"):
         monkeypatch.setitem(sys.modules, f"pycocotools.{part}", getattr(pycocotools, part))
         monkeypatch.setattr(pycocotools, part, getattr(pycocotools, part))
     return tamis.coco.init_as_pycocotools

@@ -96,7 +96,13 @@ def whole_image(real: Any) -> Any:
     return lambda self, ann: real(self, {**ann, "segmentation": [square(0, 0, 90)]})
 
 
+def all_but_two(real: Any) -> Any:
+    return lambda self, *of, **named: real(self, *of, **named)[2:]
+
+
 METHODS = [
+    ("getImgIds", all_but_two, "bbox"),
+    ("getCatIds", all_but_two, "bbox"),
     ("getAnnIds", no_crowds, "bbox"),
     ("getAnnIds", no_crowds, "segm"),
     ("loadAnns", every_other, "bbox"),

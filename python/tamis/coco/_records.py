@@ -194,7 +194,8 @@ def match(
     gt_order = np.argsort(ignore, kind="stable")
     levels = len(thresholds)
     matched = np.full((levels, len(dts)), -1, np.int32)
-    if len(ious) and dts and np.shape(ious)[1:] != (len(gts),):
+    n_rows, n_columns = (*np.shape(ious), 0)[:2]
+    if len(ious) and dts and (n_rows < len(dts) or n_columns != len(gts)):
         matched = _match_one_by_one(gts, dts, ious, ignore, crowd, thresholds)
     elif len(ious) and dts:
         _core.match_given(

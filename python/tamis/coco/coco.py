@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy  # noqa: F401  some names are here for those who import them from pycocotools.coco
+import itertools
+import json  # noqa: F401
 import os
+import sys  # noqa: F401
 import time
 from collections import defaultdict
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,8 +28,17 @@ from tamis.coco._sources import (
     results_from_dicts,
 )
 
+__version__, PYTHON_VERSION = "2.0", 3
 maskUtils = mask  # by this name others import it from here
 NOT_OF_THIS_SET = "Results do not correspond to current coco set"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "urlretrieve":  # urllib.request takes 20 ms to import
+        from urllib.request import urlretrieve
+
+        return urlretrieve
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _isArrayLike(obj: Any) -> bool:
@@ -142,7 +154,7 @@ class COCO(LazyDataset):
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
         if len(imgIds) > 0:
             index = self.imgToAnns
-            anns = list(chain.from_iterable(index[i] for i in imgIds if i in index))
+            anns = list(itertools.chain.from_iterable(index[i] for i in imgIds if i in index))
         else:
             anns = self.dataset["annotations"]
         if len(catIds) > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy  # noqa: F401  for those who import it from pycocotools.cocoeval
 import datetime
 import time
 from collections import defaultdict

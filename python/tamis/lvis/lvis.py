@@ -150,6 +150,6 @@ class LVIS(LazyDataset):
 
 
 ORIGINAL = Originals(
-    LVIS, "_load_json", "_create_index", "get_ann_ids", "load_anns", "load_cats", "load_imgs",
-    "ann_to_rle",
+    LVIS, "_load_json", "_create_index", "get_ann_ids", "get_img_ids", "load_anns", "load_cats",
+    "load_imgs", "ann_to_rle",
 )  # fmt: skip

@@ -7,8 +7,9 @@ from typing import Any
 
 from tamis.coco._faults import check_is_list, check_known, naming_records
 from tamis.coco._hooks import Originals
+from tamis.coco.coco import unknown_images
 from tamis.lvis._sources import NOT_OF_THIS_SET, limit, prepare_results, read_lvis_results
-from tamis.lvis.lvis import LVIS
+from tamis.lvis.lvis import LVIS, ORIGINAL
 
 
 class LVISResults(LVIS):
@@ -44,6 +45,9 @@ class LVISResults(LVIS):
             source = read_lvis_results(results, base, max_dets)
             if source is not None:
                 self._set_source(source)
+                if ORIGINAL.replaced(self, "get_img_ids"):
+                    unknown = unknown_images(source.columns, self.get_img_ids())
+                    check_known(unknown, NOT_OF_THIS_SET)
                 return
         if isinstance(results, str):
             results = self._load_json(results)
