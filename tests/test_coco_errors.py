@@ -147,14 +147,14 @@ def without(field: str, record: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("field", "kind", "text"),
     [
-        ("area", "bbox", r"'area' is not in annotations\[1\] \(id 12\)"),
-        ("iscrowd", "bbox", r"'iscrowd' is not in annotations\[1\] \(id 12\)"),
-        ("bbox", "bbox", r"'bbox' is not in annotations\[1\] \(id 12\)"),
-        ("segmentation", "segm", r"'segmentation' is not in annotations\[1\] \(id 12\)"),
-        ("num_keypoints", "keypoints", r"'num_keypoints' is not in annotations\[1\] \(id 12\)"),
-        ("image_id", "bbox", r"'image_id' is not in annotations\[1\] \(id 12\)"),
-        ("category_id", "bbox", r"'category_id' is not in annotations\[1\] \(id 12\)"),
-        ("id", "bbox", r"'id' is not in annotations\[1\]$"),
+        ("area", "bbox", r"'area': not in annotations\[1\] \(id 12\)"),
+        ("iscrowd", "bbox", r"'iscrowd': not in annotations\[1\] \(id 12\)"),
+        ("bbox", "bbox", r"'bbox': not in annotations\[1\] \(id 12\)"),
+        ("segmentation", "segm", r"'segmentation': not in annotations\[1\] \(id 12\)"),
+        ("num_keypoints", "keypoints", r"'num_keypoints': not in annotations\[1\] \(id 12\)"),
+        ("image_id", "bbox", r"'image_id': not in annotations\[1\] \(id 12\)"),
+        ("category_id", "bbox", r"'category_id': not in annotations\[1\] \(id 12\)"),
+        ("id", "bbox", r"'id': not in annotations\[1\]$"),
     ],
 )
 @pytest.mark.parametrize("as_file", [True, False])
@@ -173,7 +173,7 @@ def test_annotations_without_a_field(field, kind, text, as_file, tmp_path, capsy
 def test_results_without_a_field(field, as_file, tmp_path, capsys):
     results = [found(1, 1, [1, 1, 5, 5], 0.5) for _ in range(3)]
     results[2] = without(field, results[2])
-    text = rf"'{field}' is not in results\[2\]"
+    text = rf"'{field}': not in results\[2\]"
     with pytest.raises(KeyError, match=text):
         evaluate(dataset([truth(1, 1, 1, [1, 1, 5, 5])]), results, "bbox", as_file, tmp_path)
 
@@ -183,7 +183,7 @@ def test_images_and_categories_without_an_id(table, capsys):
     coco = tamis.coco.COCO()
     records = {"images": [image(1), {}], "categories": [category(1), {}]}
     coco.dataset = {**dataset([]), table: records[table]}
-    with pytest.raises(KeyError, match=rf"'id' is not in {table}\[1\]"):
+    with pytest.raises(KeyError, match=rf"'id': not in {table}\[1\]"):
         coco.createIndex()
 
 

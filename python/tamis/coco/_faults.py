@@ -28,7 +28,7 @@ class _Field(str):
         return self
 
     def __repr__(self) -> str:
-        return f"{str(self)!r} is not in {self._record}"
+        return f"{str(self)!r}: not in {self._record}"
 
     def __reduce__(self) -> Any:
         return _Field, (str(self), self._record)

@@ -97,7 +97,7 @@ class LazyDataset:
                 return
             with collector_paused():
                 dataset = source.rebuild()
-                index = (dataset, *self._index_of(source.indexed(dataset))[1:])
+                index = source.index(dataset, self._index_of)
             for mark in self._marks:
                 mark.write(dataset["annotations"])
             for waiting in self._waiting:

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tamis.coco._shapes import PEOPLE, has_shapes, keypoints_of, masks_of, set_m
 
 Array = NDArray[Any]
 Dataset = dict[str, Any]
+IndexOf = Callable[[Dataset], tuple[Any, ...]]
 
 
 class Base:
@@ -74,9 +76,9 @@ class Source(ABC):
     @abstractmethod
     def rebuild(self) -> Dataset: ...
 
-    def indexed(self, dataset: Dataset) -> Dataset:
-        """What the look-ups of a rebuilt dataset are made of."""
-        return dataset
+    def index(self, dataset: Dataset, index_of: IndexOf) -> tuple[Any, ...]:
+        """A rebuilt dataset and its look-ups."""
+        return index_of(dataset)
 
     @abstractmethod
     def image_ids(self) -> list[Any]: ...
@@ -193,8 +195,11 @@ class DictResults(_Shared):
     def rebuild(self) -> Dataset:
         return self._base.dataset() | {"annotations": self._anns}
 
-    def indexed(self, dataset: Dataset) -> Dataset:
-        return dataset | {"annotations": self._rows}
+    def index(self, dataset: Dataset, index_of: IndexOf) -> tuple[Any, ...]:
+        """By the ids that were counted, whatever the list and its dicts have become."""
+        _, _, *others = index_of(dataset | {"annotations": self._rows})
+        counted = {id(ann): i for i, ann in enumerate(self._rows, 1)}
+        return dataset, {counted[id(ann)]: ann for ann in self._rows}, *others
 
 
 class Results(_Shared):
