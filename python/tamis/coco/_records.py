@@ -144,13 +144,14 @@ def _oks(dt: Any, gt: Any, sigmas: Any) -> Any:
     points, found = np.array(gt["keypoints"]), np.array(dt["keypoints"])
     x, y, visible = points[0::3], points[1::3], points[2::3] > 0
     bb = gt["bbox"]
+    low, high = (bb[0] - bb[2], bb[1] - bb[3]), (bb[0] + bb[2] * 2, bb[1] + bb[3] * 2)
     if np.count_nonzero(visible) > 0:
         dx, dy = found[0::3] - x, found[1::3] - y
     else:  # how far from the doubled box
         zeros = np.zeros(len(sigmas))
         dx, dy = (
-            np.max((zeros, (bb[axis] - bb[axis + 2]) - found[axis::3]), axis=0)
-            + np.max((zeros, found[axis::3] - (bb[axis] + bb[axis + 2] * 2)), axis=0)
+            np.max((zeros, low[axis] - found[axis::3]), axis=0)
+            + np.max((zeros, found[axis::3] - high[axis]), axis=0)
             for axis in (0, 1)
         )
     e = (dx**2 + dy**2) / (sigmas * 2) ** 2 / (gt["area"] + np.spacing(1)) / 2
