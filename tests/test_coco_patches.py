@@ -339,3 +339,15 @@ def test_flags_are_written_where_pycocotools_writes_them(files, capsys):
 
     for change in (settings(), settings(imgIds=[1, 2]), settings(imgIds=[3], catIds=[1])):
         assert flags(tamis.coco, change) == flags(THEIRS, change)
+
+
+def test_a_class_that_never_calls_our_constructor(files, capsys):
+    class Own(tamis.coco.COCO):
+        def __init__(self, dataset: Any) -> None:
+            self.dataset = dataset
+            self.createIndex()
+
+    gt, dt = data()
+    plain = numbers(tamis.coco, *files)
+    for coco in (Own(gt), copy.deepcopy(Own(gt)), copy.copy(Own(gt))):
+        assert numbers(tamis.coco, coco, dt) == plain

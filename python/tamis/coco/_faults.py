@@ -82,17 +82,15 @@ def load_json(path: Any) -> Any:
             ) from None
 
 
-def check_is_list(results: Any, text: str, path: Any = None) -> None:
-    """Results are a list of dicts; a data set in their place is called one."""
-    if isinstance(results, list):
-        return
+def not_a_list(results: Any, text: str, path: Any = None) -> AssertionError:
+    """For results that are no list of dicts; a data set in their place is called one."""
     where = "" if path is None else f"{path} holds "
     keys = ""
     if isinstance(results, dict):
         keys = f" with the keys {', '.join(map(repr, list(results)[:_SHOWN]))}"
         if "annotations" in results:
             keys += '; its "annotations" are such a list, and COCO(file) reads such a file'
-    raise AssertionError(f"{text}: {where}{type(results).__name__}{keys}")
+    return AssertionError(f"{text}: {where}{type(results).__name__}{keys}")
 
 
 def check_known(unknown: Iterable[Any], text: str) -> None:

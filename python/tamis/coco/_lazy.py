@@ -73,13 +73,13 @@ class LazyDataset:
 
         None once somebody may have edited them, or where a file is not plain enough for it.
         """
-        source = self.__dict__.get("_source")
-        return source.columns_of(kind) if source is not None and self._untouched() else None
+        source = self._untouched()
+        return None if source is None else source.columns_of(kind)
 
-    def _untouched(self) -> bool:
-        """Whether all is still what the source says."""
-        mine = self.__dict__
-        return mine.get("_source") is not None and not any(name in mine for name in self._INDEX)
+    def _untouched(self) -> Source | None:
+        """The source, where all is still what it says."""
+        source: Source | None = self.__dict__.get("_source")
+        return None if any(name in self.__dict__ for name in self._INDEX) else source
 
     def _mark_later(self, mark: Mark) -> None:
         """Write it when the dicts are built."""
@@ -110,14 +110,14 @@ class LazyDataset:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state["_waiting"] = []  # a copy starts a life of its own
-        state["_marks"] = list(self._marks)
+        state["_marks"] = list(self.__dict__.get("_marks", ()))
         if isinstance(self.__dict__.get("_source"), Source):
             state["_source"] = self._source.detached()  # type: ignore[union-attr]
         return state
 
     def _base(self) -> Base:
         """What results loaded against this dataset share with it, as it is now."""
-        if isinstance(self.__dict__.get("_source"), DatasetFile) and self._untouched():
+        if isinstance(self._untouched(), DatasetFile):
             base = self._BASE(self)
             self._waiting.append(weakref.ref(base))
             return base

@@ -15,7 +15,7 @@ import numpy as np
 
 from tamis.coco import mask
 from tamis.coco._columns import Columns, KnownIds
-from tamis.coco._faults import check_is_list, check_known, load_json, naming_records
+from tamis.coco._faults import check_known, load_json, naming_records, not_a_list
 from tamis.coco._hooks import Originals
 from tamis.coco._lazy import LazyDataset
 from tamis.coco._prepare import prepare_results
@@ -169,8 +169,8 @@ class COCO(LazyDataset):
     def getCatIds(self, catNms: Any = [], supNms: Any = [], catIds: Any = []) -> list[Any]:
         """Ids of the categories of these names, supercategories and ids."""
         catNms, supNms, catIds = _as_list(catNms), _as_list(supNms), _as_list(catIds)
-        if len(catNms) == len(supNms) == len(catIds) == 0 and self._untouched():
-            return list(self._source.category_ids())  # type: ignore[union-attr]
+        if len(catNms) == len(supNms) == len(catIds) == 0 and (source := self._untouched()):
+            return source.category_ids()
         cats = self.dataset["categories"]
         for wanted, key in ((catNms, "name"), (supNms, "supercategory"), (catIds, "id")):
             if len(wanted) > 0:
@@ -181,8 +181,8 @@ class COCO(LazyDataset):
         """Ids of the images among `imgIds` that have every one of `catIds`."""
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
         if len(imgIds) == len(catIds) == 0:
-            if self._untouched():
-                return list(self._source.image_ids())  # type: ignore[union-attr]
+            if source := self._untouched():
+                return source.image_ids()
             return list(self.imgs.keys())
         ids = set(imgIds)
         for i, cat in enumerate(catIds):
@@ -266,7 +266,8 @@ class COCO(LazyDataset):
 
     def _prepare_results(self, anns: Any, base: Any, res: COCO, path: Any) -> Source | None:
         """Check and complete dicts; without a source the dataset of `res` is begun."""
-        check_is_list(anns, "results in not an array of objects", path)
+        if type(anns) is not list:
+            raise not_a_list(anns, "results in not an array of objects", path)
         known = set(self.getImgIds())
         ids = dict.fromkeys(ann["image_id"] for ann in anns)
         check_known((i for i in ids if i not in known), NOT_OF_THIS_SET)

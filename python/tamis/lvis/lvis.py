@@ -91,20 +91,20 @@ class LVIS(LazyDataset):
 
     def get_cat_ids(self) -> list[Any]:
         """Ids of all categories."""
-        if self._untouched():
-            return self._source.category_ids()  # type: ignore[union-attr]
+        if source := self._untouched():
+            return source.category_ids()
         return list(self.cats.keys())
 
     def get_img_ids(self) -> list[Any]:
         """Ids of all images."""
-        if self._untouched():
-            return self._source.image_ids()  # type: ignore[union-attr]
+        if source := self._untouched():
+            return source.image_ids()
         return list(self.imgs.keys())
 
     def _frequency_of(self, cat_ids: Any) -> list[Any]:
-        own = not ORIGINAL.replaced(self, "load_cats")
-        if own and self._untouched() and isinstance(self._source, LvisFile):
-            return [self._source.federation.frequency[i] for i in cat_ids]
+        source = self._untouched()
+        if isinstance(source, LvisFile) and not ORIGINAL.replaced(self, "load_cats"):
+            return [source.federation.frequency[i] for i in cat_ids]
         return [cat["frequency"] for cat in self.load_cats(cat_ids)]
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tamis.coco._faults import check_is_list, check_known, naming_records
+from tamis.coco._faults import check_known, naming_records, not_a_list
 from tamis.coco._hooks import Originals
 from tamis.coco.coco import unknown_images
 from tamis.lvis._sources import NOT_OF_THIS_SET, limit, prepare_results, read_lvis_results
@@ -53,7 +53,8 @@ class LVISResults(LVIS):
             results = self._load_json(results)
         else:
             self.logger.warning("Assuming user provided the results in correct format.")
-        check_is_list(results, "results is not a list.", path)
+        if not isinstance(results, list):
+            raise not_a_list(results, "results is not a list.", path)
         if max_dets >= 0:
             results = self.limit_dets_per_image(results, max_dets)
         with naming_records(("results", lambda: results)):
