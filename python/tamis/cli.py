@@ -60,7 +60,8 @@ def per_class(e: Any) -> list[dict[str, Any]]:
     for k, category in enumerate(p.catIds):
         stats = of_class(e.eval, p, detection_rows(p.maxDets, main=100), k)
         name = str(e.cocoGt.cats[category].get("name", category))
-        rows.append({"id": int(category), "name": name, **dict(zip(STATS, stats, strict=True))})
+        row = {"id": np.asarray(category).item(), "name": name}
+        rows.append(row | dict(zip(STATS, stats, strict=True)))
     return rows
 
 
