@@ -70,7 +70,8 @@ class DetectionResult:
 
     def _names(self) -> SimpleNamespace:
         return SimpleNamespace(
-            iouThrs=self.iou_thresholds, areaRngLbl=list(self.area_ranges),
+            iouThrs=self.iou_thresholds, recThrs=self.recall_thresholds,
+            areaRng=list(self.area_ranges.values()), areaRngLbl=list(self.area_ranges),
             maxDets=list(self.max_detections), iouType="bbox",
         )  # fmt: skip
 
@@ -128,6 +129,7 @@ class DetectionResult:
             "bbox", s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
             np.arange(self._images), np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
             self.max_detections[-1], self.area_ranges["all"], similarity_of(s.dets, s.gts),
+            self._names(),
         )  # fmt: skip
 
 

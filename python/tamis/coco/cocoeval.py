@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ class COCOeval:
 
     def _evaluated(self) -> Evaluated | None:
         """For `tamis.detection_errors` and the like; None where objects were walked one by one."""
-        return None if self._plain is None else self._plain.evaluated()
+        found = None if self._plain is None else self._plain.evaluated()
+        return None if found is None else replace(found, settings=self._paramsEval)
 
     def _prepare(self) -> None:
         _records.prepare(self)
