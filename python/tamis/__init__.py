@@ -11,6 +11,7 @@ from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
 from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
 from tamis.image_scores import image_scores
+from tamis.intervals import Interval, Intervals, intervals
 from tamis.knn import knn
 from tamis.label_mistakes import (
     LabelMistakes,
@@ -33,6 +34,7 @@ from tamis.rotated_iou import (
     rotated_box_iou_paired,
 )
 from tamis.select_batch import select_batch, select_coreset
+from tamis.slices import Slice, Slices, slices
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
@@ -45,9 +47,13 @@ __all__ = [
     "DetectionEvaluator",
     "DetectionResult",
     "DuplicateBoxes",
+    "Interval",
+    "Intervals",
     "LabelMistakes",
     "Masks",
     "Matches",
+    "Slice",
+    "Slices",
     "best_f1",
     "box_iou",
     "box_iou_batched",
@@ -60,6 +66,7 @@ __all__ = [
     "find_unique",
     "hardness",
     "image_scores",
+    "intervals",
     "knn",
     "label_mistakes",
     "leaks",
@@ -80,6 +87,7 @@ __all__ = [
     "select_batch",
     "select_coreset",
     "set_num_threads",
+    "slices",
     "uniqueness",
     "zcore",
     "zcore_draws",

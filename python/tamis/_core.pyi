@@ -133,6 +133,7 @@ def average_precision(
     recall: Any,
     scores: Any,
 ) -> None: ...
+
 class ResamplingPlan:
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The numbers of an evaluation when its images have weights: what intervals and comparisons draw on."""
+"""The numbers of an evaluation when its images have weights, for intervals and comparisons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core, _summary
-from tamis._evaluated import Evaluated, view
+from tamis._evaluated import Evaluated, ratio, view
 from tamis._evaluation import MatchTable, curves
 from tamis._progress import Progress, reporter
 
@@ -48,7 +48,10 @@ class Numbers:
         if not len(p.recThrs) or not (np.diff(p.recThrs) >= 0).all():
             raise ValueError(f"{function}: the recall thresholds must ascend, got {s.recThrs!r}")
         if len(set(p.areaRngLbl)) < len(p.areaRngLbl):
-            raise ValueError(f"{function}: area ranges must have distinct names, got {s.areaRngLbl}")
+            raise ValueError(
+                f"{function}: area ranges must have distinct names, got {s.areaRngLbl}"
+            )
+        names: tuple[str, ...]
         if e.kind == "keypoints":
             names, rows = KEYPOINT_STATS, _summary.keypoint_rows()
         elif len(p.maxDets) == 3:
@@ -128,8 +131,7 @@ def over_classes(values: Array) -> Array:
     """(n, numbers) means over the classes that are there of (n, K, numbers); NaN if none is."""
     there = ~np.isnan(values)
     total, count = np.where(there, values, 0.0).sum(axis=1), there.sum(axis=1)
-    out: Array = np.full(total.shape, np.nan)
-    return np.divide(total, count, out=out, where=count > 0)
+    return ratio(total, count)
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,17 @@ class Samples:
 
 
 def sample(
-    plans: Sequence[Plan], draw: Draw, n: int, images: int, *, classes: bool, done: Callable[[int], Any]
+    plans: Sequence[Plan],
+    draw: Draw,
+    n: int,
+    images: int,
+    *,
+    classes: bool,
+    done: Callable[[int], Any],
 ) -> list[Samples]:
     """The numbers of all plans for the same `n` draws of weights, block by block."""
     overall = [np.empty((n, len(p.numbers.names))) for p in plans]
-    each = [
-        np.empty((n, p.n_classes, len(p.numbers.names))) if classes else None for p in plans
-    ]
+    each = [np.empty((n, p.n_classes, len(p.numbers.names))) if classes else None for p in plans]
     step = max(_STEP, min(_SAMPLES_AT_ONCE, _WEIGHTS_AT_ONCE // max(1, images)) // _STEP * _STEP)
     for first in range(0, n, step):
         last = min(n, first + step)
@@ -188,14 +194,15 @@ def bootstrap(seed: int, units: Array, stream: int = 0) -> Draw:
         for i, b in enumerate(range(first, last)):
             drawn = generator(seed, b, stream).integers(0, n, n, dtype=np.int32)
             counts[i] = np.bincount(drawn, minlength=n)
-        return counts if single else counts[:, units]
+        return counts if single else np.take(counts, units, axis=1)
 
     return draw
 
 
 def leave_one_out(units: Array) -> Draw:
     def draw(first: int, last: int) -> Array:
-        return (units[None, :] != np.arange(first, last)[:, None]).astype(np.float64)
+        kept: Array = units[None, :] != np.arange(first, last)[:, None]
+        return kept.astype(np.float64)
 
     return draw
 
@@ -223,6 +230,23 @@ def evaluated(function: str, result: Any) -> tuple[Evaluated, Numbers]:
     return e, Numbers.of(function, e)
 
 
+def image_mask(function: str, images: Any, n: int) -> Array:
+    """(n,) bool of a mask or of the numbers of images."""
+    given = np.asarray(images)
+    if given.dtype == bool:
+        if given.shape != (n,):
+            raise ValueError(f"{function}: images must have shape ({n},), got {given.shape}")
+        return given
+    if given.ndim != 1 or (given.dtype.kind not in "iu" and len(given)):
+        raise TypeError(f"{function}: images must be a mask or integers, got {images!r}")
+    wrong = (given < 0) | (given >= n)
+    if wrong.any():
+        raise ValueError(f"{function}: images must be 0 to {n - 1}, got {given[wrong][0]}")
+    mask = np.zeros(n, bool)
+    mask[given.astype(np.int64)] = True
+    return mask
+
+
 def of_images(e: Evaluated, keep: Array) -> Evaluated:
     """The evaluation of a part of the images; rows and images keep their numbers."""
     t, image = e.table, e.dets.image
@@ -230,7 +254,7 @@ def of_images(e: Evaluated, keep: Array) -> Evaluated:
     gt_out = (e.gts.image < 0) | ~keep[e.gts.image]
     table = replace(
         t, index=t.index[rows], rank=t.rank[rows], splits=np.searchsorted(rows, t.splits),
-        row=t.row[rows], outside=t.outside[:, rows], n_regular=regular(e, t, ~gt_out),
+        row=t.row[rows], outside=np.take(t.outside, rows, axis=1), n_regular=regular(e, t, ~gt_out),
     )  # fmt: skip
     det_out = (image < 0) | ~keep[image]
     return replace(
@@ -245,7 +269,7 @@ def regular(e: Evaluated, t: MatchTable, used: Array) -> Array:
     k = len(t.splits) - 1
     used = used & (e.gts.category >= 0)
     counts = [np.bincount(e.gts.category[used & (row == 0)], minlength=k) for row in t.gt_ignore]
-    return np.stack(counts, axis=1).astype(np.int64).reshape(k, len(t.gt_ignore))
+    return np.ascontiguousarray(np.array(counts, np.int64).reshape(len(t.gt_ignore), k).T)
 
 
 def with_classes(e: Evaluated, classes: Array) -> Evaluated:
@@ -293,7 +317,10 @@ def pooled(a: Evaluated, b: Evaluated) -> Evaluated:
     counts = None
     if any(e.gts.counts is not None for e in both):
         counts = np.concatenate(
-            [np.ones(len(e.gts.crowd), np.uint8) if e.gts.counts is None else e.gts.counts for e in both]
+            [
+                np.ones(len(e.gts.crowd), np.uint8) if e.gts.counts is None else e.gts.counts
+                for e in both
+            ]
         )
     table = MatchTable(
         np.arange(len(order)), np.concatenate([ta.rank, tb.rank])[order], splits,

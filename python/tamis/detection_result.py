@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tamis import _summary
 from tamis._evaluated import Evaluated
-from tamis._evaluation import Detections, Sides, Similarity, Targets
+from tamis._evaluation import Detections, Sides, Similarity, Targets, curves
+from tamis._resampling import image_mask, of_images
 from tamis.best_f1 import BestF1, best_f1
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
@@ -122,6 +123,30 @@ class DetectionResult:
     def per_image(self, iou: float = 0.5, **options: Any) -> dict[str, Array]:
         """Counts, F1 and AP of every image: see `tamis.image_scores`."""
         return image_scores(self, iou=iou, **options)
+
+    def slice(self, images: Any) -> DetectionResult:
+        """The result of a part of the images, without matching again: that of evaluating it anew.
+
+        Parameters
+        ----------
+        images : (images,) bool, or integers
+            A mask, or the numbers of the images, in the order of `update`.
+
+        Returns
+        -------
+        DetectionResult
+            Images, classes and rows keep their numbers; what lies outside counts for nothing.
+        """
+        e = self._evaluated()
+        part = of_images(e, image_mask("DetectionResult.slice", images, self._images))
+        precision, recall, scores = curves(
+            part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections,
+        )  # fmt: skip
+        return replace(
+            self, precision=precision, recall=recall, scores=scores,
+            _n_targets=part.table.n_regular[:, 0], _sides=Sides(part.dets, part.gts, part.table),
+        )  # fmt: skip
 
     def _evaluated(self) -> Evaluated:
         s = self._on_host()
