@@ -4,6 +4,7 @@ from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
+from tamis.compare import Comparison, Difference, ImageChange, Versus, compare
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
@@ -41,12 +42,15 @@ from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 __version__ = "0.1.0"
 __all__ = [
     "BestF1",
+    "Comparison",
     "ConfusionMatrix",
     "CudaUnavailable",
     "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
+    "Difference",
     "DuplicateBoxes",
+    "ImageChange",
     "Interval",
     "Intervals",
     "LabelMistakes",
@@ -54,11 +58,13 @@ __all__ = [
     "Matches",
     "Slice",
     "Slices",
+    "Versus",
     "best_f1",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
     "classification_mistakes",
+    "compare",
     "confusion_matrix",
     "detection_errors",
     "exact_duplicates",
