@@ -2,6 +2,7 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
+from tamis.agreement import Agreement, Tightness, agreement
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.compare import Comparison, Difference, ImageChange, Versus, compare
@@ -41,6 +42,7 @@ from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
 __version__ = "0.1.0"
 __all__ = [
+    "Agreement",
     "BestF1",
     "Comparison",
     "ConfusionMatrix",
@@ -58,7 +60,9 @@ __all__ = [
     "Matches",
     "Slice",
     "Slices",
+    "Tightness",
     "Versus",
+    "agreement",
     "best_f1",
     "box_iou",
     "box_iou_batched",
