@@ -179,9 +179,37 @@ def numbers_of(e: Evaluated, numbers: Numbers) -> Array:
 # --- which images ---------------------------------------------------------------------------------
 
 
-def generator(seed: int, sample: int, stream: int) -> np.random.Generator:
-    """Random numbers that depend on these three alone, so that work can be cut anywhere."""
-    return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, 0, sample]))
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def _mixed(x: Array) -> Array:
+    """SplitMix64's finaliser, in place (Steele, Lea and Flood 2014)."""
+    for shift, factor in ((30, _FIRST), (27, _SECOND)):
+        x ^= x >> np.uint64(shift)
+        x *= np.uint64(factor)
+    x ^= x >> np.uint64(31)
+    return x
+
+
+def integers(seed: int, samples: range, n: int, below: int, stream: int) -> Array:
+    """(samples, n) uint64 in [0, below) that depend on seed, stream and sample alone, so that work
+    can be cut anywhere."""
+    key = _mixed(np.array([seed, stream], np.uint64) + np.uint64(1))
+    number = np.arange(samples.start, samples.stop, dtype=np.uint64)
+    start = _mixed((number + key[0]) * np.uint64(_GOLDEN) ^ key[1])
+    steps = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    drawn = _mixed(start[:, None] + steps)
+    drawn >>= np.uint64(32)
+    drawn *= np.uint64(below)
+    drawn >>= np.uint64(32)
+    return drawn
+
+
+def times_drawn(seed: int, samples: range, n: int, stream: int) -> Array:
+    """(samples, n) how often each of n is drawn, n times with repetition."""
+    drawn = integers(seed, samples, n, n, stream).astype(np.int64)
+    drawn += np.arange(len(samples))[:, None] * n
+    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
 def bootstrap(seed: int, units: Array, stream: int = 0) -> Draw:
@@ -190,10 +218,7 @@ def bootstrap(seed: int, units: Array, stream: int = 0) -> Draw:
     single = len(units) == n and bool((units == np.arange(n)).all())
 
     def draw(first: int, last: int) -> Array:
-        counts = np.empty((last - first, n))
-        for i, b in enumerate(range(first, last)):
-            drawn = generator(seed, b, stream).integers(0, n, n, dtype=np.int32)
-            counts[i] = np.bincount(drawn, minlength=n)
+        counts = times_drawn(seed, range(first, last), n, stream).astype(np.float64)
         return counts if single else np.take(counts, units, axis=1)
 
     return draw

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tamis import _arrays
 from tamis._pairs import Annotated, best_pairs, read_both
-from tamis._resampling import check_options, generator
+from tamis._resampling import check_options, times_drawn
 from tamis._statistics import number, percentile_interval, shown, standard_errors
 from tamis.box_iou import box_iou, box_iou_paired
 from tamis.intervals import Interval
@@ -20,7 +20,6 @@ Array = NDArray[Any]
 
 SIDES = ("left", "top", "right", "bottom")
 _CHANCE_PAIRS = 1 << 22
-_CHANCE = 2  # stream of random numbers
 _ROWS_AT_ONCE = 1024
 
 
@@ -75,8 +74,7 @@ class Tightness:
             g[np.argsort(c[g], kind="stable")] for g, c in zip(good, self.offsets.T, strict=True)
         ]
         for b in range(samples):
-            draws = generator(seed, b, stream).integers(0, self.images, self.images)
-            times = np.bincount(draws, minlength=self.images)[self.image]
+            times = times_drawn(seed, range(b, b + 1), self.images, stream)[0, self.image]
             for s, rows in enumerate(order):
                 ends = np.cumsum(times[rows])
                 if len(ends) and ends[-1]:
@@ -280,7 +278,7 @@ def _chance_iou(boxes: Array) -> float:
             own = np.arange(len(block))
             total += float(block.sum() - block[own, first + own].sum())
         return total / (n * (n - 1))
-    rng = generator(0, 0, _CHANCE)
+    rng = np.random.default_rng(0)
     i = rng.integers(0, n, _CHANCE_PAIRS)
     j = (i + rng.integers(1, n, _CHANCE_PAIRS)) % n
     parts = np.array_split(np.arange(_CHANCE_PAIRS), 16)

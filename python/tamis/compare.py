@@ -23,7 +23,7 @@ from tamis._resampling import (
     check_options,
     counter,
     evaluated,
-    generator,
+    integers,
     numbers_of,
     over_classes,
     pooled,
@@ -246,10 +246,10 @@ def _permuted(both: Plan, mask: Array, o: _Options, done: Any) -> Array:
     def draw(first: int, last: int) -> Array:
         """The first model takes from the second where the coin says so, and the other way."""
         weights = np.empty((last - first, 2, len(mask), 2))
-        for i, at in enumerate(range(first, last)):
-            swap = generator(o.seed, at, _PERMUTATION).integers(0, 2, n_units)[o.units]
-            weights[i, 0, :, 1] = weights[i, 1, :, 0] = swap * mask
-            weights[i, 0, :, 0] = weights[i, 1, :, 1] = (1 - swap) * mask
+        coins = integers(o.seed, range(first, last), n_units, 2, _PERMUTATION)
+        swap = np.take(coins.astype(bool), o.units, axis=1)
+        weights[:, 0, :, 1] = weights[:, 1, :, 0] = swap & mask
+        weights[:, 0, :, 0] = weights[:, 1, :, 1] = ~swap & mask
         return weights.reshape(2 * (last - first), -1)
 
     def pairs(first: int, last: int) -> Array:
