@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tamis
 from reference_resampling import evaluation, problem, repeated, result_of
-from tamis import _resampling, _statistics, coco, set_num_threads
+from tamis import _draws, _statistics, coco, set_num_threads
 from tamis.coco import cocoeval
 from test_intervals import BOX, crowd_of_images, hits
 
@@ -49,7 +49,7 @@ def test_by_hand() -> None:
 def test_intervals_are_of_the_same_images_for_both() -> None:
     first, second = two_models(1)
     found = tamis.compare(result_of(first), result_of(second), samples=40, permutations=0, seed=3)
-    drawn = _resampling.bootstrap(3, np.arange(25))(0, 40)
+    drawn = _draws.bootstrap(3, np.arange(25))(0, 40)
     change = np.array([stats_of(repeated(second, w)) - stats_of(repeated(first, w)) for w in drawn])
     for i, (name, d) in enumerate(found.stats.items()):
         assert d.first == result_of(first).stats[name]
@@ -62,7 +62,7 @@ def test_intervals_are_of_the_same_images_for_both() -> None:
 def test_p_values_are_of_results_swapped_image_by_image() -> None:
     first, second = two_models(2)
     found = tamis.compare(result_of(first), result_of(second), samples=0, permutations=60, seed=4)
-    coins = _resampling.integers(4, range(60), 25, 2, 1)
+    coins = _draws.integers(4, range(60), 25, 2, 1)
     changes = []
     for swap in coins:
         a = [y if s else x for x, y, s in zip(first, second, swap, strict=True)]
@@ -134,7 +134,7 @@ def test_slices_are_compared_as_parts() -> None:
     d = found.slices["night"]["AP50"]
     for value, images in ((d.first, first), (d.second, second)):
         assert value == pytest.approx(result_of(repeated(images, mask)).stats["AP50"], rel=1e-13)
-    drawn = _resampling.bootstrap(0, np.arange(40))(0, 25) * mask
+    drawn = _draws.bootstrap(0, np.arange(40))(0, 25) * mask
     change = [(stats_of(repeated(second, w)) - stats_of(repeated(first, w)))[1] for w in drawn]
     np.testing.assert_allclose([d.low, d.high], np.quantile(change, [0.025, 0.975]), rtol=1e-10)
 

@@ -106,7 +106,7 @@ def test_every_sample_is_an_evaluation() -> None:
     images = problem(3, 15)
     result = result_of(images)
     found = tamis.intervals(result, 40, seed=5)
-    draw = tamis._resampling.bootstrap(5, np.arange(15))
+    draw = tamis._draws.bootstrap(5, np.arange(15))
     anew = [list(result_of(repeated(images, w)).stats.values()) for w in draw(0, 40)]
     values = np.where(np.array(anew) == -1, np.nan, anew)
     for i, (name, interval) in enumerate(found.stats.items()):

@@ -18,8 +18,9 @@ from reference_resampling import (
     result_of,
     weighted_curve,
 )
-from tamis import _core, _resampling, set_num_threads
-from tamis._resampling import Plan, evaluated, over_classes, pooled, with_classes
+from tamis import _core, _draws, set_num_threads
+from tamis._parts import pooled, with_classes
+from tamis._resampling import Plan, evaluated, over_classes
 
 
 def plan_of(result: Any) -> Plan:
@@ -227,12 +228,12 @@ def test_offsets_that_point_nowhere_are_refused() -> None:
 
 def test_draws_depend_on_seed_and_sample_alone() -> None:
     units = np.array([0, 0, 1, 2, 2])
-    draw = _resampling.bootstrap(3, units)
+    draw = _draws.bootstrap(3, units)
     whole = draw(0, 50)
     np.testing.assert_array_equal(whole, np.concatenate([draw(0, 7), draw(7, 50)]))
     np.testing.assert_array_equal(whole[:, 0], whole[:, 1])
     assert (whole[:, [0, 2, 3]].sum(axis=1) == 3).all()
     assert len(np.unique(whole, axis=0)) > 5
-    assert not np.array_equal(whole, _resampling.bootstrap(4, units)(0, 50))
-    out = _resampling.leave_one_out(units)(0, 3)
+    assert not np.array_equal(whole, _draws.bootstrap(4, units)(0, 50))
+    out = _draws.leave_one_out(units)(0, 3)
     np.testing.assert_array_equal(out, [[0, 0, 1, 1, 1], [1, 1, 0, 1, 1], [1, 1, 1, 0, 0]])

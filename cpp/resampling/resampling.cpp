@@ -38,26 +38,6 @@ int64_t bytes_of(const std::vector<T>& v) {
   return static_cast<int64_t>(v.size() * sizeof(T));
 }
 
-// Recall thresholds in the buckets of resampling_math.hpp.
-struct Levels {
-  std::vector<double> level;
-  std::vector<int32_t> before;
-  RecallLevels view{};
-
-  Levels(const double* recalls, int64_t n) : level(recalls, recalls + n), before(size_t(kRecallBuckets) + 1) {
-    std::vector<int32_t> count(size_t(kRecallBuckets) + 2);
-    for (const double recall : level) ++count[size_t(host::recall_bucket(recall)) + 1];
-    int32_t depth = 1;
-    for (size_t i = 1; i < count.size(); ++i) {
-      depth = std::max(depth, count[i]);
-      before[i - 1] = count[i - 1];
-      count[i] += count[i - 1];
-    }
-    level.resize(size_t(n + depth), std::numeric_limits<double>::infinity());
-    view = {n, level.data(), before.data(), depth};
-  }
-};
-
 // Blocks of kLanes sets of weights, image by image; lanes that are left over weigh nothing.
 Aligned<double> in_lanes(const double* weights, int64_t n, int64_t images) {
   const int64_t blocks = (n + kLanes - 1) / kLanes;
@@ -82,10 +62,22 @@ int64_t ResamplingPlan::bytes() const {
          bytes_of(tp_image) + bytes_of(mixed_image) + bytes_of(runs);
 }
 
+RecallTable::RecallTable(const double* recalls, int64_t n)
+    : level(recalls, recalls + n), before(size_t(kRecallBuckets) + 1) {
+  std::vector<int32_t> count(size_t(kRecallBuckets) + 2);
+  for (const double recall : level) ++count[size_t(host::recall_bucket(recall)) + 1];
+  for (size_t i = 1; i < count.size(); ++i) {
+    depth = std::max(depth, count[i]);
+    before[i - 1] = count[i - 1];
+    count[i] += count[i - 1];
+  }
+  level.resize(size_t(n + depth), std::numeric_limits<double>::infinity());
+}
+
 void resample(const ResamplingPlan& plan, const double* weights, int64_t n, const double* recalls, int64_t n_recalls,
               const ResamplingRows& rows, double* out) {
   const int64_t images = plan.n_images, categories = plan.n_categories, blocks = (n + kLanes - 1) / kLanes;
-  const Levels levels(recalls, n_recalls);
+  const RecallTable levels(recalls, n_recalls);
   const Aligned<double> lanes = in_lanes(weights, n, images);
   const ResamplingView view = plan.view();
   const int64_t units = blocks * categories;
@@ -98,7 +90,7 @@ void resample(const ResamplingPlan& plan, const double* weights, int64_t n, cons
     const Aligned<double> found = make_aligned<double>(kLanes * rows.n);
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t block = unit / categories, category = unit % categories;
-      resample_category(view, levels.view, rows, category, lanes.get() + block * images * kLanes,
+      resample_category(view, levels.view(), rows, category, lanes.get() + block * images * kLanes,
                         {targets.get(), seen.get(), precision.get(), reached.get()}, found.get());
       for (int64_t b = block * kLanes; b < std::min(n, (block + 1) * kLanes); ++b)
         for (int64_t i = 0; i < rows.n; ++i)

@@ -62,6 +62,16 @@ void check_matches(const ResamplingMatches& matches, int64_t firsts, int64_t ent
                    const std::vector<ResamplingCell>& cells);
 ResamplingPlan plan_resampling(const ResamplingMatches& matches, const std::vector<ResamplingCell>& cells);
 
+// Recall thresholds, ascending, in the buckets of resampling_math.hpp.
+struct RecallTable {
+  std::vector<double> level;
+  std::vector<int32_t> before;
+  int32_t depth = 1;
+
+  RecallTable(const double* recalls, int64_t n);
+  RecallLevels view() const { return {static_cast<int64_t>(level.size()) - depth, level.data(), before.data(), depth}; }
+};
+
 // weights (n, images), recalls (n_recalls,) ascending, out (n, K, rows).
 void resample(const ResamplingPlan& plan, const double* weights, int64_t n, const double* recalls, int64_t n_recalls,
               const ResamplingRows& rows, double* out);

@@ -15,6 +15,25 @@ using Ints = View<const int32_t, 1>;
 using Longs = View<const int64_t, 1>;
 using Plan = tamis::ResamplingPlan;
 
+namespace {
+
+template <class T>
+py::array_t<T> copied(const std::vector<T>& values) {
+  return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+// For a device, in the order of its `resample`.
+py::tuple columns(const Plan& p) {
+  static_assert(sizeof(tamis::ResamplingRun) == 3 * sizeof(int32_t));
+  const py::array_t<int32_t> runs({static_cast<py::ssize_t>(p.runs.size()), py::ssize_t{3}},
+                                  reinterpret_cast<const int32_t*>(p.runs.data()));
+  return py::make_tuple(copied(p.target_splits), copied(p.target_image), copied(p.cell_area), copied(p.cell_curve),
+                        copied(p.stop_splits), copied(p.stop_end), copied(p.seen_image), copied(p.run_splits), runs,
+                        copied(p.tp_splits), copied(p.tp_image), copied(p.mixed_splits), copied(p.mixed_image));
+}
+
+}  // namespace
+
 void bind_resampling(py::module_& m) {
   py::class_<Plan> plan(m, "ResamplingPlan");
   plan.def(py::init([](Longs splits, Ints rank, Ints image, View<const uint8_t, 2> outside, Ints row, Longs first,
@@ -54,6 +73,13 @@ void bind_resampling(py::module_& m) {
   }));
   plan.def_property_readonly("nbytes", &Plan::bytes);
   plan.def_property_readonly("n_images", [](const Plan& p) { return p.n_images; });
+
+  plan.def_property_readonly("columns", &columns);
+  m.def("recall_table", [](View<const double, 1> recalls) {
+    tamis::RecallTable table(recalls.data, recalls.size());
+    return py::make_tuple(tamis::to_numpy(std::move(table.level)), tamis::to_numpy(std::move(table.before)),
+                          table.depth);
+  });
 
   m.def("resample", [](const Plan& p, View<const double, 2> weights, View<const double, 1> recalls, Ints cell,
                        Bytes precision, View<const uint8_t, 2> mask, View<double, 3> out) {

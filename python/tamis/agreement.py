@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
+from tamis._draws import times_drawn
 from tamis._pairs import Annotated, best_pairs, read_both
-from tamis._resampling import check_options, times_drawn
+from tamis._resampling import check_options
 from tamis._statistics import number, percentile_interval, shown, standard_errors
 from tamis.box_iou import box_iou, box_iou_paired
 from tamis.intervals import Interval

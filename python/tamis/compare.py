@@ -13,23 +13,21 @@ from numpy.typing import NDArray
 from tamis import _arrays
 from tamis._changes import ImageChange, changes
 from tamis._comparison import Comparison, Difference, Versus
+from tamis._draws import bootstrap, integers, units_of
 from tamis._evaluated import Evaluated
+from tamis._parts import pooled, with_classes
 from tamis._progress import Progress
 from tamis._resampling import (
     Numbers,
     Plan,
     Samples,
-    bootstrap,
+    check_device,
     check_options,
     counter,
     evaluated,
-    integers,
     numbers_of,
     over_classes,
-    pooled,
     sample,
-    units_of,
-    with_classes,
 )
 from tamis._statistics import (
     benjamini_hochberg,
@@ -52,6 +50,7 @@ class _Options:
     units: Array
     masks: dict[str, Array]
     images: int
+    on: Any
 
 
 def compare(
@@ -66,6 +65,7 @@ def compare(
     slices: Mapping[str, Any] | None = None,
     images: int = 5,
     names: Any = None,
+    on: Any = None,
     progress: Progress = None,
 ) -> Comparison:
     """Compare evaluations of the same images: the others with the first.
@@ -80,7 +80,7 @@ def compare(
     permutations : int, default 1000
         Of the test: the two models swap their results image by image, by the toss of a coin; how
         often the difference is then at least as large is the p-value. 0: no test.
-    seed, confidence, groups, progress
+    seed, confidence, groups, on, progress
         As in :func:`tamis.intervals`; a group is drawn, and swapped, as a whole.
     slices : dict of str to array, optional
         Parts of the images to compare in, as in :func:`tamis.slices`.
@@ -127,6 +127,7 @@ def compare(
     level = check_options(name, samples, seed, confidence)
     _arrays.check_integer(name, "permutations", permutations, 0, 10**7)
     _arrays.check_integer(name, "images", images, 0)
+    check_device(name, on)
     models = [evaluated(name, model) for model in (a, b, *others)]
     titles = _titles(names, len(models))
     first, numbers = models[0]
@@ -137,7 +138,7 @@ def compare(
     if n_images == 0:
         raise ValueError(f"{name}: the evaluations must hold at least one image, got none")
     masks = masks_of(name, slices or {}, n_images, "images")
-    options = _Options(level, samples, permutations, seed, units, masks, images)
+    options = _Options(level, samples, permutations, seed, units, masks, images, on)
     work = (samples + permutations) * (1 + len(masks)) * len(models[1:])
     done = counter(progress, name, max(1, work))
     against = []
@@ -192,8 +193,8 @@ def _versus(
     estimates = [numbers_of(e, numbers) for e in (a, b)]
     classes = np.union1d(a.classes, b.classes)
     a, b = with_classes(a, classes), with_classes(b, classes)
-    plans = [Plan.of(numbers, e) for e in (a, b)]
-    both = Plan.of(numbers, pooled(a, b)) if o.permutations else None
+    plans = [Plan.of(numbers, e, o.on) for e in (a, b)]
+    both = Plan.of(numbers, pooled(a, b), o.on) if o.permutations else None
     every = np.ones(len(a.images), bool)
     overall, by_class = _compared(plans, both, every, estimates, o, done)
     parts = {}

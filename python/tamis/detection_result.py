@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tamis import _summary
 from tamis._evaluated import Evaluated
 from tamis._evaluation import Detections, Sides, Similarity, Targets, curves
-from tamis._resampling import image_mask, of_images
+from tamis._parts import image_mask, of_images
 from tamis.best_f1 import BestF1, best_f1
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors

@@ -8,18 +8,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis._draws import bootstrap, leave_one_out, units_of
 from tamis._progress import Progress
 from tamis._resampling import (
     Plan,
     Samples,
-    bootstrap,
+    check_device,
     check_options,
     counter,
     evaluated,
-    leave_one_out,
     numbers_of,
     sample,
-    units_of,
 )
 from tamis._statistics import (
     bca_interval,
@@ -130,6 +129,7 @@ def intervals(
     confidence: float = 0.95,
     groups: Any = None,
     method: Method = "percentile",
+    on: Any = None,
     progress: Progress = None,
 ) -> Intervals:
     """Intervals of every number of an evaluation, overall and by class, by the bootstrap.
@@ -149,6 +149,8 @@ def intervals(
         say less than as many that do not, and drawn one by one they make the interval too short.
     method : {"percentile", "bca"}
         "bca" corrects for bias and skewness (Efron 1987); it leaves out each image, or group, once.
+    on : CUDA array of PyTorch or CuPy, optional
+        Any array of the device that is to do the samples; the same bits. 256 MB there and the plan.
     progress : bool or callable, optional
         True for a bar, or a function of (done, total).
 
@@ -191,12 +193,13 @@ def intervals(
     if method not in ("percentile", "bca"):
         raise ValueError(f"{name}: method must be 'percentile' or 'bca', got {method!r}")
     e, numbers = evaluated(name, result)
+    check_device(name, on)
     images = len(e.images)
     units = units_of(name, groups, images)
     n_units = int(units.max(initial=-1)) + 1
     if n_units == 0:
         raise ValueError(f"{name}: result must hold at least one image, got none")
-    plan = Plan.of(numbers, e)
+    plan = Plan.of(numbers, e, on)
     total = samples + (n_units if method == "bca" else 0)
     done = counter(progress, name, total)
     [drawn] = sample([plan], bootstrap(seed, units), samples, images, classes=True, done=done)

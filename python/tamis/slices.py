@@ -9,21 +9,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis._draws import Draw, bootstrap, units_of
 from tamis._evaluated import Evaluated
 from tamis._evaluation import match
+from tamis._parts import of_images
 from tamis._progress import Progress
 from tamis._resampling import (
-    Draw,
     Numbers,
     Plan,
-    bootstrap,
     check_options,
     counter,
     evaluated,
     numbers_of,
-    of_images,
     over_classes,
-    units_of,
 )
 from tamis._statistics import percentile_interval, shown, standard_errors
 from tamis.intervals import Interval
