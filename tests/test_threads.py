@@ -42,6 +42,9 @@ def work(seed: int) -> list[Any]:
         result.errors().kind,
         result.confusion_matrix().matrix,
         result.per_image()["ap"],
+        tamis.intervals(result, 40).low,
+        result.slice([0, 2]).precision,
+        tamis.agreement(side, {**side, "boxes": a + 1}, iou=0.3).pairs,
         tamis.rotated_box_iou(rotated, rotated),
         tamis.find_duplicate_boxes(a, splits, threshold=0.3).of,
         tamis.find_duplicate_boxes(a, splits, threshold=0.3, method="groups").of,
@@ -113,6 +116,10 @@ LONG_CALLS = {
     "match_fiftyone": "from tamis.fiftyone_matching import match_fiftyone\n"
     "b, n = np.tile([0.0, 0, 9, 9], (60000, 1)) + np.arange(60000)[:, None] * 1e-4, [0, 60000]\n"
     "match_fiftyone(b, b[:, 0], np.array(n), b, np.array(n), thresholds=0.999)",
+    "intervals": "a = np.tile([0.0, 0, 9, 9], (200000, 1)); n = np.arange(0, 200001, 100)\n"
+    "side = {'boxes': a + np.arange(200000)[:, None] % 100 * 9, 'splits': n}\n"
+    "side['labels'] = side['scores'] = np.ones(200000, int)\n"
+    "e = tamis.DetectionEvaluator(); e.update(side, side); tamis.intervals(e.compute(), 10**6)",
     "rotated_box_iou": "a = np.ones((6000, 5))\nwhile True: tamis.rotated_box_iou(a, a)",
 }
 
