@@ -18,6 +18,7 @@ void bind_duplicates(py::module_&);
 void bind_knn(py::module_&);
 void bind_label_mistakes(py::module_&);
 void bind_oks(py::module_&);
+void bind_resampling(py::module_&);
 void bind_rotated_iou(py::module_&);
 void bind_zcore(py::module_&);
 
@@ -56,6 +57,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_knn(m);
   bind_label_mistakes(m);
   bind_oks(m);
+  bind_resampling(m);
   bind_rotated_iou(m);
   bind_zcore(m);
 }

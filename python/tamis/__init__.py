@@ -5,9 +5,11 @@ from tamis._core import __version__ as __version__
 from tamis._masks_cuda import DeviceMasks
 from tamis._threads import num_threads, set_num_threads, threads
 from tamis._threads import read_environment as _read_environment
+from tamis.agreement import Agreement, Tightness, agreement
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.calibration import Calibration, calibration
+from tamis.compare import Comparison, Difference, ImageChange, Versus, compare
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
@@ -16,6 +18,7 @@ from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
 from tamis.fiftyone_matching import FiftyoneMatches, match_fiftyone
 from tamis.image_scores import ImageScores, image_scores
+from tamis.intervals import Interval, Intervals, intervals
 from tamis.knn import knn
 from tamis.label_mistakes import (
     LabelMistakes,
@@ -38,34 +41,47 @@ from tamis.rotated_iou import (
     rotated_box_iou_paired,
 )
 from tamis.select_batch import select_batch, select_coreset
+from tamis.slices import Slice, Slices, slices
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
 _read_environment()
 
 __all__ = [
+    "Agreement",
     "BestF1",
     "Calibration",
+    "Comparison",
     "ConfusionMatrix",
     "CudaUnavailable",
     "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
     "DeviceMasks",
+    "Difference",
     "DuplicateBoxes",
     "FiftyoneMatches",
+    "ImageChange",
     "ImageScores",
+    "Interval",
+    "Intervals",
     "LabelMistakes",
     "Leaks",
     "Masks",
     "Matches",
     "NearDuplicates",
+    "Slice",
+    "Slices",
+    "Tightness",
+    "Versus",
+    "agreement",
     "best_f1",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
     "calibration",
     "classification_mistakes",
+    "compare",
     "confusion_matrix",
     "detection_errors",
     "exact_duplicates",
@@ -73,6 +89,7 @@ __all__ = [
     "find_unique",
     "hardness",
     "image_scores",
+    "intervals",
     "knn",
     "label_mistakes",
     "leaks",
@@ -94,6 +111,7 @@ __all__ = [
     "select_batch",
     "select_coreset",
     "set_num_threads",
+    "slices",
     "threads",
     "uniqueness",
     "zcore",

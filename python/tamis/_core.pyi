@@ -138,6 +138,43 @@ def average_precision(
     recall: Any,
     scores: Any,
 ) -> None: ...
+
+class ResamplingPlan:
+    def __init__(
+        self,
+        splits: Any,
+        rank: Any,
+        image: Any,
+        outside: Any,
+        row: Any,
+        first: Any,
+        gt: Any,
+        at: Any,
+        gt_category: Any,
+        gt_image: Any,
+        gt_ignore: Any,
+        gt_counts: Any,
+        n_thresholds: int,
+        n_images: int,
+        cells: Any,
+    ) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def n_images(self) -> int: ...
+    @property
+    def columns(self) -> tuple[Any, ...]: ...
+
+def recall_table(recalls: Any) -> tuple[Any, Any, int]: ...
+def resample(
+    plan: ResamplingPlan,
+    weights: Any,
+    recalls: Any,
+    cell: Any,
+    precision: Any,
+    mask: Any,
+    out: Any,
+) -> None: ...
 def detection_errors(
     det: Any,
     det_splits: Any,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis import _output
+from tamis import _cli_compare, _output
 from tamis.detection_result import STATS
 
 
@@ -248,6 +248,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=zcore)
+    _cli_compare.add_commands(commands)
     return top
 
 

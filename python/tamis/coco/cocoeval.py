@@ -6,6 +6,7 @@ import copy  # noqa: F401  for those who import it from pycocotools.cocoeval
 import datetime
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,8 @@ class COCOeval:
 
     def _evaluated(self) -> Evaluated | None:
         """For `tamis.detection_errors` and the like; None where objects were walked one by one."""
-        return None if self._plain is None else self._plain.evaluated()
+        found = None if self._plain is None else self._plain.evaluated()
+        return None if found is None else replace(found, settings=self._paramsEval)
 
     def _prepare(self) -> None:
         _records.prepare(self)
