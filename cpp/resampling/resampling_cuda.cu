@@ -36,8 +36,9 @@ __device__ double trace(const Walk& w, int64_t curve, double targets) {
       seen = w.add(seen, plan.seen_image, seen_at, plan.stop_end[stop]);
       seen_at = plan.stop_end[stop];
     }
-    p.precision[r * p.n + w.b] = weighted_precision(tp, seen + mixed);
-    p.reached[r * p.n + w.b] = levels_reached(weighted_recall(tp, targets), p.levels);
+    weighted_precision(tp, seen + mixed, &p.precision[r * p.n + w.b]);
+    const double recall = tp / recall_divisor(targets);
+    p.reached[r * p.n + w.b] = levels_reached(recall, recall_bucket(recall), p.levels);
   }
   return tp;
 }
@@ -49,7 +50,7 @@ __device__ double mean_precision(const Walk& w, int64_t curve) {
   const int64_t first = p.plan.run_splits[curve];
   for (int64_t r = p.plan.run_splits[curve + 1] - 1; r >= first; --r) {
     const int32_t before = r > first ? p.reached[(r - 1) * p.n + w.b] : 0;
-    best = larger_precision(p.precision[r * p.n + w.b], best);
+    raise_precision(p.precision[r * p.n + w.b], &best);
     sum += best * static_cast<double>(p.reached[r * p.n + w.b] - before);
   }
   return sum / static_cast<double>(p.levels.n);
@@ -73,7 +74,7 @@ __global__ void __launch_bounds__(kThreads) resample_kernel(DeviceResampling p, 
     tp = w.add(0.0, plan.tp_image, plan.tp_splits[curve], plan.tp_splits[curve + 1]);
   }
   precision[i] = mean;
-  recall[i] = weighted_recall(tp, there);
+  recall[i] = tp / recall_divisor(there);
   targets[i] = there;
 }
 

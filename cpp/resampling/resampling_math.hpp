@@ -50,24 +50,39 @@ struct RecallLevels {
 
 namespace TAMIS_ISA {
 
-TAMIS_HD double weighted_precision(double tp, double seen) { return tp / (seen + 0x1p-52); }  // numpy.spacing(1)
-TAMIS_HD double weighted_recall(double tp, double targets) { return tp / (targets > 0 ? targets : 1.0); }
+// T is a double, or a vector of them: one for each set of weights.
+template <class T>
+TAMIS_HD void weighted_precision(const T& tp, const T& seen, T* out) {
+  *out = tp / (seen + 0x1p-52);  // numpy.spacing(1)
+}
+// What true positives are divided by: without ground truth they are 0 as well.
+TAMIS_HD double recall_divisor(double targets) { return targets > 0 ? targets : 1.0; }
 
+// The bucket of a recall, once cut to a whole number.
+template <class T>
+TAMIS_HD void find_bucket(const T& recall, T* bucket) {
+  const T last = T{} + double{kRecallBuckets}, at = recall * double{kRecallBuckets};
+  *bucket = at > T{} ? at : T{};
+  *bucket = *bucket < last ? *bucket : last;
+}
 TAMIS_HD int32_t recall_bucket(double recall) {
-  double at = recall * kRecallBuckets;
-  at = at < 0 ? 0 : at;
-  return static_cast<int32_t>(at > kRecallBuckets ? kRecallBuckets : at);
+  double bucket;
+  find_bucket(recall, &bucket);
+  return static_cast<int32_t>(bucket);
 }
 
-// How many recall thresholds are reached.
-TAMIS_HD int32_t levels_reached(double recall, const RecallLevels& levels) {
-  const int32_t first = levels.before[recall_bucket(recall)];
-  int32_t reached = first;
-  for (int32_t i = 0; i < levels.depth; ++i) reached += levels.level[first + i] <= recall;
+// How many recall thresholds are reached, of those of the recall's bucket and all lower ones.
+TAMIS_HD int32_t levels_reached(double recall, int32_t bucket, const RecallLevels& levels) {
+  const int32_t first = levels.before[bucket];
+  int32_t reached = first + (levels.level[first] <= recall);
+  for (int32_t i = 1; i < levels.depth; ++i) reached += levels.level[first + i] <= recall;
   return reached;
 }
 
-TAMIS_HD double larger_precision(double a, double b) { return a > b ? a : b; }
+template <class T>
+TAMIS_HD void raise_precision(const T& precision, T* best) {
+  *best = precision > *best ? precision : *best;
+}
 
 // A mean over thresholds, -1 without ground truth or thresholds.
 TAMIS_HD double mean_or_absent(double sum, double count, double targets) {
