@@ -209,7 +209,9 @@ BAD: dict[str, Callable[[], Any]] = {
     "zcore dims": lambda: zcore(np.array([[0, 3]], np.int32), np.ones((1, 2))),
     "zcore k": lambda: zcore(np.array([[0]], np.int32), np.ones((1, 1))),
     "zcore k of the table": lambda: zcore(np.empty((0, 9), np.int32), np.empty((0, 9)), k=9),
-    "zcore sums": lambda: zcore(np.empty((0, 2), np.int32), np.empty((0, 2))).write(np.empty(2, np.int64)),
+    "zcore sums": lambda: zcore(np.empty((0, 2), np.int32), np.empty((0, 2))).write(
+        np.empty(2, np.int64)
+    ),
     "zcore_draws": lambda: _core.zcore_draws(
         np.ones(3), np.ones(2), np.ones(3), 0, 0, np.empty((1, 3), np.int32), np.empty((1, 3))
     ),

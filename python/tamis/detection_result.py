@@ -96,7 +96,7 @@ class DetectionResult:
 
     def matches(self, area: str = "all") -> Matches:
         """Matches of every box at every IoU threshold, in the order the boxes were given."""
-        if area not in self.area_ranges:
+        if not isinstance(area, str) or area not in self.area_ranges:
             raise ValueError(
                 f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
                 f" got {area!r}"

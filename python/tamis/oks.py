@@ -104,7 +104,10 @@ def oks_batched(
     """
     if _arrays.library(sigmas) != "numpy":
         sigmas = _arrays.host(_name, "sigmas", sigmas)
-    k_sigmas = np.asarray(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
+    try:
+        k_sigmas = np.array(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{_name}: sigmas must be numbers, got {sigmas!r}") from None
     if k_sigmas.ndim != 1 or len(k_sigmas) == 0 or not (k_sigmas > 0).all():
         raise ValueError(f"{_name}: sigmas must be positive and have shape (k,), got {sigmas!r}")
     k = len(k_sigmas)
