@@ -114,7 +114,7 @@ class DetectionResult:
 
     def matches(self, area: str = "all") -> Matches:
         """Matches of every detection at every threshold, in the order of `update`."""
-        if area not in self.area_ranges:
+        if not isinstance(area, str) or area not in self.area_ranges:
             raise ValueError(
                 f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
                 f" got {area!r}"

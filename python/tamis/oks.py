@@ -131,7 +131,10 @@ def read_sigmas(function: str, sigmas: Any) -> Array:
     """(k,) float64."""
     if _arrays.library(sigmas) != "numpy":
         sigmas = _arrays.host(function, "sigmas", sigmas)
-    got = np.array(sigmas, np.float64)
+    try:
+        got = np.array(sigmas, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: sigmas must be numbers, got {sigmas!r}") from None
     if got.ndim != 1 or len(got) == 0 or not (got > 0).all():
         raise ValueError(f"{function}: sigmas must be positive and have shape (k,), got {sigmas!r}")
     return got
