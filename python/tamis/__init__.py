@@ -2,6 +2,7 @@
 
 from tamis._arrays import CudaUnavailable
 from tamis._core import num_threads, set_num_threads
+from tamis.annotations import AnnotationError, Annotations, align, read, write
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
@@ -38,6 +39,8 @@ from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
 __version__ = "0.1.0"
 __all__ = [
+    "AnnotationError",
+    "Annotations",
     "BestF1",
     "ConfusionMatrix",
     "CudaUnavailable",
@@ -48,6 +51,7 @@ __all__ = [
     "LabelMistakes",
     "Masks",
     "Matches",
+    "align",
     "best_f1",
     "box_iou",
     "box_iou_batched",
@@ -73,6 +77,7 @@ __all__ = [
     "num_threads",
     "oks",
     "oks_batched",
+    "read",
     "representativeness",
     "rotated_box_iou",
     "rotated_box_iou_batched",
@@ -81,6 +86,7 @@ __all__ = [
     "select_coreset",
     "set_num_threads",
     "uniqueness",
+    "write",
     "zcore",
     "zcore_draws",
     "zcore_finish",

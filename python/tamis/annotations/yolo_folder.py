@@ -1,0 +1,103 @@
+"""Folders of YOLO label files, and the images that belong to them."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from tamis.annotations.files import IMAGES, image_key, stem, unique_index, walk, without_suffix
+from tamis.annotations.options import Options, like_keys
+from tamis.annotations.problems import fail
+from tamis.annotations.yolo_listing import Listing
+from tamis.annotations.yolo_names import classes_near
+
+_NO_LABELS = {"classes", "labels", "obj", "predefined_classes", "notes", "requirements", "_darknet"}
+_LISTS = re.compile(
+    r"(?i)(train|val|valid|test|trainval|autosplit_\w+|files|images?|readme.*|license.*)$"
+)
+SPELLED = {
+    "val": ("val", "valid", "validation"),
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+}
+
+
+def list_folder(path: str, listing: Listing, options: Options) -> None:
+    labels = [p for p in walk(path, {".txt"}) if may_be_labels(p)]
+    if options.split not in (None, "all"):
+        words = SPELLED.get(options.split or "", (options.split,))
+        labels = [p for p in labels if set(p.split("/")) & set(words)]
+    listing.classes = classes_near(path)
+    join(path, labels, image_files(path), listing, options)
+    if not listing.ids:
+        raise fail(path, "expected YOLO label files (.txt), got none")
+
+
+def may_be_labels(path: str) -> bool:
+    name = without_suffix(path.rpartition("/")[2])
+    return name not in _NO_LABELS and not (_LISTS.match(name) and "/" not in path)
+
+
+def _label_key(path: str) -> str:
+    """``a/b`` of ``labels/a/b.txt`` and ``a/labels/b.txt``."""
+    parts = without_suffix(path).split("/")
+    return (
+        "/".join(p for p in parts[:-1] if p not in ("labels", "images"))
+        + "/" * (len(parts) > 1)
+        + parts[-1]
+    )
+
+
+def _key(path: str) -> str:
+    return _label_key(path).lstrip("/")
+
+
+def image_files(path: str) -> dict[str, str]:
+    """Paths of images by key: below the folder, and in the folder images beside labels."""
+    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    found = {_key(image_key(p) + ".x"): os.path.join(folder, p) for p in walk(folder, IMAGES)}
+    parts = os.path.abspath(folder).split(os.sep)
+    if not found and "labels" in parts:
+        at = len(parts) - 1 - parts[::-1].index("labels")
+        beside = os.sep.join([*parts[:at], "images", *parts[at + 1 :]])
+        if os.path.isdir(beside):
+            found = {
+                _key(image_key(p) + ".x"): os.path.join(beside, p) for p in walk(beside, IMAGES)
+            }
+    return found
+
+
+def join(
+    folder: str, labels: list[str], images: dict[str, str], listing: Listing, options: Options
+) -> None:
+    """Label files and images by key, or by stem where that is plain."""
+    by_key = {_key(path): os.path.join(folder, path) for path in labels}
+    names = {key: "" for key in images}
+    found: dict[str, str | None] = dict(images)
+    if options.like is not None:
+        keys = like_keys(options.like)
+        found, names = dict.fromkeys(keys), dict(zip(keys, options.like.image_names, strict=True))
+    elif options.images is not None:
+        found, names = dict(options.image_files), {}
+    stems = unique_index([stem(key) for key in found])
+    keys_in_order, of_image = list(found), {}
+    for key in by_key:
+        place = key if key in found else None
+        if place is None and stems.get(stem(key), -1) >= 0:
+            place = keys_in_order[stems[stem(key)]]
+        if place is None or place in of_image:
+            listing.add(key, by_key[key], None)
+        else:
+            of_image[place] = key
+    for place in keys_in_order:
+        nowhere = os.path.join(folder, f"{place}.txt")
+        label = by_key[of_image[place]] if place in of_image else nowhere
+        if place in of_image or options.split in (None, "all") or options.like is not None:
+            listing.add(place, label, found[place], names.get(place, ""))
+    order = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
+    if options.like is not None:
+        rank = {key: i for i, key in enumerate(keys_in_order)}
+        order.sort(key=lambda i: rank.get(listing.ids[i], len(rank)))
+    for name in ("labels", "ids", "names", "paths"):
+        values = getattr(listing, name)
+        setattr(listing, name, [values[i] for i in order])
