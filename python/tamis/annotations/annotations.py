@@ -182,7 +182,7 @@ class Annotations:
             return f"row {row} of {image}"
         path, line = self.source.paths[self.source.file[row]], int(self.source.line[row])
         if self.source.unit != "line":
-            return f"{self.source.unit} {line} of {path}"
+            return f"{self.source.unit} {line} of {image}"
         return f"{path}:{line}" if line else path
 
     def __repr__(self) -> str:

@@ -61,7 +61,7 @@ class Builder:
         mask: dict[str, Any] | None = None,
         score: float | None = None,
         crowd: bool = False,
-        **attributes: Any,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """One object: a box x, y, w, h, or an oriented one, or polygons it lies around."""
         numbers = [*(box or ()), *(oriented or ()), *(x for part in polygons or () for x in part)]
@@ -75,7 +75,7 @@ class Builder:
         self._rows.append({
             "image": image, "label": label, "line": line, "file": len(self.paths) - 1, "box": box,
             "oriented": oriented, "polygons": polygons, "keypoints": keypoints, "mask": mask,
-            "score": score, "crowd": crowd, "attributes": attributes,
+            "score": score, "crowd": crowd, "attributes": attributes or {},
         })  # fmt: skip
 
     def finish(self, classes: Sequence[str] = (), *, obb: bool = False) -> Annotations:
@@ -182,8 +182,9 @@ class Builder:
         for key in dict.fromkeys(key for row in self._rows for key in row["attributes"]):
             values = [row["attributes"].get(key) for row in self._rows]
             if all(v is None or isinstance(v, (bool, int, float)) for v in values):
-                whole = all(isinstance(v, (bool, int)) for v in values)
-                numbers = [0 if v is None and whole else np.nan if v is None else v for v in values]
+                whole = all(v is None or isinstance(v, (bool, int)) for v in values)
+                missing = np.nan if not whole else -1 if key.endswith("_id") else 0
+                numbers = [missing if v is None else v for v in values]
                 columns[key] = np.array(numbers, np.int64 if whole else np.float64)
             else:
                 columns[key] = object_array(["" if v is None else v for v in values])

@@ -20,6 +20,7 @@ from tamis.annotations.shapes import Shapes
 from tamis.coco._shapes import PEOPLE, keypoints_of
 from tamis.coco._sources import _read as read_bytes
 
+_SHAPE = re.compile(rb'"segmentation"\s*:\s*(?!\[\s*\])[\[{]')  # one that is not empty
 _SHAPE_KEYS = ("numbers", "part_splits", "row_parts", "text", "text_splits", "extent")
 
 
@@ -65,7 +66,7 @@ def _dataset(path: str, text: Array) -> Annotations | None:
         return None
     table = tables["annotations"]
     shapes = None
-    if b'"segmentation"' in raw:
+    if _SHAPE.search(raw):
         with_masks = _core.read_dataset_masks(text)
         if with_masks is None or not all(with_masks):
             return None

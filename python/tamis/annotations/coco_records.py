@@ -11,7 +11,7 @@ import numpy as np
 from tamis.annotations.annotations import Annotations, Array, object_array
 from tamis.annotations.findings import Finding
 from tamis.annotations.problems import Problems, fail
-from tamis.annotations.shapes import Shapes, outline
+from tamis.annotations.shapes import Shapes, around, outline
 from tamis.coco import mask
 from tamis.masks import Masks
 
@@ -56,6 +56,7 @@ class Records:
             "labels": self._labels(), "boxes": self._boxes(), "ids": self._ids(),
             "scores": self._scores(), "area": self._numbers("area"),
             "iscrowd": self._numbers("iscrowd"), "keypoints": self._keypoints(),
+            "oriented": self._turned(),
         }  # fmt: skip
         self.problems.raise_if_any()
         if columns["iscrowd"] is not None:
@@ -189,6 +190,8 @@ class Records:
     def _box_of_shape(self, record: Record) -> Any:
         shape, points = record.get("segmentation"), record.get("keypoints")
         try:
+            if _numbers(record.get("rbox"), 5):  # Ultralytics' oriented boxes, in radians
+                return around(_oriented([record["rbox"]]))[0].tolist()
             if isinstance(shape, list) and shape:
                 return outline([x for part in shape for x in part])
             if isinstance(shape, dict):
@@ -239,6 +242,10 @@ class Records:
                 out[i] = values
         return out.reshape(len(points), -1, 3)
 
+    def _turned(self) -> Array | None:
+        boxes = [r.get("rbox") for r in self.records if isinstance(r, dict)]
+        return _oriented(boxes) if boxes and all(_numbers(b, 5) for b in boxes) else None
+
     def _shapes(self) -> Shapes | None:
         shapes = [r.get("segmentation") or None for r in self.records]
         if all(s is None for s in shapes):
@@ -277,6 +284,12 @@ def _are_polygons(shape: Any) -> bool:
         isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 and _numbers(p, len(p))
         for p in shape
     )
+
+
+def _oriented(boxes: list[Any]) -> Array:
+    out = np.array(boxes, np.float64)
+    out[:, 4] = np.rad2deg(out[:, 4])
+    return out
 
 
 def _numbers(values: Any, n: int) -> bool:

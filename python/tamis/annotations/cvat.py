@@ -28,6 +28,7 @@ def read_cvat(path: str, options: Options) -> Annotations:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text.append
     parser.EntityDeclHandler = reader.entity
+    parser.SkippedEntityHandler = reader.entity
     reader.parser = parser
     try:
         parser.Parse(read_text(path).encode(), True)
@@ -142,10 +143,10 @@ class _Reader:
                 raise ValueError(
                     f"points must be 3 or more pairs x,y, got {shape['points'][:40]!r}"
                 )
-            return add(image, label, line, polygons=[points], **kept)
+            return add(image, label, line, polygons=[points], attributes=kept)
         if shape["kind"] == "mask":
             box, mask = _mask(shape, self.build.size(image))
-            return add(image, label, line, box=box, mask=mask, **kept)
+            return add(image, label, line, box=box, mask=mask, attributes=kept)
         if shape["kind"] == "ellipse":
             cx, cy, rx, ry = (_float(shape[key]) for key in ("cx", "cy", "rx", "ry"))
             x0, y0, x1, y1 = cx - rx, cy - ry, cx + rx, cy + ry
@@ -160,8 +161,8 @@ class _Reader:
             x0, y0, x1, y1 = (_float(shape[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
         if angle:
             oriented = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, angle)
-            return add(image, label, line, oriented=oriented, **kept)
-        add(image, label, line, box=(x0, y0, x1 - x0, y1 - y0), **kept)
+            return add(image, label, line, oriented=oriented, attributes=kept)
+        add(image, label, line, box=(x0, y0, x1 - x0, y1 - y0), attributes=kept)
 
     def finish(self) -> Annotations:
         for kind, count in self.left_out.items():

@@ -91,7 +91,7 @@ def _row(build: Builder, image: int | None, line: int, words: list[str], label: 
     crowd = build.options.difficult == "crowd" and difficult != "0"
     return build.row(
         image, words[8], line, oriented=rectangle(xy), polygons=[xy], crowd=crowd,
-        difficult=int(difficult),
+        attributes={"difficult": int(difficult)},
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.build import Builder
@@ -38,10 +37,10 @@ def _row(build: Builder, image: int, line: int, words: list[str]) -> None:
     if len(words) not in (15, 16):
         raise ValueError(f"expected 15 columns, or 16 with a score, got {len(words)}")
     truncated, occluded, alpha, x0, y0, x1, y1, *solid = numbers(words[1:15])
-    world: dict[str, Any] = dict(zip(_SOLID, (alpha, *solid), strict=True))
+    world = dict(zip(_SOLID, (alpha, *solid), strict=True))
+    known = occluded == occluded and abs(occluded) < 2**31
+    flags = {"truncated": truncated, "occluded": int(occluded) if known else -1}
     build.row(
         image, words[0], line, box=(x0, y0, x1 - x0, y1 - y0), crowd=words[0] == "DontCare",
-        score=numbers(words[15:])[0] if len(words) == 16 else None, truncated=truncated,
-        occluded=int(occluded) if occluded == occluded and abs(occluded) < 2**31 else -1,
-        **world,
+        score=numbers(words[15:])[0] if len(words) == 16 else None, attributes=flags | world,
     )  # fmt: skip

@@ -124,9 +124,8 @@ class _Reader:
             more["score"] = 1.0 if score is None else float(score)
         elif version.get("completed_by") is not None:
             by = version["completed_by"]
-            more["annotator"] = (
-                str(by.get("email") or by.get("id")) if isinstance(by, dict) else str(by)
-            )
+            name = by.get("email") or by.get("id") if isinstance(by, dict) else by
+            more["attributes"] = {"annotator": str(name)}
         for name in names[:1]:
             self.build.row(image, name, number, **_geometry(value, w / 100, h / 100), **more)
 

@@ -13,6 +13,7 @@ from tamis.annotations.files import load_json, walk
 from tamis.annotations.names import names_of
 from tamis.annotations.options import Options, header_sizes
 from tamis.annotations.problems import AnnotationError, fail
+from tamis.annotations.shapes import outline
 
 Json = dict[str, Any]
 _NO_BOX = {"point", "points", "line", "linestrip"}
@@ -85,7 +86,7 @@ def _shapes(build: Builder, image: int, shapes: list[Any], dropped: dict[str, in
             if "polygons" in geometry and key in groups:
                 groups[key]["polygons"].extend(geometry["polygons"])
                 continue
-            row = {"label": label, "line": number, **geometry, **more}
+            row = {"label": label, "line": number, **geometry, "attributes": more}
             groups[key if "polygons" in geometry else (label, f"#{number}")] = row
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -114,7 +115,7 @@ def _geometry(kind: str, points: list[tuple[float, ...]]) -> Json:
     if kind in ("rectangle", "mask"):
         if len(points) < 2:
             raise ValueError(f"a {kind} has 2 points, got {len(points)}")
-        return {"box": (min(x), min(y), max(x) - min(x), max(y) - min(y))}
+        return {"box": outline([v for p in points for v in p])}
     if len(points) < 3:
         raise ValueError(f"a {kind} has 3 points or more, got {len(points)}")
     return {"polygons": [[v for p in points for v in p]]}

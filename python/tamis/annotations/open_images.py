@@ -35,6 +35,8 @@ def read_open_images(path: str, options: Options) -> Annotations:
     for line, row in rows:
         name = row["ImageID"]
         image = build.image(name, name if suffix(name) else f"{name}.jpg", None)
+        if not any(row[key] for key in _NEEDED[1:]):
+            continue  # an image without objects
         height, width = build.size(image)
         if not height:
             without.setdefault(name, line)
@@ -46,11 +48,11 @@ def read_open_images(path: str, options: Options) -> Annotations:
             build.problem(line, str(error))
             continue
         box = (x0 * width, y0 * height, (x1 - x0) * width, (y1 - y0) * height)
-        flags: dict[str, Any] = {
-            key: int(row[key]) for key in _FLAGS if row.get(key, "").lstrip("-").isdigit()
-        }
+        flags = {key: int(row[key]) for key in _FLAGS if row.get(key, "").lstrip("-").isdigit()}
         label = descriptions.get(row["LabelName"], row["LabelName"])
-        build.row(image, label, line, box=box, crowd=flags.get("IsGroupOf") == 1, **more, **flags)
+        build.row(
+            image, label, line, box=box, crowd=flags.get("IsGroupOf") == 1, **more, attributes=flags
+        )
     for name, line in without.items():
         build.problem(
             line, f"the size of image {name!r} is not known: give images=, image_sizes= or like="

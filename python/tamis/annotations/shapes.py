@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,7 +119,9 @@ class Shapes:
 
 
 def outline(numbers: Sequence[float]) -> tuple[float, float, float, float]:
-    """x, y, w, h around x, y, x, y, ..."""
+    """x, y, w, h around x, y, x, y, ...; NaN where one is not finite."""
+    if not all(map(math.isfinite, numbers)):
+        return (math.nan,) * 4
     x, y = numbers[0::2], numbers[1::2]
     return min(x), min(y), max(x) - min(x), max(y) - min(y)
 

@@ -132,7 +132,7 @@ def _split(text: str) -> list[str]:
     for i, c in enumerate(text):
         if quote:
             quote = "" if c == quote else quote
-        elif c in "\"'" and not text[begin:i].strip():
+        elif c in "\"'" and text[begin:i].strip()[-1:] in ("", ":"):
             quote = c
         elif c in "[{":
             depth += 1
