@@ -2,7 +2,6 @@
 
 from tamis.annotations.align import align
 from tamis.annotations.annotations import Annotations
-from tamis.annotations.check import Report
 from tamis.annotations.findings import Finding
 from tamis.annotations.problems import AnnotationError, Problem
 from tamis.annotations.read import read
@@ -13,7 +12,6 @@ __all__ = [
     "Annotations",
     "Finding",
     "Problem",
-    "Report",
     "align",
     "read",
     "write",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,12 +87,10 @@ def rearranged(gt: Annotations, dt: Annotations, found: Alignment) -> Annotation
     kept = np.flatnonzero((image >= 0) & (found.labels >= 0))
     rows = kept[np.argsort(image[kept], kind="stable")]
     splits = np.searchsorted(image[rows], np.arange(gt.n_images + 1)).astype(np.int64)
-    same = dataclasses.replace(
-        dt, image_ids=gt.image_ids, image_sizes=gt.image_sizes, image_names=gt.image_names,
-        listed=gt.listed, classes=dict(gt.classes), labels=found.labels,
-        splits=np.concatenate([np.zeros(gt.n_images, np.int64), [len(dt)]]),
+    return dt.take(
+        rows, splits, labels=found.labels[rows], classes=dict(gt.classes), image_ids=gt.image_ids,
+        image_sizes=gt.image_sizes, image_names=gt.image_names, listed=gt.listed,
     )  # fmt: skip
-    return same.take(rows, splits)
 
 
 def compare(gt: Annotations, dt: Annotations) -> Alignment:

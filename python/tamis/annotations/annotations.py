@@ -220,14 +220,13 @@ class Annotations:
 
     # --- parts of them ---------------------------------------------------------------------
 
-    def take(self, rows: Any, splits: Any) -> Annotations:
-        """These rows, as the rows of the same images."""
+    def take(self, rows: Any, splits: Any, **changes: Any) -> Annotations:
+        """These rows, as the rows of the same images; `changes` are columns of other images."""
         rows = np.asarray(rows)
         changed = {name: _take(getattr(self, name), rows) for name in _ROWS}
         attributes = {key: value[rows] for key, value in self.attributes.items()}
-        return dataclasses.replace(
-            self, **changed, attributes=attributes, splits=np.asarray(splits, np.int64)
-        )
+        columns = {**changed, "attributes": attributes, **changes}
+        return dataclasses.replace(self, **columns, splits=np.asarray(splits, np.int64))
 
     def keep(self, mask: Any) -> Annotations:
         """The rows where `mask`, (n,) bool, is true; all images stay."""
@@ -259,23 +258,14 @@ class Annotations:
             raise TypeError(f"Annotations.select: images must be integers or bool, got {images!r}")
         places = np.arange(self.n_images)[places]
         lengths = np.diff(self.splits)[places]
-        part = dataclasses.replace(
-            self,
+        return self.take(
+            runs(self.splits[places], lengths),
+            np.concatenate([[0], np.cumsum(lengths)]),
             image_ids=self.image_ids[places],
             image_sizes=self.image_sizes[places],
             image_names=tuple(self.image_names[i] for i in places.tolist()),
             listed=self.listed[places],
-            splits=np.concatenate([[0], np.cumsum(lengths)]),
-            **{
-                name: _take(getattr(self, name), runs(self.splits[places], lengths))
-                for name in _ROWS
-            },
-            attributes={
-                key: value[runs(self.splits[places], lengths)]
-                for key, value in self.attributes.items()
-            },
         )
-        return part
 
     def as_obb(self) -> Annotations:
         """With oriented boxes: `oriented`, or the horizontal ones at an angle of 0."""

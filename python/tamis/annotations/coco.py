@@ -39,6 +39,11 @@ def read_coco(path: str, options: Options) -> Annotations:
     return from_json(path, load_json(path), options) if found is None else _renamed(found, options)
 
 
+def read_ultralytics(path: str, options: Options) -> Annotations:
+    """Ultralytics' predictions.json."""
+    return from_json(path, load_json(path), options, "ultralytics")
+
+
 def from_json(path: str, data: Any, options: Options, format: str = "coco") -> Annotations:
     """Of what Python's json reads: the slow way, for files that are odd in some way."""
     return _renamed(Records(path, data, format).annotations(), options)

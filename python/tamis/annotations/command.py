@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import warnings
+import sys
 from typing import Any
 
-from tamis.annotations.check import check
-from tamis.annotations.detect import FORMATS
-from tamis.annotations.read import read
+from tamis.annotations.problems import AnnotationError
+from tamis.annotations.read import FORMATS, read
 
 
 def add_check(commands: Any) -> None:
@@ -32,11 +31,15 @@ def add_check(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the report; leave with 1 where ``--strict`` says so."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the report says it
+    from tamis.annotations.check import check
+
+    try:
         gt = read(args.path, args.format, images=args.images, split=args.split)
         dt = None if args.dt is None else read(args.dt, args.dt_format, like=gt)
-        report = check(gt, dt, args.images)
+    except AnnotationError as error:
+        print(f"tamis: {error}", file=sys.stderr)  # all of it, not the first line
+        raise SystemExit(2) from None
+    report = check(gt, dt, args.images)
     print(json.dumps(report.to_dict(), allow_nan=False) if args.json else report)
     if args.strict and not report.ok:
         raise SystemExit(1)

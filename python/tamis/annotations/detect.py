@@ -11,10 +11,6 @@ from tamis.annotations.problems import AnnotationError, fail
 from tamis.annotations.yolo_dataset import described_by
 from tamis.annotations.yolo_folder import may_be_labels
 
-FORMATS = (
-    "coco", "yolo", "voc", "cvat", "label_studio", "label_studio_predictions", "labelme",
-    "open_images", "dota", "kitti", "ultralytics",
-)  # fmt: skip
 _HEAD = 65536
 
 

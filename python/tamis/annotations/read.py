@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Any
 
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.build import class_table
-from tamis.annotations.coco import from_json, read_coco
-from tamis.annotations.cvat import read_cvat
-from tamis.annotations.detect import FORMATS, detect
-from tamis.annotations.dota import read_dota
-from tamis.annotations.files import load_json
-from tamis.annotations.kitti import read_kitti
-from tamis.annotations.label_studio import read_label_studio, read_label_studio_predictions
-from tamis.annotations.labelme import read_labelme
-from tamis.annotations.open_images import read_open_images
 from tamis.annotations.options import Options
-from tamis.annotations.voc import read_voc
-from tamis.annotations.yolo import read_yolo
 from tamis.annotations.yolo_layout import parse_layout
 
-
-def _ultralytics(path: str, options: Options) -> Annotations:
-    return from_json(path, load_json(path), options, "ultralytics")
-
-
-_READERS = {
-    "coco": read_coco, "yolo": read_yolo, "voc": read_voc, "cvat": read_cvat,
-    "label_studio": read_label_studio, "label_studio_predictions": read_label_studio_predictions,
-    "labelme": read_labelme, "open_images": read_open_images, "dota": read_dota,
-    "kitti": read_kitti, "ultralytics": _ultralytics,
-}  # fmt: skip
+_READERS = {  # imported when one is used: `import tamis` stays quick
+    "coco": "coco.read_coco",
+    "yolo": "yolo.read_yolo",
+    "voc": "voc.read_voc",
+    "cvat": "cvat.read_cvat",
+    "label_studio": "label_studio.read_label_studio",
+    "label_studio_predictions": "label_studio.read_label_studio_predictions",
+    "labelme": "labelme.read_labelme",
+    "open_images": "open_images.read_open_images",
+    "dota": "dota.read_dota",
+    "kitti": "kitti.read_kitti",
+    "ultralytics": "coco.read_ultralytics",
+}
+FORMATS = tuple(_READERS)
 TASKS = ("auto", "detect", "segment", "pose", "obb")
 
 
@@ -132,8 +125,14 @@ def read(
         difficult=difficult, one_based=one_based,
     )  # fmt: skip
     if format == "auto":
+        from tamis.annotations.detect import detect
+
         format, place = detect(place)
-    return _READERS[format](place, options)
+    module, _, function = _READERS[format].partition(".")
+    found: Annotations = getattr(importlib.import_module(f"tamis.annotations.{module}"), function)(
+        place, options
+    )
+    return found
 
 
 def _folder(images: Any) -> str | None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tamis import _core
 from tamis._evaluation import runs
-from tamis.coco._shapes import masks_of
 from tamis.masks import Masks, join_texts
 
 Array = NDArray[Any]
@@ -85,6 +84,8 @@ class Shapes:
 
     def masks(self, sizes: Array) -> Masks:
         """Drawn in images of these (n, 2) heights and widths; empty masks where there is none."""
+        from tamis.coco._shapes import masks_of
+
         extent = np.where(self.given[:, None], self.extent, sizes)
         blank = np.flatnonzero(~self.given & (np.diff(self.row_parts) == 0))
         if len(blank):  # background only

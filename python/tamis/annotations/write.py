@@ -9,9 +9,6 @@ from collections.abc import Callable
 from typing import IO
 
 from tamis.annotations.annotations import Annotations
-from tamis.annotations.write_coco import write_coco
-from tamis.annotations.write_cvat import write_cvat
-from tamis.annotations.write_yolo import write_yolo
 
 FORMATS = ("coco", "yolo", "cvat")
 
@@ -52,10 +49,16 @@ def write(annotations: Annotations, path: str | os.PathLike[str], format: str = 
             f" {', '.join(FORMATS)}, got {format or place!r}"
         )
     if format == "yolo":
+        from tamis.annotations.write_yolo import write_yolo
+
         _folder(place, lambda folder: write_yolo(annotations, folder))
     elif format == "coco":
+        from tamis.annotations.write_coco import write_coco
+
         _file(place, lambda file: write_coco(annotations, file))
     else:
+        from tamis.annotations.write_cvat import write_cvat
+
         _file(place, lambda file: write_cvat(annotations, file))
 
 
