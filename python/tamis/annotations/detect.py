@@ -6,7 +6,7 @@ import os
 import re
 
 from tamis.annotations.dota import numbers
-from tamis.annotations.files import IMAGES, load_json, read_text, suffix, text_lines, walk
+from tamis.annotations.files import load_json, read_text, suffix, text_lines, walk
 from tamis.annotations.problems import AnnotationError, fail
 from tamis.annotations.yolo_dataset import described_by
 from tamis.annotations.yolo_folder import may_be_labels
@@ -113,10 +113,9 @@ def _folder(path: str) -> tuple[str, str]:
 
 
 def _most_common(folder: str, path: str) -> tuple[str, str]:
-    files = [f for f in walk(folder) if suffix(f) not in IMAGES]
-    by_kind = {
-        end: [f for f in files if suffix(f) == end] for end in (".xml", ".json", ".csv", ".txt")
-    }
+    by_kind: dict[str, list[str]] = {".xml": [], ".json": [], ".csv": [], ".txt": []}
+    for file in walk(folder, by_kind):
+        by_kind[suffix(file)].append(file)
     by_kind[".txt"] = [f for f in by_kind[".txt"] if may_be_labels(f)]
     by_kind[".csv"] = [f for f in by_kind[".csv"] if "class-descriptions" not in f]
     end = max(by_kind, key=lambda key: len(by_kind[key]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tamis.annotations.files import image_key, stem, suffix, without_suffix
+from tamis.annotations.files import IMAGES, suffix, without_suffix
 from tamis.annotations.findings import Finding
 
 
@@ -11,16 +11,18 @@ def names_of(files: list[str], written: list[str]) -> tuple[list[str], list[str]
     ids, names, other = [], [], []
     for file, name in zip(files, written, strict=True):
         key = without_suffix(file)
-        folder = key.rpartition("/")[0]
         leaf = name.replace("\\", "/").rpartition("/")[2]
-        if stem(leaf) != stem(key) and leaf:
+        folder, _, own = key.rpartition("/")
+        end = suffix(leaf)
+        end = end if end in IMAGES else ""
+        bare = leaf[: len(leaf) - len(end)]
+        if bare != own and leaf:
             other.append(f"{file} says {leaf[:60]!r}")
-        same = leaf and stem(leaf) == stem(key)
-        end = suffix(leaf) if image_key(leaf) != leaf else ".jpg"
         ids.append(key)
-        names.append(
-            f"{folder}/{leaf}".lstrip("/") if same and image_key(leaf) != leaf else key + end
-        )
+        if bare == own and end:
+            names.append(f"{folder}/{leaf}" if folder else leaf)
+        else:
+            names.append(key + (end or ".jpg"))
     if not other:
         return ids, names, []
     return ids, names, [

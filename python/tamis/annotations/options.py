@@ -64,9 +64,12 @@ class Options:
         """Height and width that the caller gave."""
         if self.image_sizes is not None and not isinstance(self.image_sizes, Mapping):
             return one_size(self.image_sizes)
-        for known in (image_key(name), image_key(str(key)), stem(name)):
-            if known in self._known_sizes and all(self._known_sizes[known]):
-                return self._known_sizes[known]
+        known = self._known_sizes
+        if (size := known.get(key)) is not None and all(size):  # as it is, nearly always
+            return size
+        for spelled in (image_key(name), image_key(str(key)), stem(name)):
+            if (size := known.get(spelled)) is not None and all(size):
+                return size
         return None
 
     def size_of(self, name: str, key: Any = "") -> tuple[int, int] | None:

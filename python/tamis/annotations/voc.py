@@ -21,7 +21,7 @@ _FLAGS = ("difficult", "truncated", "occluded")
 def read_voc(path: str, options: Options) -> Annotations:
     """One file, or all below a folder; with ``split=`` those of ImageSets/Main."""
     folder, files = _files(path, options)
-    full = [os.path.join(folder, name) for name in files]
+    full = [f"{folder}/{name}" if folder else name for name in files]
     found = _core.read_voc_files([os.fsencode(p) for p in full])
     problems = Problems()
     for file, line, text in found["problems"]:

@@ -34,7 +34,9 @@ def list_dataset(path: str, options: Options, problems: Problems) -> Listing:
     elif _is_image_list(path):
         _images(_listed(path, os.path.dirname(path)), listing)
     else:
-        listing.classes = classes_near(os.path.dirname(path) or ".")
+        listing.classes = classes_near(
+            os.path.dirname(path) or ".", 0 if options.like is not None else 2
+        )
         join(
             os.path.dirname(path) or ".",
             [os.path.basename(path)],
@@ -48,8 +50,9 @@ def list_dataset(path: str, options: Options, problems: Problems) -> Listing:
 
 def described_by(folder: str) -> str | None:
     """The data.yaml or Darknet's .data of a folder."""
-    full = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    yamls = (p for p in full if suffix(p) in (".yaml", ".yml") and is_data_yaml(p))
+    names = [n for n in os.listdir(folder) if n.lower().endswith((".yaml", ".yml", ".data"))]
+    full = [os.path.join(folder, name) for name in sorted(names)]
+    yamls = (p for p in full if suffix(p) != ".data" and is_data_yaml(p))
     return next(yamls, None) or next((p for p in full if suffix(p) == ".data"), None)
 
 
@@ -88,7 +91,7 @@ def _split_entry(path: str, root: str, entry: str, listing: Listing, options: Op
     places = [os.path.join(folder, e) for e in (entry, short) for folder in (root, base)]
     for place in places:
         if os.path.isdir(place) and (found := walk(place, IMAGES)):
-            return _images([(os.path.join(place, f), f) for f in found], listing, place)
+            return _images([(f"{place}/{f}", f) for f in found], listing, place)
         if os.path.isfile(place):
             return _images(_listed(place, root), listing)
     for place in places:  # labels alone

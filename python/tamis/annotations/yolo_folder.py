@@ -27,7 +27,7 @@ def list_folder(path: str, listing: Listing, options: Options) -> None:
     if options.split not in (None, "all"):
         words = SPELLED.get(options.split or "", (options.split,))
         labels = [p for p in labels if set(p.split("/")) & set(words)]
-    listing.classes = classes_near(path)
+    listing.classes = classes_near(path, 0 if options.like is not None else 2)
     join(path, labels, image_files(path), listing, options)
     if not listing.ids:
         raise fail(path, "expected YOLO label files (.txt), got none")
@@ -35,35 +35,30 @@ def list_folder(path: str, listing: Listing, options: Options) -> None:
 
 def may_be_labels(path: str) -> bool:
     name = without_suffix(path.rpartition("/")[2])
-    return name not in _NO_LABELS and not (_LISTS.match(name) and "/" not in path)
-
-
-def _label_key(path: str) -> str:
-    """``a/b`` of ``labels/a/b.txt`` and ``a/labels/b.txt``."""
-    parts = without_suffix(path).split("/")
-    return (
-        "/".join(p for p in parts[:-1] if p not in ("labels", "images"))
-        + "/" * (len(parts) > 1)
-        + parts[-1]
-    )
+    if name.isdigit():  # as most are
+        return True
+    return name not in _NO_LABELS and not ("/" not in path and _LISTS.match(name))
 
 
 def _key(path: str) -> str:
-    return _label_key(path).lstrip("/")
+    """``a/b`` of ``labels/a/b.txt`` and ``a/labels/b.txt``."""
+    key = without_suffix(path)
+    if "/" not in key:
+        return key
+    *folders, name = key.split("/")
+    return "/".join([*(p for p in folders if p not in ("labels", "images")), name])
 
 
 def image_files(path: str) -> dict[str, str]:
     """Paths of images by key: below the folder, and in the folder images beside labels."""
     folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
-    found = {_key(image_key(p) + ".x"): os.path.join(folder, p) for p in walk(folder, IMAGES)}
+    found = {_key(image_key(p) + ".x"): f"{folder}/{p}" for p in walk(folder, IMAGES)}
     parts = os.path.abspath(folder).split(os.sep)
     if not found and "labels" in parts:
         at = len(parts) - 1 - parts[::-1].index("labels")
         beside = os.sep.join([*parts[:at], "images", *parts[at + 1 :]])
         if os.path.isdir(beside):
-            found = {
-                _key(image_key(p) + ".x"): os.path.join(beside, p) for p in walk(beside, IMAGES)
-            }
+            found = {_key(image_key(p) + ".x"): f"{beside}/{p}" for p in walk(beside, IMAGES)}
     return found
 
 
@@ -71,7 +66,11 @@ def join(
     folder: str, labels: list[str], images: dict[str, str], listing: Listing, options: Options
 ) -> None:
     """Label files and images by key, or by stem where that is plain."""
-    by_key = {_key(path): os.path.join(folder, path) for path in labels}
+    by_key: dict[str, str] = {}
+    for path in labels:
+        first = by_key.setdefault(_key(path), f"{folder}/{path}")
+        if first != f"{folder}/{path}":
+            raise fail(f"{folder}/{path}", f"expected one label file an image, got {first} too")
     names = {key: "" for key in images}
     found: dict[str, str | None] = dict(images)
     if options.like is not None:
@@ -90,8 +89,7 @@ def join(
         else:
             of_image[place] = key
     for place in keys_in_order:
-        nowhere = os.path.join(folder, f"{place}.txt")
-        label = by_key[of_image[place]] if place in of_image else nowhere
+        label = by_key[of_image[place]] if place in of_image else f"{folder}/{place}.txt"
         if place in of_image or options.split in (None, "all") or options.like is not None:
             listing.add(place, label, found[place], names.get(place, ""))
     order = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from tamis.annotations.build import class_table
-from tamis.annotations.files import read_text, suffix
+from tamis.annotations.files import read_text
 from tamis.annotations.problems import fail
 from tamis.annotations.yaml_subset import read_yaml
 
@@ -54,17 +54,16 @@ def keypoints_of(path: str, data: dict[Any, Any]) -> tuple[int, int] | None:
     return shape[0], shape[1]
 
 
-def classes_near(folder: str) -> dict[int, str]:
-    """Names in classes.txt, obj.names or a yaml, here or up to three folders up."""
+def classes_near(folder: str, up: int = 2) -> dict[int, str]:
+    """Names in classes.txt, obj.names or a yaml, here or up to `up` folders above."""
     here = os.path.abspath(folder)
-    for _ in range(4):
+    for _ in range(up + 1):
         for name in ("classes.txt", "obj.names", "_darknet.labels", "classes.names"):
             if os.path.isfile(place := os.path.join(here, name)):
                 return names_file(place)
-        for name in sorted(os.listdir(here)) if os.access(here, os.R_OK) else ():
-            if suffix(name) in (".yaml", ".yml") and is_data_yaml(
-                place := os.path.join(here, name)
-            ):
+        names = os.listdir(here) if os.access(here, os.R_OK) else []
+        for name in sorted(n for n in names if n.lower().endswith((".yaml", ".yml"))):
+            if is_data_yaml(place := os.path.join(here, name)):
                 return yaml_names(place, read_yaml(place))
         if os.path.dirname(here) == here:
             break
