@@ -45,32 +45,41 @@ class Options:
         return {image_key(path): os.path.join(self.images, path) for path in found}
 
     @cached_property
+    def like_keys(self) -> list[str]:
+        """Keys of the images of `like`."""
+        like = self.like
+        return [] if like is None else [image_key(like.image_name(i)) for i in range(like.n_images)]
+
+    @cached_property
     def _known_sizes(self) -> dict[str, tuple[int, int]]:
         known: dict[str, tuple[int, int]] = {}
         if self.like is not None:
-            sizes = map(tuple, self.like.image_sizes.tolist())
-            known.update(zip(like_keys(self.like), sizes, strict=True))
+            known.update(
+                zip(self.like_keys, map(tuple, self.like.image_sizes.tolist()), strict=True)
+            )
         if isinstance(self.image_sizes, Mapping):
             for name, size in self.image_sizes.items():
                 known[image_key(str(name))] = one_size(size)
-        by_stem = unique_index([stem(key) for key in known])
-        sizes_in_order = list(known.values())
-        for key, place in by_stem.items():
-            if place >= 0:
-                known.setdefault(key, sizes_in_order[place])
         return known
+
+    @cached_property
+    def _sizes_by_stem(self) -> dict[str, tuple[int, int]]:
+        sizes = list(self._known_sizes.values())
+        places = unique_index([stem(key) for key in self._known_sizes])
+        return {key: sizes[place] for key, place in places.items() if place >= 0}
 
     def given_size(self, name: str, key: Any = "") -> tuple[int, int] | None:
         """Height and width that the caller gave."""
         if self.image_sizes is not None and not isinstance(self.image_sizes, Mapping):
             return one_size(self.image_sizes)
         known = self._known_sizes
-        if (size := known.get(key)) is not None and all(size):  # as it is, nearly always
-            return size
-        for spelled in (image_key(name), image_key(str(key)), stem(name)):
-            if (size := known.get(spelled)) is not None and all(size):
-                return size
-        return None
+        if not known:
+            return None
+        size = known.get(key)  # as it is, nearly always
+        for spelled in () if size else (image_key(name), image_key(str(key))):
+            size = size or known.get(spelled)
+        size = size or self._sizes_by_stem.get(stem(name))
+        return size if size and all(size) else None
 
     def size_of(self, name: str, key: Any = "") -> tuple[int, int] | None:
         """The same, or what the header of a file of `images` says."""
@@ -86,16 +95,13 @@ class Options:
         files, key = self.image_files, image_key(name)
         if key in files or not files:
             return files.get(key)
-        place = self._image_stems.get(stem(name), -1)
-        return list(files.values())[place] if place >= 0 else None
+        return self._files_by_stem.get(stem(name))
 
     @cached_property
-    def _image_stems(self) -> dict[str, int]:
-        return unique_index([stem(key) for key in self.image_files])
-
-
-def like_keys(like: Annotations) -> list[str]:
-    return [image_key(like.image_name(i)) for i in range(like.n_images)]
+    def _files_by_stem(self) -> dict[str, str]:
+        places = unique_index([stem(key) for key in self.image_files])
+        paths = list(self.image_files.values())
+        return {key: paths[place] for key, place in places.items() if place >= 0}
 
 
 def one_size(size: Any) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from tamis.annotations.files import IMAGES, image_key, read_text, suffix, walk, 
 from tamis.annotations.options import Options
 from tamis.annotations.problems import Problems, fail
 from tamis.annotations.yaml_subset import read_yaml
-from tamis.annotations.yolo_folder import SPELLED, image_files, join, list_folder
+from tamis.annotations.yolo_folder import SPELLED, join, list_folder
 from tamis.annotations.yolo_listing import Listing, find_sizes
 from tamis.annotations.yolo_names import (
     SPLITS,
@@ -34,16 +34,9 @@ def list_dataset(path: str, options: Options, problems: Problems) -> Listing:
     elif _is_image_list(path):
         _images(_listed(path, os.path.dirname(path)), listing)
     else:
-        listing.classes = classes_near(
-            os.path.dirname(path) or ".", 0 if options.like is not None else 2
-        )
-        join(
-            os.path.dirname(path) or ".",
-            [os.path.basename(path)],
-            image_files(path),
-            listing,
-            options,
-        )
+        folder, name = os.path.split(path)
+        listing.classes = classes_near(folder or ".", 0 if options.like is not None else 2)
+        join(folder or ".", [name], listing, options, of="file")
     find_sizes(listing, options, problems)
     return listing
 
@@ -97,7 +90,7 @@ def _split_entry(path: str, root: str, entry: str, listing: Listing, options: Op
     for place in places:  # labels alone
         labels = re.sub(r"(^|/)images(/|$)", r"\1labels\2", place.replace(os.sep, "/"))
         if labels != place and os.path.isdir(labels):
-            join(labels, walk(labels, {".txt"}), {}, listing, options)
+            join(labels, walk(labels, {".txt"}), listing, options, of="labels")
             return
     raise fail(path, f"expected the folder or list of images {entry!r}, which is not there")
 

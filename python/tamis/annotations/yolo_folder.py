@@ -6,7 +6,7 @@ import os
 import re
 
 from tamis.annotations.files import IMAGES, image_key, stem, unique_index, walk, without_suffix
-from tamis.annotations.options import Options, like_keys
+from tamis.annotations.options import Options
 from tamis.annotations.problems import fail
 from tamis.annotations.yolo_listing import Listing
 from tamis.annotations.yolo_names import classes_near
@@ -28,7 +28,7 @@ def list_folder(path: str, listing: Listing, options: Options) -> None:
         words = SPELLED.get(options.split or "", (options.split,))
         labels = [p for p in labels if set(p.split("/")) & set(words)]
     listing.classes = classes_near(path, 0 if options.like is not None else 2)
-    join(path, labels, image_files(path), listing, options)
+    join(path, labels, listing, options)
     if not listing.ids:
         raise fail(path, "expected YOLO label files (.txt), got none")
 
@@ -63,21 +63,23 @@ def image_files(path: str) -> dict[str, str]:
 
 
 def join(
-    folder: str, labels: list[str], images: dict[str, str], listing: Listing, options: Options
+    folder: str, labels: list[str], listing: Listing, options: Options, *, of: str = "both"
 ) -> None:
-    """Label files and images by key, or by stem where that is plain."""
+    """Label files and images by key, or by stem where that is plain; `of`: both, "labels" or a "file"."""
     by_key: dict[str, str] = {}
     for path in labels:
         first = by_key.setdefault(_key(path), f"{folder}/{path}")
         if first != f"{folder}/{path}":
             raise fail(f"{folder}/{path}", f"expected one label file an image, got {first} too")
-    names = {key: "" for key in images}
-    found: dict[str, str | None] = dict(images)
+    names: dict[str, str] = {}
+    found: dict[str, str | None]
     if options.like is not None:
-        keys = like_keys(options.like)
-        found, names = dict.fromkeys(keys), dict(zip(keys, options.like.image_names, strict=True))
+        names = dict(zip(options.like_keys, options.like.image_names, strict=True))
+        found = dict.fromkeys(options.like_keys)
     elif options.images is not None:
-        found, names = dict(options.image_files), {}
+        found = dict(options.image_files)
+    else:
+        found = {} if of == "labels" else dict(image_files(folder))
     stems = unique_index([stem(key) for key in found])
     keys_in_order, of_image = list(found), {}
     for key in by_key:
@@ -90,7 +92,8 @@ def join(
             of_image[place] = key
     for place in keys_in_order:
         label = by_key[of_image[place]] if place in of_image else f"{folder}/{place}.txt"
-        if place in of_image or options.split in (None, "all") or options.like is not None:
+        whole = of != "file" and options.split in (None, "all")
+        if place in of_image or whole or options.like is not None:
             listing.add(place, label, found[place], names.get(place, ""))
     order = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if options.like is not None:
