@@ -91,8 +91,9 @@ def test_labels_without_the_images(tmp_path: Path) -> None:
 def test_a_folder_of_labels_finds_its_images_and_names(tmp_path: Path) -> None:
     dataset(tmp_path).unlink()
     put(tmp_path / "classes.txt", "cat\ndog\n\n")
-    for place in (tmp_path / "labels" / "val", tmp_path / "labels" / "val" / "c.txt"):
+    for place, images in ((tmp_path / "labels/val", 2), (tmp_path / "labels/val/c.txt", 1)):
         found = tamis.read(place)
+        assert found.n_images == images
         assert found.classes == {0: "cat", 1: "dog"} and len(found) == 2
     everything = tamis.read(tmp_path)
     assert sorted(everything.image_ids) == ["train/a", "train/b", "val/c", "val/d"]

@@ -61,7 +61,7 @@ int read_small_file(const char* path, std::string& text) {
     if (n <= 0) break;
     got += static_cast<size_t>(n);
     if (got < text.size()) continue;
-    struct stat about {};
+    struct stat about{};
     if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {  // an endless device, say
       failed = EISDIR;
       break;

@@ -1,9 +1,8 @@
-#include "image_size/image_size.hpp"
-
 #include <pybind11/stl.h>
 
 #include "core/array.hpp"
 #include "core/error.hpp"
+#include "image_size/image_size.hpp"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

@@ -73,8 +73,8 @@ void Chunk::of_object(const XmlCursor& xml, std::string_view value) {
     double& to = object.box[static_cast<size_t>(corner)];
     if (!read_number(value.data(), value.data() + value.size(), to)) {
       to = NAN;
-      object.wrong = std::string(xml.name) + " must be a finite number, got " +
-                     quoted(value.data(), value.data() + value.size());
+      object.wrong =
+          std::string(xml.name) + " must be a finite number, got " + quoted(value.data(), value.data() + value.size());
     }
   }
 }
@@ -83,8 +83,8 @@ void Chunk::finish_object(int64_t file) {
   if (object.wrong.empty() && object.name.empty()) object.wrong = "<object> must have a <name>";
   for (size_t i = 0; i < 4 && object.wrong.empty(); ++i)
     if (std::isnan(object.box[i]))
-      object.wrong = "<object> must have a <bndbox> with xmin, ymin, xmax and ymax: there is no " +
-                     std::string(kCorners[i]);
+      object.wrong =
+          "<object> must have a <bndbox> with xmin, ymin, xmax and ymax: there is no " + std::string(kCorners[i]);
   if (!object.wrong.empty()) {
     rows.problems.push_back({file, object.line, object.wrong});
     return;
@@ -103,8 +103,8 @@ bool Chunk::parse(std::string_view text, int64_t file) {
     switch (xml.next()) {
       case XmlCursor::Event::kOpen:
         if (xml.open.size() == 1 && xml.name != "annotation") {
-          rows.problems.push_back({file, xml.line, "expected <annotation>, got <" +
-                                                       std::string(xml.name.substr(0, 40)) + ">"});
+          rows.problems.push_back(
+              {file, xml.line, "expected <annotation>, got <" + std::string(xml.name.substr(0, 40)) + ">"});
           return false;
         }
         if (xml.open.size() == 2 && xml.name == "object") object = Object(), object.line = xml.line;
@@ -135,7 +135,8 @@ void Chunk::read(const std::string& path, int64_t file, std::string& text) {
     to_utf8(text);
     good = parse(text, file);
   }
-  if (!good) rows.labels.resize(before), rows.boxes.resize(before), rows.flags.resize(before), rows.lines.resize(before);
+  if (!good)
+    rows.labels.resize(before), rows.boxes.resize(before), rows.flags.resize(before), rows.lines.resize(before);
   rows.row_splits.push_back(static_cast<int64_t>(rows.labels.size()));
 }
 

@@ -1,8 +1,7 @@
-#include "voc_xml/voc_xml.hpp"
-
 #include <pybind11/stl.h>
 
 #include "core/array.hpp"
+#include "voc_xml/voc_xml.hpp"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

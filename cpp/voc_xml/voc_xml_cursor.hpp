@@ -19,7 +19,7 @@ class XmlCursor {
   std::string_view name;  // of the element that was opened or closed
   std::string text;
   std::string problem;
-  int64_t line = 1;  // where it stands
+  int64_t line = 1;                    // where it stands
   std::vector<std::string_view> open;  // the elements around, the outermost first
 
  private:

@@ -1,8 +1,7 @@
-#include "yolo_text/yolo_text.hpp"
-
 #include <pybind11/stl.h>
 
 #include "core/array.hpp"
+#include "yolo_text/yolo_text.hpp"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

@@ -65,7 +65,7 @@ def image_files(path: str) -> dict[str, str]:
 def join(
     folder: str, labels: list[str], listing: Listing, options: Options, *, of: str = "both"
 ) -> None:
-    """Label files and images by key, or by stem where that is plain; `of`: both, "labels" or a "file"."""
+    """Label files and images by key, or by stem; `of` is "both", "labels" or a "file"."""
     by_key: dict[str, str] = {}
     for path in labels:
         first = by_key.setdefault(_key(path), f"{folder}/{path}")
