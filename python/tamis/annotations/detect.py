@@ -12,6 +12,7 @@ from tamis.annotations.yolo_dataset import described_by
 from tamis.annotations.yolo_folder import may_be_labels
 
 _HEAD = 65536
+_ENOUGH = 1000  # files that tell what a folder holds
 
 
 def detect(path: str) -> tuple[str, str]:
@@ -114,7 +115,7 @@ def _folder(path: str) -> tuple[str, str]:
 
 def _most_common(folder: str, path: str) -> tuple[str, str]:
     by_kind: dict[str, list[str]] = {".xml": [], ".json": [], ".csv": [], ".txt": []}
-    for file in walk(folder, by_kind):
+    for file in walk(folder, by_kind, _ENOUGH):
         by_kind[suffix(file)].append(file)
     by_kind[".txt"] = [f for f in by_kind[".txt"] if may_be_labels(f)]
     by_kind[".csv"] = [f for f in by_kind[".csv"] if "class-descriptions" not in f]

@@ -29,8 +29,11 @@ def suffix(path: str) -> str:
     return path[dot:].lower() if dot > path.rfind("/") + 1 else ""
 
 
-def walk(folder: str, suffixes: Iterable[str] | None = None) -> list[str]:
-    """Relative POSIX paths of the files below, sorted; links are followed, loops are not."""
+def walk(folder: str, suffixes: Iterable[str] | None = None, most: int | None = None) -> list[str]:
+    """Relative POSIX paths of the files below, sorted; links are followed, loops are not.
+
+    `most`: some of them, if there are more.
+    """
     wanted, found = None if suffixes is None else set(suffixes), []
     pending, seen = [(folder, "")], set()
     while pending:
@@ -46,8 +49,10 @@ def walk(folder: str, suffixes: Iterable[str] | None = None) -> list[str]:
                     continue
                 if _is_folder(entry):
                     pending.append((entry.path, f"{prefix}{name}/"))
-                elif wanted is None or suffix(name) in wanted:
+                elif wanted is None or name[-4:] in wanted or suffix(name) in wanted:
                     found.append(prefix + name)
+                if len(found) == most:
+                    return sorted(found)
     return sorted(found)
 
 
@@ -66,7 +71,9 @@ def without_suffix(path: str) -> str:
 
 def image_key(name: str) -> str:
     """A file name without the suffix of an image, as POSIX path."""
-    path = name.replace("\\", "/") if "\\" in name else name
+    if name[-4:] in IMAGES and "\\" not in name and len(name) > 4 and name[-5] != "/":
+        return name[:-4]
+    path = name.replace("\\", "/")
     end = suffix(path)
     return path[: -len(end)] if end in IMAGES else path
 
@@ -122,6 +129,12 @@ def load_json(path: str) -> Any:
         raise fail(path, "expected JSON, got lists nested too deep") from None
     except ValueError as error:  # an integer of thousands of digits
         raise fail(path, f"expected JSON: {error}") from None
+
+
+def encoded(paths: Sequence[str]) -> list[bytes]:
+    """For the compiled readers; all at once, as one by one takes as long as reading them."""
+    together = os.fsencode("\0".join(paths)).split(b"\0") if paths else []
+    return together if len(together) == len(paths) else [os.fsencode(path) for path in paths]
 
 
 def text_lines(path: str) -> Iterator[tuple[int, list[str]]]:

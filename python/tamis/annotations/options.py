@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tamis import _core
 from tamis.annotations.annotations import Annotations
-from tamis.annotations.files import IMAGES, image_key, stem, unique_index, walk
+from tamis.annotations.files import IMAGES, encoded, image_key, stem, unique_index, walk
 
 _WRONG = {
     1: "cannot be read",
@@ -117,5 +117,5 @@ def header_sizes(paths: list[str]) -> tuple[NDArray[np.int64], list[str]]:
     A JPEG that lies on its side by its EXIF orientation has the size of the upright picture.
     """
     sizes, status = np.empty((len(paths), 2), np.int64), np.empty(len(paths), np.uint8)
-    _core.read_image_sizes([os.fsencode(path) for path in paths], sizes, status)
+    _core.read_image_sizes(encoded(paths), sizes, status)
     return sizes[:, ::-1].copy(), [_WRONG.get(s, "") for s in status.tolist()]

@@ -10,7 +10,7 @@ import numpy as np
 from tamis import _core
 from tamis.annotations.annotations import Annotations, Array, Source, object_array
 from tamis.annotations.build import number_names
-from tamis.annotations.files import text_of, walk, without_suffix
+from tamis.annotations.files import encoded, text_of, walk, without_suffix
 from tamis.annotations.names import names_of
 from tamis.annotations.options import Options
 from tamis.annotations.problems import Problems, fail
@@ -22,7 +22,7 @@ def read_voc(path: str, options: Options) -> Annotations:
     """One file, or all below a folder; with ``split=`` those of ImageSets/Main."""
     folder, files = _files(path, options)
     full = [f"{folder}/{name}" if folder else name for name in files]
-    found = _core.read_voc_files([os.fsencode(p) for p in full])
+    found = _core.read_voc_files(encoded(full))
     problems = Problems()
     for file, line, text in found["problems"]:
         problems.add(full[file], line, text_of(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from tamis import _core
 from tamis.annotations.annotations import Annotations, Array, Source, object_array
-from tamis.annotations.files import text_of
+from tamis.annotations.files import encoded, text_of
 from tamis.annotations.findings import Finding
 from tamis.annotations.options import Options
 from tamis.annotations.problems import Problems
@@ -44,7 +43,7 @@ def read_yolo(path: str, options: Options) -> Annotations:
     """A data.yaml, a Darknet .data file, a folder, a list of images, or one label file."""
     problems = Problems()
     listing = list_dataset(path, options, problems)
-    found = _core.read_yolo_files([os.fsencode(p) for p in listing.labels])
+    found = _core.read_yolo_files(encoded(listing.labels))
     for file, line, text in found["problems"]:
         problems.add(listing.labels[file], line, text.decode(errors="replace"))
     splits = found["value_splits"]

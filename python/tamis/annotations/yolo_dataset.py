@@ -168,11 +168,14 @@ def _images(images: list[tuple[str, str]], listing: Listing, root: str = "") -> 
     if not root:  # of a list: what folders they share says nothing
         short = [re.split(r"(?:^|/)(?:images|obj_train_data|data)/", key)[-1] for key in keys]
         keys = short if len(set(short)) == len(short) else keys
+    head, found, tail = f"{root}/".rpartition("/images/")
+    there = f"{head}/labels/{tail}" if found and os.path.isdir(f"{head}/labels/{tail}") else ""
     for (path, name), key in zip(images, keys, strict=True):
         if path in listed:  # of another split
             continue
-        key = image_key(path) if key in known else key
-        listing.add(key, label_path(path), path, name)
+        plain = there and "images/" not in name  # without a look at each
+        label = f"{there}{image_key(name)}.txt" if plain else label_path(path)
+        listing.add(image_key(path) if key in known else key, label, path, name)
 
 
 def label_path(image: str) -> str:

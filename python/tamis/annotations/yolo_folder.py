@@ -34,9 +34,9 @@ def list_folder(path: str, listing: Listing, options: Options) -> None:
 
 
 def may_be_labels(path: str) -> bool:
-    name = without_suffix(path.rpartition("/")[2])
-    if name.isdigit():  # as most are
+    if path[:-4].isdigit():  # as many are
         return True
+    name = without_suffix(path.rpartition("/")[2])
     return name not in _NO_LABELS and not ("/" not in path and _LISTS.match(name))
 
 
