@@ -24,6 +24,9 @@ PYTHON_HOME = {  # rooms whose Python half is not a module of their own name
     "bson_columns": "fiftyone/_documents.py",
     "coco_json": "coco/_sources.py",
     "resampling": "_resampling.py",
+    "image_size": "annotations/options.py",
+    "voc_xml": "annotations/voc.py",
+    "yolo_text": "annotations/yolo.py",
 }
 
 

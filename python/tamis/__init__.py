@@ -6,6 +6,7 @@ from tamis._masks_cuda import DeviceMasks
 from tamis._threads import num_threads, set_num_threads, threads
 from tamis._threads import read_environment as _read_environment
 from tamis.agreement import Agreement, Tightness, agreement
+from tamis.annotations import AnnotationError, Annotations, align, read, write
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.calibration import Calibration, calibration
@@ -49,6 +50,8 @@ _read_environment()
 
 __all__ = [
     "Agreement",
+    "AnnotationError",
+    "Annotations",
     "BestF1",
     "Calibration",
     "Comparison",
@@ -75,6 +78,7 @@ __all__ = [
     "Tightness",
     "Versus",
     "agreement",
+    "align",
     "best_f1",
     "box_iou",
     "box_iou_batched",
@@ -104,6 +108,7 @@ __all__ = [
     "num_threads",
     "oks",
     "oks_batched",
+    "read",
     "representativeness",
     "rotated_box_iou",
     "rotated_box_iou_batched",
@@ -114,6 +119,7 @@ __all__ = [
     "slices",
     "threads",
     "uniqueness",
+    "write",
     "zcore",
     "zcore_draws",
     "zcore_finish",

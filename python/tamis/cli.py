@@ -17,6 +17,7 @@ import numpy as np
 
 import tamis
 from tamis import _cli_compare, _output
+from tamis.annotations.command import add_check
 from tamis.detection_result import STATS
 
 
@@ -218,6 +219,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--errors", action="store_true", help="add TIDE's error types")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=evaluate)
+
+    add_check(commands)
 
     command = commands.add_parser("duplicates", help="boxes that repeat another of their image")
     command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
