@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from tamis import _core
 from tamis._evaluation import runs
-from tamis.masks import Masks, join_texts
+from tamis._masks_input import join_texts
+from tamis.masks import Masks
 
 Array = NDArray[Any]
 Polygons = Sequence[Sequence[float]]  # [[x0, y0, x1, y1, ...], ...]
