@@ -14,6 +14,7 @@ import pytest
 import tamis.coco
 import tamis.lvis
 from coco_harness import category, dataset, found, image, truth
+from lvis_cases import problem
 from tamis import _core
 
 RLE = {"size": [99, 99], "counts": "0`0l6"}
@@ -176,6 +177,24 @@ def test_results_without_a_field(field, as_file, tmp_path, capsys):
     text = rf"'{field}': not in results\[2\]"
     with pytest.raises(KeyError, match=text):
         evaluate(dataset([truth(1, 1, 1, [1, 1, 5, 5])]), results, "bbox", as_file, tmp_path)
+
+
+def test_images_without_a_size(tmp_path, capsys):
+    anns = [truth(1, 1, 1, [1, 1, 5, 5], segmentation=[[1, 1, 6, 1, 6, 6]])]
+    gt = dataset(anns)
+    del gt["images"][0]["height"]
+    with pytest.raises(KeyError, match=r"'height': not in images\[0\] \(id 1\)"):
+        evaluate(gt, [found(1, 1, [1, 1, 5, 5], 0.5)], "segm", True, tmp_path)
+
+
+def test_images_of_lvis_without_a_list(tmp_path):
+    gt, dt = problem(7)
+    del gt["images"][2]["neg_category_ids"]
+    for name, content in (("gt.json", gt), ("dt.json", dt)):
+        (tmp_path / name).write_text(json.dumps(content))
+    e = tamis.lvis.LVISEval(str(tmp_path / "gt.json"), str(tmp_path / "dt.json"), "bbox")
+    with pytest.raises(KeyError, match=r"'neg_category_ids': not in images\[2\] \(id \d+\)"):
+        e.run()
 
 
 @pytest.mark.parametrize("table", ["images", "categories"])

@@ -74,6 +74,32 @@ def text_ids(case: Case) -> Case:
     return case
 
 
+def narrow(*keys: str, type_: Any = np.float32, of: int = 1) -> Any:
+    def edit(ann: Any) -> None:
+        if ann.get("id", int(10 * ann.get("score", 0))) % of == 0:
+            ann.update({key: [type_(v) for v in ann[key]] for key in keys})
+
+    return edit
+
+
+NARROW = {
+    "boxes of float32": lambda: change(people(60), gt=narrow("bbox")),
+    "boxes of int8": lambda: change(people(61), gt=narrow("bbox", type_=np.int8)),
+    "points of float32": lambda: change(people(62), gt=narrow("keypoints"), dt=narrow("keypoints")),
+    "some points of float32": lambda: change(people(63), dt=narrow("keypoints", of=2)),
+    "points of int64": lambda: change(people(64), dt=narrow("keypoints", type_=np.int64)),
+    "some points beyond 2^32": lambda: change(
+        people(65), dt=lambda a: huge(a) if a["score"] > 0.5 else None
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_people_of_narrow_numbers(name: str, tmp_path: Any) -> None:
+    case = NARROW[name]()
+    assert differences(run(THEIRS, case, tmp_path), run(ours, case, tmp_path)) == []
+
+
 @pytest.mark.parametrize("mode", ["list", "file"])
 @pytest.mark.parametrize("name", PEOPLE)
 def test_people(name: str, mode: str, tmp_path: Any) -> None:

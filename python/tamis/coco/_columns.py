@@ -20,6 +20,9 @@ Annotation = dict[str, Any]
 
 _EXACT = 2**53  # integers a float64 holds without rounding
 _EXACT_SQUARES = 2**24  # and whose differences it squares without
+# numbers that NumPy computes with as with these columns; float32 and small integers it does not
+_WHOLE: set[type] = {int, np.int64}
+_WIDE: set[type] = _WHOLE | {float, np.float64}
 
 
 @dataclass
@@ -135,9 +138,12 @@ def _numbers(anns: Sequence[Annotation], key: str) -> Array | None:
     return values if values.dtype in (np.float32, np.float64) else None
 
 
-def _boxes(anns: Sequence[Annotation]) -> Array | None:
+def _boxes(anns: Sequence[Annotation], only: set[type] | None) -> Array | None:
+    """(n, 4) float64; None where one is no list or array of four numbers, of these types."""
     boxes = [ann["bbox"] for ann in anns]
     if not set(map(type, boxes)) <= {list, np.ndarray} or set(map(len, boxes)) != {4}:
+        return None
+    if only is not None and not set(map(type, chain.from_iterable(boxes))) <= only:
         return None
     return np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes)).reshape(-1, 4)
 
@@ -153,12 +159,11 @@ def _keypoints(anns: Sequence[Annotation], k: int, detections: bool) -> Array | 
             points if len(points) == 3 * k or any(v > 0 for v in points[2::3]) else unread
             for points in lists
         ]
-    if any(len(points) != 3 * k for points in lists):
+    types = set(map(type, chain.from_iterable(lists)))
+    if any(len(points) != 3 * k for points in lists) or not types <= _WIDE:
         return None
     values = np.array(lists)
-    if values.dtype.kind not in "iuf" or values.ndim != 2:
-        return None
-    if values.dtype.kind != "f" and (np.abs(values) > _EXACT_SQUARES).any():
+    if values.ndim != 2 or (types & _WHOLE and (np.abs(values) > _EXACT_SQUARES).any()):
         return None
     return values.astype(np.float64).reshape(-1, k, 3)
 
@@ -196,7 +201,7 @@ def from_annotations(
         else:
             parts["iscrowd"] = _flags(anns, "iscrowd")
         if kind == "bbox" or (kind == "keypoints" and not detections):
-            parts["bbox"] = _boxes(anns)
+            parts["bbox"] = _boxes(anns, only=_WIDE if kind == "keypoints" else None)
         if kind == "segm":
             parts["masks"] = mask.compressed([ann["segmentation"] for ann in anns])
         if kind == "keypoints":

@@ -7,11 +7,23 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-_FIELDS = {
-    "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "keypoints",
-    "num_keypoints", "score", "height", "width", "name", "supercategory", "frequency",
-    "neg_category_ids", "not_exhaustive_category_ids",
-}  # fmt: skip
+_HOLDERS = {  # of which tables the records have a field; the others' lack none
+    "id": ("annotations", "images", "categories"),
+    "image_id": ("annotations", "results"),
+    "category_id": ("annotations", "results"),
+    "bbox": ("annotations", "results"),
+    "area": ("annotations", "results"),
+    "segmentation": ("annotations", "results"),
+    "keypoints": ("annotations", "results"),
+    "iscrowd": ("annotations", "results"),
+    "num_keypoints": ("annotations",),
+    "score": ("results",),
+    "height": ("images",),
+    "width": ("images",),
+    "neg_category_ids": ("images",),
+    "not_exhaustive_category_ids": ("images",),
+    "frequency": ("categories",),
+}
 _SHOWN = 5
 
 Tables = tuple[tuple[str, Callable[[], Any]], ...]
@@ -44,7 +56,7 @@ def naming_records(*tables: tuple[str, Callable[[], Any]]) -> Iterator[None]:
         yield
     except KeyError as error:
         where = None
-        if len(error.args) == 1 and isinstance(error.args[0], str) and error.args[0] in _FIELDS:
+        if len(error.args) == 1 and isinstance(error.args[0], str):
             where = _first_without(error.args[0], tables)
         if where is None:
             raise
@@ -53,8 +65,8 @@ def naming_records(*tables: tuple[str, Callable[[], Any]]) -> Iterator[None]:
 
 def _first_without(field: str, tables: Tables) -> str | None:
     for name, get in tables:
-        if field == "score" and name == "annotations":
-            continue  # of ground truths nobody asks one
+        if name not in _HOLDERS.get(field, ()):
+            continue
         try:
             records = get()
         except (KeyError, TypeError, AttributeError):

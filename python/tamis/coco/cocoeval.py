@@ -116,9 +116,10 @@ class COCOeval:
             p.catIds = list(np.unique(p.catIds))
         p.maxDets = sorted(p.maxDets)
         walked = _ORIGINAL.replaced(self) or _COMPARED.replaced(mask)
-        sides = (("annotations", self.cocoGt), ("results", self.cocoDt))
         with naming_records(
-            *((name, lambda coco=coco: coco.dataset["annotations"]) for name, coco in sides)
+            ("annotations", lambda: self.cocoGt.dataset["annotations"]),
+            ("results", lambda: self.cocoDt.dataset["annotations"]),
+            ("images", lambda: self.cocoGt.dataset["images"]),
         ):
             self._plain = None if walked else _plain.evaluate(self.cocoGt, self.cocoDt, p)
             if self._plain is None:

@@ -156,9 +156,9 @@ class LVISEval:
         self.params.img_ids = list(np.unique(self.params.img_ids))
         self.freq_groups = self._prepare_freq_group()
         walked = _ORIGINAL.replaced(self) or _COMPARED.replaced(mask)
-        sides = (("annotations", self.lvis_gt), ("results", self.lvis_dt))
         with naming_records(
-            *((name, lambda side=side: side.dataset["annotations"]) for name, side in sides),
+            ("annotations", lambda: self.lvis_gt.dataset["annotations"]),
+            ("results", lambda: self.lvis_dt.dataset["annotations"]),
             ("images", lambda: self.lvis_gt.dataset["images"]),
         ):
             self._plain = None if walked else _plain.evaluate(self)
