@@ -172,8 +172,11 @@ def intervals(
     A class that only a few images hold has an interval of little meaning, and so have the numbers
     of few images altogether (fewer than some fifty).
 
-    Cost: 5,000 images with 200,000 detections take 1.5 CPU seconds a thousand samples. Memory:
-    the plan of the curves, about 40 bytes a detection, and 8 bytes a sample, class and number.
+    ``AP`` is of the largest cap of detections, whatever it is.
+
+    Cost: 5,000 images with 200,000 detections take 1.1 CPU seconds a thousand samples. Memory:
+    the plan of the curves, about 40 bytes a detection, 16 bytes a sample, class and number, and
+    16 MB while weights are at work.
 
     Examples
     --------
