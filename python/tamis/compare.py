@@ -117,7 +117,7 @@ def compare(
     ...     return evaluator.compute()
     >>> found = tamis.compare(model(50), model(80))
     >>> print(found.stats["AR100"])
-    0.500 0.800 +0.300 [+0.210, +0.390] p=0.001
+    0.500 0.800 +0.300 [+0.210, +0.380] p=0.001
     """
     name = "compare"
     level = check_options(name, samples, seed, confidence)
@@ -133,7 +133,7 @@ def compare(
     units = units_of(name, groups, n_images)
     if n_images == 0:
         raise ValueError(f"{name}: the evaluations must hold at least one image, got none")
-    masks = masks_of(name, slices or {}, n_images, "images")
+    masks = masks_of(name, slices or {}, first.images, "images")
     options = _Options(level, samples, permutations, seed, units, masks, images, on)
     work = (samples + permutations) * (1 + len(masks)) * len(models[1:])
     done = counter(progress, name, max(1, work))
