@@ -224,6 +224,19 @@ def test_offsets_that_point_nowhere_are_refused() -> None:
         plan_of(result_of(problem(1, 10))).by_class(np.ones((1, 9)))
 
 
+def test_draws_are_splitmix64() -> None:
+    """Its first numbers from 1234567, as Vigna's C code prints them."""
+    state = np.uint64(1234567) + np.arange(1, 4, dtype=np.uint64) * np.uint64(_draws._GOLDEN)
+    want = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert _draws._mixed(state).tolist() == want
+    drawn = _draws.integers(5, range(400), 500, 7, 0)
+    shares = np.bincount(drawn.ravel().astype(int), minlength=7) / drawn.size
+    np.testing.assert_allclose(shares, 1 / 7, rtol=0.02)
+    coins = _draws.integers(5, range(400), 500, 2, 1).astype(float)
+    near = np.corrcoef(coins) - np.eye(400)  # samples do not resemble each other
+    assert np.abs(near).max() < 0.3 and abs(near.std() - 1 / np.sqrt(500)) < 0.002
+
+
 def test_draws_depend_on_seed_and_sample_alone() -> None:
     units = np.array([0, 0, 1, 2, 2])
     draw = _draws.bootstrap(3, units)

@@ -20,7 +20,6 @@ from tamis._progress import Progress
 from tamis._resampling import (
     Numbers,
     Plan,
-    Samples,
     check_device,
     check_options,
     counter,
@@ -220,20 +219,13 @@ def _compared(
     low = high = p = np.full(len(observed), np.nan)
     if o.samples:
         drawn = bootstrap(o.seed, o.units)
-        found = sample(
-            plans, lambda i, j: drawn(i, j) * mask, o.samples, n, classes=True, done=done
-        )
-        low, high = percentile_interval(_flat(found[1]) - _flat(found[0]), o.level)
+        found = sample(plans, lambda i, j: drawn(i, j) * mask, o.samples, n, done)
+        low, high = percentile_interval(found[1].columns() - found[0].columns(), o.level)
     if both is not None:
         permuted = _permuted(both, mask, o, lambda at: done(o.samples + at))
         p = p_values(observed, permuted)
     columns = [*flat, flat[1] - flat[0], low, high, p]
     return [c[:cut] for c in columns], [c[cut:] for c in columns]
-
-
-def _flat(s: Samples) -> Array:
-    assert s.classes is not None
-    return np.concatenate([s.overall, s.classes.reshape(len(s.classes), -1)], axis=1)
 
 
 def _permuted(both: Plan, mask: Array, o: _Options, done: Any) -> Array:
@@ -252,11 +244,8 @@ def _permuted(both: Plan, mask: Array, o: _Options, done: Any) -> Array:
     def pairs(first: int, last: int) -> Array:
         return draw(first // 2, last // 2)
 
-    [found] = sample(
-        [both], pairs, 2 * o.permutations, 2 * len(mask), classes=True,
-        done=lambda at: done(at // 2),
-    )  # fmt: skip
-    flat = _flat(found)
+    [found] = sample([both], pairs, 2 * o.permutations, 2 * len(mask), lambda at: done(at // 2))
+    flat = found.columns()
     return flat[1::2] - flat[::2]
 
 
