@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,13 +93,12 @@ def test_samples_are_what_pycocotools_makes_of_new_images(seed: int) -> None:
 def test_real_weights_against_plain_numpy() -> None:
     images = problem(5, 30, crowds=0.2)
     result = result_of(images)
-    e, _ = evaluated("test", result)
+    e, numbers = evaluated("test", result)
     weights = np.random.default_rng(5).exponential(size=(9, 30))
     ours = plan_of(result).by_class(weights)
     t, level = e.table, 3
     found = t.matches_of(0, slice(None))[level]
     matched_ignored = np.where(found >= 0, t.gt_ignore[0][found] != 0, t.outside[0] != 0)
-    numbers = replace(evaluated("test", result)[1])
     mask = (np.arange(10) == level)[None].astype(np.uint8)
     out = np.empty((9, 4, 1))
     _core.resample(
@@ -224,6 +222,19 @@ def test_offsets_that_point_nowhere_are_refused() -> None:
                 _core.ResamplingPlan(*{**good, key: spoiled}.values())
     with pytest.raises(ValueError, match="resample: wrong shapes"):
         plan_of(result_of(problem(1, 10))).by_class(np.ones((1, 9)))
+
+
+def test_draws_are_splitmix64() -> None:
+    """Its first numbers from 1234567, as Vigna's C code prints them."""
+    state = np.uint64(1234567) + np.arange(1, 4, dtype=np.uint64) * np.uint64(_draws._GOLDEN)
+    want = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert _draws._mixed(state).tolist() == want
+    drawn = _draws.integers(5, range(400), 500, 7, 0)
+    shares = np.bincount(drawn.ravel().astype(int), minlength=7) / drawn.size
+    np.testing.assert_allclose(shares, 1 / 7, rtol=0.02)
+    coins = _draws.integers(5, range(400), 500, 2, 1).astype(float)
+    near = np.corrcoef(coins) - np.eye(400)  # samples do not resemble each other
+    assert np.abs(near).max() < 0.3 and abs(near.std() - 1 / np.sqrt(500)) < 0.002
 
 
 def test_draws_depend_on_seed_and_sample_alone() -> None:

@@ -10,7 +10,7 @@ import pytest
 import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_resampling import by_class, evaluation, problem, repeated, result_of
+from reference_resampling import by_class, coco_files, evaluation, problem, repeated, result_of
 from tamis import coco
 from tamis.coco import cocoeval
 
@@ -110,6 +110,37 @@ def test_slices_of_objects_are_pycocotools_with_ignore_set_by_hand(seed: int) ->
         assert found.size == occluded.sum()
         assert found.stats["AP"].low <= found.stats["AP"].high
     assert not np.isnan(by_class(theirs)).all()
+
+
+def test_attributes_by_id() -> None:
+    """Whatever the order of the annotations, and the images that were looked at."""
+    images = problem(3, 15)
+    dataset, dets = coco_files(images)
+    rng = np.random.default_rng(0)
+    hard = {a["id"]: bool(rng.random() < 0.5) for a in dataset["annotations"]}
+    night = {i["id"]: "night" if i["id"] % 2 else "day" for i in dataset["images"]}
+    found = []
+    for shuffle in (False, True):
+        if shuffle:
+            rng.shuffle(dataset["annotations"])
+        truth = coco.COCO()
+        truth.dataset = dataset
+        truth.createIndex()
+        e = cocoeval.COCOeval(truth, truth.loadRes([dict(d) for d in dets]), "bbox")
+        e.params.imgIds = [9, 2, 3, 4, 7]
+        e.evaluate()
+        objects = tamis.slices(e, {"hard": hard}, of="objects", samples=0)["hard"]
+        ids = tamis.detection_errors(e).target_id.tolist()
+        array = np.array([hard[i] for i in ids])
+        assert objects.size == array.sum() and set(ids) < set(hard)
+        again = tamis.slices(e, {"hard": array}, of="objects", samples=0)["hard"]
+        found += [values_of(x) for x in (objects, again)]
+        assert tamis.slices(e, {"t": night}, samples=0)["t=night"].size == 3
+    assert found[1:] == found[:-1] and found[0][0] > 0
+    with pytest.raises(
+        ValueError, match="must have a value for each of the images, got none for 2"
+    ):
+        tamis.slices(e, {"t": {9: 1}}, samples=0)
 
 
 def test_texts() -> None:

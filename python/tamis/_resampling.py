@@ -143,10 +143,14 @@ def over_classes(values: Array) -> Array:
 
 @dataclass(frozen=True)
 class Samples:
-    """The numbers of each sample: over all classes, and of each class where that was asked for."""
+    """The numbers of each sample: over all classes, and of each class."""
 
     overall: Array  # (n, numbers)
-    classes: Array | None  # (n, K, numbers)
+    classes: Array  # (n, K, numbers)
+
+    def columns(self) -> Array:
+        """(n, numbers + K * numbers)"""
+        return np.concatenate([self.overall, self.classes.reshape(len(self.classes), -1)], axis=1)
 
 
 def sample(
@@ -154,22 +158,18 @@ def sample(
     draw: Draw,
     n: int,
     images: int,
-    *,
-    classes: bool,
     done: Callable[[int], Any],
 ) -> list[Samples]:
     """The numbers of all plans for the same `n` draws of weights, block by block."""
     overall = [np.empty((n, len(p.numbers.names))) for p in plans]
-    each = [np.empty((n, p.n_classes, len(p.numbers.names))) if classes else None for p in plans]
+    each = [np.empty((n, p.n_classes, len(p.numbers.names))) for p in plans]
     step = max(_STEP, min(_SAMPLES_AT_ONCE, _WEIGHTS_AT_ONCE // max(1, images)) // _STEP * _STEP)
     for first in range(0, n, step):
         last = min(n, first + step)
         weights = draw(first, last)
         for p, out, of_classes in zip(plans, overall, each, strict=True):
-            values = p.by_class(weights)
+            of_classes[first:last] = values = p.by_class(weights)
             out[first:last] = over_classes(values)
-            if of_classes is not None:
-                of_classes[first:last] = values
         done(last)
     return [Samples(out, k) for out, k in zip(overall, each, strict=True)]
 

@@ -117,9 +117,10 @@ def slices(
         An evaluation; of a `COCOeval`, what `evaluate` looked at.
     by : dict of str to array
         A boolean mask is one slice, any other array an attribute with one slice a value, called
-        ``name=value``; at most 50 values, so bin what is continuous first. (images,) long; for
-        `of` "objects" (m,), a row for each ground truth in the order given (of a `COCOeval`, in
-        that of its `Evaluated` view: annotations image by image as COCO lists them).
+        ``name=value``; at most 50 values, so bin what is continuous first. One value an image, or
+        for `of` "objects" one a ground truth, in the order given; of a `COCOeval` in that of
+        ``params.imgIds``, and of ``detection_errors(result).target_id``. Or a dict of all ids (of
+        a `DetectionResult`: numbers) to values.
     of : {"images", "objects"}
         "objects": the other ground truths are ignored as COCO ignores those out of an area range:
         a detection that finds one of them counts neither way; one that finds nothing is wrong in
@@ -163,9 +164,8 @@ def slices(
     if of not in ("images", "objects"):
         raise ValueError(f"{name}: of must be 'images' or 'objects', got {of!r}")
     e, numbers = evaluated(name, result)
-    images = len(e.images)
-    masks = masks_of(name, by, images if of == "images" else len(e.gts.crowd), of)
-    draw = bootstrap(seed, units_of(name, groups, images))
+    masks = masks_of(name, by, e.images if of == "images" else e.gt_ids, of)
+    draw = bootstrap(seed, units_of(name, groups, len(e.images)))
     done = counter(progress, name, max(1, samples) * len(masks))
     whole = Plan.of(numbers, e) if of == "images" and samples else None
     parts = {}
@@ -185,17 +185,25 @@ def slices(
     return Slices(parts, stats, of, level, samples)
 
 
-def masks_of(function: str, by: Any, n: int, of: str) -> dict[str, Array]:
+def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
     """One boolean mask a slice."""
     if not isinstance(by, Mapping):
         raise TypeError(f"{function}: by must be a dict of arrays, got {type(by).__name__}")
     masks: dict[str, Array] = {}
     for key, values in by.items():
+        if isinstance(values, Mapping):
+            missing = [i for i in ids.tolist() if i not in values]
+            if missing:
+                raise ValueError(
+                    f"{function}: by[{key!r}] must have a value for each of the {of},"
+                    f" got none for {missing[0]}"
+                )
+            values = [values[i] for i in ids.tolist()]
         given = np.asarray(values)
-        if given.shape != (n,):
+        if given.shape != ids.shape:
             raise ValueError(
-                f"{function}: by[{key!r}] must have shape ({n},), one value for each of the {of},"
-                f" got {given.shape}"
+                f"{function}: by[{key!r}] must have shape {ids.shape}, one value for each of the"
+                f" {of}, got {given.shape}"
             )
         if given.dtype == bool:
             masks[str(key)] = given
