@@ -65,7 +65,7 @@ def oks(
     det = _arrays.as_array("oks", "keypoints", keypoints)
     gt = _arrays.as_array("oks", "gt_keypoints", gt_keypoints)
     for name, x in (("keypoints", det), ("gt_keypoints", gt)):
-        if len(x.shape) != 3:
+        if len(x.shape) == 0:
             raise ValueError(f"oks: {name} must have shape (n, k, 3), got {tuple(x.shape)}")
     ends = np.array([0, len(det)]), np.array([0, len(gt)])
     values, _ = oks_batched(
