@@ -105,7 +105,8 @@ def oks_batched(
     if _arrays.library(sigmas) != "numpy":
         sigmas = _arrays.host(_name, "sigmas", sigmas)
     try:
-        k_sigmas = np.array(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
+        k_sigmas = np.array(COCO_SIGMAS if sigmas is None else sigmas)
+        k_sigmas = k_sigmas.astype(np.float64, casting="same_kind")
     except (TypeError, ValueError):
         raise TypeError(f"{_name}: sigmas must be numbers, got {sigmas!r}") from None
     if k_sigmas.ndim != 1 or len(k_sigmas) == 0 or not (k_sigmas > 0).all():
