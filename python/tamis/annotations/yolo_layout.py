@@ -201,5 +201,7 @@ def _settle_detect(rows: Rows, layout: Layout, listing: Listing) -> None:
 
 def _inside(boxes: Array) -> float:
     """Share of relative cx cy w h boxes that lie in their image."""
-    low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
-    return float(((low > -_SLACK) & (high < 1 + _SLACK) & (boxes[:, 2:] >= 0)).all(axis=1).mean())
+    cx, cy, w, h = boxes.T
+    across = (cx - w / 2 > -_SLACK) & (cx + w / 2 < 1 + _SLACK) & (w >= 0)
+    down = (cy - h / 2 > -_SLACK) & (cy + h / 2 < 1 + _SLACK) & (h >= 0)
+    return float((across & down).mean())
