@@ -260,6 +260,11 @@ def test_results_take_images_and_names_of_the_ground_truth(tmp_path: Path) -> No
 def test_empty_sets(tmp_path: Path) -> None:
     with pytest.raises(tamis.AnnotationError, match="expected label files"):
         tamis.read(tmp_path)
+    with pytest.raises(
+        tamis.AnnotationError, match="expected a class number or a known name|class"
+    ):
+        tamis.read(put(tmp_path / "zero.txt", b"\0"), image_sizes=(10, 10), classes=["a"])
+    (tmp_path / "zero.txt").unlink()
     found = labels(tmp_path, "")
     assert len(found) == 0 and found.n_images == 1 and found.boxes.shape == (0, 4)
     assert found.targets()["splits"].tolist() == [0, 0]
