@@ -370,3 +370,11 @@ def test_a_real_open_images_file() -> None:
     assert len(found) == sum(
         bool(line) and ",," not in line for line in lines[1:]
     ) and found.n_images == len({x.split(",")[0] for x in filter(None, lines[1:])})
+
+
+def test_huge_numbers_of_flags_and_sizes(tmp_path: Path) -> None:
+    found = labelme(
+        tmp_path, shape("rectangle", (0, 0), (1, 1), group_id=10**400), imageHeight=10**30
+    )
+    assert found.attributes["group_id"].tolist() == [10**400]
+    assert found.image_sizes.tolist() == [[0, 0]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tamis
 from annotation_files import png, put
@@ -259,6 +260,11 @@ def test_results_take_images_and_names_of_the_ground_truth(tmp_path: Path) -> No
 def test_empty_sets(tmp_path: Path) -> None:
     with pytest.raises(tamis.AnnotationError, match="expected label files"):
         tamis.read(tmp_path)
+    with pytest.raises(
+        tamis.AnnotationError, match=r"zero\.txt:1: expected"
+    ):
+        tamis.read(put(tmp_path / "zero.txt", b"\0"), image_sizes=(10, 10), classes=["a"])
+    (tmp_path / "zero.txt").unlink()
     found = labels(tmp_path, "")
     assert len(found) == 0 and found.n_images == 1 and found.boxes.shape == (0, 4)
     assert found.targets()["splits"].tolist() == [0, 0]
@@ -268,3 +274,40 @@ def test_empty_sets(tmp_path: Path) -> None:
 def test_layouts_that_are_none(tmp_path: Path, layout: str) -> None:
     with pytest.raises(ValueError, match="read: layout must be"):
         labels(tmp_path, "0 1 1 1 1", layout=layout)
+
+
+def test_a_list_of_images_that_are_elsewhere(tmp_path: Path) -> None:
+    """CVAT's Ultralytics export without pictures."""
+    put(tmp_path / "data.yaml", "path: .\ntrain: train.txt\nnames:\n  0: cat\n")
+    put(tmp_path / "train.txt", "data/images/train/a.png\n")
+    put(tmp_path / "labels/train/a.txt", "0 .5 .5 1 1\n")
+    assert tamis.read(tmp_path, image_sizes=(10, 20)).boxes.tolist() == [[0, 0, 20, 10]]
+    (tmp_path / "labels/train/a.txt").unlink()
+    with pytest.raises(tamis.AnnotationError, match="expected label files such as"):
+        tamis.read(tmp_path, image_sizes=(10, 20))
+
+
+def test_label_studios_export(tmp_path: Path) -> None:
+    put(tmp_path / "notes.json", '{"categories": [{"id": 0, "name": "cat"}], "info": {}}')
+    put(tmp_path / "classes.txt", "cat\n")
+    put(tmp_path / "images/a.png", png(20, 10))
+    put(tmp_path / "labels/a.txt", "0 .5 .5 1 1\n")
+    found = tamis.read(tmp_path)
+    assert found.format == "yolo" and found.classes == {0: "cat"} and len(found) == 1
+
+
+def test_results_from_zero_against_ground_truth_from_one(tmp_path: Path) -> None:
+    gt = tamis.Annotations(
+        np.array([[50.0, 25, 100, 50], [0, 0, 20, 10]]), np.array([1, 2]), np.array([0, 1, 2]),
+        np.array([7, 8]), {1: "cat", 2: "dog", 3: "emu"}, image_names=("a.png", "b.png"),
+        image_sizes=np.array([[100, 200]] * 2),
+    )  # fmt: skip
+    put(tmp_path / "a.txt", "0 .5 .5 .5 .5 .9\n")
+    put(tmp_path / "b.txt", "1 .05 .05 .1 .1 .9\n")
+    for first in (0, 1):  # also where no detection has the first class
+        if first:
+            put(tmp_path / "a.txt", "")
+        dt = tamis.read(tmp_path, like=gt)
+        with pytest.warns(UserWarning, match="places among the classes"):
+            _, both = tamis.align(gt, dt)
+        assert both.labels.tolist() == [1, 2][first:]

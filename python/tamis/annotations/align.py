@@ -192,10 +192,14 @@ def _plain(name: str) -> str:
 
 
 def _may_be_shifted(gt: Annotations, dt: Annotations) -> bool:
-    """Ultralytics' predictions.json counts classes from 1 where they are not COCO's."""
-    return (
-        dt.format == "ultralytics" and not dt.classes and bool(gt.classes) and min(gt.classes) == 0
-    )
+    """Numbers without names that count from another start than those of `gt`.
+
+    Ultralytics' predictions.json counts from 1 where classes are not COCO's, YOLO rows from 0.
+    """
+    if dt.classes or not gt.classes:
+        return False
+    first = min(gt.classes)
+    return first == 0 if dt.format == "ultralytics" else first > 0 and dt.format == "yolo"
 
 
 def _ways(known: Array, labels: Array) -> list[tuple[str, Array]]:

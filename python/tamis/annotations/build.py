@@ -42,7 +42,8 @@ class Builder:
         place = self._images.setdefault(key, len(self._images))
         if place == len(self._names):
             self._names.append(name)
-            self._sizes.append(self.options.size_of(name, key) or size or (0, 0))
+            written = size if size and all(0 < side < 2**31 for side in size) else (0, 0)
+            self._sizes.append(self.options.size_of(name, key) or written)
         return place
 
     def size(self, image: int) -> tuple[int, int]:
@@ -181,8 +182,8 @@ class Builder:
         columns: dict[str, Array] = {}
         for key in dict.fromkeys(key for row in self._rows for key in row["attributes"]):
             values = [row["attributes"].get(key) for row in self._rows]
-            if all(v is None or isinstance(v, (bool, int, float)) for v in values):
-                whole = all(v is None or isinstance(v, (bool, int)) for v in values)
+            if all(v is None or isinstance(v, float) or _is_whole(v) for v in values):
+                whole = not any(isinstance(v, float) for v in values)
                 missing = np.nan if not whole else -1 if key.endswith("_id") else 0
                 numbers = [missing if v is None else v for v in values]
                 columns[key] = np.array(numbers, np.int64 if whole else np.float64)
@@ -208,6 +209,10 @@ def class_table(classes: Any) -> dict[int, str]:
     if len(set(table.values())) != len(table):
         raise ValueError("read: classes must have distinct names")
     return {int(label): name for label, name in table.items()}
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 2**63
 
 
 def _shortest(numbers: Sequence[float]) -> str:

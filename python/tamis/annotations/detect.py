@@ -114,7 +114,7 @@ def _folder(path: str) -> tuple[str, str]:
 
 
 def _most_common(folder: str, path: str) -> tuple[str, str]:
-    by_kind: dict[str, list[str]] = {".xml": [], ".json": [], ".csv": [], ".txt": []}
+    by_kind: dict[str, list[str]] = {".xml": [], ".txt": [], ".json": [], ".csv": []}
     for file in walk(folder, by_kind, _ENOUGH):
         by_kind[suffix(file)].append(file)
     by_kind[".txt"] = [f for f in by_kind[".txt"] if may_be_labels(f)]

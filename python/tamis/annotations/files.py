@@ -99,7 +99,7 @@ def read_text(path: str) -> str:
     for mark, name in _MARKS:
         if data.startswith(mark):
             return _decoded(path, data[len(mark) :], name)
-    if data[:2].count(0) == 1:
+    if len(data) > 1 and data[:2].count(0) == 1:
         return _decoded(path, data, "utf-16-le" if data[1] == 0 else "utf-16-be")
     declared = re.match(rb"""\s*<\?xml[^>]*encoding=["']([\w.-]+)""", data[:200])
     return _decoded(path, data, declared[1].decode() if declared else "utf-8")

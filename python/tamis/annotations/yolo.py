@@ -12,7 +12,7 @@ from tamis.annotations.annotations import Annotations, Array, Source, object_arr
 from tamis.annotations.files import encoded, text_of
 from tamis.annotations.findings import Finding
 from tamis.annotations.options import Options
-from tamis.annotations.problems import Problems
+from tamis.annotations.problems import Problems, fail
 from tamis.annotations.shapes import Shapes, outlines, smallest_rectangles
 from tamis.annotations.yolo_dataset import list_dataset
 from tamis.annotations.yolo_layout import Layout, find_layout
@@ -59,7 +59,9 @@ def read_yolo(path: str, options: Options) -> Annotations:
     problems.raise_if_any()
     missing = int(found["missing"].sum())
     remarks = list(listing.remarks)
-    if missing and missing < len(listing.labels):
+    if missing == len(listing.labels) > 0:
+        raise fail(path, f"expected label files such as {listing.labels[0]}, but there is none")
+    if missing:
         names = [listing.names[i] for i in np.flatnonzero(found["missing"])[:5]]
         remarks.append(
             Finding(
@@ -84,7 +86,12 @@ def _classes(
     rows: Rows, texts: list[str], listing: Listing, options: Options, problems: Problems
 ) -> dict[int, str]:
     """Names of class numbers; words of the files become numbers, in place."""
-    given = options.classes or listing.classes or (options.like.classes if options.like else {})
+    given = options.classes or listing.classes
+    if not given and options.like is not None:
+        names = (
+            options.like.classes
+        )  # counted from 0 as these are, or it is for align() to find out
+        given = names if texts or (names and min(names) == 0) else {}
     if texts:
         known = {name: label for label, name in (given or dict(enumerate(sorted(texts)))).items()}
         wanted = np.array([known.get(text, -1) for text in texts])

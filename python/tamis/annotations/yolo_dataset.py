@@ -156,7 +156,7 @@ def _moved(base: str, entry: str) -> str:
     parts = entry.split("/")
     for i in range(1, len(parts)):
         place = os.path.join(base, *parts[i:])
-        if os.path.exists(place) or os.path.exists(without_suffix(place) + ".txt"):
+        if os.path.exists(place) or os.path.exists(label_path(place)):
             return place
     return os.path.join(base, entry)
 

@@ -80,8 +80,9 @@ def join(
         found = dict(options.image_files)
     else:
         found = {} if of == "labels" else dict(image_files(folder))
-    stems = unique_index([stem(key) for key in found])
     keys_in_order, of_image = list(found), {}
+    whole_set = by_key.keys() <= found.keys()  # no need of stems
+    stems = {} if whole_set else unique_index([stem(key) for key in found])
     for key in by_key:
         place = key if key in found else None
         if place is None and stems.get(stem(key), -1) >= 0:
@@ -95,6 +96,8 @@ def join(
         whole = of != "file" and options.split in (None, "all")
         if place in of_image or whole or options.like is not None:
             listing.add(place, label, found[place], names.get(place, ""))
+    if options.like is not None and whole_set:
+        return  # in its order already
     order = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if options.like is not None:
         rank = {key: i for i, key in enumerate(keys_in_order)}

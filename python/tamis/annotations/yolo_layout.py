@@ -74,7 +74,8 @@ def find_layout(rows: Rows, listing: Listing, options: Options, problems: Proble
 
 def _by_counts(rows: Rows, listing: Listing, options: Options) -> Layout:
     """The task from how many numbers rows have, where nobody has said it."""
-    counts = Counter(rows.counts.tolist())
+    numbers, times = np.unique(rows.counts, return_counts=True)
+    counts = Counter(dict(zip(numbers.tolist(), times.tolist(), strict=True)))
     common = counts.most_common(1)[0][0]
     task = options.task
     if task == "pose" or (task == "auto" and listing.keypoints):
@@ -168,12 +169,13 @@ def _check_counts(rows: Rows, layout: Layout, listing: Listing, problems: Proble
 
 
 def _in_pixels(coordinates: Array) -> bool:
-    return bool(len(coordinates)) and float((coordinates.max(axis=1) > _PIXELS).mean()) > 0.5
+    if len(coordinates) == 0 or coordinates.max() <= _PIXELS:
+        return False
+    return float((coordinates.max(axis=1) > _PIXELS).mean()) > 0.5
 
 
 def _settle_detect(rows: Rows, layout: Layout, listing: Listing) -> None:
     """Where the confidence stands, and which corners pixels are of, by what fits the images."""
-    sizes = listing.sizes[rows.image].astype(np.float64)
     width = 5 if layout.score == -1 else 4
     table = rows.table(width)
     if layout.score == -1:
@@ -183,11 +185,13 @@ def _settle_detect(rows: Rows, layout: Layout, listing: Listing) -> None:
         if in_pixels:
             layout.score = 0 if ahead.all() and not last.all() else -1
         else:
-            after, before = _inside(table[:, :4]), _inside(table[:, 1:])
-            layout.score = 0 if after < 0.9 and before > after and ahead.all() else -1
+            after = _inside(table[:, :4])
+            first = after < 0.9 and ahead.all() and _inside(table[:, 1:]) > after
+            layout.score = 0 if first else -1
         layout.relative = not in_pixels
     if layout.relative:
         return
+    sizes = listing.sizes[rows.image].astype(np.float64)
     box = table[:, 1:] if layout.score == 0 else table[:, :4]
     limit = np.where(sizes[:, ::-1] > 0, sizes[:, ::-1], np.inf) * (1 + _SLACK) + 1
     ordered = (box[:, 2] >= box[:, 0]) & (box[:, 3] >= box[:, 1])
@@ -201,5 +205,7 @@ def _settle_detect(rows: Rows, layout: Layout, listing: Listing) -> None:
 
 def _inside(boxes: Array) -> float:
     """Share of relative cx cy w h boxes that lie in their image."""
-    low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
-    return float(((low > -_SLACK) & (high < 1 + _SLACK) & (boxes[:, 2:] >= 0)).all(axis=1).mean())
+    cx, cy, w, h = boxes.T
+    across = (cx - w / 2 > -_SLACK) & (cx + w / 2 < 1 + _SLACK) & (w >= 0)
+    down = (cy - h / 2 > -_SLACK) & (cy + h / 2 < 1 + _SLACK) & (h >= 0)
+    return float((across & down).mean())
