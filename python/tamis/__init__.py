@@ -8,6 +8,12 @@ from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
 from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
+from tamis.embeddings.coverage import Coverage, coverage
+from tamis.embeddings.diversity import Diversity, diversity
+from tamis.embeddings.drift import drift
+from tamis.embeddings.drift_result import Drift, DriftCheck
+from tamis.embeddings.map2d import map2d
+from tamis.embeddings.outliers import outliers
 from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
 from tamis.image_scores import image_scores
@@ -33,6 +39,10 @@ from tamis.rotated_iou import (
     rotated_box_iou_paired,
 )
 from tamis.select_batch import select_batch, select_coreset
+from tamis.selection.failures import Failures, failures
+from tamis.selection.learning_curve import LearningCurve, learning_curve
+from tamis.selection.manifest import SplitCheck, save_split, verify_split
+from tamis.selection.split import Split, split
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
@@ -40,22 +50,34 @@ __version__ = "0.1.0"
 __all__ = [
     "BestF1",
     "ConfusionMatrix",
+    "Coverage",
     "CudaUnavailable",
     "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
+    "Diversity",
+    "Drift",
+    "DriftCheck",
     "DuplicateBoxes",
+    "Failures",
     "LabelMistakes",
+    "LearningCurve",
     "Masks",
     "Matches",
+    "Split",
+    "SplitCheck",
     "best_f1",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
     "classification_mistakes",
     "confusion_matrix",
+    "coverage",
     "detection_errors",
+    "diversity",
+    "drift",
     "exact_duplicates",
+    "failures",
     "find_duplicate_boxes",
     "find_unique",
     "hardness",
@@ -63,6 +85,8 @@ __all__ = [
     "knn",
     "label_mistakes",
     "leaks",
+    "learning_curve",
+    "map2d",
     "mask_boundary",
     "mask_iou",
     "mask_iou_batched",
@@ -73,14 +97,18 @@ __all__ = [
     "num_threads",
     "oks",
     "oks_batched",
+    "outliers",
     "representativeness",
     "rotated_box_iou",
     "rotated_box_iou_batched",
     "rotated_box_iou_paired",
+    "save_split",
     "select_batch",
     "select_coreset",
     "set_num_threads",
+    "split",
     "uniqueness",
+    "verify_split",
     "zcore",
     "zcore_draws",
     "zcore_finish",

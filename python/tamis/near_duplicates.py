@@ -284,7 +284,7 @@ def keep_by_blocks(rows: Any, threshold: float, metric: str) -> Array:
     for begin in range(0, len(rows.x), KEEP_BLOCK):
         block = np.arange(begin, min(len(rows.x), begin + KEEP_BLOCK))
         if len(kept) > 0:
-            far = _nearest_distance(some_rows(rows, kept), some_rows(rows, block), metric)
+            far = nearest_distance(some_rows(rows, kept), some_rows(rows, block), metric)
             block = block[far > threshold]
         pairs, _ = all_pairs(
             "find_unique", some_rows(rows, block), threshold, metric, MOST_PAIRS, None
@@ -293,7 +293,7 @@ def keep_by_blocks(rows: Any, threshold: float, metric: str) -> Array:
     return kept
 
 
-def _nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
+def nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
     """(n,) how far the nearest keeper is from each row asked about, on the host."""
     if isinstance(keepers, _knn_cuda.DeviceRows):
         told = _knn_cuda.TOLD_OF[metric]
