@@ -162,31 +162,29 @@ def _column(name: str, what: str, values: Any) -> Array:
 
 def _fit(x: Array, y: Array) -> tuple[Array, Array, Array]:
     """(limits, factors, exponents) of the rows of scores y at sizes x, the largest being 1."""
-    exponents = EXPONENTS
+    powers = x[:, None] ** -EXPONENTS
+    centred = powers - powers.mean(0)
+    dots = np.minimum((y - y.mean(1, keepdims=True)) @ centred, 0)
+    spread = np.maximum((centred**2).sum(0), 1e-300)
+    best = EXPONENTS[(dots**2 / spread).argmax(1)][:, None]  # what leaves the least error
     step = np.log(EXPONENTS[1] / EXPONENTS[0])
-    best = np.empty(0)
     for _ in range(4):
-        error, _, _ = _lines(x, y, exponents)
-        best = (
-            np.take_along_axis(np.atleast_2d(exponents), error.argmin(1)[:, None], 1)
-            if (exponents.ndim == 2)
-            else exponents[error.argmin(1)][:, None]
-        )
-        exponents = np.clip(
-            best * np.exp(np.linspace(-step, step, 21)), EXPONENTS[0], EXPONENTS[-1]
-        )
-        step /= 10
+        around = best * np.exp(np.linspace(-step, step, 21))
+        around = np.clip(around, EXPONENTS[0], EXPONENTS[-1])
+        error, _, _ = _lines(x, y, around)
+        best = np.take_along_axis(around, error.argmin(1)[:, None], 1)
+        step /= 8
     _, limits, factors = _lines(x, y, best)
     return limits[:, 0], factors[:, 0], best[:, 0]
 
 
 def _lines(x: Array, y: Array, exponents: Array) -> tuple[Array, Array, Array]:
-    """(squared error, limit, factor) of each row of y with each exponent (its own, if 2-D)."""
-    powers = x[:, None, None] ** -np.atleast_2d(exponents)  # (n, rows or 1, exponents)
+    """(squared error, limit, factor) of each row of y with each of its exponents."""
+    powers = x[:, None, None] ** -exponents  # (n, rows, exponents)
     mean = powers.mean(0)
     centred = powers - mean
     values = (y - y.mean(1, keepdims=True)).T[:, :, None]
-    spread = (centred**2).sum(0)
-    slope = np.minimum((centred * values).sum(0) / np.maximum(spread, 1e-300), 0)
+    spread = np.maximum((centred**2).sum(0), 1e-300)
+    slope = np.minimum((centred * values).sum(0) / spread, 0)
     error = ((values - slope * centred) ** 2).sum(0)
     return error, y.mean(1)[:, None] - slope * mean, -slope

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from tamis.near_duplicates import (
     check_search,
     searched_rows,
 )
-from tamis.selection.stratification import Array, balanced, by_hash, mixed
+from tamis.selection.split_inputs import key_numbers, label_table, one_axis
+from tamis.selection.stratification import Array, balanced, by_hash, mixed, refined
 
 FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -61,7 +61,6 @@ class Split(Result):
     seed: int
     threshold: float
     metric: str
-    _labels: Any = field(default=None)
 
     def rows_of(self, name: str) -> Array:
         """The rows of one split, ascending."""
@@ -159,8 +158,9 @@ def split(
     Without `labels` a free unit goes where the hash of its first row's key and the seed says:
     shares are met but for chance, and a unit stays where it is when rows are added, unless it grows
     together with an earlier one. With `labels` free units are balanced (iterative stratification,
-    Sechidis et al. 2011), which depends on all of them: give `previous` from the second time on.
-    Cost: `tamis.near_duplicates`, and some 3 microseconds a unit.
+    Sechidis et al. 2011, and moves where a class is still off), which depends on all of them: give
+    `previous` from the second time on. Cost: `tamis.near_duplicates`, and some 3 microseconds a
+    unit.
 
     Examples
     --------
@@ -178,8 +178,8 @@ def split(
         edges.append(_group_edges(name, what, of, n))
     unit = np.empty(n, np.int64)
     _core.group_pairs(_joined(name, edges, n), unit)
-    key = _keys(name, keys, n)
-    classes, table = _label_table(name, labels, n)
+    key = key_numbers(name, keys, n)
+    classes, table = label_table(name, labels, n)
     placed = _previous(name, previous, keys, names, n)
     first, of_unit = np.unique(unit, return_inverse=True)
     where, conflicts = _followed(placed, of_unit, len(first), len(names))
@@ -195,7 +195,7 @@ def split(
     return Split(
         names, chosen, unit, first[conflicts], np.bincount(chosen, minlength=len(names)),
         np.bincount(chosen[first], minlength=len(names)), classes, class_rows, shares, int(seed),
-        float(threshold), metric, table,
+        float(threshold), metric,
     )  # fmt: skip
 
 
@@ -252,7 +252,7 @@ def _groups(groups: Any) -> list[tuple[str, Any]]:
 
 def _group_edges(name: str, what: str, of: Any, n: int) -> Array:
     """(P, 2): each row of a group with the first one."""
-    values = _one_axis(name, what, of, n)
+    values = one_axis(name, what, of, n)
     if values.dtype.kind in "iub":
         _, first, code = np.unique(values, return_index=True, return_inverse=True)
         return np.stack([first[code], np.arange(n)], axis=1)
@@ -264,18 +264,6 @@ def _group_edges(name: str, what: str, of: Any, n: int) -> Array:
     return np.stack([edges, np.arange(n)], axis=1)
 
 
-def _one_axis(name: str, what: str, of: Any, n: int) -> Array:
-    if isinstance(of, (list, tuple)):
-        whole = all(isinstance(v, (int, np.integer)) for v in of)
-        values = np.array(of) if whole and len(of) else np.empty(len(of), object)
-        if values.dtype == object:
-            values[:] = of
-    else:
-        values = np.asarray(_arrays.host(name, what, of) if hasattr(of, "__dlpack__") else of)
-    _arrays.check_shape(name, what, values, (n,))
-    return values
-
-
 def _joined(name: str, edges: Sequence[Array], n: int) -> Array:
     found = np.concatenate([np.empty((0, 2), np.int64), *edges])
     found = found[found[:, 0] != found[:, 1]]
@@ -283,57 +271,6 @@ def _joined(name: str, edges: Sequence[Array], n: int) -> Array:
         bad = int(found.min() if found.min() < 0 else found.max())
         raise ValueError(f"{name}: pairs must be rows 0 to {n - 1}, got {bad}")
     return np.ascontiguousarray(found)
-
-
-def _keys(name: str, keys: Any, n: int) -> Array:
-    """(n,) uint64 numbers of the keys."""
-    if keys is None:
-        return np.arange(n, dtype=np.uint64)
-    values = _one_axis(name, "keys", keys, n)
-    if values.dtype.kind in "iu":
-        found = values.astype(np.uint64)
-    else:
-        digest = hashlib.blake2b
-        texts = [str(v).encode() for v in values.tolist()]
-        joined = b"".join(digest(text, digest_size=8).digest() for text in texts)
-        found = np.frombuffer(joined, "<u8").astype(np.uint64)
-    ordered = np.sort(found)
-    if (ordered[1:] == ordered[:-1]).any():
-        raise ValueError(f"{name}: keys must differ")
-    return found
-
-
-def _label_table(name: str, labels: Any, n: int) -> tuple[tuple[str, ...], tuple[Array, ...]]:
-    """(class names, (rows, classes, counts)) of all rows that hold a class."""
-    if labels is None:
-        none = np.empty(0, np.int64)
-        return (), (none, none, none)
-    if isinstance(labels, tuple) and len(labels) == 2 and np.ndim(labels[1]) == 1:
-        values = np.asarray(labels[0])
-        offsets = _arrays.splits(name, "labels splits", np.asarray(labels[1]), len(values), n)
-        rows = np.repeat(np.arange(n), np.diff(offsets))
-    else:
-        values = np.asarray(
-            _arrays.host(name, "labels", labels) if hasattr(labels, "__dlpack__") else labels
-        )
-        if values.ndim == 2:
-            return _of_counts(name, values, n)
-        _arrays.check_shape(name, "labels", values, (n,))
-        rows = np.arange(n)
-    if values.dtype == object:
-        values = values.astype(str)
-    classes, code = np.unique(values, return_inverse=True)
-    both, counts = np.unique(rows * max(1, len(classes)) + code, return_counts=True)
-    at, of = np.divmod(both, max(1, len(classes)))
-    return tuple(str(c) for c in classes.tolist()), (at, of, counts.astype(np.int64))
-
-
-def _of_counts(name: str, values: Array, n: int) -> tuple[tuple[str, ...], tuple[Array, ...]]:
-    _arrays.check_shape(name, "labels", values, (n, "C"))
-    if values.dtype.kind not in "biu" or (values < 0).any():
-        raise ValueError(f"{name}: labels must be counts of 0 or more, got {values.dtype}")
-    rows, of = np.nonzero(values)
-    return tuple(map(str, range(values.shape[1]))), (rows, of, values[rows, of].astype(np.int64))
 
 
 def _previous(name: str, previous: Any, keys: Any, names: tuple[str, ...], n: int) -> Array:
@@ -349,7 +286,7 @@ def _previous(name: str, previous: Any, keys: Any, names: tuple[str, ...], n: in
         known = dict(zip(held["keys"], held["split"], strict=True))
         given: list[Any] = [known.get(str(key)) for key in list(keys)]
     else:
-        given = _one_axis(name, "previous", previous, n).tolist()
+        given = one_axis(name, "previous", previous, n).tolist()
     place: dict[Any, int] = {text: i for i, text in enumerate(names)}
     place.update({i: i for i in range(len(names))}, **{"": -1})
     place.update({None: -1, -1: -1})
@@ -396,4 +333,13 @@ def _stratified(
     both, back = np.unique(unit[inside] * n_classes + labels[inside], return_inverse=True)
     at, of = np.divmod(both, n_classes)
     sums = np.bincount(back, counts[inside], len(both)).astype(np.int64)
-    return balanced(sizes[free], at, of, sums, hashes[free], lack, lack_rows)
+    found = balanced(sizes[free], at, of, sums, hashes[free], lack, lack_rows)
+    # rows count as one more class where units move again
+    np.subtract.at(lack, (found[at], of), sums)
+    lack_rows = lack_rows - np.bincount(found, sizes[free], len(shares))
+    both = np.arange(len(free))
+    return refined(
+        found, np.concatenate([at, both]), np.concatenate([of, np.full(len(free), n_classes)]),
+        np.concatenate([sums, sizes[free]]), np.column_stack([lack, lack_rows]),
+        np.append(np.bincount(labels, counts, n_classes), len(of_unit)),
+    )  # fmt: skip
