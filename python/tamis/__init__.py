@@ -12,6 +12,7 @@ from tamis.embeddings.coverage import Coverage, coverage
 from tamis.embeddings.diversity import Diversity, diversity
 from tamis.embeddings.drift import drift
 from tamis.embeddings.drift_result import Drift, DriftCheck
+from tamis.embeddings.duplicate_threshold import DuplicateThreshold, duplicate_threshold
 from tamis.embeddings.map2d import map2d
 from tamis.embeddings.outliers import outliers
 from tamis.evaluator import DetectionEvaluator
@@ -59,6 +60,7 @@ __all__ = [
     "Drift",
     "DriftCheck",
     "DuplicateBoxes",
+    "DuplicateThreshold",
     "Failures",
     "LabelMistakes",
     "LearningCurve",
@@ -76,6 +78,7 @@ __all__ = [
     "detection_errors",
     "diversity",
     "drift",
+    "duplicate_threshold",
     "exact_duplicates",
     "failures",
     "find_duplicate_boxes",

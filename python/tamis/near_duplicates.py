@@ -60,7 +60,7 @@ class NearDuplicates:
 def near_duplicates(
     x: Any,
     *,
-    threshold: float = 0.2,
+    threshold: float | Literal["auto"] = 0.2,
     metric: Literal["cosine", "euclidean"] = "cosine",
     image_index: Any = None,
     max_pairs: int = MOST_PAIRS,
@@ -73,8 +73,9 @@ def near_duplicates(
     x : (N, D) array
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
         or buffer.
-    threshold : float
-        Largest distance of near-duplicates, included. Default 0.2.
+    threshold : float or "auto"
+        Largest distance of near-duplicates, included. Default 0.2, which is Brain's and much for
+        many models: "auto" takes that of `tamis.duplicate_threshold`.
     metric : {"cosine", "euclidean"}
         Default "cosine": one minus the cosine of the rows less their mean, as FiftyOne Brain
         measures it.
@@ -105,6 +106,10 @@ def near_duplicates(
     pairs come to the host. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
     distances to the keepers are not those of the metric; these are.
     """
+    if isinstance(threshold, str) and threshold == "auto":
+        from tamis.embeddings.duplicate_threshold import duplicate_threshold
+
+        threshold = duplicate_threshold(x, metric=metric, progress=progress).threshold
     check_search("near_duplicates", threshold, metric, max_pairs)
     x = any_matrix("near_duplicates", "x", x)
     n, image = len(x), None
