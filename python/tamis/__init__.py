@@ -44,6 +44,7 @@ from tamis.selection.failures import Failures, failures
 from tamis.selection.learning_curve import LearningCurve, learning_curve
 from tamis.selection.manifest import SplitCheck, save_split, verify_split
 from tamis.selection.split import Split, split
+from tamis.selection.zcore_stability import ZcoreStability, zcore_stability
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
@@ -68,6 +69,7 @@ __all__ = [
     "Matches",
     "Split",
     "SplitCheck",
+    "ZcoreStability",
     "best_f1",
     "box_iou",
     "box_iou_batched",
@@ -116,4 +118,5 @@ __all__ = [
     "zcore_draws",
     "zcore_finish",
     "zcore_from_draws",
+    "zcore_stability",
 ]
