@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs tests under a sanitizer:  scripts/sanitize.sh asan|tsan[-device] [pytest arguments]
+# Or the fuzzer:                 scripts/sanitize.sh asan scripts/fuzz_api.py [arguments]
 # With -device the device code runs on the host (-m gpu), where tsan sees races of a block and asan reads past arrays.
 # The build lands in build/<preset>; the Python on PATH must have pybind11, pytest and the test packages.
 set -euo pipefail
@@ -38,7 +39,11 @@ export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 sanitized() { PYTHONPATH=$site LD_PRELOAD=$preload "$python" "$@"; }
 sanitized -c "import tamis; assert tamis.__file__.startswith('$site'), tamis.__file__"
 status=0
-sanitized -m pytest -q -p no:cacheprovider "$@" || status=$?
+if [[ ${1-} == *.py && $1 == scripts/* ]]; then
+  sanitized "$@" || status=$?
+else
+  sanitized -m pytest -q -p no:cacheprovider "$@" || status=$?
+fi
 # more than the notice of AddressSanitizer that it does not know the stacks of the emulation
 if grep -qsE "ERROR: |WARNING: Thread|runtime error" "$reports".*; then
   cat "$reports".* >&2

@@ -36,8 +36,8 @@ def keys(x: np.ndarray, queries: np.ndarray | None = None, metric: str = "euclid
         out = np.array([((row - b) ** 2).sum(1) for row in a]).reshape(len(q), len(x))
         if cosine:
             out /= 2
-            out[(q == 0).all(1)] = 1
-            out[:, (x == 0).all(1)] = 1
+            nowhere = (q == 0).all(1)[:, None], (x == 0).all(1)
+            out[nowhere[0] ^ nowhere[1]] = 1
         elif metric == "euclidean":
             out = np.sqrt(out)
     if queries is None:

@@ -36,6 +36,16 @@ def test_by_hand() -> None:
     assert best.precision[0] == 2 / 3 and best.recall[0] == 1 and best.f1[0] == 0.8
 
 
+def test_beta_weighs_recall() -> None:
+    dets = [(BOX, 1, 0.9), ((90, 90, 5, 5), 1, 0.8), ((70, 9, 5, 5), 1, 0.7), (FAR, 1, 0.6)]
+    result = result_of([(BOX, 1), (FAR, 1)], dets)
+    assert result.best_f1(beta=0.5).confidence[0] == 0.9  # 1.25 / (1 + .25 * 2) against 2.5 / 4.5
+    recall = result.best_f1(beta=2)
+    assert recall.confidence[0] == 0.6 and recall.f1[0] == 5 * 2 / (4 + 4 * 2) and recall.beta == 2
+    with pytest.raises(ValueError, match="beta must be"):
+        result.best_f1(beta=-1)
+
+
 def test_a_threshold_keeps_all_scores_equal_to_it() -> None:
     best = result_of([(BOX, 1)], [(BOX, 1, 0.5), (FAR, 1, 0.5)]).best_f1()
     assert (best.tp[0], best.fp[0], best.f1[0]) == (1, 1, 2 / 3)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,7 +126,7 @@ def test_duplicates(tmp_path: Any, capsys: Any) -> None:
     assert found == [{"annotation": 9, "repeats": 7, "image": 1, "IoU": 1.0}]
     path.write_text(json.dumps({"images": [], "annotations": []}))
     assert main(["duplicates", str(path)]) == 0
-    assert capsys.readouterr().out == "annotation  repeats  image  IoU\n"
+    assert capsys.readouterr().out == "no duplicates among 0 boxes\n"
 
 
 def test_uniqueness_of_bad_input(tmp_path: Any, capsys: Any) -> None:
@@ -144,3 +146,138 @@ def test_usage_errors_exit_2() -> None:
     with pytest.raises(SystemExit) as stop:
         main(["eval"])
     assert stop.value.code == 2
+
+
+def one_line(capsys: Any, *arguments: str) -> str:
+    """What a command that fails says: one line, with exit code 2."""
+    assert main(list(arguments)) == 2
+    err: str = capsys.readouterr().err
+    assert err.count("\n") == 1 and err.startswith("tamis: ")
+    return err
+
+
+GT = {
+    "images": [{"id": 1}],
+    "categories": [{"id": 1, "name": "a"}],
+    "annotations": [{"id": 7, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25}],
+}
+
+
+class TestDetectionFiles:
+    @pytest.fixture
+    def write(self, tmp_path: Any) -> Any:
+        def written(name: str, content: Any) -> str:
+            (tmp_path / name).write_text(json.dumps(content))
+            return str(tmp_path / name)
+
+        return written
+
+    def test_boxes_of_five_numbers(self, write: Any, capsys: Any) -> None:
+        gt = write("gt.json", GT)
+        box = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5, 0.3], "score": 0.5}
+        one_line(capsys, "eval", gt, write("dt.json", [box]))
+        one_line(capsys, "eval", gt, write("dt.json", [box]), "--json")
+
+    @pytest.mark.parametrize("content", [None, 3, "text", [], [None], {"annotations": None}])
+    def test_files_of_something_else(self, content: Any, write: Any, capsys: Any) -> None:
+        path = write("bad.json", content)
+        one_line(capsys, "eval", path, write("dt.json", []))
+        one_line(capsys, "duplicates", path)
+
+    @pytest.mark.parametrize(
+        "box", [[1, 1, 5, 5, 0.3], [1, 1, 5], [], None, "text", [1, 1, "5", 5], [1, 1, None, 5]]
+    )
+    def test_duplicates_names_the_box(self, box: Any, write: Any, capsys: Any) -> None:
+        ann = {"image_id": 1, "category_id": 1}
+        anns = [{**ann, "id": 6, "bbox": [0, 0, 1, 1]}, {**ann, "id": 9, "bbox": box}]
+        said = one_line(capsys, "duplicates", write("gt.json", {**GT, "annotations": anns}))
+        assert "bbox of annotations[1] (id 9) must be 4 numbers x, y, w, h, got" in said
+
+    def test_duplicates_that_finds_none_says_so(self, write: Any, capsys: Any) -> None:
+        path = write("gt.json", GT)
+        assert main(["duplicates", path]) == 0
+        assert capsys.readouterr().out == "no duplicates among 1 boxes\n"
+        assert main(["duplicates", path, "--json"]) == 0
+        assert capsys.readouterr().out == "[]\n"
+
+
+class TestEmbeddings:
+    @pytest.fixture
+    def source(self, tmp_path: Any) -> str:
+        np.save(tmp_path / "x.npy", np.eye(4, dtype=np.float32))
+        return str(tmp_path / "x.npy")
+
+    @pytest.mark.parametrize("command", ["uniqueness", "zcore"])
+    def test_files_that_hold_no_array(self, command: str, tmp_path: Any, capsys: Any) -> None:
+        (tmp_path / "empty.npy").write_bytes(b"")
+        np.savez(tmp_path / "several.npz", a=np.eye(3))
+        np.save(tmp_path / "cut.npy", np.eye(99))
+        whole = (tmp_path / "cut.npy").read_bytes()
+        (tmp_path / "cut.npy").write_bytes(whole[:700])
+        os.mkfifo(tmp_path / "fifo")
+        for name in ("empty.npy", "several.npz", "cut.npy"):
+            said = one_line(capsys, command, str(tmp_path / name))
+            assert f"{name} is not a .npy file of numbers" in said
+        assert "got a FIFO" in one_line(capsys, command, str(tmp_path / "fifo"))
+        assert "folder" in one_line(capsys, command, str(tmp_path))
+
+    def test_json_has_null_for_nan(self, source: str, capsys: Any) -> None:
+        assert main(["uniqueness", source, "--brain", "--json"]) == 0
+        out = capsys.readouterr().out
+        assert json.loads(out, parse_constant=pytest.fail)["median"] is None
+
+    @pytest.mark.parametrize("command", ["uniqueness", "zcore"])
+    def test_options_are_checked_before_any_work(
+        self, command: str, source: str, tmp_path: Any, capsys: Any
+    ) -> None:
+        before = Path(source).read_bytes()
+        (tmp_path / "link.npy").symlink_to(source)
+        for options, text in (
+            (["--top", "-1"], "--top must be 0 or more, got -1"),
+            (["-o", source], "--output must not be the file"),
+            (["-o", str(tmp_path / "link.npy")], "--output must not be the file"),
+            (["-o", str(tmp_path / "none" / "s.npy")], "a folder that does not exist"),
+            (["-o", str(tmp_path)], "got a folder"),
+            (["-o", "/dev/null"], "must be a regular file, got a device"),
+        ):
+            assert text in one_line(capsys, command, source, *options)
+        assert Path(source).read_bytes() == before
+
+    def test_a_checkpoint_is_neither_input_nor_output(
+        self, source: str, tmp_path: Any, capsys: Any
+    ) -> None:
+        both = str(tmp_path / "both")
+        said = one_line(capsys, "zcore", source, "-o", both, "--checkpoint", both)
+        assert "--output must not be the file" in said
+        said = one_line(capsys, "zcore", source, "--checkpoint", source)
+        assert "--checkpoint must not be the file" in said
+
+
+@pytest.mark.parametrize(
+    "error", [Exception("two\nlines"), AttributeError("x"), MemoryError(), RuntimeError("y")]
+)
+def test_any_error_is_one_line(error: Exception, monkeypatch: Any, capsys: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(tamis.cli, "load", fail)
+    monkeypatch.setattr(tamis.cli, "check_options", lambda args: None)
+    assert type(error).__name__ in one_line(capsys, "uniqueness", "x.npy")
+
+
+def test_ctrl_c_is_one_line_and_130(tmp_path: Any) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((3000, 8)))
+    code = (
+        "import signal, sys, threading, tamis.cli\n"
+        "real = tamis.zcore\n"
+        "def zcore(*a, **k):\n"
+        "    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()\n"
+        "    return real(*a, **k)\n"
+        "tamis.zcore = zcore\n"
+        "sys.exit(tamis.cli.main(sys.argv[1:]))\n"
+    )
+    arguments = ["zcore", str(tmp_path / "x.npy"), "--draws", str(1 << 36)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 130 and done.stderr == "tamis: interrupted\n"

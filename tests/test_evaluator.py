@@ -241,7 +241,7 @@ def test_bad_input_adds_nothing(preds: Any, targets: Any, error: type, text: str
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"iou_type": "segm"}, "iou_type must be 'bbox' or 'obb', got 'segm'"),
+        ({"iou_type": "mask"}, r"iou_type must be one of \['bbox', .*\], got 'mask'"),
         ({"fmt": "yxyx"}, "fmt must be"),
         ({"max_detections": (10, 1, 100)}, "three ascending counts"),
         ({"max_detections": 100}, "three ascending counts, got 100"),

@@ -252,7 +252,7 @@ def test_without_the_cuda_part_the_host_computes(
         for pred, target in zip(*sides, strict=True):
             evaluator.update(on(gpu_library, pred), on(gpu_library, target))
     check(evaluator.compute(), want)
-    assert all(isinstance(part[2], np.ndarray) for part in evaluator._preds)
+    assert all(isinstance(part[2], np.ndarray) for part, *_ in evaluator._parts)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

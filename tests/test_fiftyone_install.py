@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import pickle
+import pydoc
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -186,3 +191,176 @@ def test_a_hierarchy_and_a_method_of_ones_own(tf: Any, fo: Any) -> None:
 
     results = tf.evaluate_detections(dataset, "predictions", method=OwnEvaluationConfig)
     assert type(results.config) is OwnEvaluationConfig
+
+
+@pytest.fixture(scope="module")
+def labelled(fo: Any) -> Any:
+    """Boxes, classifications and embeddings of 24 samples."""
+    made = data.dataset(fo, 1, images=24, plain=True)
+    rng = np.random.default_rng(0)
+    for name in ("guess", "truth"):
+        made.set_values(
+            name,
+            [
+                fo.Classification(label=label, confidence=0.5, logits=[1.0, 2.0])
+                for label in rng.choice(["cat", "dog"], len(made))
+            ],
+        )
+    made.set_values("no_logits", [fo.Classification(label="cat")] * len(made))
+    made.add_sample_field("number", fo.FloatField)
+    made.set_values("emb", list(rng.normal(size=(len(made), 6))))
+    return made
+
+
+def told(function: Any, *arguments: Any, **options: Any) -> Any:
+    """What FiftyOne's log says meanwhile, and what is raised."""
+    records: list[Any] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append((record.name, record.levelname, record.getMessage()))
+
+    logger, handler = logging.getLogger("fiftyone"), Handler()
+    logger.addHandler(handler)
+    try:
+        function(*arguments, **options)
+    except Exception as error:
+        return records, type(error), str(error).replace(getattr(arguments[0], "name", " "), "")
+    finally:
+        logger.removeHandler(handler)
+    return records, None, ""
+
+
+FIELDS = {"pred_field": "predictions", "label_field": "ground_truth"}
+CLASSES = {"pred_field": "guess", "label_field": "truth"}
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("evaluate_detections", {"pred_field": "predictions"}),
+    ("evaluate_detections", {"pred_field": "predictions", "compute_mAP": True}),
+    ("evaluate_detections", {"pred_field": "predictions", "compute_mAP": True, "iou_threshs": []}),
+    ("evaluate_detections", {"pred_field": "predictions", "method": "open-images"}),
+    ("evaluate_detections", {"pred_field": "nothing"}),
+    ("evaluate_detections", {"pred_field": "guess", "gt_field": "truth"}),
+    ("evaluate_detections", {"pred_field": "predictions", "eval_key": "not a name"}),
+    ("evaluate_detections", {"pred_field": "predictions", "method": "nothing"}),
+    ("compute_max_ious", {"label_field": "predictions"}),
+    ("compute_max_ious", {"label_field": "predictions", "iou_attr": 5}),
+    ("compute_max_ious", {"label_field": "number"}),
+    ("find_duplicates", {"label_field": "predictions", "iou_thresh": 0.5}),
+    ("find_duplicates", {"label_field": "predictions", "method": "nothing"}),
+    ("compute_uniqueness", {"embeddings": "emb"}),
+    ("compute_uniqueness", {"embeddings": "nothing"}),
+    ("compute_uniqueness", {"embeddings": "emb", "uniqueness_field": "not a name"}),
+    ("compute_uniqueness", {"embeddings": "emb", "roi_field": "number"}),
+    ("compute_uniqueness", {"similarity_index": "nothing"}),
+    ("compute_representativeness", {"embeddings": "emb"}),
+    ("compute_representativeness", {"embeddings": "emb", "method": "cluster-center-downweight"}),
+    ("compute_representativeness", {"embeddings": "emb", "method": "nothing"}),
+    ("compute_representativeness", {"embeddings": "nothing"}),
+    ("compute_near_duplicates", {"embeddings": "emb", "threshold": 0.5}),
+    ("compute_near_duplicates", {"similarity_index": 5}),
+    ("compute_leaky_splits", {"embeddings": "emb", "splits": ["odd", "even"]}),
+    ("compute_leaky_splits", {"embeddings": "emb", "splits": ["nothing"]}),
+    ("compute_leaky_splits", {"embeddings": "emb", "splits": 5}),
+    ("compute_mistakenness", FIELDS),
+    ("compute_mistakenness", CLASSES),
+    ("compute_mistakenness", FIELDS | {"mistakenness_field": "not a name"}),
+    ("compute_mistakenness", CLASSES | {"mistakenness_field": "not a name"}),
+    ("compute_mistakenness", FIELDS | {"pred_field": "ground_truth"}),
+    ("compute_mistakenness", CLASSES | {"pred_field": "no_logits"}),
+    ("compute_mistakenness", {"pred_field": "predictions", "label_field": "truth"}),
+    ("compute_hardness", {"label_field": "guess"}),
+    ("compute_hardness", {"label_field": "no_logits"}),
+    ("compute_hardness", {"label_field": "guess", "hardness_field": "not a name"}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), CALLS, ids=str)
+def test_messages_and_errors_are_fiftyones(
+    tf: Any, labelled: Any, name: str, options: dict[str, Any]
+) -> None:
+    ours = next(ours for _, ours, known in tf._install.REPLACED if known == name)
+    want = told(getattr(ours, f"fiftyone_{name}"), labelled.clone(), **options)
+    assert told(getattr(ours, name), labelled.clone(), **options) == want
+    assert want[0] or want[1] or name in ("compute_max_ious", "find_duplicates")
+
+
+def test_what_is_no_dataset(tf: Any) -> None:
+    more = {"compute_leaky_splits": (["a"],), "compute_mistakenness": ("a", "b")}
+    for _, ours, name in tf._install.REPLACED[2:]:
+        arguments = (5, *more.get(name, ("a",)))
+        want = told(getattr(ours, f"fiftyone_{name}"), *arguments)
+        got = told(getattr(ours, name), *arguments)
+        assert got[1] is want[1], name
+        assert name == "compute_ious" or got == want
+
+
+def test_help_has_fiftyones_text_and_what_differs(tf: Any) -> None:
+    for _, ours, name in tf._install.REPLACED:
+        function, original = getattr(ours, name), getattr(ours, f"fiftyone_{name}")
+        text, own = inspect.getdoc(function).split("\n\nWith tamis\n----------\n")
+        assert text == inspect.getdoc(original)
+        own_names = {"corrected", "ties"} & set(inspect.signature(function).parameters)
+        assert all(f"{argument} : " in own for argument in own_names)
+        shown = pydoc.plain(pydoc.render_doc(function))
+        assert all(f"{argument}" in shown for argument in own_names)
+
+
+def test_replaced_functions_go_by_fiftyones_names(tf: Any) -> None:
+    for _, ours, name in tf._install.REPLACED:
+        function, original = getattr(ours, name), getattr(ours, f"fiftyone_{name}")
+        assert (function.__module__, function.__name__) == (ours.__name__, name)
+        tf.install()
+        assert (function.__module__, function.__name__) == (original.__module__, name)
+        assert function.__qualname__ == original.__qualname__
+        assert pickle.loads(pickle.dumps(function)) is function
+        tf.uninstall()
+        assert function.__module__ == ours.__name__
+
+
+WITHOUT_TAMIS = """
+import sys
+sys.modules["tamis"] = None
+import fiftyone as fo
+dataset = fo.load_dataset(sys.argv[1])
+assert dataset.list_brain_runs(type="similarity") == ["sim"], dataset.list_brain_runs()
+print(dataset.get_brain_info("sim"))
+index = dataset.load_brain_results("sim")
+assert (index.config.method, index.total_index_size) == ("sklearn", len(dataset))
+print(",".join(dataset.sort_by_similarity(dataset.first().id, k=5, brain_key="sim").values("id")))
+print(dataset.load_evaluation_results("ev").mAP())
+dataset.rename_brain_run("sim", "renamed")
+for key in dataset.list_brain_runs():
+    dataset.delete_brain_run(key)
+dataset.delete_evaluation("ev")
+assert not any("ev" in path or "unique" in path for path in dataset.get_field_schema(flat=True))
+assert (dataset.list_brain_runs(), dataset.list_evaluations()) == ([], [])
+"""
+
+
+def test_runs_are_read_and_deleted_where_tamis_is_not_installed(installed: Any, fo: Any) -> None:
+    import fiftyone.brain as fob
+
+    dataset = data.dataset(fo, 1, plain=True)
+    dataset.persistent = True
+    x = np.random.default_rng(0).normal(size=(len(dataset), 6))
+    fob.compute_similarity(
+        dataset, embeddings=x, brain_key="sim", backend="tamis", metric="euclidean"
+    )
+    fob.compute_uniqueness(dataset, embeddings=x)
+    fob.compute_mistakenness(dataset, "predictions", "ground_truth")
+    results = dataset.evaluate_detections("predictions", eval_key="ev", compute_mAP=True)
+    dataset.clear_cache()
+    index = dataset.load_brain_results("sim")  # here it is tamis' again
+    assert type(index) is installed.TamisSimilarityIndex
+    assert type(index.config) is installed.TamisSimilarityConfig
+    assert type(index.backend) is installed.TamisSimilarity
+    assert type(dataset.get_brain_info("sim").config) is installed.TamisSimilarityConfig
+    assert dataset.list_brain_runs(method="tamis") == ["sim"]
+    near = dataset.sort_by_similarity(dataset.first().id, k=5, brain_key="sim").values("id")
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TAMIS, dataset.name], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stderr) == (0, ""), run.stderr
+    *_, ids, score = run.stdout.splitlines()
+    assert ids.split(",") == near
+    assert float(score) == results.mAP()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import fiftyone_data as data
@@ -71,9 +72,60 @@ def test_the_next_batch(tf: Any, images: Any) -> None:
 
 
 def test_what_it_refuses(tf: Any, images: Any) -> None:
-    with pytest.raises(ValueError, match=r"must all have an embedding and a score \(emb\)"):
-        images.set_values("emb", [None, *embeddings()[1:]])
-        tf.select_next_batch(images, [], budget=3, embeddings=embeddings(), zcore_field="emb")
-    tf.zcore(images, embeddings=embeddings(), n_samples=50)
-    with pytest.raises(ValueError, match="failures must be of samples, got 'nobody'"):
-        tf.select_next_batch(images, ["nobody"], budget=3, embeddings=embeddings())
+    x, ids = embeddings(), images.values("id")
+    tf.zcore(images, embeddings=x, n_samples=50)
+    images.set_values("part", [None, *x[1:]])
+    images.set_values("ragged", [[1.0], *x[1:].tolist()])
+    spoilt = x.copy()
+    spoilt[3, 0] = np.nan
+    given: dict[str, Any] = {"failures": [], "budget": 3, "embeddings": "emb"}
+    for options, text in [
+        ({"embeddings": "part"}, f"embeddings must be .* 'part', which sample '{ids[0]}'"),
+        (
+            {"zcore_field": "part"},
+            f"zcore_field must be .* 'part', which sample '{ids[0]}'",
+        ),
+        ({"zcore_field": "emb"}, r"zcore_field must have shape \(N,\), got \(40, 6\)"),
+        ({"embeddings": "ragged"}, "embeddings must be rows of one length"),
+        (
+            {"embeddings": x[1:]},
+            r"embeddings must have a row for each .* got \(39, 6\)",
+        ),
+        ({"embeddings": x[:, 0]}, "embeddings must have shape"),
+        ({"embeddings": spoilt}, "embeddings must .*row 3"),
+        ({"failures": ["nobody"]}, "failures must be of samples, got 'nobody'"),
+        ({"exclude": ["nobody"]}, "exclude must be of samples, got 'nobody'"),
+        ({"failures": ids[0]}, "failures must be a view or a list of ids, got str"),
+        ({"failures": 3}, "failures must be a view or a list of ids, got int"),
+        ({"failures": [3]}, "failures must be of samples, got 3"),
+        ({"failures": images.first()}, "failures must be a view or a list of ids, got Sample"),
+        ({"budget": -1}, "budget must be at least 0, got -1"),
+        ({"coverage": 2}, "coverage must be 0 to 1, got 2"),
+        ({"threshold": -1}, "threshold must"),
+        ({"metric": "dot"}, "metric must"),
+    ]:
+        with pytest.raises((ValueError, TypeError), match=f"^select_next_batch: {text}"):
+            tf.select_next_batch(images, **given | options)
+    assert images.count_sample_tags() == {}
+    for options, text in [
+        ({"embeddings": spoilt}, "embeddings must .*row 3"),
+        ({"embeddings": x[:, 0]}, "embeddings must have shape"),
+        ({"n_samples": 0}, "n_samples must"),
+        ({"sample_dim": 7}, "sample_dim must"),
+    ]:
+        with pytest.raises(ValueError, match=f"^zcore: {text}"):
+            tf.zcore(images, **{"embeddings": x} | options)
+
+
+def test_the_recipe_of_the_docs(tf: Any, images: Any) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "zcore.md").read_text()
+    recipe = text.split("<!-- recipe fiftyone -->\n```python\n")[1].split("```")[0]
+    images.set_values("embeddings", list(embeddings()))
+    names = {"tamis": tamis, "np": np, "dataset": images}
+    exec(recipe, names)
+    want = tamis.zcore(embeddings(), n_samples=400)
+    assert images.values("zcore") == want.astype(float).tolist()
+    ids = images.values("id")
+    assert set(names["coreset"].values("id")) == {
+        ids[i] for i in tamis.select_coreset(want, count=4)
+    }

@@ -47,9 +47,9 @@ def test_ap_is_pycocotools_of_the_image_alone(isa: int, tmp_path: Any, iou: floa
     want = [pycocotools_ap(CASE, image, iou) for image in scores["image"].tolist()]
     np.testing.assert_allclose(scores["ap"], want, rtol=1e-14)
     mine = evaluator_of(CASE).compute().per_image(iou)
-    np.testing.assert_array_equal(mine.pop("image"), np.arange(12))
-    for key, values in mine.items():
-        np.testing.assert_array_equal(values, scores[key])
+    np.testing.assert_array_equal(mine["image"], np.arange(12))
+    for key in set(mine) - {"image"}:
+        np.testing.assert_array_equal(mine[key], scores[key])
 
 
 def test_groups_in_parts(monkeypatch: Any) -> None:
@@ -69,7 +69,7 @@ def check(case: Case, scores: Any, k: int, iou: float, confidence: float) -> Non
         np.testing.assert_array_equal(scores["f1"], 2 * tp / (2 * tp + fp + fn))
 
 
-@pytest.mark.parametrize("confidence", [None, 0.0, 0.45, 2.0])
+@pytest.mark.parametrize("confidence", [None, 0.0, 0.45, 1.0])
 def test_counts(confidence: float | None) -> None:
     scores = evaluator_of(CASE).compute().per_image(0.5, confidence=confidence)
     check(CASE, scores, 3, 0.5, -np.inf if confidence is None else confidence)

@@ -6,6 +6,11 @@ import tamis
 from test_knn import METRICS, rows
 
 
+@pytest.fixture
+def faiss():
+    return pytest.importorskip("faiss")
+
+
 class TestFaiss:
     @pytest.fixture(autouse=True)
     def peer(self):
@@ -47,3 +52,43 @@ class TestFaiss:
             tamis.knn(rows(30, 8), 2, method=self.faiss.IndexFlatL2(9))
         with pytest.raises(ValueError, match="knn: method must be an index for metric 'cosine'"):
             tamis.knn(rows(30, 8), 2, metric="cosine", method=self.faiss.IndexFlatL2(8))
+
+
+@pytest.mark.usefixtures("faiss")
+class TestWhatFaissDoesNotFind:
+    def test_is_infinitely_far(self):
+        x = np.random.default_rng(0).standard_normal((3000, 8)).astype(np.float32)
+        for metric in ("euclidean", "sqeuclidean", "cosine", "inner_product"):
+            for how in ({}, {"queries": x[:50]}, {"exclude_self": False}):
+                distances, indices = tamis.knn(x, 30, metric=metric, method="IVF256,Flat", **how)
+                missing = indices < 0
+                assert missing.any() and not missing.all()
+                far = -np.inf if metric == "inner_product" else np.inf
+                assert (distances[missing] == far).all() and np.isfinite(distances[~missing]).all()
+                assert (indices[missing] == -1).all()
+
+
+class TestErrorsOfFaiss:
+    x = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+
+    @pytest.mark.usefixtures("faiss")
+    def test_more_lists_than_rows(self):
+        with pytest.raises(ValueError, match="knn: method must be an index that takes these rows"):
+            tamis.knn(self.x, 2, method="IVF256,Flat")
+
+    def test_an_empty_map_of_numbers(self, faiss):
+        index = faiss.IndexIDMap(faiss.IndexFlatL2(8))
+        with pytest.raises(ValueError, match="knn: method must be an index that takes these rows"):
+            tamis.knn(self.x, 2, method=index)
+
+    @pytest.mark.parametrize("kind", ["IndexIDMap", "IndexIDMap2"])
+    def test_a_map_of_other_numbers(self, faiss, kind):
+        for numbers in (np.arange(40) + 1000, np.arange(40)[::-1].copy()):
+            index = getattr(faiss, kind)(faiss.IndexFlatL2(8))
+            index.add_with_ids(self.x, numbers.astype(np.int64))
+            with pytest.raises(ValueError, match="knn: method must number the rows of x from 0"):
+                tamis.knn(self.x, 2, method=index)
+        index = getattr(faiss, kind)(faiss.IndexFlatL2(8))
+        index.add_with_ids(self.x, np.arange(40))
+        found = tamis.knn(self.x, 2, method=index)[1]
+        np.testing.assert_array_equal(found, tamis.knn(self.x, 2)[1])

@@ -184,3 +184,23 @@ def test_compute_oks_of_pycocotools():
     ]
     e._dts[1, 1] = [{"keypoints": d.ravel().tolist(), "score": -i} for i, d in enumerate(det)]
     same_bits(tamis.oks(det, gt, areas, gt_boxes=boxes), e.computeOks(1, 1))
+
+
+@pytest.mark.parametrize("sigma", [1e-200, 5e-324, 1e-160, 1e200, np.inf])
+def test_sigmas_whose_squares_float64_cannot_hold(sigma):
+    points = np.zeros((1, 2, 3))
+    points[..., 2] = 2
+    moved, sigmas, area = points + np.array([1.0, 0, 0]), np.full(2, sigma), np.ones(1)
+    assert tamis.oks(points, points, area, sigmas=sigmas).tolist() == [[1]]
+    far = tamis.oks(moved, points, area, sigmas=sigmas)
+    assert far.tolist() == [[0 if sigma < 1 else 1]]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("sigma", [1e-200, 1e200])
+def test_such_sigmas_on_a_device(gpu_library, sigma):
+    points = np.zeros((1, 2, 3))
+    points[..., 2] = 2
+    on = gpu_library.array(points)
+    got = tamis.oks(on, on, np.ones(1), sigmas=np.full(2, sigma))
+    assert gpu_library.numpy(got).tolist() == [[1]]

@@ -158,32 +158,6 @@ def test_recipe_of_the_reference():
     np.testing.assert_array_equal(names["scores"], want)
 
 
-class Samples:
-    """As much of a FiftyOne dataset as the recipe needs."""
-
-    def __init__(self, **fields):
-        self.fields = fields
-
-    def values(self, name):
-        return self.fields[name]
-
-    def set_values(self, name, values):
-        self.fields[name] = values
-
-    def select(self, ids):
-        return ids
-
-
-def test_recipe_of_the_plugin():
-    x = rows(40)
-    dataset = Samples(embeddings=list(x), id=[f"sample {i}" for i in range(40)])
-    names = {"tamis": tamis, "np": np, "dataset": dataset}
-    exec(recipe("fiftyone"), names)
-    want = tamis.zcore(x, n_samples=400)
-    assert dataset.values("zcore") == want.tolist()
-    assert names["coreset"] == [f"sample {i}" for i in tamis.select_coreset(want, count=4)]
-
-
 def test_recipes_of_shards_and_batches():
     x = rows(400)
     names = {"tamis": tamis, "x": x, "failures": np.array([3]), "labelled": np.arange(20)}

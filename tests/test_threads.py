@@ -1,14 +1,12 @@
-"""Many Python threads at once, forks after use, Ctrl-C in a long call."""
+"""Many Python threads at once, forks after use."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import signal
 import subprocess
 import sys
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -94,49 +92,6 @@ def test_a_forked_child_works_on() -> None:
         os._exit(0 if same else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-
-
-LONG_CALLS = {
-    "max_iou": "a = np.ones((60000, 4)); a[:, :2] = 0\n"
-    "while True: tamis.max_iou(a, np.array([0, 60000]))",
-    "match": "a = np.ones((30000, 4)); a[:, :2] = 0; s = np.array([0, 30000])\n"
-    "while True: tamis.match_detections(a, a[:, 0], s, a[:3000], np.array([0, 3000]),"
-    " max_detections=30000)",
-    "knn": "x = np.random.default_rng(0).standard_normal((60000, 256), np.float32)\n"
-    "while True: tamis.knn(x, 10)",
-    "mask_iou": "a = tamis.Masks.from_boxes(np.tile([9.0, 9, 400, 400], (20000, 1)), (480, 640))\n"
-    "while True: tamis.mask_iou(a, a)",
-    "masks of millions of runs": "a = np.random.default_rng(0).random((1, 2000, 2000)) < 0.5\n"
-    "a = tamis.Masks.encode(a)[np.zeros(100, int)]\nwhile True: tamis.mask_iou(a, a)",
-    "mask_boundary": "a = np.random.default_rng(0).random((1, 2000, 2000)) < 0.5\n"
-    "a = tamis.Masks.encode(a)[np.zeros(30, int)]\nwhile True: tamis.mask_boundary(a)",
-    "match_fiftyone": "from tamis.fiftyone_matching import match_fiftyone\n"
-    "b, n = np.tile([0.0, 0, 9, 9], (60000, 1)) + np.arange(60000)[:, None] * 1e-4, [0, 60000]\n"
-    "match_fiftyone(b, b[:, 0], np.array(n), b, np.array(n), thresholds=0.999)",
-    "rotated_box_iou": "a = np.ones((6000, 5))\nwhile True: tamis.rotated_box_iou(a, a)",
-}
-
-
-@pytest.mark.parametrize("name", LONG_CALLS)
-def test_ctrl_c_stops_a_long_call(name: str) -> None:
-    code = (  # a background job starts with SIGINT ignored
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import numpy as np, tamis\nprint('ready', flush=True)\n" + LONG_CALLS[name]
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        child.wait(0.5)  # it is in the call by now
-    child.send_signal(signal.SIGINT)
-    try:
-        _, err = child.communicate(timeout=5)
-    finally:
-        child.kill()
-    assert "KeyboardInterrupt" in err
 
 
 def test_thread_count() -> None:

@@ -51,6 +51,7 @@ struct Scratch {
   std::vector<Seen> seen;
   std::vector<int64_t> fp;         // false positives before each true positive of one threshold
   std::vector<double> precision, score;  // at each of them
+  Steps steps;
 };
 
 // The curves of a run of cells as the output has them: (T, R, cells, M) and (T, cells, M).
@@ -208,6 +209,7 @@ void run_cell(const CurveProblem& p, const Cell& cell, const Matched& matched, i
       slice.word = level / kWordBits;
       if (level % kWordBits == 0) find_seen(p, cell, slice, matched, s);
       const int64_t tps = trace(level % kWordBits, s);
+      s.steps.took(4 * static_cast<int64_t>(s.seen.size()));
       read_curve(p, slice, level, tps, n_regular, kept, at, s, block);
     }
   }

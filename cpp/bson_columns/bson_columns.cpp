@@ -281,12 +281,13 @@ std::optional<BsonDocuments> read_bson_columns(const std::vector<std::string_vie
                                                std::vector<BsonTable> tables) {
   Reader reader(std::move(tables));
   try {
+    Steps steps;
     for (std::string_view rest : batches) {
-      check_interrupt();
       while (!rest.empty()) {
         const int32_t length = rest.size() < 4 ? 0 : load<int32_t>(rest.data());
         TAMIS_CHECK(length > 0 && size_t(length) <= rest.size(), "bson_columns: batches must hold BSON documents");
         reader.read(rest.substr(0, size_t(length)));
+        steps.took(length);
         rest.remove_prefix(size_t(length));
       }
     }

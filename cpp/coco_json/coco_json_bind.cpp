@@ -88,6 +88,7 @@ void shrink(const py::dict& columns, const PlainRead& read) {
 }
 
 py::object plain_results(const PlainSource& source, int64_t chunk_bytes) {
+  TAMIS_CHECK(source.size >= 0, "read_plain_results: size must not be negative");
   const std::optional<PlainKind> kind = plain_kind(source);
   if (!kind) return py::none();
   const int64_t n = kind->most_rows;
@@ -98,8 +99,7 @@ py::object plain_results(const PlainSource& source, int64_t chunk_bytes) {
   at.bbox = column<double>(to, "bbox", {n, 4});
   at.number = column<double>(to, "score", {n});
   at.integers = column<uint8_t>(to, "integers", {n, kind->integer_bytes()});
-  if (kind->shapes == CocoShapes::kKeypoints)
-    at.numbers = column<double>(to, "keypoints", {n, kind->n_numbers / 3, 3});
+  if (kind->shapes == CocoShapes::kKeypoints) at.numbers = column<double>(to, "keypoints", {n, kind->n_numbers / 3, 3});
   if (kind->shapes == CocoShapes::kMasks) {
     at.text = column<uint8_t>(to, "text", {source.size});
     at.text_splits = column<int64_t>(to, "text_splits", {n + 1});

@@ -56,18 +56,23 @@ bool detect_amx_int8() {
 const Isa kDetected = detect();
 std::atomic<Isa> current{kDetected};
 
+// Not a static of a function: a fork while another thread fills it in would leave its guard locked.
+std::atomic<int8_t> vnni{-1}, amx_int8{-1};
+bool find_once(std::atomic<int8_t>& known, bool (*find)()) {
+  if (known.load(std::memory_order_relaxed) < 0) known.store(find(), std::memory_order_relaxed);
+  return known.load(std::memory_order_relaxed) != 0;
+}
+
 }  // namespace
 
 Isa isa() { return current.load(std::memory_order_relaxed); }
 void cap_isa(Isa most) { current.store(std::min(most, kDetected), std::memory_order_relaxed); }
 
 bool has_vnni() {
-  static const bool has = detect_vnni();
-  return has && isa() == Isa::v4;
+  return find_once(vnni, detect_vnni) && isa() == Isa::v4;
 }
 bool has_amx_int8() {
-  static const bool has = detect_amx_int8();
-  return has && isa() == Isa::v4;
+  return find_once(amx_int8, detect_amx_int8) && isa() == Isa::v4;
 }
 
 }  // namespace tamis

@@ -29,6 +29,7 @@ bool signal_pending() {
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  m.attr("__version__") = TAMIS_VERSION;
   tamis::set_interrupt_poll(signal_pending);
   py::register_exception_translator([](std::exception_ptr p) {
     try {
@@ -41,6 +42,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("cap_isa", [](int most) { tamis::cap_isa(static_cast<tamis::Isa>(most)); });
   m.def("num_threads", &tamis::num_threads);
   m.def("set_num_threads", &tamis::set_num_threads);
+  m.def("set_thread_limit", &tamis::set_thread_limit);
   bind_box_iou(m);
   bind_max_iou(m);
   bind_mask_iou(m);

@@ -21,6 +21,7 @@ void bind_zcore(py::module_&);
 #define TAMIS_MODULE _cuda
 #endif
 PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) {
+  m.attr("__version__") = TAMIS_VERSION;
   bind_average_precision(m);
   bind_box_iou(m);
   bind_duplicates(m);

@@ -5,15 +5,18 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tamis {
 namespace {
 
 std::atomic<int> requested_threads{0};
+thread_local int thread_limit = -1;  // of this thread; below 0: that of all
 std::atomic<bool (*)()> interrupt_poll{nullptr};
 constexpr std::chrono::milliseconds kPollEvery{50};
 
@@ -25,6 +28,16 @@ int usable_cpus() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+using Clock = std::chrono::steady_clock;
+
+void poll_after(Clock::time_point& last) {
+  const auto now = Clock::now();
+  const auto poll = interrupt_poll.load(std::memory_order_relaxed);
+  if (now - last < kPollEvery || poll == nullptr) return;
+  last = now;
+  if (poll()) throw Interrupted{};
+}
+
 struct Job {
   const int64_t n, grain;
   const std::function<void(int64_t, int64_t)>& f;
@@ -32,10 +45,9 @@ struct Job {
   std::atomic<bool> failed{false};
   std::mutex mutex{};
   std::exception_ptr error{};
-  std::chrono::steady_clock::time_point last_poll = std::chrono::steady_clock::now();
+  Clock::time_point last_poll = Clock::now();
 
-  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f)
-      : n(n), grain(grain), f(f) {}
+  Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) : n(n), grain(grain), f(f) {}
 
   bool step() {
     const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
@@ -53,12 +65,7 @@ struct Job {
   // Only the calling thread may ask Python; the others see that the job has failed.
   void check(bool caller) {
     if (failed.load(std::memory_order_relaxed)) throw Interrupted{};
-    if (!caller) return;
-    const auto now = std::chrono::steady_clock::now();
-    const auto poll = interrupt_poll.load(std::memory_order_relaxed);
-    if (now - last_poll < kPollEvery || poll == nullptr) return;
-    last_poll = now;
-    if (poll()) throw Interrupted{};
+    if (caller) poll_after(last_poll);
   }
 
   void work(bool caller);
@@ -69,6 +76,21 @@ struct Here {  // the job that this thread is working on
   bool caller = false;
 };
 thread_local Here here;
+thread_local Clock::time_point last_poll_alone;
+
+// glibc ends the process where a thread's first use of thread-local data, as by its first exception, finds no memory. So
+// a thread sees to it that there is some, uses it at once, and does no work where there is none.
+bool use_thread_data() {
+  asm volatile("" : : "r"(std::uncaught_exceptions()), "r"(here.job) : "memory");
+  return true;
+}
+bool prepare_thread() {
+  constexpr size_t kEnough = 1 << 16;
+  void* memory = std::malloc(kEnough);
+  asm volatile("" : : "r"(memory) : "memory");  // or the compiler leaves out both calls
+  std::free(memory);
+  return memory != nullptr && use_thread_data();
+}
 
 void Job::work(bool caller) {
   const Here outer = here;
@@ -84,27 +106,35 @@ void Job::work(bool caller) {
 }  // namespace
 
 int num_threads() {
-  const int n = requested_threads.load(std::memory_order_relaxed);
+  const int n = thread_limit >= 0 ? thread_limit : requested_threads.load(std::memory_order_relaxed);
   return n > 0 ? n : usable_cpus();
 }
 
 void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memory_order_relaxed); }
 
+int set_thread_limit(int n) { return std::exchange(thread_limit, n); }
+
 void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
 
 void check_interrupt() {
-  if (here.job != nullptr) here.job->check(here.caller);
+  if (here.job != nullptr)
+    here.job->check(here.caller);
+  else
+    poll_after(last_poll_alone);
 }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
   if (n <= 0) return;
   grain = std::max<int64_t>(1, grain);
+  use_thread_data();  // while there is memory
   Job job(n, grain, f);
   const int64_t helpers = std::min<int64_t>(num_threads(), (n + grain - 1) / grain) - 1;
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(helpers));
   try {
-    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] { job.work(false); });
+    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] {
+        if (prepare_thread()) job.work(false);
+      });
   } catch (const std::exception&) {
     // no more threads to be had: the ones there are do the work
   }

@@ -10,7 +10,6 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kImagesAtOnce = 32;
-constexpr int64_t kDetsPerCheck = 256;  // one image can hold enough boxes for minutes
 
 // A ground truth of the image at hand.
 struct Target {
@@ -67,11 +66,12 @@ void detection_errors(const ErrorProblem& p, const ErrorColumns& out) {
     pairs.push_back(pairs.back() + (p.det_splits[i + 1] - p.det_splits[i]) * (p.gt_splits[i + 1] - p.gt_splits[i]));
   parallel_for(p.n_images, kImagesAtOnce, [&](int64_t begin, int64_t end) {
     std::vector<Target> targets;
+    Steps steps;
     for (int64_t image = begin; image < end; ++image) {
       load(p, image, targets);
       const int64_t first = p.det_splits[image], width = static_cast<int64_t>(targets.size());
       for (int64_t i = first; i < p.det_splits[image + 1]; ++i) {
-        if ((i - first) % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
+        steps.took(8 + width);  // one image can hold enough boxes for minutes
         const int64_t d = p.det[i];
         const double* given = p.similarity ? p.similarity + pairs[size_t(image)] + (i - first) * width : nullptr;
         const host::Nearest nearest = nearest_to(p, d, given, targets);

@@ -1,7 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/check.hpp"
 #include "detection_errors/detection_errors.hpp"
 
 namespace py = pybind11;
@@ -24,6 +24,12 @@ void bind_detection_errors(py::module_& m) {
                 "detection_errors: columns differ in length");
     TAMIS_CHECK(similarity || (det_boxes && gt_boxes && det_boxes->size() == 4 * n && gt_boxes->size() == 4 * n_gts),
                 "detection_errors: neither boxes nor similarities");
+    tamis::check_splits("detection_errors: det_splits", det_splits, det.size());
+    tamis::check_splits("detection_errors: gt_splits", gt_splits, gt.size());
+    tamis::check_indices("detection_errors: det", det, n);
+    tamis::check_indices("detection_errors: gt", gt, n_gts);
+    TAMIS_CHECK(!similarity || similarity->size() == tamis::count_pairs("detection_errors", det_splits, gt_splits),
+                "detection_errors: similarities must be those of all pairs");
     const py::gil_scoped_release release;
     tamis::detection_errors(
         {det_splits.size() - 1, det.data, det_splits.data, gt.data, gt_splits.data, det_label.data, gt_label.data,

@@ -17,6 +17,7 @@ using duplicates::Tree;
 constexpr int64_t kRowsAtOnce = 1 << 14;  // of images that one thread handles
 constexpr int64_t kCrowded = 1 << 13;     // boxes of an image that all threads work on
 constexpr int64_t kSearchesAtOnce = 256;
+constexpr int64_t kSearchesPerCheck = 8;
 
 // The boxes of one image and label. Rows are counted from the first of the image.
 struct Group {
@@ -29,7 +30,7 @@ struct Group {
   void each(const F& f) {
     const auto places = [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
-        if (crowded) check_interrupt();
+        if (p % kSearchesPerCheck == 0) check_interrupt();
         f(p, tree.items[size_t(p)]);
       }
     };
@@ -129,8 +130,8 @@ class Search {
     for (int64_t i = begin; i < end; ++i) items.push_back({shapes_->bounds(rows_[size_t(i)]), rows_[size_t(i)], 0, 0});
     find_in_group(group_, p_.method, p_.scores == nullptr ? nullptr : p_.scores + first);
     for (size_t p = 0; p < items.size(); ++p) {
-      if (!group_.duplicate[p]) continue;
       const int64_t row = items[p].row, of = group_.of[p];
+      if (!group_.duplicate[p] || of == kNone) continue;  // none: another thread has changed the shapes meanwhile
       out.push_back({first + row, first + of, shapes_->iou(std::min(row, of), std::max(row, of))});
     }
   }

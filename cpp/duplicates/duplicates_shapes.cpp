@@ -3,12 +3,15 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "duplicates/duplicates_shapes_math.hpp"
 
 namespace tamis::duplicates {
 namespace {
 
 using host::DuplicateBox;
+
+constexpr int64_t kManyRuns = 1 << 14;  // of masks: some microseconds
 
 template <class T>
 class Boxes : public Shapes {
@@ -72,6 +75,7 @@ class MaskRows : public Shapes {
           host::read_runs(masks_.text + masks_.splits[i], masks_.text + masks_.splits[i + 1], to, &runs);
       TAMIS_CHECK(used >= 0, "find_duplicate_boxes: a mask is cut short");
       host::measure(&runs);
+      if (used > kManyRuns) check_interrupt();
       runs_.push_back(runs);
       to += used;
     }
@@ -81,7 +85,9 @@ class MaskRows : public Shapes {
     return {m.box[0], m.box[1], m.box[0] + m.box[2], m.box[1] + m.box[3], double(m.area), crowd(row), !m.regular};
   }
   double iou(int64_t first, int64_t later) const override {
-    return host::duplicate_iou(runs_[size_t(first)], runs_[size_t(later)], crowd(first), -1);
+    const host::Runs &a = runs_[size_t(first)], &b = runs_[size_t(later)];
+    if (a.n + b.n > kManyRuns) check_interrupt();
+    return host::duplicate_iou(a, b, crowd(first), -1);
   }
 
  private:

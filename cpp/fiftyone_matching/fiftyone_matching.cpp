@@ -10,7 +10,6 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kImagesAtOnce = 16;
-constexpr int64_t kDetsPerCheck = 256;  // one image can hold enough boxes for minutes
 
 struct Group {
   int32_t key;
@@ -24,6 +23,7 @@ struct Scratch {
   std::vector<int32_t> last_first;          // ground truths of a group, crowds last
   std::vector<host::Candidate> candidates;  // of one group, detection by detection
   std::vector<int64_t> bounds;
+  Steps steps;
 
   Group& group_of(int32_t key) {
     for (size_t i = 0; i < n_groups; ++i)
@@ -54,7 +54,7 @@ void find_candidates(const FiftyoneProblem& p, int64_t image, const Group& group
   s.candidates.clear();
   s.bounds.assign(1, 0);
   for (int64_t i = 0; i < n_dets; ++i) {
-    if (i % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
+    s.steps.took(8 + static_cast<int64_t>(s.last_first.size()));  // one image can hold enough boxes for minutes
     const int32_t d = group.dets[size_t(i)];
     if (p.pairs.given[image]) {
       for (int64_t e = p.pairs.splits[d]; e < p.pairs.splits[d + 1]; ++e) add(p.pairs.gts[e], p.pairs.iou[e]);
@@ -69,15 +69,15 @@ void find_candidates(const FiftyoneProblem& p, int64_t image, const Group& group
   }
 }
 
-void match_group(const FiftyoneProblem& p, const Group& group, int64_t n_dets, const Scratch& s,
+void match_group(const FiftyoneProblem& p, const Group& group, int64_t n_dets, Scratch& s,
                  const FiftyoneMatches& out) {
   const auto choose = p.rule == FiftyoneRule::coco ? host::choose_coco : host::choose_open_images;
   for (int64_t t = 0; t < p.n_thresholds; ++t) {
     int32_t* gt_det = out.gt_det + t * p.gts.n;
     const host::Standing standing{p.gts.crowd, p.gts.labels, gt_det};
     for (int64_t i = 0; i < n_dets; ++i) {
-      if (i % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
       const host::Candidate* candidates = s.candidates.data() + s.bounds[size_t(i)];
+      s.steps.took(8 + s.bounds[size_t(i) + 1] - s.bounds[size_t(i)]);
       const int32_t d = group.dets[size_t(i)];
       const int64_t best = choose(candidates, s.bounds[size_t(i) + 1] - s.bounds[size_t(i)], p.thresholds[t],
                                   p.dets.labels[d], standing);

@@ -1,5 +1,7 @@
+#include <algorithm>
+
 #include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/check.hpp"
 #include "fiftyone_matching/fiftyone_matching.hpp"
 
 namespace py = pybind11;
@@ -26,6 +28,15 @@ void bind_fiftyone_matching(py::module_& m) {
                     pair_splits[n] == pair_gts.size() && levels > 0 && det_groups.size() == n &&
                     gt_groups.size() == n_gts,
                 "fiftyone_match: wrong shapes");
+    check_option("fiftyone_match: rule", rule, 2);
+    check_splits("fiftyone_match: splits", det_splits, n);
+    check_splits("fiftyone_match: gt_splits", gt_splits, n_gts);
+    check_splits("fiftyone_match: pair_splits", pair_splits, pair_gts.size());
+    check_indices("fiftyone_match: pair_gts", pair_gts, n_gts);
+    const bool all_given = std::all_of(given.data, given.data + images, [](uint8_t flag) { return flag != 0; });
+    TAMIS_CHECK(all_given || (det_boxes.size() == 4 * n && gt_boxes.size() == 4 * n_gts),
+                "fiftyone_match: boxes must be given where pairs are not");
+    TAMIS_CHECK(std::max(n, n_gts) <= INT32_MAX, "fiftyone_match: at most 2^31 - 1 boxes");
     std::vector<int64_t> order(static_cast<size_t>(n + n_gts));
     std::vector<uint8_t> kept(static_cast<size_t>(n));
     std::vector<int32_t> det_gt(static_cast<size_t>(levels * n)), gt_det(static_cast<size_t>(levels * n_gts));

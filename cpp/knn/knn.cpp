@@ -23,6 +23,7 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
     : plan_(std::move(plan)), k_(k), radius_(radius), kernels_(knn_code_kernels()) {
   x_.rows = x;
   queries_.rows = queries;
+  if (x.offset != nullptr && x.f32 != nullptr) round_offset();
   if (plan_.codes) x_.measure(plan_);
   KnnTree tree;
   if (!self()) {
@@ -48,6 +49,19 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
     plan_tasks();
   else
     plan_query_tasks();
+}
+
+void KnnSearch::round_offset() {
+  double lost = 0;
+  for (int64_t k = 0; k < x_.rows.d; ++k) {
+    rounded_.push_back(static_cast<float>(x_.rows.offset[k]));
+    const double off = x_.rows.offset[k] - static_cast<double>(rounded_.back());
+    lost += off * off;
+  }
+  for (KnnRows* rows : {&x_.rows, &queries_.rows}) {
+    rows->rounded = rounded_.data();
+    rows->lost = std::sqrt(lost) * 1.000001;
+  }
 }
 
 double KnnSearch::key_limit(int64_t position) const {
@@ -145,7 +159,10 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
 void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
   set_lines(s.rows, blocks.rows, s);
   set_lines(s.columns, blocks.columns, s);
-  for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) run_strip(blocks, strip, s);
+  for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
+    check_interrupt();
+    run_strip(blocks, strip, s);
+  }
 }
 
 void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
@@ -160,6 +177,7 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
   const int64_t first = blocks.diagonal ? strip / kKnnPanel * kKnnPanel : 0;
   for (int64_t panel = first; panel < blocks.columns.n; panel += kKnnPanel) {
     int64_t n = tile(blocks, strip, rows, panel, s);
+    if (rows > left || blocks.columns.n - panel < kKnnPanel) n = within_blocks(blocks, strip, panel, n, s);
     s.first += n;
     if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
     if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
@@ -188,6 +206,18 @@ int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64
                         codes.row(blocks.rows.begin + strip), codes.padded),
                 s.survivors.data(), &count);
   return count;
+}
+
+// Without what lies past the ends of the blocks. Its limits let nothing through, but for those of rows that another
+// thread has changed meanwhile.
+int64_t KnnSearch::within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
+    s.survivors[static_cast<size_t>(kept)] = pair;
+    kept += (strip + (pair >> 16) < blocks.rows.n) & (panel + (pair & 0xffff) < blocks.columns.n);
+  }
+  return kept;
 }
 
 // The survivors of a prefix, by the codes of the whole row.
@@ -254,7 +284,7 @@ void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, in
     const double key = s.keys[at];
     const int64_t left = s.left[at], right = s.right[at];
     if (k_ == 0) {
-      if (key > radius_) continue;
+      if (!(key <= radius_)) continue;  // NaN too
       s.pairs.push_back(self() ? KnnPair{std::min(left, right), std::max(left, right), key}
                                : KnnPair{right, left, key});
       continue;
@@ -297,6 +327,7 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   const size_t k = static_cast<size_t>(k_);
+  tasks_.clear();  // without their codes there is nothing more to run
   for (KnnTable* table : {&x_, &queries_}) {
     table->full = KnnCodes();  // the callers' arrays take their place
     table->prefix = KnnCodes();

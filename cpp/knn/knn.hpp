@@ -30,7 +30,9 @@ struct KnnRows {
   const float* f32 = nullptr;  // one of the two
   const double* f64 = nullptr;
   const double* scale = nullptr;  // (n,), 1 / |x - offset|, or null: y = x
-  const float* offset = nullptr;  // (d,), given exactly when scale is
+  const double* offset = nullptr;  // (d,), given exactly when scale is
+  const float* rounded = nullptr;  // (d,), the offset in float32, for tests of float32 rows, and
+  double lost = 0;                 // the norm of what that rounding took off
   int64_t n = 0, d = 0;
 };
 
@@ -115,7 +117,7 @@ struct KnnKeyPairs {
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
 
-// norms[i - begin] of x - offset for the rows [begin, end), the sums of their columns where `sums` (d,) is not null,
+// norms[i - begin] of x - offset for the rows [begin, end), their sums by column where `sums` (d,) is not null,
 // and the first row with a NaN or infinity in *bad (untouched if there is none).
 TAMIS_KERNEL(scan_rows, (const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad),
              (rows, begin, end, norms, sums, bad))

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/check.hpp"
 #include "core/parallel.hpp"
 #include "knn/knn_search.hpp"
 
@@ -15,7 +15,7 @@ using Scale = std::optional<View<const double, 1>>;
 
 namespace {
 
-using Offset = std::optional<View<const float, 1>>;
+using Offset = std::optional<View<const double, 1>>;
 
 template <class Matrix>
 tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset) {
@@ -64,6 +64,11 @@ std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, Offset of
   if (queries) asked = rows_of(*queries, query_scale, offset);
   TAMIS_CHECK(mean.size() == rows.d && (!queries || asked.d == rows.d) && (!basis || basis->shape[0] == rows.d),
               "KnnSearch: shapes differ");
+  TAMIS_CHECK(rows.d > 0 && rows.n > 0 && (!queries || asked.n > 0), "KnnSearch: x and queries must not be empty");
+  TAMIS_CHECK(scale.has_value() == offset.has_value() && (!queries || scale.has_value() == query_scale.has_value()),
+              "KnnSearch: scales and offset must be given together");
+  TAMIS_CHECK(k >= 0 && k <= rows.n - (queries ? 0 : 1), "KnnSearch: k must be 0 to the number of neighbours");
+  TAMIS_CHECK(!basis || (codes && basis->shape[1] > 0), "KnnSearch: a basis needs codes and columns");
   tamis::KnnPlan plan;
   plan.metric = dots ? tamis::KnnMetric::inner_product : tamis::KnnMetric::squared_distance;
   plan.mean.assign(mean.data, mean.data + mean.size());
@@ -105,6 +110,7 @@ void bind_knn(py::module_& m) {
   m.def("keep_largest", &largest<double>);
   m.def("greedy_keep", [](View<const int64_t, 2> pairs, View<uint8_t, 1> keep) {
     TAMIS_CHECK(pairs.shape[1] == 2, "greedy_keep: pairs must have shape (P, 2)");
+    tamis::check_indices("greedy_keep: pairs", pairs, keep.size());
     const py::gil_scoped_release release;
     tamis::greedy_keep(pairs.data, pairs.shape[0], keep.data);
   });
@@ -112,11 +118,13 @@ void bind_knn(py::module_& m) {
                            View<int64_t, 1> kept, View<double, 1> apart) {
     TAMIS_CHECK(pairs.size() == 2 * keys.size() && kept.size() == keep.size() && apart.size() == keep.size(),
                 "nearest_kept: shapes differ");
+    tamis::check_indices("nearest_kept: pairs", pairs, keep.size());
     const py::gil_scoped_release release;
     tamis::nearest_kept(pairs.data, keys.data, keys.size(), keep.data, kept.data, apart.data);
   });
   m.def("group_pairs", [](View<const int64_t, 2> pairs, View<int64_t, 1> group) {
     TAMIS_CHECK(pairs.shape[1] == 2, "group_pairs: pairs must have shape (P, 2)");
+    tamis::check_indices("group_pairs: pairs", pairs, group.size());
     const py::gil_scoped_release release;
     tamis::group_pairs(pairs.data, pairs.shape[0], group.size(), group.data);
   });
@@ -131,9 +139,14 @@ void bind_knn(py::module_& m) {
   c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
   c.def("set_paged", &tamis::KnnSearch::set_paged);
   c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
-  c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
+  c.def("run", [](tamis::KnnSearch& s, int64_t begin, int64_t end) {
+    TAMIS_CHECK(begin >= 0 && begin <= end && end <= s.steps(), "KnnSearch: steps must be within `steps`");
+    const py::gil_scoped_release release;
+    s.run(begin, end);
+  });
   c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {
-    TAMIS_CHECK(keys.size() == indices.size(), "write_neighbours: shapes differ");
+    TAMIS_CHECK(keys.shape == indices.shape && keys.shape == (std::array{s.searched(), s.k()}) && s.k() > 0,
+                "write_neighbours: outputs must have shape (searched rows, k)");
     const py::gil_scoped_release release;
     s.write_neighbours(keys.data, indices.data);
   });

@@ -8,18 +8,19 @@ namespace {
 constexpr double kTooFar = __builtin_huge_val();
 
 template <bool kScaled>
-inline bool too_far(const RowOf<float>& a, const RowOf<float>& b, const float* offset, int64_t d, double limit) {
-  return above<kScaled>(float_key<kScaled>(a, b, offset, d), limit, d);
+inline bool too_far(const RowOf<float>& a, const RowOf<float>& b, const KnnRows& about, double limit) {
+  const double slack = kScaled ? scaled_slack(a.scale, b.scale, about.lost) : 0.0;
+  return above<kScaled>(float_key<kScaled>(a, b, about.rounded, about.d), limit, about.d, slack);
 }
 template <bool kScaled>
-inline bool too_far(const RowOf<double>&, const RowOf<double>&, const float*, int64_t, double) {
+inline bool too_far(const RowOf<double>&, const RowOf<double>&, const KnnRows&, double) {
   return false;
 }
 
 template <bool kDot, bool kScaled, class T>
 void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   const int64_t d = p.a.d;
-  const float* offset = p.a.offset;
+  const double* offset = p.a.offset;
   int64_t ready = -1;  // the left row in p.ready
   for (int64_t i = 0; i < p.n; ++i) {
     const int64_t l = p.left[i], r = p.right[i];
@@ -27,7 +28,7 @@ void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
     if (i + 2 < p.n)
       for (int64_t k = 0; k < d; k += 64 / static_cast<int64_t>(sizeof(T)))
         __builtin_prefetch(b + p.right[i + 2] * d + k);
-    if (!kDot && p.limits != nullptr && too_far<kScaled>(left, right, offset, d, p.limits[i])) {
+    if (!kDot && p.limits != nullptr && too_far<kScaled>(left, right, p.a, p.limits[i])) {
       keys[i] = kTooFar;
       continue;
     }
@@ -51,7 +52,7 @@ void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
 
 // The norm of x - offset; NaN where a NaN or infinity is among the values.
 template <class T>
-double norm_of(const T* x, const float* offset, int64_t d) {
+double norm_of(const T* x, const double* offset, int64_t d) {
   double squares[kKeyLanes] = {};
   T zeros[kKeyLanes] = {};
   const RowOf<T> row{x, 1.0};
@@ -82,12 +83,13 @@ void scan(const T* x, const KnnRows& rows, int64_t begin, int64_t end, double* n
       return;
     }
     if (sums == nullptr) continue;
-    for (int64_t k = 0; k < rows.d; ++k) sums[k] += static_cast<double>(row[k]);
+    const RowOf<T> mine{row, 1.0};
+    for (int64_t k = 0; k < rows.d; ++k) sums[k] += mine.at(k, rows.offset);
   }
 }
 
 template <class T>
-void centre(const T* x, double scale, const float* offset, int64_t d, const KnnCentre& c, float* out) {
+void centre(const T* x, double scale, const double* offset, int64_t d, const KnnCentre& c, float* out) {
   const RowOf<T> row{x, scale};
   for (int64_t k = 0; k < d; ++k) out[k] = static_cast<float>((row.at(k, offset) - c.mean[k]) * c.gain);
 }
@@ -167,7 +169,8 @@ void round_row(const float* v, int64_t width, int64_t padded, float step, int32_
   float lanes[16] = {};
   const auto one = [&](int64_t k, int lane) {
     float f = v[k] * per_step;
-    f = f < -most ? -most : f > most ? most : f;
+    f = f > -most ? f : -most;  // so written a NaN, which another thread may bring, is -most
+    f = f < most ? f : most;
     const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
     const float lost = v[k] - static_cast<float>(q) * step;
     sum += q;
@@ -204,7 +207,7 @@ void code_limits(const KnnLimits& l, int32_t* limit, int32_t* rest) {
   for (int64_t i = 0; i < l.n; ++i) {
     const double half = 0.5 * l.squares[i], reach = static_cast<double>(l.reach[i]) + static_cast<double>(l.lost[i]);
     double least = distance_limit(half, reach + l.other_lost, l.step) - 1;  // truncation rounds up below zero
-    least = least < kKnnAlways ? kKnnAlways : least;
+    least = least > kKnnAlways ? least : kKnnAlways;  // NaN too
     limit[i] = static_cast<int32_t>(least) + l.shift * l.sums[i];
     rest[i] = (l.squares[i] >> 1) + l.shift * l.sums[i];
   }

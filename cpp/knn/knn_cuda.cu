@@ -45,7 +45,8 @@ __global__ void __launch_bounds__(kThreads)
   double squares = 0, lost = 0;
   for (int64_t k = threadIdx.x % 32; k < out.width; k += 32) {
     const bool inside = real && !nowhere && k < x.d;
-    const double v = inside ? (mine.at(k, x.offset) - centre[k]) * gain : 0.0;
+    // a row without direction is a unit row in a dimension beyond those of x: as far from all others as cosine says
+    const double v = inside ? (mine.at(k, x.offset) - centre[k]) * gain : nowhere && k == x.d ? gain : 0.0;
     const uint16_t bits = half_bits(static_cast<float>(v));
     const double rounded = static_cast<double>(half_value(bits));
     out.z[position * out.width + k] = bits;
@@ -55,7 +56,6 @@ __global__ void __launch_bounds__(kThreads)
   squares = warp_sum(squares);
   lost = warp_sum(lost);
   if (threadIdx.x % 32 != 0) return;
-  if (nowhere) squares = gain * gain;  // half the key that such a row has, as no product adds to it
   const float norm = static_cast<float>(sqrt(squares) * (1 + 1e-6)), off = static_cast<float>(sqrt(lost) * (1 + 1e-6));
   out.half[position] = dots ? 0.0f : static_cast<float>(0.5 * squares);
   out.norm[position] = norm;
@@ -204,7 +204,7 @@ __global__ void __launch_bounds__(kThreads) exact_kernel(KnnDeviceSearch<T> s, i
       const int64_t at = j + half < end ? j + half : end - 1;
       const int64_t other = all ? at : s.columns.order.row(s.lists.entries[i * s.lists.room + at].column);
       const RowOf<T> theirs = row_of(s.x, other);
-      const double key = key_of<kDot, kScaled>(mine, theirs, s.x, s.self && other == row);
+      const double key = key_of<kDot, kScaled>(mine, theirs, s.x);
       const bool taken = lane == 0 && j + half < end && !(s.without_self && other == row);
       const uint32_t number = static_cast<uint32_t>(other);
       if (!taken || (best == s.k && (key > keys[best - 1] || (key == keys[best - 1] && number > found[best - 1]))))

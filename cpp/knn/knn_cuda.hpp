@@ -24,7 +24,7 @@ struct KnnMatrix {
   const T* x;
   int64_t n, d;
   const double* scale;  // (n,), 0 for a row without direction, or null
-  const float* offset;  // (d,) or null
+  const double* offset;  // (d,) or null
 };
 
 // norms[i] of x - offset; stats: the first row with a NaN or infinity (n: none), the bits of the largest norm, and how
@@ -62,7 +62,7 @@ struct KnnDeviceSearch {
   KnnLists lists;
   int64_t k;
   bool dots;
-  bool self, without_self;  // queries are x; and a row is none of its own neighbours
+  bool without_self;  // a row is none of its own neighbours: queries are x
   host::KnnTold how;
   double* told;  // (queries, k)
   int64_t* indices;

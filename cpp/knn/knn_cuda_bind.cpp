@@ -12,7 +12,7 @@ using tamis::DeviceView;
 namespace {
 
 using Scale = std::optional<DeviceView<const double, 1>>;
-using Offset = std::optional<DeviceView<const float, 1>>;
+using Offset = std::optional<DeviceView<const double, 1>>;
 
 cudaStream_t as_stream(uintptr_t stream) { return reinterpret_cast<cudaStream_t>(stream); }
 
@@ -60,7 +60,7 @@ void bind_dtype(py::module_& m) {
                          DeviceView<int16_t, 2> z, DeviceView<float, 2> of_columns,
                          DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows, DeviceView<float, 2> sampled,
                          DeviceView<float, 2> limits, DeviceView<int32_t, 1> counts, DeviceView<int64_t, 2> entries,
-                         bool dots, bool self, bool without_self, int told, int64_t begin, int64_t rows,
+                         bool dots, bool without_self, int told, int64_t begin, int64_t rows,
                          DeviceView<double, 2> keys, DeviceView<int64_t, 2> indices, uintptr_t stream) {
     const int64_t k = keys.shape[1], room = entries.shape[1];
     const bool fits = limits.shape[1] == 3 && rows <= limits.shape[0] && limits.shape[0] == counts.size() &&
@@ -78,7 +78,7 @@ void bind_dtype(py::module_& m) {
         scores({query_z, of_rows}, queries.shape[0]),
         {sampled.data, sampled.shape[1], reinterpret_cast<tamis::host::ScoreLimit*>(limits.data),
          reinterpret_cast<uint32_t*>(counts.data), reinterpret_cast<tamis::cuda::KnnEntry*>(entries.data), room},
-        k, dots, self, without_self, tamis::host::KnnTold(told), keys.data, indices.data};
+        k, dots, without_self, tamis::host::KnnTold(told), keys.data, indices.data};
     tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
   }, nogil);
   m.def("knn_pairs", [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset,

@@ -10,6 +10,9 @@ namespace {
 
 constexpr float kFloatNever = 1e38f;
 
+// Of a NaN, which another thread may bring, the least.
+double between(double limit, double always, double never) { return limit > always ? std::min(limit, never) : always; }
+
 }  // namespace
 
 // One entry of a line of codes.
@@ -25,7 +28,7 @@ void KnnSearch::set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const S
   if (side.active)
     limit = host::code_limit(row, static_cast<double>(codes.step), key_limit(side.begin + i), plan_.gain, lost,
                              side.other_norm(), dots);
-  line.limit[i] = static_cast<int32_t>(std::floor(std::clamp<double>(limit, kKnnAlways, kKnnNever)) + shift);
+  line.limit[i] = static_cast<int32_t>(std::floor(between(limit, kKnnAlways, kKnnNever)) + shift);
   line.rest[i] = static_cast<int32_t>(std::floor(row.half) + shift);
 }
 
@@ -39,7 +42,7 @@ void KnnSearch::set_entry(KnnLine<float>& line, const Side& side, int64_t i) con
   const host::CodeRow row{dots ? 0 : 0.5 * norm * norm, norm, 0};
   double limit = kFloatNever;
   if (side.active) limit = host::code_limit(row, 1, key_limit(side.begin + i), plan_.gain, 0, other, dots) - slack;
-  line.limit[i] = static_cast<float>(std::clamp<double>(limit, -kFloatNever, kFloatNever));
+  line.limit[i] = static_cast<float>(between(limit, -kFloatNever, kFloatNever));
   line.rest[i] = static_cast<float>(row.half - slack);
 }
 

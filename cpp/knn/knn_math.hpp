@@ -23,7 +23,7 @@ template <class T>
 struct RowOf {
   const T* x;
   double scale;
-  TAMIS_HD double at(int64_t k, const float* offset) const {
+  TAMIS_HD double at(int64_t k, const double* offset) const {
     return offset == nullptr ? static_cast<double>(x[k])
                              : (static_cast<double>(x[k]) - static_cast<double>(offset[k])) * scale;
   }
@@ -32,14 +32,14 @@ struct RowOf {
 // A row written out as `RowOf::at` gives it, for several pairs in turn.
 struct ReadyRow {
   const double* x;
-  TAMIS_HD double at(int64_t k, const float*) const { return x[k]; }
+  TAMIS_HD double at(int64_t k, const double*) const { return x[k]; }
 };
 
 // sum((a - b) ** 2), or -sum(a * b)
 template <bool kDot, bool kScaled, class A, class B>
-TAMIS_HD double exact_key(const A& a, const B& b, const float* offset, int64_t d) {
+TAMIS_HD double exact_key(const A& a, const B& b, const double* offset, int64_t d) {
   double lanes[kKeyLanes] = {};
-  const float* from = kScaled ? offset : nullptr;
+  const double* from = kScaled ? offset : nullptr;
   int64_t k = 0;
   for (; k + kKeyLanes <= d; k += kKeyLanes)
     for (int i = 0; i < kKeyLanes; ++i) {
@@ -55,7 +55,7 @@ TAMIS_HD double exact_key(const A& a, const B& b, const float* offset, int64_t d
 }
 
 // The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 64) where `kScaled` is false; scaled rows
-// are of norm 1 and may be 6e-7 off in distance besides.
+// may be `scaled_slack` off in distance besides.
 template <bool kScaled>
 TAMIS_HD float float_key(const RowOf<float>& a, const RowOf<float>& b, const float* offset, int64_t d) {
   const float sa = static_cast<float>(a.scale), sb = static_cast<float>(b.scale);
@@ -82,11 +82,19 @@ TAMIS_HD float float_key(const RowOf<float>& a, const RowOf<float>& b, const flo
   return sum;
 }
 
-// True where a float32 key proves that the exact one is above `limit`. An overflow proves nothing.
+// Rows about an offset whose rounding to float32 took `lost` off: they are moved by lost * scale, both in one direction,
+// and what is computed is of a norm of 1 + lost * scale.
+TAMIS_HD double scaled_slack(double a, double b, double lost) {
+  const double apart = a < b ? b - a : a - b;
+  return 6e-7 * (1 + lost * (a + b)) + lost * apart;
+}
+
+// True where a float32 key proves that the exact one, whose distance may be `slack` off, is above `limit`. An overflow
+// proves nothing.
 template <bool kScaled>
-TAMIS_HD bool above(float key, double limit, int64_t d) {
+TAMIS_HD bool above(float key, double limit, int64_t d, double slack) {
   const double least = static_cast<double>(key) * (1 - 1e-7 * (static_cast<double>(d) / kKeyLanes + 64));
-  const double reach = kScaled ? __builtin_sqrt(limit) + 6e-7 : 0;
+  const double reach = kScaled ? __builtin_sqrt(limit) + slack : 0;
   return key <= 3e38f && least > (kScaled ? reach * reach : limit);
 }
 

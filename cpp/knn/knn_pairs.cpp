@@ -9,8 +9,11 @@
 namespace tamis {
 
 void greedy_keep(const int64_t* pairs, int64_t n_pairs, uint8_t* keep) {
-  for (int64_t i = 0; i < n_pairs; ++i)
+  Steps steps;
+  for (int64_t i = 0; i < n_pairs; ++i) {
+    steps.took(1);
     if (keep[pairs[2 * i]] != 0) keep[pairs[2 * i + 1]] = 0;
+  }
 }
 
 void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* group) {
@@ -22,7 +25,9 @@ void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* grou
     }
     return i;
   };
+  Steps steps;
   for (int64_t i = 0; i < n_pairs; ++i) {
+    steps.took(1);
     const int64_t a = root(pairs[2 * i]), b = root(pairs[2 * i + 1]);
     if (a < b) group[b] = a;
     if (b < a) group[a] = b;
@@ -32,7 +37,8 @@ void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* grou
 
 void nearest_kept(const int64_t* pairs, const double* keys, int64_t n_pairs, const uint8_t* keep, int64_t* kept,
                   double* apart) {
-  for (int64_t i = 0; i < n_pairs; ++i)
+  Steps steps;
+  for (int64_t i = 0; i < n_pairs; ++i, steps.took(1))
     for (const bool turned : {false, true}) {
       const int64_t from = pairs[2 * i + turned], to = pairs[2 * i + !turned];
       if (keep[from] == 0 || keep[to] != 0) continue;
@@ -47,14 +53,17 @@ void nearest_kept(const int64_t* pairs, const double* keys, int64_t n_pairs, con
 void KnnSearch::write_pairs(int64_t* ends, double* keys) {
   const int64_t rows = self() ? x_.n() : queries_.n();
   std::vector<int64_t> start(static_cast<size_t>(rows) + 1);
+  Steps steps;
   for (const auto& s : scratches_)
-    for (const KnnPair& pair : s->pairs) ++start[static_cast<size_t>(pair.left) + 1];
+    for (const KnnPair& pair : s->pairs) ++start[static_cast<size_t>(pair.left) + 1], steps.took(1);
   std::partial_sum(start.begin(), start.end(), start.begin());
   std::vector<KnnHit> sorted(static_cast<size_t>(n_pairs_));
   std::vector<int64_t> next(start.begin(), start.end() - 1);
   for (const auto& s : scratches_) {
-    for (const KnnPair& pair : s->pairs)
+    for (const KnnPair& pair : s->pairs) {
       sorted[static_cast<size_t>(next[static_cast<size_t>(pair.left)]++)] = {pair.key, pair.right};
+      steps.took(1);
+    }
     s->pairs = {};
   }
   parallel_for(rows, 1024, [&](int64_t begin, int64_t end) {

@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(kThreads) keys_kernel(KnnDevicePairs<T> s) {
   for (int64_t first = blockIdx.x * int64_t(kHalvesPerBlock); first < n; first += kKeyBlocks * kHalvesPerBlock) {
     const int64_t at = first + half < n ? first + half : n - 1;
     int64_t left = s.rows.order.row(s.candidates[2 * at]), right = s.columns.order.row(s.candidates[2 * at + 1]);
-    const double key = key_of<false, kScaled>(row_of(s.queries, left), row_of(s.x, right), s.x, false);
+    const double key = key_of<false, kScaled>(row_of(s.queries, left), row_of(s.x, right), s.x);
     if (threadIdx.x % kKeyLanes != 0 || first + half >= n || !(key <= s.radius)) continue;
     const unsigned long long slot = atomicAdd(s.counts + 1, 1ull);
     const bool swapped = s.self && right < left;

@@ -15,7 +15,7 @@ namespace tamis::TAMIS_ISA {
 constexpr float kNoLimit = -3e38f;     // any row's score is above it
 constexpr float kNever = 3e38f;        // and below this
 constexpr double kScoreNorm = 256;     // norms of z are made no larger
-constexpr double kZeroRowKey = 2;      // of a row without direction and any other, by cosine
+constexpr double kZeroRowKey = 2;      // of a row without direction and one that has one, by cosine
 
 constexpr double kStep = 0x1p-22;      // of sums, see below
 
@@ -106,8 +106,8 @@ TAMIS_HD double told(double key, KnnTold how) {
 
 // One of the kKeyLanes sums of `exact_key`.
 template <bool kDot, bool kScaled, class A, class B>
-TAMIS_HD double key_lane(const A& a, const B& b, const float* offset, int64_t d, int64_t lane) {
-  const float* from = kScaled ? offset : nullptr;
+TAMIS_HD double key_lane(const A& a, const B& b, const double* offset, int64_t d, int64_t lane) {
+  const double* from = kScaled ? offset : nullptr;
   double sum = 0;
   for (int64_t k = lane; k < d; k += kKeyLanes) {
     const double x = a.at(k, from), y = b.at(k, from);

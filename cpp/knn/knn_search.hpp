@@ -36,6 +36,8 @@ class KnnSearch {
 
   int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
   void run(int64_t begin, int64_t end);
+  int64_t searched() const { return columns().n(); }
+  int64_t k() const { return k_; }
   void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
   int64_t n_pairs() const { return n_pairs_; }
   void write_pairs(int64_t* ends, double* keys);  // (n_pairs, 2), ascending; ends the search
@@ -73,6 +75,7 @@ class KnnSearch {
   const KnnTable& columns() const { return self() ? x_ : queries_; }
   Blocks blocks_of(int64_t row_block, int64_t column_block) const;
   double key_limit(int64_t position) const;
+  void round_offset();
   void plan_tasks();
   void plan_query_tasks();
   void seed();
@@ -82,6 +85,7 @@ class KnnSearch {
   void run_blocks(const Blocks& blocks, Scratch& scratch);
   void run_strip(const Blocks& blocks, int64_t strip, Scratch& scratch);
   int64_t tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch) const;
+  int64_t within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   void ask_for_rows(const KnnTable& right, int64_t n, const Scratch& scratch) const;
@@ -99,6 +103,7 @@ class KnnSearch {
 
   KnnPlan plan_;
   KnnTable x_, queries_;
+  std::vector<float> rounded_;  // the offset
   int64_t k_;
   double radius_;
   KnnCodeKernels kernels_;

@@ -64,12 +64,14 @@ void KnnCodes::permute(const std::vector<int64_t>& order) {
   const size_t size = static_cast<size_t>(padded), n = order.size();
   std::vector<uint8_t> held(size);
   std::vector<bool> done(n);
+  Steps steps;
   for (size_t start = 0; start < n; ++start) {  // along the cycles, so that no second table is needed
     if (done[start]) continue;
     std::memcpy(held.data(), row(static_cast<int64_t>(start)), size);
     size_t at = start;
     for (;;) {
       done[at] = true;
+      steps.took(static_cast<int64_t>(size) / 16 + 1);
       const size_t from = static_cast<size_t>(order[at]);
       if (from == start) break;
       std::memcpy(bytes.get() + at * size, bytes.get() + from * size, size);
@@ -181,8 +183,11 @@ void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<
   parallel_for(rows.n, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) place[static_cast<size_t>(i)] = tree.place_of(codes.row(i));
   });
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)]; });
+  Steps steps;
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    steps.took(1);
+    return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)];
+  });
   permute_column(place, order);
   permute(plan);
 }

@@ -22,12 +22,12 @@ __device__ RowOf<T> row_of(const KnnMatrix<T>& m, int64_t row) {
   return {m.x + row * m.d, m.scale != nullptr ? m.scale[row] : 1.0};
 }
 
-// The key that `exact_key` gives, in the first lane of the half; rows without direction are as far as cosine says.
+// The key that `exact_key` gives, in the first lane of the half; rows without direction share one of their own.
 template <bool kDot, bool kScaled, class T>
-__device__ double key_of(const RowOf<T>& a, const RowOf<T>& b, const KnnMatrix<T>& x, bool itself) {
+__device__ double key_of(const RowOf<T>& a, const RowOf<T>& b, const KnnMatrix<T>& x) {
   const int lane = static_cast<int>(threadIdx.x) % kKeyLanes;
   const double key = sum_of_lanes(key_lane<kDot, kScaled>(a, b, x.offset, x.d, lane));
-  if (kScaled && (a.scale == 0 || b.scale == 0)) return itself ? 0 : kZeroRowKey;
+  if (kScaled && (a.scale == 0 || b.scale == 0)) return a.scale == b.scale ? 0 : kZeroRowKey;
   return kDot ? -key : key;
 }
 

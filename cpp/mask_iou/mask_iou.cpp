@@ -17,6 +17,8 @@ constexpr int64_t kBlocksAtOnce = 128;      // where there are many, as most are
 constexpr int64_t kRunsPerCheck = 1 << 22;  // some milliseconds, where all pairs touch
 constexpr int64_t kLongMask = 1 << 16;      // runs
 constexpr int64_t kMostLayers = 8;          // more runs in a column than that are walked
+constexpr int64_t kColumnsPerRun = 8;       // of masks with more columns, but for some, the runs are walked
+constexpr int64_t kSomeColumns = 4096;
 
 struct Block {
   int64_t group, first;  // rows of the group from the first on
@@ -44,7 +46,8 @@ class Side {
   }
 
   static bool has_columns(const host::Runs& m) {
-    return m.regular && m.layers <= kMostLayers && m.height <= INT32_MAX && m.pixels <= m.height * m.width;
+    return m.regular && m.layers <= kMostLayers && m.height <= INT32_MAX && m.pixels <= pixels_of(m.height, m.width) &&
+           m.box[2] <= double(kSomeColumns + kColumnsPerRun * m.n);
   }
 
   MaskColumns columns(size_t i) {

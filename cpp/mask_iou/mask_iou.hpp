@@ -14,8 +14,9 @@
 // early, and for counts that fall short of the image. Where it reads out of bounds or never returns (a number cut
 // short, no counts, masks of other lengths, a coordinate that is NaN or beyond 2^27) std::invalid_argument is thrown.
 // IoU is -1 for sizes that differ, and 0 without a walk where the bounding boxes do not touch.
-// Cost: masks with few runs a column are compared column by column, others by a step per foreground run of the pair.
-// Memory: the runs of 256 rows and of all columns of a group, a thread.
+// Cost: masks with few runs a column, of columns not many more than runs, are compared column by column, others by a
+// step per foreground run of the pair.
+// Memory: the runs of 256 rows and of all columns of a group, a thread; never by pixel.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -53,8 +54,13 @@ int64_t first_bad_mask(const Masks& masks);
 
 MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n);
 
-// pixels: n masks of h x w, each column after column; every change of the byte ends a run.
-MaskTexts encode_masks(const uint8_t* pixels, int64_t n, int64_t height, int64_t width);
+// n masks, each row after row or column after column. Every change of the byte ends a run, or only one from or to zero.
+struct Pixels {
+  const uint8_t* data;
+  int64_t n, height, width;
+  bool by_rows, nonzero;
+};
+MaskTexts encode_masks(const Pixels& pixels);
 MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n);
 std::vector<uint32_t> mask_counts(const Masks& masks, std::vector<int64_t>& splits);
 
@@ -90,6 +96,15 @@ struct MaskColumns {
   int64_t first, n, layers;
 };
 TAMIS_KERNEL(common_pixels, (const MaskColumns& a, const MaskColumns& b, uint32_t* common), (a, b, common))
+
+// Columns of pixels that lie row after row: from[y * step + x] to to[x * to_step + y].
+struct RowPixels {
+  const uint8_t* from;
+  int64_t rows, step, columns;
+};
+TAMIS_KERNEL(gather_columns, (const RowPixels& pixels, uint8_t* to, int64_t to_step), (pixels, to, to_step))
+// 1 for each byte that is not 0; `to` may be `from`.
+TAMIS_KERNEL(flag_bytes, (const uint8_t* from, int64_t n, uint8_t* to), (from, n, to))
 
 // A mask with fewer than 2^31 pixels and no empty run but perhaps the first, and the ends of its runs; `ends` has room
 // for kSpareRuns more than the text has characters. n is -1 for any other mask, and where the processor lacks AVX-512.

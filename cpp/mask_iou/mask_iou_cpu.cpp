@@ -2,6 +2,44 @@
 #include "mask_iou/mask_iou_lanes.hpp"
 
 namespace tamis::TAMIS_ISA {
+namespace {
+
+constexpr int64_t kTile = 8;
+
+// Of 8 x 8 bytes, those of a row in one number, halves, quarters and eighths change places.
+template <int kBy>
+inline void swap_parts(uint64_t (&rows)[kTile], uint64_t mask) {
+  for (int i = 0; i < kTile; ++i) {
+    if ((i & kBy) != 0) continue;
+    const uint64_t change = (rows[i] >> 8 * kBy ^ rows[i + kBy]) & mask;
+    rows[i] ^= change << 8 * kBy;
+    rows[i + kBy] ^= change;
+  }
+}
+
+inline void transpose_tile(const uint8_t* from, int64_t step, uint8_t* to, int64_t to_step) {
+  uint64_t rows[kTile];
+  for (int64_t i = 0; i < kTile; ++i) __builtin_memcpy(&rows[i], from + i * step, kTile);
+  swap_parts<4>(rows, 0x00000000ffffffffu);
+  swap_parts<2>(rows, 0x0000ffff0000ffffu);
+  swap_parts<1>(rows, 0x00ff00ff00ff00ffu);
+  for (int64_t i = 0; i < kTile; ++i) __builtin_memcpy(to + i * to_step, &rows[i], kTile);
+}
+
+}  // namespace
+
+void gather_columns(const RowPixels& p, uint8_t* to, int64_t to_step) {
+  const int64_t rows = p.rows / kTile * kTile, columns = p.columns / kTile * kTile;
+  for (int64_t y = 0; y < rows; y += kTile)
+    for (int64_t x = 0; x < columns; x += kTile)
+      transpose_tile(p.from + y * p.step + x, p.step, to + x * to_step + y, to_step);
+  for (int64_t x = 0; x < p.columns; ++x)
+    for (int64_t y = x < columns ? rows : 0; y < p.rows; ++y) to[x * to_step + y] = p.from[y * p.step + x];
+}
+
+void flag_bytes(const uint8_t* from, int64_t n, uint8_t* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = from[i] != 0;
+}
 
 void common_pixels(const MaskColumns& a, const MaskColumns& b, uint32_t* common) {
   const int64_t first = a.first > b.first ? a.first : b.first;

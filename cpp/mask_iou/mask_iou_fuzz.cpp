@@ -70,7 +70,7 @@ void check_pixels(const tamis::Masks& masks) {
   const int64_t each = masks.size[0] * masks.size[1];
   std::vector<uint8_t> pixels(size_t(2 * each) + 1);
   check(tamis::decode_masks(masks, pixels.data(), 2 * each));
-  const auto packed = tamis::encode_masks(pixels.data(), 2, masks.size[0], masks.size[1]);
+  const auto packed = tamis::encode_masks({pixels.data(), 2, masks.size[0], masks.size[1], false, false});
   std::vector<uint8_t> again(pixels.size());
   check(tamis::decode_masks(of(packed, masks.size), again.data(), 2 * each) && again == pixels);
   const int64_t reach[2] = {1, 3};

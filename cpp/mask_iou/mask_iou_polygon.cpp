@@ -10,23 +10,27 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kPolygonsAtOnce = 64;
-constexpr int64_t kMostColumns = 1 << 20;  // without an image's width to end at
+constexpr int64_t kMostColumns = 1 << 20;      // without an image's width to end at
+constexpr int64_t kCrossingsAtOnce = 1 << 20;  // columns are painted in strips of so many: some milliseconds
+constexpr size_t kFewMoves = 64;               // of each crossing
 
 // Where the outline crosses the middle of a column: the pixel before which it does.
 struct Crossing {
   uint32_t column, pixel;
 };
 
-void cross_columns(const host::Edge& edge, int64_t height, int64_t width, std::vector<Crossing>& crossings) {
+struct Columns {
+  int64_t first, last;
+};
+
+// The columns whose middles an edge crosses.
+Columns columns_of(const host::Edge& edge, int64_t width) {
   // in a mask without columns pycocotools' unsigned `width - 1` lets all of them through
   const int64_t last = width > 0 ? width - 1 : std::numeric_limits<int32_t>::max();
   const int64_t from = edge.low <= 2 ? 0 : (edge.low - 2 + 4) / 5;
   TAMIS_CHECK(width > 0 || edge.high / 5 - from < kMostColumns,
-              "polygons of an image of width 0 must cross at most " + std::to_string(kMostColumns) + " columns");
-  for (int64_t x = from; x <= last && 5 * x + 3 <= edge.high; ++x) {
-    const int64_t row = host::crossed_row(edge.height_at(static_cast<int32_t>(5 * x + 2)), height);
-    crossings.push_back({static_cast<uint32_t>(x), static_cast<uint32_t>(x * height + row)});
-  }
+              "edges in an image of width 0 must cross at most " + std::to_string(kMostColumns) + " columns");
+  return {from, edge.high < 3 ? -1 : std::min(last, int64_t{edge.high - 3} / 5)};
 }
 
 // Crossings come edge by edge and are few in a column: once they are in the order of columns little is left to do.
@@ -46,12 +50,15 @@ class Sorter {
     for (const Crossing& c : crossings) ++place_[c.column - low + 1];
     for (size_t x = 1; x < place_.size(); ++x) place_[x] += place_[x - 1];
     for (const Crossing& c : crossings) pixels[place_[c.column - low]++] = c.pixel;
-    for (size_t i = 1; i < n; ++i) {
+    size_t moves = 0;
+    for (size_t i = 1; i < n && moves < kFewMoves * n; ++i) {
       const uint32_t pixel = pixels[i];
       size_t k = i;
       for (; k > 0 && pixel < pixels[k - 1]; --k) pixels[k] = pixels[k - 1];
       pixels[k] = pixel;
+      moves += i - k;
     }
+    if (moves >= kFewMoves * n) std::sort(pixels.begin(), pixels.end());  // crossings that are many in a column
   }
 
  private:
@@ -59,18 +66,92 @@ class Sorter {
 };
 
 // Runs between the crossings, in order; two at one place leave nothing between them.
-void runs_between(const std::vector<uint32_t>& crossings, std::vector<uint32_t>& counts) {
-  counts.clear();
-  uint32_t before = 0;
-  bool joins = false;  // the next gap belongs to the last run
-  for (const uint32_t crossing : crossings) {
-    const uint32_t gap = crossing - before;
-    before = crossing;
-    if (joins) counts.back() += gap, joins = false;
-    else if (gap > 0 || counts.empty()) counts.push_back(gap);
-    else joins = true;
+class RunWriter {
+ public:
+  void add(uint32_t crossing) {
+    const uint32_t gap = crossing - before_;
+    before_ = crossing;
+    if (joins_)
+      counts_.back() += gap, joins_ = false;
+    else if (gap > 0 || counts_.empty())
+      counts_.push_back(gap);
+    else
+      joins_ = true;  // the next gap belongs to the last run
   }
-}
+  void finish(std::string& text) {
+    append_counts(counts_.data(), int64_t(counts_.size()), text);
+    counts_.clear();
+    before_ = 0;
+    joins_ = false;
+  }
+
+ private:
+  std::vector<uint32_t> counts_;
+  uint32_t before_ = 0;
+  bool joins_ = false;
+};
+
+class Painter {
+ public:
+  void operator()(const double* xy, int64_t corners, int64_t height, int64_t width, std::string& text) {
+    read_edges(xy, corners);
+    int64_t first = std::numeric_limits<int64_t>::max(), last = -1, crossings = 0;
+    for (const host::Edge& edge : edges_) {
+      const Columns crossed = columns_of(edge, width);
+      if (crossed.last < crossed.first) continue;
+      first = std::min(first, crossed.first);
+      last = std::max(last, crossed.last);
+      crossings += crossed.last - crossed.first + 1;
+    }
+    // pixels of a mask without columns may wrap around, and are put in order together
+    const int64_t strips = width > 0 ? 1 + crossings / kCrossingsAtOnce : 1, strip = 1 + (last - first) / strips;
+    const auto end = static_cast<uint32_t>(height * width);
+    if (width == 0) write_.add(end);  // it has no last pixel to be the greatest
+    for (; first <= last; first += strip) {
+      if (strips > 1) check_interrupt();
+      cross(first, std::min(last, first + strip - 1), height, width);
+      sort_(found_, uint64_t(height), sorted_);
+      for (const uint32_t pixel : sorted_) write_.add(pixel);
+    }
+    if (width > 0) write_.add(end);
+    write_.finish(text);
+  }
+
+ private:
+  void read_edges(const double* xy, int64_t corners) {
+    edges_.clear();
+    corners_.resize(size_t(2 * corners));
+    for (int64_t k = 0; k < 2 * corners; ++k) {
+      const double value = xy[k];
+      TAMIS_CHECK(value > -host::kLargestCoordinate && value < host::kLargestCoordinate,
+                  "coordinates must be numbers within 2^27, got " + std::to_string(value));
+      corners_[size_t(k)] = host::upsampled(value);
+    }
+    for (size_t k = 0; k < corners_.size(); k += 2) {
+      const size_t next = k + 2 < corners_.size() ? k + 2 : 0;
+      edges_.push_back(host::Edge::between(corners_[k], corners_[k + 1], corners_[next], corners_[next + 1]));
+    }
+  }
+
+  void cross(int64_t first, int64_t last, int64_t height, int64_t width) {
+    found_.clear();
+    for (const host::Edge& edge : edges_) {
+      const Columns crossed = columns_of(edge, width);
+      for (int64_t x = std::max(first, crossed.first); x <= std::min(last, crossed.last); ++x) {
+        const int64_t row = host::crossed_row(edge.height_at(static_cast<int32_t>(5 * x + 2)), height);
+        found_.push_back(
+            {static_cast<uint32_t>(x), static_cast<uint32_t>(uint64_t(x) * uint64_t(height) + uint64_t(row))});
+      }
+    }
+  }
+
+  std::vector<int32_t> corners_;
+  std::vector<host::Edge> edges_;
+  std::vector<Crossing> found_;
+  std::vector<uint32_t> sorted_;
+  Sorter sort_;
+  RunWriter write_;
+};
 
 }  // namespace
 
@@ -78,30 +159,15 @@ MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, 
   std::vector<MaskTexts> parts(size_t((n + kPolygonsAtOnce - 1) / kPolygonsAtOnce));
   parallel_for(n, kPolygonsAtOnce, [&](int64_t begin, int64_t end) {
     MaskTexts& part = parts[size_t(begin / kPolygonsAtOnce)];
-    std::vector<Crossing> found;
-    std::vector<uint32_t> crossings, counts;
-    Sorter sort;
+    Painter paint;
     for (int64_t i = begin; i < end; ++i) {
-      const double* xy = points + splits[i];
       const int64_t height = size[2 * i], width = size[2 * i + 1], corners = (splits[i + 1] - splits[i]) / 2;
-      TAMIS_CHECK(height >= 0 && width >= 0 && (width == 0 || height < (int64_t{1} << 32) / width),
-                  "polygon " + std::to_string(i) + ": its image must have fewer than 2^32 pixels");
-      for (int64_t k = 0; k < 2 * corners; ++k)
-        TAMIS_CHECK(xy[k] > -host::kLargestCoordinate && xy[k] < host::kLargestCoordinate,
-                    "polygon " + std::to_string(i) + ": coordinates must be numbers within 2^27, got " +
-                        std::to_string(xy[k]));
-      found.clear();
-      for (int64_t k = 0; k < corners; ++k) {
-        const double *from = xy + 2 * k, *to = xy + 2 * ((k + 1) % corners);
-        cross_columns(host::Edge::between(host::upsampled(from[0]), host::upsampled(from[1]), host::upsampled(to[0]),
-                                          host::upsampled(to[1])),
-                      height, width, found);
+      try {
+        TAMIS_CHECK(pixels_of(height, width) < int64_t{1} << 32, "its image must have fewer than 2^32 pixels");
+        paint(points + splits[i], corners, height, width, part.text);
+      } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument("polygon " + std::to_string(i) + ": " + error.what());
       }
-      sort(found, uint64_t(height), crossings);
-      // a mask without columns has no last pixel to be the greatest
-      crossings.insert(width > 0 ? crossings.end() : crossings.begin(), static_cast<uint32_t>(height * width));
-      runs_between(crossings, counts);
-      append_counts(counts.data(), int64_t(counts.size()), part.text);
       part.splits.push_back(int64_t(part.text.size()));
     }
   });

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "mask_iou/mask_iou.hpp"
 #include "mask_iou/mask_iou_math.hpp"
 
@@ -32,9 +33,12 @@ inline bool read_mask(const char* begin, const char* end, const int64_t* size, u
   return true;
 }
 
+constexpr int64_t kLongText = 1 << 14;  // characters: some microseconds to read
+
 inline host::Runs read_mask(const Masks& masks, int64_t i, uint32_t* ends) {
   host::Runs runs;
   const char *begin = masks.text + masks.splits[i], *end = masks.text + masks.splits[i + 1];
+  if (end - begin > kLongText) check_interrupt();
   TAMIS_CHECK(read_mask(begin, end, masks.size + 2 * i, ends, &runs),
               "mask " + std::to_string(i) + ": the text of its counts ends within a number, or a number has over 64 bits");
   return runs;
@@ -55,6 +59,12 @@ class Reader {
   const Masks& masks_;
   std::vector<uint32_t> ends_;
 };
+
+// Pixels of an image: what no mask has, where they are more than 64 bits hold.
+inline int64_t pixels_of(int64_t height, int64_t width) {
+  int64_t pixels = 0;
+  return __builtin_mul_overflow(height, width, &pixels) ? INT64_MAX : pixels;
+}
 
 // The texts of all chunks, in order.
 MaskTexts join(std::vector<MaskTexts>&& parts);

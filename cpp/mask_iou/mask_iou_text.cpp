@@ -10,30 +10,14 @@ namespace {
 
 constexpr int64_t kMasksAtOnce = 256;
 constexpr int64_t kPixelsAtOnce = 1 << 22;  // a few milliseconds
+constexpr size_t kTextAtOnce = 1 << 26;
 
 int64_t chunks_of(int64_t n, int64_t grain) { return (n + grain - 1) / grain; }
 
-// How many bytes from `at` on are equal to the first.
-int64_t same_bytes(const uint8_t* at, const uint8_t* end) {
-  const uint8_t value = *at;
-  const uint8_t* p = at + 1;
-  const uint64_t eight = 0x0101010101010101u * value;
-  for (uint64_t next; end - p >= 8; p += 8) {
-    std::memcpy(&next, p, 8);
-    if (next != eight) break;
-  }
-  while (p != end && *p == value) ++p;
-  return p - at;
-}
-
-void count_pixels(const uint8_t* at, int64_t n, std::vector<uint32_t>& counts) {
-  const uint8_t* end = at + n;
-  counts.clear();
-  if (n == 0 || *at != 0) counts.push_back(0);
-  while (at != end) {
-    const int64_t length = same_bytes(at, end);
-    counts.push_back(static_cast<uint32_t>(length));
-    at += length;
+void set_pixels(uint8_t* to, int64_t n) {
+  for (int64_t more; n > 0; to += more, n -= more) {
+    std::memset(to, 1, size_t(more = std::min(n, kPixelsAtOnce)));
+    if (more == kPixelsAtOnce) check_interrupt();
   }
 }
 
@@ -53,8 +37,10 @@ struct Merger {
 
   void add(const host::Runs& next, bool first) {
     counts.clear();
-    if (first) append_run_lengths(next, counts);
-    else merge(next);
+    if (first)
+      append_run_lengths(next, counts);
+    else
+      merge(next);
     ends.resize(counts.size());
     uint32_t sum = 0;
     for (size_t i = 0; i < counts.size(); ++i) ends[i] = sum += counts[i];
@@ -69,6 +55,7 @@ struct Merger {
     const bool together =
         host::walk(so_far, next, [&](uint32_t more, bool was_a, bool was_b, bool a, bool b, bool at_end) {
           length += more;
+          steps.took(1);
           if (in(was_a, was_b) == in(a, b) && !at_end) return;
           counts.push_back(length);
           length = 0;
@@ -78,6 +65,7 @@ struct Merger {
 
   bool unite;
   std::vector<uint32_t> counts, ends;
+  Steps steps;
 };
 
 }  // namespace
@@ -101,6 +89,7 @@ MaskTexts join(std::vector<MaskTexts>&& parts) {
       all.splits.push_back(static_cast<int64_t>(all.text.size()) + part.splits[i]);
     all.text += part.text;
     part = {};
+    check_interrupt();
   }
   return all;
 }
@@ -137,11 +126,13 @@ int64_t first_bad_mask(const Masks& masks) {
       const int64_t h = masks.size[2 * i], w = masks.size[2 * i + 1];
       host::Runs runs{};
       ends.resize(size_t(to - from));
-      bool good = h >= 0 && w >= 0 && (w == 0 || h < (int64_t{1} << 32) / w) && from != to;
+      bool good = pixels_of(h, w) < int64_t{1} << 32 && from != to;
+      if (to - from > kLongText) check_interrupt();
       for (const char* p = from; p != to; ++p) good &= *p >= '0' && *p < '0' + 64;
       good = good && host::read_runs(from, to, ends.data(), &runs) >= 0 && runs.pixels == h * w;
       if (good) continue;
-      for (int64_t seen = first; i < seen && !first.compare_exchange_weak(seen, i);) {}
+      for (int64_t seen = first; i < seen && !first.compare_exchange_weak(seen, i);) {
+      }
       break;
     }
   });
@@ -153,28 +144,17 @@ MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n) {
   taken.splits.reserve(size_t(n) + 1);
   for (int64_t i = 0; i < n; ++i)
     taken.splits.push_back(taken.splits.back() + masks.splits[index[i] + 1] - masks.splits[index[i]]);
-  taken.text.resize(size_t(taken.splits.back()));
+  const auto length = size_t(taken.splits.back());
+  for (taken.text.reserve(length); taken.text.size() < length; check_interrupt())
+    taken.text.resize(std::min(length, taken.text.size() + kTextAtOnce));
   parallel_for(n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      std::copy(masks.text + masks.splits[index[i]], masks.text + masks.splits[index[i] + 1],
-                taken.text.data() + taken.splits[size_t(i)]);
-  });
-  return taken;
-}
-
-MaskTexts encode_masks(const uint8_t* pixels, int64_t n, int64_t height, int64_t width) {
-  const int64_t each = height * width, grain = 1 + kPixelsAtOnce / (each + 1);
-  std::vector<MaskTexts> parts(size_t(chunks_of(n, grain)));
-  parallel_for(n, grain, [&](int64_t begin, int64_t end) {
-    MaskTexts& part = parts[size_t(begin / grain)];
-    std::vector<uint32_t> counts;
     for (int64_t i = begin; i < end; ++i) {
-      count_pixels(pixels + i * each, each, counts);
-      append_counts(counts.data(), int64_t(counts.size()), part.text);
-      part.splits.push_back(int64_t(part.text.size()));
+      const char *from = masks.text + masks.splits[index[i]], *to = masks.text + masks.splits[index[i] + 1];
+      if (to - from > kLongText) check_interrupt();
+      std::copy(from, to, taken.text.data() + taken.splits[size_t(i)]);
     }
   });
-  return join(std::move(parts));
+  return taken;
 }
 
 MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n) {
@@ -182,6 +162,7 @@ MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n
   parallel_for(n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
     MaskTexts& part = parts[size_t(begin / kMasksAtOnce)];
     for (int64_t i = begin; i < end; ++i) {
+      if (splits[i + 1] - splits[i] > kLongText) check_interrupt();
       append_counts(counts + splits[i], splits[i + 1] - splits[i], part.text);
       part.splits.push_back(int64_t(part.text.size()));
     }
@@ -214,8 +195,8 @@ bool decode_masks(const Masks& masks, uint8_t* out, int64_t size) {
     for (int64_t i = begin; i < end; ++i) {
       const host::Runs runs = read(i);
       uint8_t* to = out + start[size_t(i)];
-      for (int64_t k = 1; k < runs.n; k += 2)
-        std::memset(to + runs.ends[k - 1], 1, runs.ends[k] - runs.ends[k - 1]);
+      TAMIS_CHECK(runs.pixels == start[size_t(i) + 1] - start[size_t(i)], "decode: the masks changed meanwhile");
+      for (int64_t k = 1; k < runs.n; k += 2) set_pixels(to + runs.ends[k - 1], runs.ends[k] - runs.ends[k - 1]);
     }
   });
   return true;

@@ -13,7 +13,6 @@ namespace {
 constexpr int64_t kGroupsAtOnce = 64;
 constexpr size_t kPrefetchAhead = 8;  // detections; without it matching takes a fifth longer
 constexpr int64_t kDetsAtOnce = 1 << 14;
-constexpr int64_t kDetsPerCheck = 256;  // one image and class can hold enough boxes for minutes
 
 struct KeptDetection {
   int64_t place;  // in the problem's order
@@ -103,6 +102,7 @@ Groups group_all(const MatchProblem& p) {
   for (size_t g = 0; g < size_t(groups.count()); ++g)
     groups.pair_bounds.push_back(groups.pair_bounds[g] + (groups.det_bounds[g + 1] - groups.det_bounds[g]) *
                                                              (groups.gt_bounds[g + 1] - groups.gt_bounds[g]));
+  TAMIS_CHECK(groups.pair_bounds.back() == p.n_similarities, "matching: similarities must be those of all pairs");
   return groups;
 }
 
@@ -128,6 +128,7 @@ struct Scratch {
   std::vector<uint8_t> ignore;
   std::vector<int32_t> candidates, gt;
   std::vector<uint64_t> taken, reach, free, chosen, at;
+  Steps steps;
 
   void attach(MatchGroup& group) {
     const size_t n = size_t(group.n_gts), cells = size_t(group.n_areas * words_for(group.n_thresholds));
@@ -173,7 +174,7 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   group.lowest_threshold = lowest;
   s.attach(group);
   for (int64_t d = det_first; d < det_last; ++d) {
-    if ((d - det_first) % kDetsPerCheck == kDetsPerCheck - 1) check_interrupt();
+    s.steps.took(8 + n_gts);  // one image and class can hold enough boxes for minutes
     const auto [place, i] = groups.det[size_t(d)];
     Detection detection{nullptr, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0};
     if (p.similarity == nullptr) {
@@ -263,6 +264,7 @@ void match_given(const GivenProblem& p, int32_t* out) {
   std::fill_n(out, p.n_areas * p.n_thresholds * p.n_dets, -1);
   for (int64_t d = 0; d < p.n_dets; ++d) {
     int64_t n = 0;
+    s.steps.took(8 + p.n_gts * p.n_areas);
     match_next(group, {nullptr, p.similarity + d * p.n_gts, p.det_claims[d] != 0}, s.gt.data(), s.at.data(), &n);
     for (int64_t e = 0; e < n; ++e)
       for (int64_t a = 0; a < p.n_areas; ++a)

@@ -61,6 +61,7 @@ struct MatchProblem {
   int64_t n_areas, n_thresholds;
   const double* thresholds;
   const double* similarity = nullptr;  // of the pairs of each group (see below), instead of the boxes' IoU
+  int64_t n_similarities = 0;
 };
 
 // The detections and ground truths of each image and class that has ground truths: by input index, best score first,

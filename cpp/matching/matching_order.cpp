@@ -15,6 +15,7 @@ struct Keyed {
 constexpr int kDigitBits = 11, kDigits = 3;
 constexpr int kLowBits = 64 - kDigits * kDigitBits;  // left to a comparison sort where they decide
 constexpr int64_t kRadixFrom = 1024;  // below this a comparison sort is faster
+constexpr size_t kManyItems = 1 << 18;
 
 bool before(const Keyed& a, const Keyed& b) { return a.key < b.key; }
 
@@ -25,6 +26,7 @@ void radix_sort(std::vector<Keyed>& items, std::vector<Keyed>& spare) {
   for (int shift = kLowBits; shift < 64; shift += kDigitBits) {
     constexpr uint64_t kMask = (uint64_t{1} << kDigitBits) - 1;
     int64_t starts[kMask + 1] = {};
+    if (n > kManyItems) check_interrupt();
     for (const Keyed& item : items) ++starts[(item.key >> shift) & kMask];
     int64_t sum = 0;
     for (int64_t& start : starts) sum += std::exchange(start, sum);

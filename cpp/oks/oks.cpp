@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kTermsAtOnce = 1 << 14;  // of a thread: they stay in its cache until they are summed
 constexpr int64_t kRowsAtOnce = 1 << 10, kPairsAtOnce = 1 << 16;
+constexpr int64_t kUsualKeypoints = 64;
 constexpr int64_t kPrefetchAhead = 4;  // detections
 
 int64_t at(const int64_t* index, int64_t i) { return index ? index[i] : i; }
@@ -102,7 +103,8 @@ void oks(const OksPairs& p, const std::function<void(double*, int64_t)>& exp, do
   }
   const int64_t *splits = p.det_splits, n = splits[p.n_groups], k = p.n_keypoints;
   const auto keypoints_of = [&p, k](int64_t row) { return p.det + 3 * k * at(p.det_index, row); };
-  parallel_for(n, std::clamp<int64_t>(kPairsAtOnce / widest, 1, kRowsAtOnce), [&](int64_t row, int64_t end) {
+  const int64_t pairs = kPairsAtOnce / (1 + k / kUsualKeypoints);
+  parallel_for(n, std::clamp<int64_t>(pairs / widest, 1, kRowsAtOnce), [&](int64_t row, int64_t end) {
     Batch batch(exp, out);
     Targets targets(p);
     std::vector<double> det(size_t(2 * padded(k)));

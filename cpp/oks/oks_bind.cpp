@@ -3,12 +3,22 @@
 #include <optional>
 
 #include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/check.hpp"
 #include "oks/oks.hpp"
 
 namespace py = pybind11;
 using tamis::View;
 using Index = View<const int64_t, 1>;
+
+namespace {
+
+// Groups of rows, or of indices of rows.
+void check_side(const char* what, const std::optional<Index>& index, const Index& splits, int64_t n) {
+  tamis::check_splits(what, splits, index ? index->size() : n);
+  if (index) tamis::check_indices(what, *index, n);
+}
+
+}  // namespace
 
 void bind_oks(py::module_& m) {
   m.def(
@@ -20,6 +30,10 @@ void bind_oks(py::module_& m) {
                         boxes.size() == 4 * n && area.size() == n && det_splits.size() == gt_splits.size() &&
                         det_splits.size() > 0,
                     "oks: arrays do not fit together");
+        TAMIS_CHECK(k > 0 && boxes.shape[1] == 4, "oks: there must be keypoints, and boxes of four numbers");
+        check_side("oks: detections", det_index, det_splits, det.shape[0]);
+        check_side("oks: ground truths", gt_index, gt_splits, n);
+        TAMIS_CHECK(out.size() == tamis::count_pairs("oks", det_splits, gt_splits), "oks: out must hold all pairs");
         const auto exponentials = [&exp](double* terms, int64_t size) {
           const py::gil_scoped_acquire acquire;
           exp(py::array_t<double>(size, terms, py::capsule(terms, [](void*) {})));  // a view

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "zcore/zcore_worker.hpp"
 
@@ -20,8 +21,25 @@ constexpr double kSure = 4.5;                      // standard deviations of wha
 uint32_t most_around_point(int64_t wanted, int64_t threads) {
   return static_cast<uint32_t>(std::min<int64_t>(6 * wanted / threads + 256, std::numeric_limits<int32_t>::max()));
 }
+constexpr int64_t kFewColumns = 64;  // of a draw: looked through one by one
+
+// As host::random_columns, with a mark for each column taken; all marks are 0 before and after.
+void many_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* out, std::vector<uint8_t>& taken) {
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t last = d - k + j, pick = host::random_below(host::random_word(seed, draw, j), last + 1);
+    out[j] = static_cast<int32_t>(taken[static_cast<size_t>(pick)] != 0 ? last : pick);
+    taken[static_cast<size_t>(out[j])] = 1;
+  }
+  for (int64_t j = 0; j < k; ++j) taken[static_cast<size_t>(out[j])] = 0;
+}
+
 uint32_t most_around_row(int64_t wanted) {
   return static_cast<uint32_t>(std::min<int64_t>(3 * wanted / 2 + 256, std::numeric_limits<int32_t>::max()));
+}
+
+// What cannot be with the values that were checked: NaN among them.
+void check_unchanged(bool unchanged) {
+  TAMIS_CHECK(unchanged, "zcore: x must not be changed by another thread meanwhile");
 }
 
 }  // namespace
@@ -85,7 +103,10 @@ class ZcoreRun<T>::Slice {
   template <class Visit>
   void each(int64_t n, const Visit& visit) {
     each_worker(threads(), n, 16, [&](size_t worker, int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) visit(*run_.workers_[worker], i);
+      for (int64_t i = begin; i < end; ++i) {
+        visit(*run_.workers_[worker], i);
+        if (k_ > kFewColumns) check_interrupt();
+      }
     });
   }
   // What is logged of draws, gathered.
@@ -118,7 +139,7 @@ class ZcoreRun<T>::Slice {
   // A radius that all neighbours of a place are nearly surely within, by the distances of the sample to it.
   T radius_around(const std::vector<T>& sampled, int64_t round) const {
     const auto m = static_cast<int64_t>(sampled.size());
-    const int64_t rank = host::zcore_sampled_rank(wanted_, m, table_.n(), kSure) << (2 * round);
+    const int64_t rank = host::zcore_sampled_rank(wanted_, m, table_.n(), kSure) << std::min<int64_t>(2 * round, 32);
     T radius = std::numeric_limits<T>::infinity();
     if (rank < m) zcore_rank(sampled.data(), m, rank, rank / 16, &radius);
     return radius;
@@ -155,6 +176,7 @@ class ZcoreRun<T>::Slice {
       if (each->log.ball(draw).limit < 0) return kLost;
       whole &= each->log.ball(draw).more == starts_[static_cast<size_t>(draw)].more;
     }
+    check_unchanged(worker.found() > 0);
     const size_t best = worker.nearest(point(draw));
     rows_[static_cast<size_t>(draw)] = worker.row(best);
     worker.sums[worker.row(best)] += kZcoreUnit;
@@ -189,6 +211,7 @@ class ZcoreRun<T>::Slice {
       for (const auto& some : best)
         if (some[i].distance < first.distance || (some[i].distance == first.distance && some[i].row < first.row))
           first = some[i];
+      check_unchanged(first.row < table_.n());
       rows_[static_cast<size_t>(draws[i])] = static_cast<uint32_t>(first.row);
       run_.workers_[0]->sums[static_cast<size_t>(first.row)] += kZcoreUnit;
       for (int64_t j = 0; j < k_; ++j) {
@@ -227,8 +250,10 @@ class ZcoreRun<T>::Slice {
         worker.take_distances(rows_[static_cast<size_t>(part[static_cast<size_t>(i)])]);
         settled[static_cast<size_t>(i)] = worker.pay(wanted_, run_.rule_.exponent, radii[static_cast<size_t>(i)]);
       });
-      for (size_t i = 0; i < part.size(); ++i)
-        if (!settled[i]) open.push_back(part[i]);
+      for (size_t i = 0; i < part.size(); ++i) {
+        check_unchanged(settled[i] != 0 || radii[i] < std::numeric_limits<T>::infinity());
+        if (settled[i] == 0) open.push_back(part[i]);
+      }
     }
     return open;
   }
@@ -292,8 +317,14 @@ void ZcoreRun<T>::write(int64_t* sums) const {
 void zcore_draws(const ZcoreSpan& span, uint64_t seed, int64_t first, int64_t draws, int64_t k, int32_t* dims,
                  double* points) {
   parallel_for(draws, 1024, [&](int64_t begin, int64_t end) {
+    std::vector<uint8_t> taken(k > kFewColumns ? static_cast<size_t>(span.d) : 0);
+    Steps steps;
     for (int64_t i = begin; i < end; ++i) {
-      host::random_columns(seed, first + i, k, span.d, dims + i * k);
+      steps.took(8 * k);
+      if (k > kFewColumns)
+        many_columns(seed, first + i, k, span.d, dims + i * k, taken);
+      else
+        host::random_columns(seed, first + i, k, span.d, dims + i * k);
       for (int64_t j = 0; j < k; ++j) {
         const int32_t column = dims[i * k + j];
         const double share = host::unit_interval(host::random_word(seed, first + i, k + j));

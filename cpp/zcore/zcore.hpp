@@ -145,6 +145,9 @@ class ZcoreRun {
   int64_t slice() const;  // draws that pass the rows together
   void add(const int32_t* dims, const double* points, int64_t draws);
   void write(int64_t* sums) const;
+  int64_t n() const { return table_.n(); }
+  int64_t d() const { return table_.d(); }
+  int64_t k() const { return k_; }
 
  private:
   class Slice;

@@ -1,5 +1,5 @@
 #include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/check.hpp"
 #include "zcore/zcore.hpp"
 
 namespace py = pybind11;
@@ -16,6 +16,7 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
   py::class_<Table>(m, table_name)
       .def(py::init([](View<const T, 2> x, int64_t neighbours) {  // x must outlive the table
         TAMIS_CHECK(x.size() > 0 && neighbours > 0, "zcore: x must not be empty");
+        TAMIS_CHECK(x.shape[0] <= UINT32_MAX && x.shape[1] <= INT32_MAX, "zcore: at most 2^32 - 1 rows");
         const py::gil_scoped_release release;
         return std::make_unique<Table>(x.data, x.shape[0], x.shape[1], neighbours);
       }))
@@ -27,6 +28,7 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
 
   py::class_<Run>(m, run_name)
       .def(py::init([](const Table& table, int64_t neighbours, double exponent, int64_t k) {
+             TAMIS_CHECK(k > 0 && k <= table.d() && neighbours > 0, "zcore: k must be 1 to the number of columns");
              return std::make_unique<Run>(table, tamis::ZcoreRule{neighbours, exponent}, k);
            }),
            py::keep_alive<1, 2>())
@@ -34,12 +36,19 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
       .def(
           "add",
           [](Run& run, View<const int32_t, 2> dims, View<const double, 2> points) {
-            TAMIS_CHECK(dims.shape == points.shape, "zcore: dims and points must have one shape");
+            TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] == run.k(),
+                        "zcore: dims and points must be (S, k)");
+            tamis::check_indices("zcore: dims", dims, run.d());
             run.add(dims.data, points.data, dims.shape[0]);
           },
           nogil)
       .def(
-          "write", [](const Run& run, View<int64_t, 1> sums) { run.write(sums.data); }, nogil);
+          "write",
+          [](const Run& run, View<int64_t, 1> sums) {
+            TAMIS_CHECK(sums.size() == run.n(), "zcore: sums must be as long as x");
+            run.write(sums.data);
+          },
+          nogil);
 }
 
 }  // namespace
@@ -54,7 +63,9 @@ void bind_zcore(py::module_& m) {
       "zcore_draws",
       [](View<const double, 1> low, View<const double, 1> median, View<const double, 1> high, uint64_t seed,
          int64_t first, View<int32_t, 2> dims, View<double, 2> points) {
-        TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] <= low.size(), "zcore_draws: shapes differ");
+        TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] <= low.size() && median.size() == low.size() &&
+                        high.size() == low.size(),
+                    "zcore_draws: shapes differ");
         const tamis::ZcoreSpan span{low.data, median.data, high.data, low.size()};
         tamis::zcore_draws(span, seed, first, dims.shape[0], dims.shape[1], dims.data, points.data);
       },

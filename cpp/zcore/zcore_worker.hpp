@@ -57,6 +57,7 @@ class ZcoreWorker {
     weights_.resize(static_cast<size_t>(n_));
     shares_.resize(static_cast<size_t>(n_));
   }
+  int64_t found() const { return n_; }
   uint32_t row(size_t i) const { return found_now_->rows[i]; }
 
   // The place of the row nearest to the point.

@@ -1,9 +1,13 @@
 """tamis: a fine sieve for vision datasets."""
 
 from tamis._arrays import CudaUnavailable
-from tamis._core import num_threads, set_num_threads
+from tamis._core import __version__ as __version__
+from tamis._masks_cuda import DeviceMasks
+from tamis._threads import num_threads, set_num_threads, threads
+from tamis._threads import read_environment as _read_environment
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
+from tamis.calibration import Calibration, calibration
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
@@ -17,7 +21,8 @@ from tamis.embeddings.map2d import map2d
 from tamis.embeddings.outliers import outliers
 from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
-from tamis.image_scores import image_scores
+from tamis.fiftyone_matching import FiftyoneMatches, match_fiftyone
+from tamis.image_scores import ImageScores, image_scores
 from tamis.knn import knn
 from tamis.label_mistakes import (
     LabelMistakes,
@@ -26,12 +31,12 @@ from tamis.label_mistakes import (
     label_mistakes,
     mistakes_of_matches,
 )
-from tamis.leaks import leaks
+from tamis.leaks import Leaks, leaks
 from tamis.mask_iou import mask_boundary, mask_iou, mask_iou_batched
 from tamis.masks import Masks
 from tamis.matching import Matches, match_detections
 from tamis.max_iou import max_iou
-from tamis.near_duplicates import find_unique, near_duplicates
+from tamis.near_duplicates import NearDuplicates, find_unique, near_duplicates
 from tamis.oks import oks, oks_batched
 from tamis.representativeness import representativeness
 from tamis.rotated_iou import (
@@ -48,25 +53,32 @@ from tamis.selection.zcore_stability import ZcoreStability, zcore_stability
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
-__version__ = "0.1.0"
+_read_environment()
+
 __all__ = [
     "BestF1",
+    "Calibration",
     "ConfusionMatrix",
     "Coverage",
     "CudaUnavailable",
     "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
+    "DeviceMasks",
     "Diversity",
     "Drift",
     "DriftCheck",
     "DuplicateBoxes",
     "DuplicateThreshold",
     "Failures",
+    "FiftyoneMatches",
+    "ImageScores",
     "LabelMistakes",
+    "Leaks",
     "LearningCurve",
     "Masks",
     "Matches",
+    "NearDuplicates",
     "Split",
     "SplitCheck",
     "ZcoreStability",
@@ -74,6 +86,7 @@ __all__ = [
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
+    "calibration",
     "classification_mistakes",
     "confusion_matrix",
     "coverage",
@@ -96,6 +109,7 @@ __all__ = [
     "mask_iou",
     "mask_iou_batched",
     "match_detections",
+    "match_fiftyone",
     "max_iou",
     "mistakes_of_matches",
     "near_duplicates",
@@ -112,6 +126,7 @@ __all__ = [
     "select_coreset",
     "set_num_threads",
     "split",
+    "threads",
     "uniqueness",
     "verify_split",
     "zcore",

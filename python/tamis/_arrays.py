@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from tamis._core import __version__
+
+INSTALL_CUDA = f"pip install tamis-cuda=={__version__}"
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 HALVES = ("float16", "bfloat16")  # taken in, given back as float32
@@ -61,13 +64,21 @@ def as_array(function: str, name: str, x: Any) -> Any:
     """`x` as an array of its own library; lists and scalars are refused."""
     where = library(x)
     if where == "torch":
-        return x.detach()
+        if x.layout is not sys.modules["torch"].strided:
+            raise TypeError(f"{function}: {name} must be a dense tensor, got {x.layout}")
+        return x.detach().resolve_conj().resolve_neg()  # as lazy signs are lost to other libraries
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} must be an array without a mask, got a masked array")
     if where == "cupy" or isinstance(x, np.ndarray):
         return x
     if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
+        try:
+            return np.from_dlpack(x)
+        except Exception as error:  # each library refuses with errors of its own
+            raise TypeError(
+                f"{function}: {name} must be an array whose memory can be read as it lies, got"
+                f" {type(x).__name__}: {' '.join(str(error).split())}"
+            ) from error
     try:
         return np.asarray(memoryview(x))
     except TypeError:
@@ -75,6 +86,30 @@ def as_array(function: str, name: str, x: Any) -> Any:
             f"{function}: {name} must be an array (NumPy, PyTorch, CuPy, DLPack or buffer),"
             f" got {type(x).__name__}"
         ) from None
+
+
+def column(function: str, name: str, x: Any, dtype: str | None = None) -> Any:
+    """`as_array` of ids, rows, labels, scores and the like: lists of numbers are taken too.
+
+    An empty list holds integers. A list, not an array, is brought to `dtype` where one is given.
+    """
+    if not isinstance(x, (list, tuple, range)):
+        return as_array(function, name, x)
+    wanted = f"{function}: {name} must be an array or a list of numbers"
+    try:
+        values = np.asarray(x) if len(x) else np.empty(0, np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TypeError(f"{wanted}, got a {type(x).__name__} of other things: {error}") from None
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{wanted}, got a {type(x).__name__} of {values.dtype}")
+    return values if dtype is None else values.astype(dtype)
+
+
+def check_flag(function: str, name: str, value: Any) -> bool:
+    """`value` as a bool, or an error for anything but True and False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{function}: {name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def dtype_name(x: Any) -> str:
@@ -157,11 +192,27 @@ def check_integer(
 
 def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:
     """`value` as a float, or an error unless low < value <= high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
-    if not low < value <= high:
+    if not low < check_real(function, name, value) <= high:
         raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
     return float(value)
+
+
+def one_of(value: Any, choices: Collection[str]) -> bool:
+    """Whether an option is one of `choices`; an array is none, though `in` would compare it."""
+    return isinstance(value, str) and value in choices
+
+
+def check_real(function: str, name: str, value: Any) -> float:
+    """`value` as a float, or an error unless it is a number, and not NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{function}: {name} must fit a float, got {value}") from None
+    if number != number:
+        raise ValueError(f"{function}: {name} must be a number, got {value!r}")
+    return number
 
 
 def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
@@ -177,11 +228,14 @@ def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
 
 
 def integers(function: str, name: str, x: Any) -> Any:
-    """`x` as an array of integers that int64 holds."""
-    x = as_array(function, name, x)
+    """`x` as an array of integers that int64 holds.
+
+    A copy on the host: another thread may write into the caller's between checks and use.
+    """
+    x = column(function, name, x)
     if dtype_name(x) not in INTEGERS:
         raise TypeError(f"{function}: {name} must be int8 to int64, got {dtype_name(x)}")
-    return x
+    return copied(x, dtype_name(x)) if device(x) == "cpu" else x
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
@@ -207,7 +261,7 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     where = library(x)
     if where == "torch":
         try:
-            x = x.detach().cpu()
+            x = as_array(function, name, x).cpu()
             halves = x.dtype == sys.modules["torch"].bfloat16
             values: np.ndarray = (x.float() if halves else x).numpy()
         except (TypeError, NotImplementedError) as error:  # sparse, on "meta", of eight-bit floats
@@ -222,9 +276,11 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
 
 def tensor(x: np.ndarray) -> Any:
     """`x` as a tensor of the host, in the same memory where PyTorch takes it."""
-    backwards = min(x.strides, default=0) < 0  # NumPy calls a single number contiguous even then
+    # PyTorch takes no negative strides and none that cut through elements
+    odd = any(step < 0 or step % x.itemsize for step in x.strides)
+    native = x.dtype.newbyteorder("=")
     return sys.modules["torch"].from_numpy(
-        np.require(x.copy() if backwards else x, requirements="W")
+        np.require(x.copy() if odd else x, native, requirements=["W", "A"])
     )
 
 
@@ -242,9 +298,11 @@ def from_host(like: Any, x: np.ndarray) -> Any:
 
 
 def same_library(like: Any, x: Any) -> Any:
-    """`x`, taken without a copy and in stream order into the library of `like`."""
+    """`x` in the library of `like`; of a device without a copy and in stream order."""
     if library(like) == library(x) or library(like) == "numpy":
         return x
+    if library(like) == "torch" and isinstance(x, np.ndarray):
+        return tensor(x)
     return sys.modules[library(like)].from_dlpack(x)
 
 
@@ -281,9 +339,14 @@ def backend(function: str, device: str) -> ModuleType:
         from tamis import _cuda
     except ImportError as error:
         raise CudaUnavailable(
-            f"{function}: got an array on {device}, but tamis was built without its CUDA part:"
-            " install tamis[cuda], or build tamis where nvcc is on PATH"
+            f"{function}: got an array on {device}, but the CUDA part of tamis is missing:"
+            f" {INSTALL_CUDA}, or build tamis where nvcc is on PATH"
         ) from error
+    if _cuda.__version__ != __version__:
+        raise CudaUnavailable(
+            f"{function}: the CUDA part is that of tamis {_cuda.__version__}, and tamis is"
+            f" {__version__}: {INSTALL_CUDA}"
+        )
     return _cuda
 
 

@@ -1,6 +1,8 @@
 # Arrays are C-contiguous device memory; the last argument is the CUDA stream the work is queued on.
 from typing import Any
 
+__version__: str
+
 def average_precision(
     category: Any,
     rank: Any,
@@ -230,7 +232,6 @@ def knn_search(
     counts: Any,
     entries: Any,
     dots: bool,
-    self: bool,
     without_self: bool,
     told: int,
     begin: int,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis import _arrays
 from tamis._evaluation import Detections, MatchTable, Similarity, Targets, match
 
 Array = NDArray[Any]
@@ -85,3 +86,12 @@ def ratio(above: Array, below: Array) -> Array:
     """above / below, NaN where both are 0."""
     out: Array = np.full(np.broadcast(above, below).shape, np.nan)
     return np.divide(above, below, out=out, where=below != 0)
+
+
+def check_confidence(function: str, value: Any, scores: Array) -> float:
+    """`value` as a float in [0, 1], or among the scores where these are no probabilities."""
+    confidence = _arrays.check_number(function, "confidence", value, -np.inf, np.inf)
+    low, high = (float(f(scores, initial=x)) for f, x in ((np.min, 0), (np.max, 1)))
+    if not low <= confidence <= high:
+        raise ValueError(f"{function}: confidence must be {low:g} to {high:g}, got {value}")
+    return confidence

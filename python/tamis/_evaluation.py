@@ -116,6 +116,7 @@ class Sides:
     dets: Detections
     gts: Targets
     table: MatchTable
+    similarity: Similarity | None = None  # None: the IoU of their boxes
 
 
 def runs(starts: Array, lengths: Array) -> Array:

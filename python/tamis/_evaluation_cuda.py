@@ -131,12 +131,13 @@ def host_sides(
     on_host = Detections(image_of(dets.splits), *(_host(x) for x in columns))
     columns = gts.category, gts.boxes, gts.crowd, gts.area
     gts_on_host = Targets(image_of(gts.splits), *(_host(x) for x in columns))
+    similarity = similarity_of(on_host, gts_on_host)
     table = match(
         on_host, gts_on_host, n_images=len(dets.splits) - 1, n_categories=n_categories,
         thresholds=thresholds, area_ranges=area_ranges, max_det=max_det,
-        similarity=similarity_of(on_host, gts_on_host),
+        similarity=similarity,
     )  # fmt: skip
-    return Sides(on_host, gts_on_host, table)
+    return Sides(on_host, gts_on_host, table, similarity)
 
 
 def _host(x: Array) -> NDArray[Any]:

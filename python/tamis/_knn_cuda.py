@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,38 +60,36 @@ def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> DeviceRows
     norms, largest, zeros = _scan(function, name, x, None)
     if not cosine:
         return DeviceRows(x, largest)
-    origin = _arrays.from_host(x, np.zeros(x.shape[1], np.float32))
+    origin = _arrays.from_host(x, np.zeros(x.shape[1]))
     return DeviceRows(x, 1.0, _inverse(norms), origin, zeros)
 
 
 def centred_rows(function: str, **matrices: Array) -> tuple[DeviceRows, ...]:
-    """Rows for cosine about their common mean; of float64 ones centred copies."""
+    """Rows for cosine about their common mean."""
     xs = list(matrices.values())
     for name, x in matrices.items():
         _scan(function, name, x, None)
     n = max(1, sum(x.shape[0] for x in xs))
-    parts = [column_means(x) * (x.shape[0] / n) for x in xs if x.shape[0] > 0]
-    mean = sum(parts, start=_arrays.from_host(xs[0], np.zeros(xs[0].shape[1])))
+    mean = sum(column_sums(x) for x in xs) / n
     if _arrays.dtype_name(xs[0]) == "float64":
-        parts = [column_means(x - mean) * (x.shape[0] / n) for x in xs if x.shape[0] > 0]
-        mean = sum(parts, start=mean)  # with what summing large values lost, as on the host
-        xs = [x - mean for x in xs]
-        offset = _arrays.from_host(xs[0], np.zeros(xs[0].shape[1], np.float32))
-    else:
-        offset = _arrays.cast(mean, "float32")
+        # with what summing large values lost, as on the host
+        mean = mean + sum(column_sums(x, mean) for x in xs) / n
     rows = []
     for name, x in zip(matrices, xs, strict=True):
-        norms, _, zeros = _scan(function, name, x, offset)
-        rows.append(DeviceRows(x, 1.0, _inverse(norms), offset, zeros))
+        norms, _, zeros = _scan(function, name, x, mean)
+        rows.append(DeviceRows(x, 1.0, _inverse(norms), mean, zeros))
     return tuple(rows)
 
 
-def column_means(x: Array) -> Array:
-    """(D,) float64, in pieces: PyTorch makes float64 copies of what it sums."""
-    module, (n, d) = sys.modules[_arrays.library(x)], x.shape
+def column_sums(x: Array, offset: Array | None = None) -> Array:
+    """(D,) float64 of x - offset, in pieces: PyTorch makes float64 copies of what it sums."""
+    n, d = x.shape
     step = max(1, SUMMED // d)
-    pieces = (x[i : i + step].sum(0, dtype=module.float64) for i in range(0, n, step))
-    return sum(pieces) / n
+    sums = _arrays.full(x, (d,), "float64", 0)
+    for i in range(0, n, step):
+        piece = x[i : i + step]
+        sums += (piece if offset is None else piece - offset).sum(0, dtype=sums.dtype)
+    return sums
 
 
 def mean_by_image(x: Array, order: np.ndarray, counts: np.ndarray) -> Array:
@@ -140,7 +137,7 @@ def nearest(
             rows.x,
             *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
             *(table.z, table.of_rows, other.z, other.of_rows, *lists),
-            *(dots, queries is None, queries is None and without_self),
+            *(dots, queries is None and without_self),
             *(TOLD.index(told), begin, size),
             *(keys, indices),
         )
@@ -166,15 +163,15 @@ def within(
     asked = rows if queries is None else queries
     if rows.x.shape[0] == 0 or asked.x.shape[0] == 0:
         return np.empty((0, 2), np.int64), np.empty(0)
-    centre, gain = _centre_and_gain(rows, queries, False)
-    table = _encode(rows, centre, gain, False)
-    other = table if queries is None else _encode(queries, centre, gain, False)
+    how = _centre_and_gain(rows, queries, False)
+    table = _encode(rows, *how, False)
+    other = table if queries is None else _encode(queries, *how, False)
     radius = min(radius, (2.001 * max(rows.largest, asked.largest)) ** 2)
     fixed = (
         *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
         *(table.z, table.of_rows, other.z, other.of_rows),
     )
-    how = queries is None, radius, math.sqrt(radius) * gain * (1 + 1e-6)
+    limit = queries is None, radius, math.sqrt(radius) * how[1] * (1 + 1e-6)
     n, padded, columns = asked.x.shape[0], other.z.shape[0], table.z.shape[0]
     limits, candidates, pairs, keys = _pair_scratch(rows.x, min(BLOCK, padded))
     parts = [(b, min(padded, b + BLOCK), 0, columns) for b in range(0, padded, BLOCK)][::-1]
@@ -184,7 +181,7 @@ def within(
         part = parts.pop()
         counts = _arrays.from_host(rows.x, np.zeros(2, np.int64))
         given = limits, candidates, counts, pairs, keys
-        _arrays.call("knn_pairs", rows.x, *fixed, *given, *how, part)
+        _arrays.call("knn_pairs", rows.x, *fixed, *given, *limit, part)
         seen, kept = (int(c) for c in _arrays.host(title, "counts", counts))
         if seen > candidates.shape[0]:
             parts += _halves(part)
@@ -243,7 +240,8 @@ def _scan(function: str, name: str, x: Array, offset: Array | None) -> tuple[Arr
             f" norms must be at most {LARGEST:g}"
         )
     if _arrays.dtype_name(x) == "float64":
-        check_small(function, name, x, _arrays.host(function, name, norms))
+        about = 0.0 if offset is None else _arrays.host(function, name, offset)
+        check_small(function, name, x, _arrays.host(function, name, norms), about)
     return norms, largest, int(found[2])
 
 
@@ -254,26 +252,27 @@ def _inverse(norms: Array) -> Array:
 
 def _centre_and_gain(
     rows: DeviceRows, queries: DeviceRows | None, dots: bool
-) -> tuple[Array, float]:
-    """What the table of halves takes off the rows, and what it multiplies them by."""
+) -> tuple[Array, float, int]:
+    """What the table of halves takes off the rows, what it multiplies them by, and how many
+    dimensions it has besides: one where rows without a direction need their own."""
     n, d = rows.x.shape
     largest = rows.largest if queries is None else rows.largest + queries.largest
     zeros = rows.zeros + (0 if queries is None else queries.zeros)
     if dots or zeros > 0 or n == 0:
         centre = _arrays.from_host(rows.x, np.zeros(d))
     elif rows.scale is None:
-        centre = column_means(rows.x)
+        centre = column_sums(rows.x) / n
     else:  # any point will do: the mean as far as the rows' own type has it
         scale = _arrays.cast(rows.scale, _arrays.dtype_name(rows.x))
         centre = _arrays.cast(scale @ rows.x / n, "float64") - rows.offset * rows.scale.mean()
     # a mean is no longer than the longest row
     gain = SCORE_NORM / (2 * largest) if largest > 0 else 1.0
-    return centre, math.ldexp(1.0, math.frexp(gain)[1] - 1)
+    return centre, math.ldexp(1.0, math.frexp(gain)[1] - 1), int(not dots and zeros > 0)
 
 
-def _encode(rows: DeviceRows, centre: Array, gain: float, dots: bool) -> Table:
+def _encode(rows: DeviceRows, centre: Array, gain: float, spare: int, dots: bool) -> Table:
     n, d = rows.x.shape
-    padded, width = -(-max(n, 1) // TILE) * TILE, -(-d // SLICE) * SLICE
+    padded, width = -(-max(n, 1) // TILE) * TILE, -(-(d + spare) // SLICE) * SLICE
     z = _arrays.empty(rows.x, (padded, width), "int16")
     of_rows = _arrays.empty(rows.x, (6, padded), "float32")
     _arrays.call(

@@ -31,9 +31,12 @@ def approximate(
     index = _index(faiss, x, metric, method)
     rows = _prepared("x", x, metric)
     asked = rows if queries is None else _prepared("queries", queries, metric)
-    _fill(index, rows)
     itself = queries is None and exclude_self
-    keys, indices = _search(index, asked, k + itself)
+    with _errors_of_ours():
+        _fill(index, rows)
+        keys, indices = _search(index, asked, k + itself)
+    _check_found(indices, len(x))
+    keys[indices < 0] = -np.inf if metric in ("cosine", "inner_product") else np.inf
     if itself:
         keys, indices = _without_itself(keys, indices)
     distances = _arrays.cast(_distances(keys, metric), _arrays.dtype_name(x))
@@ -41,6 +44,24 @@ def approximate(
     if recall_sample > 0:
         recall = _recall(x, queries, k, metric, indices, recall_sample, itself)
     return distances, indices, recall
+
+
+@contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    """What faiss raises, as an error that names the argument."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"knn: method must be an index that takes these rows: {said}") from error
+
+
+def _check_found(indices: Array, n: int) -> None:
+    """Raise where an index has numbers of its own for the rows."""
+    if len(indices) and not -1 <= int(indices.min()) <= int(indices.max()) < n:
+        raise ValueError(
+            f"knn: method must number the rows of x from 0 on, got row {int(indices.max())} of {n}"
+        )
 
 
 def _module(x: Array) -> Any:
@@ -83,6 +104,9 @@ def _index(faiss: Any, x: Array, metric: str, method: Any) -> Any:
         raise ValueError(
             f"knn: method must hold the {len(x)} rows of x or none, got {index.ntotal}"
         )
+    ids = faiss.vector_to_array(index.id_map) if hasattr(index, "id_map") else np.arange(len(x))
+    if index.ntotal > 0 and not np.array_equal(ids, np.arange(len(x))):
+        raise ValueError("knn: method must number the rows of x from 0 on, got other numbers")
     return index if _arrays.device(x) == "cpu" else _on_gpu(faiss, index, x, method)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _core
+from tamis._blas import products
 
 Array = npt.NDArray[Any]
 
@@ -63,8 +64,9 @@ def make_plan(
     sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
     if small or sample.size == 0:
         return sample.plain()
-    sample.measure(k, radius, both=n_queries is None)
-    return sample.cheapest()
+    with products():
+        sample.measure(k, radius, both=n_queries is None)
+        return sample.cheapest()
 
 
 class Sample:

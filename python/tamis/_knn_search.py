@@ -85,32 +85,30 @@ def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
     norms, _ = _scan(function, name, x)
     check_small(function, name, x, norms)
     if cosine:
-        return _with_norms(x, norms, np.zeros(x.shape[1], np.float32))
+        return _with_norms(x, norms, np.zeros(x.shape[1]))
     return Rows(x, norms.max(initial=0))
 
 
 def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
-    """Rows for cosine about their common mean; of float64 ones centred copies, exact to float64."""
+    """Rows for cosine about their common mean."""
     xs = tuple(matrices.values())
-    sums = np.sum([_scan(function, name, x)[1] for name, x in matrices.items()], axis=0)
     n = max(1, sum(len(x) for x in xs))
-    if xs[0].dtype == np.float64:
-        offset = np.zeros(xs[0].shape[1], np.float32)
-        mean = sums / n
-        centred = tuple(x - mean for x in xs)
-        mean += np.sum([y.sum(0) for y in centred], axis=0) / n  # what summing large values lost
-        for x, y in zip(xs, centred, strict=True):
-            np.subtract(x, mean, out=y)
-        xs = centred
-    else:
-        offset = (sums / n).astype(np.float32)
+    mean = np.sum([_scan(function, name, x)[1] for name, x in matrices.items()], axis=0) / n
+    if xs[0].dtype == np.float64:  # with what summing large values lost
+        mean += np.sum([_about(x, mean)[1] for x in xs], axis=0) / n
     rows = []
     for name, x in zip(matrices, xs, strict=True):
-        norms = np.empty(len(x))
-        _core.knn_scan(x, offset if offset.any() else None, norms, None)
-        check_small(function, name, x, norms)
-        rows.append(_with_norms(x, norms, offset))
+        norms = _about(x, mean)[0]
+        check_small(function, name, x, norms, mean)
+        rows.append(_with_norms(x, norms, mean))
     return tuple(rows)
+
+
+def _about(x: Array, offset: Array) -> tuple[Array, Array]:
+    """(norms of the rows, sums of the columns) of x - offset, of values known to be finite."""
+    norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
+    _core.knn_scan(x, offset, norms, sums)
+    return norms, sums
 
 
 def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
@@ -128,10 +126,12 @@ def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
     return norms, sums
 
 
-def check_small(function: str, name: str, x: Array, norms: Array) -> None:
-    """Raise for the first row whose squares underflow; rows of zeros are fine."""
+def check_small(
+    function: str, name: str, x: Array, norms: Array, offset: Array | float = 0.0
+) -> None:
+    """Raise for the first row whose squares underflow; rows at the offset are fine."""
     for row in np.flatnonzero(norms < SMALLEST) if _arrays.dtype_name(x) == "float64" else ():
-        if _arrays.host(function, name, x[int(row)]).any():
+        if (_arrays.host(function, name, x[int(row)]) != offset).any():
             raise ValueError(
                 f"{function}: {name} has values too small to square in row {row}: norms"
                 f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
@@ -230,7 +230,7 @@ def nearest(
 def nearest_cosine(
     rows: Rows, queries: Rows | None, k: int, *, progress: Progress, title: str
 ) -> tuple[Array, Array]:
-    """(distances, indices) by cosine; a row without a direction is at 1 from every other."""
+    """(distances, indices) by cosine; see `within_cosine` for rows without a direction."""
     if len(rows.zeros) == 0 and (queries is None or len(queries.zeros) == 0):
         keys, indices = nearest(rows, queries, k, dots=False, progress=progress, title=title)
         keys *= 0.5
@@ -244,9 +244,8 @@ def nearest_cosine(
     )
     n = len(rows.x) if queries is None else len(queries.x)
     distances, indices = np.ones((n, k)), np.empty((n, k), np.int64)
-    for i in np.setdiff1d(np.arange(n), asked_at):  # all are equally far: the first ones
-        first = np.arange(min(k + 1, len(rows.x)))
-        indices[i] = first[first != i][:k] if queries is None else first[:k]
+    nowhere = rows.zeros if queries is None else queries.zeros
+    distances[nowhere], indices[nowhere] = _of_zeros(rows, at, nowhere, k, queries is None)
     far = np.broadcast_to(rows.zeros[:k], (len(asked_at), min(k, len(rows.zeros))))
     both = np.concatenate([at[found], far], axis=1)
     apart = np.concatenate([0.5 * keys, np.ones(far.shape)], axis=1)
@@ -254,6 +253,21 @@ def nearest_cosine(
     indices[asked_at] = np.take_along_axis(both, best, 1)
     distances[asked_at] = np.take_along_axis(apart, best, 1)
     return distances, indices
+
+
+def _of_zeros(
+    rows: Rows, others: Array, nowhere: Array, k: int, itself: bool
+) -> tuple[Array, Array]:
+    """The `k` nearest of rows without a direction: their like at 0, then the others at 1."""
+    like = rows.zeros[: k + itself]
+    candidates = np.concatenate([like, others[: k + itself - len(like)]])
+    apart = np.repeat([0.0, 1.0], [len(like), len(candidates) - len(like)])
+    order = np.broadcast_to(np.arange(len(candidates)), (len(nowhere), len(candidates)))
+    if itself:
+        own = candidates == nowhere[:, None]
+        own[~own.any(1), -1] = True
+        order = order[~own].reshape(len(nowhere), -1)
+    return apart[order], candidates[order]
 
 
 def within(
@@ -284,7 +298,10 @@ def within_cosine(
     title: str,
     most_pairs: int | None = None,
 ) -> tuple[Array, Array]:
-    """(pairs, distances) of a self search by cosine, rows without a direction at 1 from all."""
+    """(pairs, distances) of a self search by cosine.
+
+    Rows without a direction are at 0 from each other and at 1 from all others.
+    """
     kept, at = rows.without_zeros()
     pairs, keys = within(
         kept, None, 2 * threshold, progress=progress, title=title, most_pairs=most_pairs
@@ -292,15 +309,55 @@ def within_cosine(
     distances = np.multiply(keys, 0.5, out=keys)
     if len(rows.zeros) == 0:
         return pairs, distances
-    pairs = at[pairs]
-    if threshold < 1:
-        return pairs, distances
-    n, zeros = len(rows.x), rows.zeros
-    if most_pairs is not None and len(zeros) * n > most_pairs:
+    z = len(rows.zeros)
+    check_most(most_pairs, len(pairs) + z * (z - 1) // 2 + (z * len(at) if threshold >= 1 else 0))
+    like = rows.zeros[np.stack(np.triu_indices(z, 1), axis=1)]
+    rest = product(rows.zeros, at if threshold >= 1 else at[:0])
+    return in_order(
+        (at[pairs], distances), (like, np.zeros(len(like))), (np.sort(rest), np.ones(len(rest)))
+    )
+
+
+def between_cosine(
+    rows: Rows,
+    queries: Rows,
+    threshold: float,
+    *,
+    progress: Progress,
+    title: str,
+    most_pairs: int,
+) -> tuple[Array, Array]:
+    """(pairs of a row of `queries` and one of `rows`, distances), as `within_cosine`."""
+    (kept, there), (asked, at) = rows.without_zeros(), queries.without_zeros()
+    pairs, keys = within(
+        kept, asked, 2 * threshold, progress=progress, title=title, most_pairs=most_pairs
+    )
+    pairs = np.stack([at[pairs[:, 0]], there[pairs[:, 1]]], axis=1)
+    more = len(queries.zeros) * len(rows.zeros)
+    if threshold >= 1:
+        more += len(queries.zeros) * len(there) + len(at) * len(rows.zeros)
+    check_most(most_pairs, len(pairs) + more)
+    like = product(queries.zeros, rows.zeros)
+    parts = [(pairs, 0.5 * keys), (like, np.zeros(len(like)))]
+    if threshold >= 1:
+        for rest in (product(queries.zeros, there), product(at, rows.zeros)):
+            parts.append((rest, np.ones(len(rest))))
+    return in_order(*parts)
+
+
+def check_most(most_pairs: int | None, found: int) -> None:
+    """Raise where a search has found more pairs than its caller can use."""
+    if most_pairs is not None and found > most_pairs:
         raise TooManyPairs
-    more = np.stack(np.meshgrid(zeros, np.arange(n), indexing="ij"), -1).reshape(-1, 2)
-    more = np.unique(np.sort(more[more[:, 0] != more[:, 1]], axis=1), axis=0)
-    pairs = np.concatenate([pairs, more])
-    distances = np.concatenate([distances, np.ones(len(more))])
+
+
+def product(left: Array, right: Array) -> Array:
+    """(p, 2): all pairs of one of each."""
+    return np.stack([np.repeat(left, len(right)), np.tile(right, len(left))], axis=1)
+
+
+def in_order(*parts: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Pairs and their distances of all parts, ascending."""
+    pairs, distances = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     return pairs[order], distances[order]

@@ -134,7 +134,7 @@ def mistakes_of_matches(
 ) -> tuple[Array, ...]:
     """The same, of (gt, det, det_iou) and (confidence, splits, gt_splits, labels, gt_labels)."""
     (gt, det, det_iou), (confidence, splits, gt_splits, labels, gt_labels) = matched, columns
-    det = _arrays.as_array(function, "det", det)
+    det = _arrays.column(function, "det", det)
     for name, x in (("gt", gt), ("det", det)):
         _arrays.check_shape(function, name, x, ("n",))
     gt = _column(function, "gt", gt, gt, "iu")
@@ -195,7 +195,7 @@ def _column(function: str, name: str, x: Any, like: Array, kinds: str) -> Array:
 
 def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
     """(n,) float64 beside `like`; rows that do not count may hold anything."""
-    x = _arrays.as_array(function, name, x)
+    x = _arrays.column(function, name, x)
     if _arrays.device(x) == "cpu":
         hosted = _arrays.host(function, name, x)
         if hosted.dtype.kind not in "fiu":

@@ -123,7 +123,7 @@ def _crowd(function: str, b: DeviceMasks, iscrowd: Any) -> Any:
     """(n,) uint8 beside `b`, empty for None."""
     if iscrowd is None:
         return _arrays.empty(b.ends, (0,), "uint8")
-    flags = _arrays.as_array(function, "iscrowd", iscrowd)
+    flags = _arrays.column(function, "iscrowd", iscrowd)
     _arrays.check_shape(function, "iscrowd", flags, (len(b),))
     if _arrays.device(flags) == "cpu":
         flags = _arrays.from_host(b.ends, (_arrays.host(function, "iscrowd", flags) != 0))

@@ -21,11 +21,11 @@ def batched(
     gt_splits: Any,
     gt_areas: Any,
     gt_boxes: Any,
-    sigmas: NDArray[Any],
+    variances: NDArray[Any],
 ) -> tuple[Array, Array]:
     """(values, their splits) of `oks_batched`; the host does not wait."""
     _arrays.backend(function, _arrays.device(keypoints))
-    k = len(sigmas)
+    k = len(variances)
     gt = _arrays.as_array(function, "gt_keypoints", gt_keypoints)
     _arrays.one_device(function, keypoints=keypoints, gt_keypoints=gt)
     _arrays.check_shape(function, "keypoints", keypoints, ("n", k, "2 or 3"))
@@ -34,6 +34,7 @@ def batched(
     det = _beside(function, "keypoints", keypoints, keypoints, tuple(keypoints.shape))
     gt = _beside(function, "gt_keypoints", gt, keypoints, ("m", k, 3))
     n, m = len(det), len(gt)
+    gt_areas = _arrays.column(function, "gt_areas", gt_areas)
     areas = _beside(function, "gt_areas", gt_areas, keypoints, (m,))
     if gt_boxes is None:
         boxes = _arrays.full(det, (m, 4), "float64", np.nan)  # makes NaN where they are needed
@@ -43,10 +44,8 @@ def batched(
     columns = _arrays.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
     ends = _arrays.pair_splits(rows, columns)
     values = _arrays.empty(det, (int(ends[-1]),), "float64")
-    variances, *tables = (
-        _arrays.from_host(det, x) for x in ((sigmas * 2) ** 2, rows, columns, ends)
-    )
-    arguments = det, tables[0], gt, boxes, areas, tables[1], variances, tables[2], values
+    spread, *tables = (_arrays.from_host(det, x) for x in (variances, rows, columns, ends))
+    arguments = det, tables[0], gt, boxes, areas, tables[1], spread, tables[2], values
     _arrays.call("oks", det, *arguments)
     return values, tables[2]
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 Progress = bool | Callable[[int, int], Any] | None
 
 
@@ -13,6 +15,10 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
     """A function of (done, total); `progress` is a callable, True for a bar, or False or None."""
     if callable(progress):
         return progress
+    if progress is not None and not isinstance(progress, (bool, np.bool_)):
+        raise TypeError(
+            f"{title}: progress must be a callable, True, False or None, got {progress!r}"
+        )
     if not progress:
         return lambda done, total: None
     try:

@@ -28,10 +28,10 @@ def detection_rows(caps: Any, main: Any) -> list[Row]:
     ]
 
 
-def keypoint_rows() -> list[Row]:
+def keypoint_rows(cap: Any = 20) -> list[Row]:
     """The 10 lines of keypoints."""
     kinds = ((None, "all"), (0.5, "all"), (0.75, "all"), (None, "medium"), (None, "large"))
-    return [Row(p, iou, area, 20) for p in (True, False) for iou, area in kinds]
+    return [Row(p, iou, area, cap) for p in (True, False) for iou, area in kinds]
 
 
 def mean(result: dict[str, Any], p: Any, row: Row) -> Any:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tamis import _arrays
 from tamis._evaluated import ratio, view
+from tamis._results import Result
 
 Array = NDArray[Any]
 
 
-@dataclass
-class BestF1:
+@dataclass(frozen=True, eq=False, repr=False)
+class BestF1(Result):
     """What `best_f1` finds: each array is (K + 1,), K classes and then all of them together.
 
     Attributes
@@ -26,7 +27,7 @@ class BestF1:
         detection is right F1 and recall are 0, and confidence and precision NaN.
     tp, fp, fn : (K + 1,) int64
         Counts at that confidence.
-    iou : float
+    iou, beta : float
     """
 
     classes: Array
@@ -38,9 +39,10 @@ class BestF1:
     fp: Array
     fn: Array
     iou: float
+    beta: float = 1.0
 
 
-def best_f1(evaluated: Any, *, iou: float = 0.5) -> BestF1:
+def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     """The confidence threshold of largest F1, for each class and for all.
 
     Parameters
@@ -49,6 +51,8 @@ def best_f1(evaluated: Any, *, iou: float = 0.5) -> BestF1:
         Of a `COCOeval`, what `evaluate` looked at.
     iou : float, default 0.5
         From this IoU on a detection is right. In (0, 1].
+    beta : float, default 1
+        How many times as much recall counts as precision: F-beta takes the place of F1.
 
     Returns
     -------
@@ -82,28 +86,36 @@ def best_f1(evaluated: Any, *, iou: float = 0.5) -> BestF1:
     name = "best_f1"
     e = view(name, evaluated)
     iou = _arrays.check_number(name, "iou", iou, 0, 1)
+    square = _arrays.check_number(name, "beta", beta, 0, 1e6) ** 2
     table = e.at(iou)
     tp, fp = e.counted(table)
     targets = table.n_regular[:, 0]
     every = table.index[np.argsort(-e.dets.scores[table.index], kind="stable")]
     runs = [table.index[a:b] for a, b in zip(table.splits[:-1], table.splits[1:], strict=True)]
     counts = [
-        _best(e.dets.scores[run], tp[run], fp[run], n)
+        _best(e.dets.scores[run], tp[run], fp[run], n, square)
         for run, n in zip([*runs, every], [*targets.tolist(), int(targets.sum())], strict=True)
     ]
     confidence, right, wrong, missed = map(np.array, zip(*counts, strict=True))
     return BestF1(
         e.classes, confidence, ratio(right, right + wrong), ratio(right, right + missed),
-        np.where(right + missed > 0, ratio(2 * right, 2 * right + wrong + missed), np.nan),
-        right, wrong, missed, iou,
+        np.where(right + missed > 0, _f(right, wrong, right + missed, square), np.nan),
+        right, wrong, missed, iou, square**0.5,
     )  # fmt: skip
 
 
-def _best(scores: Array, tp: Array, fp: Array, targets: int) -> tuple[float, int, int, int]:
+def _f(right: Array, wrong: Array, targets: Any, square: float) -> Array:
+    """F-beta of counts; `square` is beta's."""
+    return ratio((1 + square) * right, right + wrong + square * targets)
+
+
+def _best(
+    scores: Array, tp: Array, fp: Array, targets: int, square: float
+) -> tuple[float, int, int, int]:
     """Confidence, and true positives, false positives and misses there; scores descend."""
     if not tp.any():
         return np.nan, 0, 0, targets
     last = np.append(scores[1:] != scores[:-1], True)  # a threshold lies between unequal scores
     right, wrong = np.cumsum(tp)[last], np.cumsum(fp)[last]
-    best = int(np.argmax(2 * right / (right + wrong + targets)))
+    best = int(np.argmax(_f(right, wrong, targets, square)))
     return scores[last][best], int(right[best]), int(wrong[best]), targets - int(right[best])

@@ -155,14 +155,15 @@ def box_iou_batched(
 
 def _boxes(function: str, a: Any, b: Any, kind: str, fmt: str) -> tuple[Any, Any]:
     """Both box arrays, checked, in one library, contiguous and of their common dtype."""
-    if kind not in KINDS:
+    if not _arrays.one_of(kind, KINDS):
         raise ValueError(f"{function}: kind must be one of {', '.join(KINDS)}, got {kind!r}")
     check_format(function, fmt)
     a, b = _arrays.as_array(function, "a", a), _arrays.as_array(function, "b", b)
     where = _arrays.one_device(function, a=a, b=b)
     for name, x in {"a": a, "b": b}.items():
         _arrays.check_shape(function, name, x, ("N", 4))
-    a, b = _arrays.floats(function, a=a, b=_arrays.same_library(a, b))
+    a, b = _arrays.floats(function, a=a, b=b)
+    b = _arrays.same_library(a, b)
     _arrays.backend(function, where)
     if where == "cpu":
         check_finite(function, a=a, b=b)
@@ -171,7 +172,7 @@ def _boxes(function: str, a: Any, b: Any, kind: str, fmt: str) -> tuple[Any, Any
 
 def check_format(function: str, fmt: str) -> None:
     """Raise unless `fmt` names a box format."""
-    if fmt not in FORMATS:
+    if not _arrays.one_of(fmt, FORMATS):
         raise ValueError(f"{function}: fmt must be one of {', '.join(FORMATS)}, got {fmt!r}")
 
 

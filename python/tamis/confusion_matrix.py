@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluated import view
+from tamis._evaluated import check_confidence, view
 from tamis._evaluation import match
+from tamis._results import Result
 
 Array = NDArray[Any]
 
 
-@dataclass
-class ConfusionMatrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class ConfusionMatrix(Result):
     """What `confusion_matrix` counts, of K classes and n detections.
 
     Attributes
@@ -35,9 +36,9 @@ class ConfusionMatrix:
 
     matrix: Array
     classes: Array
-    target: Array = field(repr=False)
-    detection_id: Array = field(repr=False)
-    target_id: Array = field(repr=False)
+    target: Array
+    detection_id: Array
+    target_id: Array
     iou: float
     confidence: float
 
@@ -93,7 +94,7 @@ def confusion_matrix(
     name = "confusion_matrix"
     e = view(name, evaluated)
     iou = _arrays.check_number(name, "iou", iou, 0, 1)
-    confidence = _arrays.check_number(name, "confidence", confidence, -np.inf, np.inf)
+    confidence = check_confidence(name, confidence, e.dets.scores)
     dets, gts = e.pooled()
     dets.image = np.where(dets.scores >= confidence, dets.image, -1).astype(np.int32)
     table = match(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tamis import _arrays, _core
 from tamis._evaluated import Evaluated, view
 from tamis._evaluation import Groups, MatchTable, curves
+from tamis._results import Result
 
 Array = NDArray[Any]
 
@@ -22,8 +23,8 @@ _RECALLS = [i / 100 for i in range(101)]  # not linspace: some differ in the las
 _ALL = 2**31 - 1
 
 
-@dataclass
-class DetectionErrors:
+@dataclass(frozen=True, eq=False, repr=False)
+class DetectionErrors(Result):
     """What `detection_errors` finds, of n detections and m ground truths.
 
     Attributes
@@ -53,12 +54,12 @@ class DetectionErrors:
     main: dict[str, float]
     special: dict[str, float]
     counts: dict[str, int]
-    kind: Array = field(repr=False)
-    target: Array = field(repr=False)
-    ignored: Array = field(repr=False)
-    missed: Array = field(repr=False)
-    detection_id: Array = field(repr=False)
-    target_id: Array = field(repr=False)
+    kind: Array
+    target: Array
+    ignored: Array
+    missed: Array
+    detection_id: Array
+    target_id: Array
     iou: float
     background: float
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,16 +12,18 @@ from numpy.typing import NDArray
 
 from tamis import _summary
 from tamis._evaluated import Evaluated
-from tamis._evaluation import Detections, Sides, Similarity, Targets
+from tamis._evaluation import Sides
+from tamis._kinds import pair_by_pair
 from tamis.best_f1 import BestF1, best_f1
+from tamis.calibration import Calibration, calibration
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
-from tamis.image_scores import image_scores
-from tamis.matching import Matches, box_matches, pair_iou
-from tamis.rotated_iou import crowd_iou, grouped_iou
+from tamis.image_scores import ImageScores, image_scores
+from tamis.matching import Matches, pair_iou, spread_matches
 
 Array = NDArray[Any]
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
 
 @dataclass
@@ -33,7 +34,9 @@ class DetectionResult:
     ----------
     stats : dict of str to float
         The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
-        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are.
+        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are. Of
+        keypoints 10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
+    iou_type : str
     classes : (K,) int64
     precision, scores : (T, R, K, A, M) float64
         Interpolated precision, and the score at which each recall threshold is reached.
@@ -42,9 +45,14 @@ class DetectionResult:
     area_ranges : dict
         Name to closed range, square pixels.
     max_detections : tuple of int
+    image_ids : (images,) integers or strings
+        As given to `update`, ascending; else numbers from 0, in the order of `update`.
+    class_names : (K,) tuple of str, or None
+        As given to the evaluator; None for a label without a name.
     """
 
     stats: dict[str, float] = field(init=False)
+    iou_type: str
     classes: Array
     precision: Array
     recall: Array
@@ -55,12 +63,16 @@ class DetectionResult:
     max_detections: tuple[int, ...]
     _n_targets: Array  # (K,) that are no crowds
     _sides: Sides | Callable[[], Sides]
-    _images: int
+    image_ids: Array
+    class_names: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
         names, part = self._names(), {"precision": self.precision, "recall": self.recall}
         values = (float(_summary.mean(part, names, row)) for row in self._rows())
-        self.stats = dict(zip(STATS, values, strict=True))
+        self.stats = dict(zip(self._stat_names(), values, strict=True))
+
+    def _stat_names(self) -> tuple[str, ...]:
+        return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
 
     def _on_host(self) -> Sides:
         """Columns and matches; those of a device are copied, and matched here, when asked for."""
@@ -71,10 +83,12 @@ class DetectionResult:
     def _names(self) -> SimpleNamespace:
         return SimpleNamespace(
             iouThrs=self.iou_thresholds, areaRngLbl=list(self.area_ranges),
-            maxDets=list(self.max_detections), iouType="bbox",
+            maxDets=list(self.max_detections), iouType=self.iou_type,
         )  # fmt: skip
 
     def _rows(self) -> list[_summary.Row]:
+        if self.iou_type == "keypoints":
+            return _summary.keypoint_rows(self.max_detections[0])
         return _summary.detection_rows(self.max_detections, main=self.max_detections[2])
 
     def __str__(self) -> str:
@@ -84,18 +98,20 @@ class DetectionResult:
             for row, value in zip(self._rows(), self.stats.values(), strict=True)
         )
 
-    def per_class(self) -> list[dict[str, float]]:
-        """One dict a class: its label, number of ground truths, and the 12 numbers."""
-        table = []
+    def per_class(self) -> list[dict[str, Any]]:
+        """One dict a class: its label, name if known, number of ground truths, and its numbers."""
+        table: list[dict[str, Any]] = []
         names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
         for k, label in enumerate(self.classes.tolist()):
             stats = _summary.of_class(arrays, names, self._rows(), k)
             count = int(self._n_targets[k])
-            table.append({"label": label, "targets": count, **dict(zip(STATS, stats, strict=True))})
+            named = dict(zip(self._stat_names(), stats, strict=True))
+            name = {} if self.class_names is None else {"name": self.class_names[k]}
+            table.append({"label": label, **name, "targets": count, **named})
         return table
 
     def matches(self, area: str = "all") -> Matches:
-        """Matches of every box at every IoU threshold, in the order the boxes were given."""
+        """Matches of every detection at every threshold, in the order of `update`."""
         if area not in self.area_ranges:
             raise ValueError(
                 f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
@@ -103,8 +119,14 @@ class DetectionResult:
             )
         where = list(self.area_ranges).index(area)
         s = self._on_host()
-        iou_of = pair_iou if similarity_of(s.dets, s.gts) is None else crowd_iou
-        return box_matches(s.dets, s.gts, s.table, where, iou_of)
+
+        def iou_of(dets: Array, gts: Array) -> Array:
+            if s.similarity is not None:
+                return pair_by_pair(s.similarity, dets, gts)
+            assert s.dets.boxes is not None and s.gts.boxes is not None
+            return pair_iou(s.dets.boxes[dets], s.gts.boxes[gts], s.gts.crowd[gts])
+
+        return spread_matches(s.dets, s.gts, s.table, where, iou_of)
 
     def errors(self, **options: Any) -> DetectionErrors:
         """TIDE's error types and what each costs: see `tamis.detection_errors`."""
@@ -118,21 +140,18 @@ class DetectionResult:
         """The confidence of largest F1 by class: see `tamis.best_f1`."""
         return best_f1(self, **options)
 
-    def per_image(self, iou: float = 0.5, **options: Any) -> dict[str, Array]:
+    def calibration(self, **options: Any) -> Calibration:
+        """How far confidence is from precision: see `tamis.calibration`."""
+        return calibration(self, **options)
+
+    def per_image(self, iou: float = 0.5, **options: Any) -> ImageScores:
         """Counts, F1 and AP of every image: see `tamis.image_scores`."""
         return image_scores(self, iou=iou, **options)
 
     def _evaluated(self) -> Evaluated:
         s = self._on_host()
         return Evaluated(
-            "bbox", s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
-            np.arange(self._images), np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
-            self.max_detections[-1], self.area_ranges["all"], similarity_of(s.dets, s.gts),
+            self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
+            self.image_ids, np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
+            self.max_detections[-1], self.area_ranges["all"], s.similarity,
         )  # fmt: skip
-
-
-def similarity_of(dets: Detections, gts: Targets) -> Similarity | None:
-    """That of oriented boxes; None for boxes, which the matching compares itself."""
-    if dets.boxes is None or gts.boxes is None or dets.boxes.shape[1] == 4:
-        return None
-    return partial(grouped_iou, dets.boxes, gts.boxes, gts.crowd)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tamis import _arrays, _core
 from tamis._masks_cuda import DeviceMasks
+from tamis._results import Result
 from tamis.box_iou import FORMATS, Format, check_finite, check_format
 from tamis.mask_iou import check_image_sizes
 from tamis.masks import Masks
@@ -19,8 +20,8 @@ Method = Literal["simple", "greedy", "groups"]
 METHODS = ("simple", "greedy", "groups")  # in the order of tamis::DuplicateMethod
 
 
-@dataclass(frozen=True)
-class DuplicateBoxes:
+@dataclass(frozen=True, eq=False, repr=False)
+class DuplicateBoxes(Result):
     """What `find_duplicate_boxes` found, k duplicates.
 
     Attributes
@@ -113,8 +114,7 @@ def find_duplicate_boxes(
     "greedy" looks at each pair that is over the threshold.
 
     Memory is 120 bytes a box of the images at work, one for each thread, and the result; a rotated
-    box has 64 more, a mask 96 and 4 a run. Labels and scores that are not int64 and float64 are
-    copied.
+    box has 64 more, a mask 96 and 4 a run. Labels, scores and flags are copied.
 
     References
     ----------
@@ -190,11 +190,12 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
     """`x`, (n,) of `dtype` (for "uint8": 1 where it is not 0) beside `like`; empty for None."""
     if x is None:
         return _arrays.empty(like, (0,), dtype)
+    x = _arrays.column("find_duplicate_boxes", name, x)
     if _arrays.device(x) == "cpu":
         kinds, host_dtype = ("iu", np.int64) if dtype == "int64" else ("biu", np.bool_)
         x = _arrays.from_host(like, _column(name, x, n, kinds, host_dtype))
     _arrays.one_device("find_duplicate_boxes", boxes=like, **{name: x})
-    if dtype == "int64" or _arrays.dtype_name(x) != "bool":
+    if _arrays.dtype_name(x) != "bool":
         x = _arrays.integers("find_duplicate_boxes", name, x)
     _arrays.check_shape("find_duplicate_boxes", name, x, (n,))
     x = _arrays.same_library(like, x)
@@ -203,12 +204,9 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
 
 def _check_options(threshold: float, method: str, scores: Any) -> None:
     name = "find_duplicate_boxes"
-    if method not in METHODS:
+    if not _arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
-        raise TypeError(f"{name}: threshold must be a number, got {threshold!r}")
-    if np.isnan(threshold):
-        raise ValueError(f"{name}: threshold must be a number, got {threshold!r}")
+    _arrays.check_real(name, "threshold", threshold)
     if scores is not None and method != "groups":
         raise ValueError(f"{name}: scores must be None unless method is 'groups', got an array")
 
@@ -218,11 +216,12 @@ def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
     function = "find_duplicate_boxes"
     if x is None:
         return np.empty(0, dtype)
-    x = _arrays.host(function, name, x)
+    x = _arrays.host(function, name, _arrays.column(function, name, x))
     _arrays.check_shape(function, name, x, (n,))
-    if x.dtype.kind not in kinds or x.dtype == np.uint64:
+    if x.dtype.kind not in ("biu" if kinds == "iu" else kinds) or x.dtype == np.uint64:
         wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
         raise TypeError(f"{function}: {name} must hold {wanted}, got {x.dtype}")
-    if x.dtype.kind == "f" and np.isnan(x).any():
-        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(x)))}")
-    return np.require(x, dtype, ["C", "A"])
+    column: np.ndarray = np.array(x, dtype)  # a copy, as another thread may write into the caller's
+    if x.dtype.kind == "f" and np.isnan(column).any():
+        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(column)))}")
+    return column

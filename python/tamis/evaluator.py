@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis import _arrays
+from tamis import _arrays, _settings
+from tamis._background import in_background
 from tamis._evaluation import Detections, Sides, Targets, curves, image_of, match
 from tamis._evaluation_cuda import DeviceRows, classes_of, evaluate, host_sides
-from tamis._updates import Part, common_device, joined, nothing, on_host, read_update
-from tamis.detection_result import DetectionResult, similarity_of
+from tamis._image_ids import check_ids, ordered_images, read_ids
+from tamis._kinds import COLUMN, Kind, box_similarity
+from tamis._locks import Lock
+from tamis._updates import (
+    Part,
+    Update,
+    common_device,
+    joined,
+    nothing,
+    on_host,
+    read_update,
+)
+from tamis.detection_result import DetectionResult
+from tamis.mask_iou import DILATION_RATIO
 from tamis.matching import check_fmt, class_positions
+from tamis.oks import COCO_SIGMAS, read_sigmas
 
 Array = NDArray[Any]
 
-AREA_RANGES = {
-    "all": (0.0, 1e10),
-    "small": (0.0, 32.0**2),
-    "medium": (32.0**2, 96.0**2),
-    "large": (96.0**2, 1e10),
-}
 CHECKED = ("preds boxes", "preds scores", "targets boxes", "targets area")  # late, on a device
-SETTINGS = ("iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges")
+SETTINGS = (
+    "iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges", "sigmas",
+    "dilation_ratio",
+)  # fmt: skip
+FEW = 10  # boxes, whose angles say nothing of their unit
 
 
 class DetectionEvaluator:
@@ -34,24 +48,39 @@ class DetectionEvaluator:
 
     Parameters
     ----------
-    iou_type : {"bbox", "obb"}
-        "obb": oriented boxes (n, 5), cx cy w h and the angle as in :func:`tamis.rotated_box_iou`,
-        by the same rules; their area is w h.
+    iou_type : {"bbox", "obb", "segm", "boundary", "keypoints"}
+        "obb": oriented boxes (n, 5), cx cy w h and the angle as in :func:`tamis.rotated_box_iou`;
+        their area is w h. "segm": masks. "boundary": masks, by the smaller of their IoU and that
+        of their boundaries. "keypoints": object keypoint similarity.
     fmt : {"xyxy", "xywh", "cxcywh"}
-        Of all boxes of type "bbox" given to `update`; pixels, as the area ranges are.
+        Of all boxes given to `update` but oriented ones; pixels, as the area ranges are.
+    angle : {"degrees", "radians"}
+        Of oriented boxes. Angles that all look like radians raise a warning.
     iou_thresholds : (T,) floats, default 0.50, 0.55, ... 0.95
     recall_thresholds : (R,) floats, default 0.00, 0.01, ... 1.00
-    max_detections : three ints, default (1, 10, 100)
+    max_detections : three ints, default (1, 10, 100); one int for keypoints, default (20,)
         Detections that count per image and class, ascending.
     area_ranges : dict of str to (low, high), default COCO's all, small, medium, large
         Closed ranges in square pixels. One is called `all`, the range of `AP`; ``APs APm APl`` are
-        those called `small`, `medium` and `large`, -1 where there is none.
+        those called `small`, `medium` and `large`, -1 where there is none. Keypoints have no
+        `small`.
+    sigmas : (k,) floats, default COCO's 17
+        Of keypoints, as in :func:`tamis.oks`.
+    dilation_ratio : float, default 0.02
+        Of boundaries, as in :func:`tamis.mask_boundary`.
+    classes : sequence of str, or dict of int to str, optional
+        Names of the labels; those of a sequence are numbered from 0.
 
     Notes
     -----
-    Bit for bit the numbers of pycocotools 2.0.11 on the same boxes in xywh. Ties of score are
+    Bit for bit the numbers of pycocotools 2.0.11 on the same boxes in xywh, masks or keypoints, and
+    of boundary-iou-api. Masks and keypoints are compared on the host. Ties of score are
     broken by the order of `update`. The state is 48 bytes a detection; it pickles as NumPy arrays,
     and evaluators of several processes `merge`.
+
+    Threads may share an evaluator, and a process that does may fork: each `update` and `merge` adds
+    its images whole, in the order in which the threads come by; `compute`, `merge(other)`, copies
+    and pickles see the images of whole calls.
 
     Boxes that come on a CUDA device stay there, with their other columns, where tamis has its CUDA
     part: `update` copies nothing to the host and does not wait (but for `splits` that live on the
@@ -78,95 +107,86 @@ class DetectionEvaluator:
         iou_type: str = "bbox",
         *,
         fmt: str = "xyxy",
+        angle: str = "degrees",
         iou_thresholds: Any = None,
         recall_thresholds: Any = None,
-        max_detections: Sequence[int] = (1, 10, 100),
+        max_detections: Sequence[int] | None = None,
         area_ranges: Mapping[str, tuple[float, float]] | None = None,
+        sigmas: Any = None,
+        dilation_ratio: float = DILATION_RATIO,
+        classes: Sequence[str] | Mapping[int, str] | None = None,
     ) -> None:
         name = "DetectionEvaluator"
-        if iou_type not in ("bbox", "obb"):
-            raise ValueError(f"{name}: iou_type must be 'bbox' or 'obb', got {iou_type!r}")
+        if not _arrays.one_of(iou_type, COLUMN):
+            raise ValueError(f"{name}: iou_type must be one of {list(COLUMN)}, got {iou_type!r}")
         check_fmt(name, fmt)
-        self.iou_type, self.fmt = iou_type, fmt
-        self.iou_thresholds = self._levels(
+        if not _arrays.one_of(angle, ("degrees", "radians")):
+            raise ValueError(f"{name}: angle must be 'degrees' or 'radians', got {angle!r}")
+        people = iou_type == "keypoints"
+        self.iou_type, self.fmt, self.angle = iou_type, fmt, angle
+        self.sigmas = read_sigmas(name, COCO_SIGMAS if sigmas is None else sigmas)
+        self.dilation_ratio = _arrays.check_number(name, "dilation_ratio", dilation_ratio, 0, 1)
+        self.classes = _settings.names(classes)
+        self._lock = Lock()
+        self.iou_thresholds = _settings.levels(
             "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
         )
-        self.recall_thresholds = self._levels(
+        self.recall_thresholds = _settings.levels(
             "recall_thresholds", recall_thresholds, default=np.linspace(0.0, 1.0, 101)
         )
-        self.max_detections = self._caps(max_detections)
-        self.area_ranges = self._ranges(AREA_RANGES if area_ranges is None else area_ranges)
+        self.max_detections = _settings.caps(
+            max_detections if max_detections is not None else (20,) if people else (1, 10, 100),
+            1 if people else 3,
+        )
+        if area_ranges is None:
+            left_out = "small" if people else None
+            area_ranges = {k: v for k, v in _settings.AREA_RANGES.items() if k != left_out}
+        self.area_ranges = _settings.ranges(area_ranges)
         self.reset()
-
-    @staticmethod
-    def _levels(argument: str, values: Any, default: Array) -> Array:
-        levels = default if values is None else np.asarray(values)
-        if levels.dtype.kind in "iub":
-            levels = levels.astype(np.float64)
-        if (
-            levels.dtype.kind != "f"
-            or levels.ndim != 1
-            or not len(levels)
-            or np.isnan(levels).any()
-        ):
-            raise ValueError(
-                f"DetectionEvaluator: {argument} must be numbers of shape (T,), T > 0, without NaN,"
-                f" got {values!r}"
-            )
-        return levels.astype(np.float64)
-
-    @staticmethod
-    def _caps(values: Any) -> tuple[int, ...]:
-        caps = np.asarray(values)
-        if (
-            caps.shape != (3,)
-            or caps.dtype.kind not in "iu"
-            or caps[0] < 0
-            or (np.diff(caps) < 0).any()
-        ):
-            raise ValueError(
-                f"DetectionEvaluator: max_detections must be three ascending counts, got {values!r}"
-            )
-        return tuple(caps.tolist())
-
-    @staticmethod
-    def _ranges(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-        """The ranges, `all` first: `AP` and the counts are taken from it."""
-        ranges = {}
-        for key, bounds in values.items():
-            pair = np.asarray(bounds)
-            if pair.shape != (2,) or pair.dtype.kind not in "iuf" or np.isnan(pair).any():
-                raise ValueError(
-                    f"DetectionEvaluator: area_ranges[{key!r}] must be (low, high), got {bounds!r}"
-                )
-            ranges[key] = (float(pair[0]), float(pair[1]))
-        if "all" not in ranges:
-            raise ValueError(
-                f"DetectionEvaluator: area_ranges must name a range 'all', got {list(ranges)}"
-            )
-        return {"all": ranges.pop("all"), **ranges}
 
     def reset(self) -> None:
         """Forget all images."""
-        self._images = 0
-        self._device = "cpu"  # or that of the columns that do not live on the host
-        self._preds: list[Part] = []
-        self._targets: list[Part] = []
+        with self._lock:
+            self._device = "cpu"  # or that of the columns that do not live on the host
+            self._parts: list[Update] = []  # detections, ground truths, and ids of their images
+
+    def _snapshot(self) -> tuple[str, list[Update]]:
+        with self._lock:
+            return self._device, list(self._parts)
+
+    def _add(self, function: str, parts: list[Update]) -> None:
+        with self._lock:
+            check_ids(function, [*self._parts[:1], *parts])
+            self._device = common_device(
+                function, self._device, [x for part in parts for x in part[:2]]
+            )
+            self._parts += parts
 
     def __getstate__(self) -> dict[str, Any]:
-        parts = {"_preds": on_host(self._preds), "_targets": on_host(self._targets)}
-        return {**vars(self), **parts, "_device": "cpu"}
+        parts = [(on_host(a), on_host(b), ids) for a, b, ids in self._snapshot()[1]]
+        return {**vars(self), "_parts": parts, "_device": "cpu", "_lock": Lock()}
 
-    def update(self, preds: Any, targets: Any) -> None:
+    def update(self, preds: Any, targets: Any, image_ids: Any = None) -> None:
         """Add images.
 
         Parameters
         ----------
         preds : dict of arrays, or a list of them, one an image
             ``boxes`` (n, 4), ``scores`` (n,), ``labels`` (n,) integers; "obb": ``boxes`` (n, 5).
+            Instead of boxes, ``masks``: `Masks`, pixels (n, h, w) of any library and device, or a
+            list of RLE dicts, or of polygons beside their image's ``size``; or ``keypoints`` (n, k,
+            2 or 3). Both may have ``area`` (n,), by which size ranges leave detections out; the
+            default is that of the mask, or of the box around all keypoints.
         targets : dict of arrays, or a list of them
             ``boxes`` (m, 4), ``labels`` (m,), and if wanted ``iscrowd`` (m,) and ``area`` (m,),
-            which defaults to the boxes' own.
+            which defaults to the regions' own. ``masks`` as above; or ``keypoints`` (m, k, 3) with
+            ``area``, ``boxes`` or both, and if wanted ``num_keypoints`` (m,), by default those of
+            visibility above 0: ground truths of none are ignored.
+
+        image_ids : sequence of int or of str, one an image, optional
+            Then images may come in any order and from any process: they are evaluated in ascending
+            order of their ids, and one that comes again, as samplers that pad give it, is left
+            out. All updates must give them, or none.
 
         A dict with ``splits`` (images + 1,) offsets holds many images, one after the other.
         Arrays are NumPy, torch, CuPy or any other exporter; the other columns are brought to where
@@ -178,12 +198,28 @@ class DetectionEvaluator:
             Naming what is missing or wrong; nothing is added then.
         """
         name = "DetectionEvaluator.update"
-        read = read_update(preds, targets, "obb" if self.iou_type == "obb" else self.fmt)
-        new = [part for both in read for part in both]
-        self._device = common_device(name, self._device, new)
-        self._preds += [found for found, _ in read]
-        self._targets += [truth for _, truth in read]
-        self._images += sum(len(found[0]) for found, _ in read)
+        read = read_update(preds, targets, self._kind())
+        if self.iou_type == "obb":
+            self._to_degrees(read)
+        ids = read_ids(name, image_ids, [len(found[0]) for found, _ in read])
+        self._add(name, [(*both, part) for both, part in zip(read, ids, strict=True)])
+
+    def _kind(self) -> Kind:
+        return Kind(self.iou_type, self.fmt, self.sigmas, self.dilation_ratio)
+
+    def _to_degrees(self, parts: list[tuple[Part, Part]]) -> None:
+        """Angles as :func:`tamis.rotated_box_iou` takes them, in place."""
+        for boxes in (side[2] for both in parts for side in both):
+            if self.angle == "radians":
+                boxes[:, 4] *= 180 / np.pi
+            elif isinstance(boxes, np.ndarray) and len(boxes) >= FEW:
+                turn = np.abs(boxes[:, 4]).max()
+                if 0 < turn <= 2 * np.pi:
+                    warnings.warn(
+                        f"DetectionEvaluator.update: the largest angle is {turn:.3f}: if these are"
+                        " radians, pass angle='radians'",
+                        stacklevel=3,
+                    )
 
     def merge(self, other: DetectionEvaluator) -> None:
         """Add the images of another evaluator of the same settings, after one's own.
@@ -203,11 +239,7 @@ class DetectionEvaluator:
             same = np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs
             if not same:
                 raise ValueError(f"DetectionEvaluator.merge: {key} differ: {mine} and {theirs}")
-        theirs = other._preds + other._targets
-        self._device = common_device("DetectionEvaluator.merge", self._device, theirs)
-        self._preds += other._preds
-        self._targets += other._targets
-        self._images += other._images
+        self._add("DetectionEvaluator.merge", other._snapshot()[1])  # one lock at a time
 
     def compute(self) -> DetectionResult:
         """Evaluate all images added so far; more can be added after.
@@ -217,32 +249,58 @@ class DetectionEvaluator:
         ValueError
             A NaN or infinity among boxes, scores or areas that came on a CUDA device.
         """
-        if self._device != "cpu":
-            return self._on_device()
-        none, gt_none = nothing(5 if self.iou_type == "obb" else 4)
-        splits, (label, boxes, scores) = joined(self._preds or [none], none[1])
-        gt_splits, columns = joined(self._targets or [gt_none], none[1])
-        gt_label, gt_boxes, crowd, gt_area = columns
+        return self._computed(*self._snapshot())
+
+    def submit(self) -> Future[DetectionResult]:
+        """Begin `compute` of the images added so far, in a thread of its own.
+
+        Returns at once. ``submit().result()`` waits, and is what `compute` gives or raises. More
+        images can be added meanwhile.
+        """
+        return in_background(self._computed, *self._snapshot())
+
+    def _computed(self, device: str, parts: list[Update]) -> DetectionResult:
+        # an interrupted update may have set the device and added nothing
+        if device != "cpu" and any(
+            _arrays.device(x[1]) != "cpu" for part in parts for x in part[:2]
+        ):
+            return self._on_device(parts)
+        kind = self._kind()
+        none = nothing(kind)
+        preds, targets, ids = zip(*(parts or [(*none, None)]), strict=True)
+        images = ordered_images(ids)
+        splits, (label, regions, scores, *measured) = joined(preds, none[0][1], images)
+        gt_splits, columns = joined(targets, none[0][1], images)
+        gt_label, gt_regions, crowd, gt_area, *people = columns
         classes, category, gt_category = class_positions(label, gt_label)
-        dets = Detections(image_of(splits), category, boxes, scores, boxes[:, 2] * boxes[:, 3])
-        gts = Targets(image_of(gt_splits), gt_category, gt_boxes, crowd, gt_area)
+        gt_boxes, unlabelled = people or (None, None)
+        similarity = kind.similarity(regions, gt_regions, crowd, gt_area, gt_boxes)
+        boxes = (regions, gt_regions) if kind.column == "boxes" else (None, None)
+        (area,) = measured or (kind.area(regions),)
+        dets = Detections(image_of(splits), category, boxes[0], scores, area)
+        gts = Targets(image_of(gt_splits), gt_category, boxes[1], crowd, gt_area)
+        if unlabelled is not None:
+            gts.ignore = unlabelled | crowd
         table = match(
-            dets, gts, n_images=self._images, n_categories=len(classes),
+            dets, gts, n_images=len(splits) - 1, n_categories=len(classes),
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
-            max_det=self.max_detections[-1], similarity=similarity_of(dets, gts),
+            max_det=self.max_detections[-1], similarity=similarity,
         )  # fmt: skip
         tables = curves(
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        return self._result(classes, tables, table.n_regular, Sides(dets, gts, table))
+        sides = Sides(dets, gts, table, similarity)
+        return self._result(classes, tables, table.n_regular, sides, images, len(splits) - 1)
 
-    def _on_device(self) -> DetectionResult:
+    def _on_device(self, parts: list[Update]) -> DetectionResult:
         """`compute` of boxes where they live."""
-        every = itertools.chain(self._preds, self._targets)
+        preds, targets, ids = zip(*parts, strict=True)
+        every = itertools.chain(preds, targets)
         like = next(part[2] for part in every if _arrays.device(part[2]) != "cpu")
-        splits, (label, boxes, scores) = joined(self._preds, like)
-        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(self._targets, like)
+        images = ordered_images(ids)
+        splits, (label, boxes, scores) = joined(preds, like, images)
+        gt_splits, (gt_label, gt_boxes, crowd, gt_area) = joined(targets, like, images)
         classes, place = classes_of(_arrays.concatenate([label, gt_label]))
         n = len(boxes)
         dets = DeviceRows(splits, place[:n], boxes, boxes[:, 2] * boxes[:, 3], scores=scores)
@@ -263,14 +321,21 @@ class DetectionEvaluator:
                     " of all images"
                 )
         tables = found.precision, found.recall, found.scores
-        settings |= {"max_det": self.max_detections[-1], "similarity_of": similarity_of}
+        settings |= {
+            "max_det": self.max_detections[-1],
+            "similarity_of": partial(box_similarity, self._kind()),
+        }
         sides = partial(host_sides, dets, gts, **settings)
-        return self._result(classes, tables, found.n_regular, sides)
+        return self._result(classes, tables, found.n_regular, sides, images, len(splits) - 1)
 
-    def _result(self, classes: Any, tables: Any, n_regular: Any, sides: Any) -> DetectionResult:
+    def _result(
+        self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: Any, count: int
+    ) -> DetectionResult:
         precision, recall, scores = tables
+        image_ids = np.arange(count) if images is None else images.ids
+        names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
         return DetectionResult(
-            classes, precision, recall, scores, self.iou_thresholds.copy(),
+            self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
-            n_regular[:, 0], sides, self._images,
+            n_regular[:, 0], sides, image_ids, names,
         )  # fmt: skip

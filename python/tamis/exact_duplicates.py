@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from tamis._arrays import check_integer
 from tamis._core import num_threads
 
 CHUNK = 1 << 20
@@ -22,7 +25,7 @@ def exact_duplicates(
     Parameters
     ----------
     paths : iterable of paths
-        Files that cannot be read are left out, with a warning.
+        Files that cannot be read, and what is no regular file, are left out, with a warning.
     num_workers : int, optional
         Threads; default `tamis.num_threads()`.
 
@@ -51,6 +54,8 @@ def exact_duplicates(
             raise TypeError(
                 f"exact_duplicates: paths[{i}] must be a path, got {type(path).__name__}"
             )
+    if num_workers is not None:
+        check_integer("exact_duplicates", "num_workers", num_workers, 1)
     with ThreadPoolExecutor(num_workers or num_threads()) as pool:
         sizes = list(pool.map(_size, named))
         by_size: dict[int, list[int]] = defaultdict(list)
@@ -58,7 +63,12 @@ def exact_duplicates(
             if size is not None:
                 by_size[size].append(i)
         asked = sorted(i for group in by_size.values() if len(group) > 1 for i in group)
-        digests = list(pool.map(lambda i: _digest(named[i]), asked))
+        stopped = threading.Event()
+        try:
+            digests = list(pool.map(lambda i: _digest(named[i], stopped), asked))
+        except BaseException:  # the pool waits for the files it has begun
+            stopped.set()
+            raise
     unread = [named[i] for i, size in enumerate(sizes) if size is None]
     unread += [named[i] for i, digest in zip(asked, digests, strict=True) if digest is None]
     if unread:
@@ -76,17 +86,25 @@ def exact_duplicates(
 
 def _size(path: str | os.PathLike[str]) -> int | None:
     try:
-        return os.stat(path).st_size
-    except OSError:
+        found = os.stat(path)
+    except (OSError, ValueError):  # of a name with a zero byte
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _digest(path: str | os.PathLike[str]) -> bytes | None:
+def _digest(path: str | os.PathLike[str], stopped: threading.Event) -> bytes | None:
     digest = hashlib.blake2b(digest_size=16)
     try:
-        with open(path, "rb") as file:
-            while piece := file.read(CHUNK):
+        # without a wait for a writer, should it be a FIFO by now
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            while not stopped.is_set() and (piece := file.read(CHUNK)):
                 digest.update(piece)
     except OSError:
         return None
     return digest.digest()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core
+from tamis._results import Result
 from tamis.box_iou import Format, check_format
 from tamis.matching import class_positions, finite, read_column, read_levels, to_xywh
 
@@ -16,8 +17,8 @@ Rule = Literal["coco", "open-images"]
 RULES = ("coco", "open-images")  # in the order of tamis::FiftyoneRule
 
 
-@dataclass(frozen=True)
-class FiftyoneMatches:
+@dataclass(frozen=True, eq=False, repr=False)
+class FiftyoneMatches(Result):
     """What `match_fiftyone` found, for n detections, m ground truths and T thresholds.
 
     Attributes
@@ -107,7 +108,8 @@ def match_fiftyone(
     """
     name = "match_fiftyone"
     check_format(name, fmt)
-    if rule not in RULES:
+    classwise = _arrays.check_flag(name, "classwise", classwise)
+    if not _arrays.one_of(rule, RULES):
         raise ValueError(f"{name}: rule must be one of {', '.join(RULES)}, got {rule!r}")
     if (labels is None) != (gt_labels is None):
         raise ValueError(f"{name}: labels and gt_labels must be given together")

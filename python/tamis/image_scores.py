@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays
-from tamis._evaluated import Evaluated, ratio, view
+from tamis._evaluated import Evaluated, check_confidence, ratio, view
 from tamis._evaluation import MatchTable, curves, positions
+from tamis._results import Result
 
 Array = NDArray[Any]
 
@@ -18,9 +20,47 @@ _GROUPS_AT_ONCE = 1 << 14  # 25 MB of curves
 _RECALLS = np.linspace(0.0, 1.0, 101).tolist()
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageScores(Result, Mapping[str, Array]):
+    """What `image_scores` finds, a row per image; also a mapping of names to columns.
+
+    Attributes
+    ----------
+    image : (images,) int64
+        The id for a `COCOeval`, else the image's number.
+    tp, fp, fn : (images,) int64
+    precision, recall, f1 : (images,) float64
+        NaN where there is nothing to divide by.
+    ap : (images,) float64
+        COCO's average precision of the image alone: the mean over the classes it has ground truths
+        of, NaN where it has none. NaN sorts last: ``np.argsort(ap)`` begins with the worst images.
+    """
+
+    image: Array
+    tp: Array
+    fp: Array
+    fn: Array
+    precision: Array
+    recall: Array
+    f1: Array
+    ap: Array
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in list(self):
+            raise KeyError(name)
+        column: Array = getattr(self, name)
+        return column
+
+    def __iter__(self) -> Iterator[str]:
+        return (f.name for f in fields(self))
+
+    def __len__(self) -> int:
+        return len(fields(self))
+
+
 def image_scores(
     evaluated: Any, *, iou: float = 0.5, confidence: float | None = None
-) -> dict[str, Array]:
+) -> ImageScores:
     """Score every image by itself.
 
     Parameters
@@ -30,16 +70,12 @@ def image_scores(
     iou : float, default 0.5
         From this IoU on a detection is right. In (0, 1].
     confidence : float, optional
-        Detections of a lower score do not count, but for ``ap``. By default all do.
+        In [0, 1], or among the scores where these are not. Detections of a lower score do not
+        count, but for ``ap``. By default all do.
 
     Returns
     -------
-    dict of (images,) arrays
-        ``image``: id for a `COCOeval`, else its number. ``tp``, ``fp``, ``fn``: counts, int64.
-        ``precision``, ``recall``, ``f1``: NaN where there is nothing to divide by.
-        ``ap``: COCO's average precision of the image alone, the mean over the classes it has
-        ground truths of, NaN where it has none. NaN sorts last: ``np.argsort(ap)`` begins with
-        the worst images.
+    ImageScores
 
     Raises
     ------
@@ -61,14 +97,14 @@ def image_scores(
     ...     {"boxes": boxes[:1], "labels": np.array([1])},
     ... )
     >>> scores = tamis.image_scores(evaluator.compute())
-    >>> scores["precision"], scores["ap"].round(6)
+    >>> scores.precision, scores.ap.round(6)
     (array([0.5]), array([1.]))
     """
     name = "image_scores"
     e = view(name, evaluated)
     iou = _arrays.check_number(name, "iou", iou, 0, 1)
     if confidence is not None:
-        confidence = _arrays.check_number(name, "confidence", confidence, -np.inf, np.inf)
+        confidence = check_confidence(name, confidence, e.dets.scores)
     table = e.at(iou)
     tp, fp = e.counted(table)
     if confidence is not None:
@@ -78,16 +114,10 @@ def image_scores(
     images = len(e.images)
     right, wrong = (np.bincount(e.dets.image[side], minlength=images) for side in (tp, fp))
     missed = np.bincount(target_image, minlength=images) - right
-    return {
-        "image": e.images,
-        "tp": right,
-        "fp": wrong,
-        "fn": missed,
-        "precision": ratio(right, right + wrong),
-        "recall": ratio(right, right + missed),
-        "f1": ratio(2 * right, 2 * right + wrong + missed),
-        "ap": _average_precision(e, table),
-    }
+    return ImageScores(
+        e.images, right, wrong, missed, ratio(right, right + wrong), ratio(right, right + missed),
+        ratio(2 * right, 2 * right + wrong + missed), _average_precision(e, table),
+    )  # fmt: skip
 
 
 def _regular(e: Evaluated, table: MatchTable) -> Array:

@@ -11,6 +11,7 @@ from tamis import _arrays, _knn_cuda
 from tamis._knn_search import METRICS, Rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 Metric = Literal["euclidean", "sqeuclidean", "cosine", "inner_product"]
 Array = npt.NDArray[Any]
 
@@ -39,8 +40,8 @@ def knn(
     queries : (M, D) array, optional
         Of the same dtype as `x`. Default: the rows of `x`.
     metric : {"euclidean", "sqeuclidean", "cosine", "inner_product"}
-        "cosine" is ``1 - cos``, 1 where a row is zero; "inner_product" gives the largest products
-        first.
+        "cosine" is ``1 - cos``, 1 where one of the rows is zero and 0 where both are;
+        "inner_product" gives the largest products first.
     exclude_self : bool
         Self search only: False counts a row among its own neighbours.
     method : "exact", str or faiss index
@@ -48,7 +49,8 @@ def knn(
         is used as it is, or filled with `x` when empty. Answers are then approximate. It takes
         ``pip install faiss-cpu``; for CUDA arrays instead ``pip install faiss-gpu`` and an index
         that it has on GPUs (``"IVF1024,Flat"``, ``"IVF1024,PQ32"``), an index object on the device
-        of `x`.
+        of `x`. Where it finds fewer than `k`, indices are -1 and distances infinite (minus infinity
+        for products).
     recall_sample : int
         With a faiss method: also return the recall measured against the exact answer on so many
         rows.
@@ -69,7 +71,7 @@ def knn(
     ------
     ValueError, TypeError
         For shapes, dtypes, `k` or `metric` that do not fit, and for NaN or infinity, naming the
-        first such row.
+        first such row; for float32 rows whose squared distances or products float32 cannot hold.
     tamis.CudaUnavailable
         For CUDA arrays where tamis was built without its CUDA part.
 
@@ -93,6 +95,8 @@ def knn(
     itself may wait for the device.
     """
     _check(k, metric, method)
+    exclude_self = _arrays.check_flag("knn", "exclude_self", exclude_self)
+    _arrays.check_integer("knn", "recall_sample", recall_sample, 0)
     like = _arrays.as_array("knn", "x", x)
     if _arrays.device(like) != "cpu":
         return _on_device(like, k, queries, metric, exclude_self, method, recall_sample, progress)
@@ -165,7 +169,18 @@ def exact_on_device(
         progress=progress,
         title=function,
     )
-    return _arrays.cast(distances, _arrays.dtype_name(x)), indices
+    distances = _arrays.cast(distances, _arrays.dtype_name(x))
+    largest = rows.largest + (rows.largest if asked is None else asked.largest)
+    if largest**2 > FLOAT32_MAX and bool((abs(distances) > FLOAT32_MAX).any()):
+        _refuse_infinite(function, metric)
+    return distances, indices
+
+
+def _refuse_infinite(function: str, metric: str) -> None:
+    raise ValueError(
+        f"{function}: x has rows whose {metric} is beyond float32: pass float64 rows, or use metric"
+        " 'euclidean' or 'cosine'"
+    )
 
 
 def exact(
@@ -184,7 +199,7 @@ def exact(
     if queries is not None:
         asked = make_rows(function, "queries", queries, cosine=cosine)
     itself = queries is None and not exclude_self
-    wanted = min(k, len(x) - 1) if itself else k
+    wanted = max(0, min(k, len(x) - 1)) if itself else k
     if cosine:
         keys, indices = nearest_cosine(rows, asked, wanted, progress=progress, title=function)
     else:
@@ -196,6 +211,8 @@ def exact(
         np.sqrt(keys, out=keys)
     elif metric == "inner_product":
         np.negative(keys, out=keys)
+    if x.dtype == np.float32 and np.abs(keys).max(initial=0) > FLOAT32_MAX:
+        _refuse_infinite(function, metric)
     return keys.astype(x.dtype, copy=False), indices
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core, _label_mistakes_cuda
+from tamis._results import Result
 from tamis.box_iou import Format, check_format
 from tamis.fiftyone_matching import match_fiftyone
 from tamis.matching import read_column
@@ -18,8 +19,8 @@ Array = NDArray[Any]
 ELEMENTS_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class LabelMistakes:
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelMistakes(Result):
     """What `label_mistakes` found, for n detections, m ground truths and N images.
 
     Attributes
@@ -123,7 +124,7 @@ def classification_mistakes(
     name = "classification_mistakes"
     if (confidence is None) == (logits is None):
         raise ValueError(f"{name}: either confidence or logits must be given, not both")
-    agree = _arrays.as_array(name, "correct", correct)
+    agree = _arrays.column(name, "correct", correct)
     if _arrays.device(agree).startswith("cuda"):
         return _label_mistakes_cuda.classification_mistakes(
             name, agree, confidence, logits, predicted, labelled
@@ -218,7 +219,7 @@ def label_mistakes(
     _arrays.check_shape(name, "boxes", given, ("N", 4))
     if logits is not None:
         _arrays.check_shape(name, "logits", _arrays.host(name, "logits", logits), (len(given), "C"))
-    sure = read_column(name, "confidence", confidence, len(given), "fiu").astype(np.float64)
+    sure = read_column(name, "confidence", confidence, len(given), "fiu")
     found = match_fiftyone(
         given, np.where(sure == 0, -1, sure), splits, gt_boxes, gt_splits,
         labels=labels, gt_labels=gt_labels, iscrowd=iscrowd, thresholds=min(iou, 1 - 1e-10),
@@ -274,7 +275,8 @@ def mistakes_of_matches(
     """
     name = "mistakes_of_matches"
     _check_levels(name, iou, missing_confidence)
-    given = _arrays.as_array(name, "gt", gt)
+    given = gt = _arrays.column(name, "gt", gt)
+    det, det_iou = _arrays.column(name, "det", det), _arrays.column(name, "det_iou", det_iou)
     if _arrays.runs_on_device(given):
         columns = confidence, splits, gt_splits, labels, gt_labels
         return LabelMistakes(
@@ -291,12 +293,12 @@ def mistakes_of_matches(
     counts = np.ones(m, bool)
     if judged is not None:
         counts = read_column(name, "judged", judged, m, "biu") != 0
-    sure = read_column(name, "confidence", confidence, n, "fiu").astype(np.float64)
+    sure = read_column(name, "confidence", confidence, n, "fiu")
     ious = _arrays.host(name, "det_iou", det_iou)
     _arrays.check_shape(name, "det_iou", ious, (n,))
     pairs = counts & (det_of >= 0)
     of = det_of[pairs]
-    ious = read_column(name, "det_iou", ious[of], len(of), "fiu").astype(np.float64)
+    ious = read_column(name, "det_iou", ious[of], len(of), "fiu")
 
     used = np.zeros(n, bool)
     used[of] = True
@@ -332,9 +334,9 @@ def _certainty(name: str, confidence: Any, logits: Any, n: int, rows: Array) -> 
         entropy = -1.0 * _entropy(name, given[rows])
         # math.exp, as NumPy's differs from it in the last bit of some numbers
         return np.fromiter(map(math.exp, entropy.tolist()), np.float64, len(entropy))
-    given = _arrays.host(name, "confidence", confidence)
+    given = _arrays.host(name, "confidence", _arrays.column(name, "confidence", confidence))
     _arrays.check_shape(name, "confidence", given, (n,))
-    return read_column(name, "confidence", given[rows], int(rows.sum()), "fiu").astype(np.float64)
+    return read_column(name, "confidence", given[rows], int(rows.sum()), "fiu")
 
 
 def _entropy(name: str, logits: Any) -> Array:
@@ -377,6 +379,4 @@ def _rows(name: str, x: Any, n: int, bound: int) -> Array:
 def _check_levels(name: str, iou: float, missing_confidence: float) -> None:
     if isinstance(iou, bool) or not isinstance(iou, (int, float, np.number)) or not 0 <= iou < 1:
         raise ValueError(f"{name}: iou must be a number in [0, 1), got {iou!r}")
-    is_number = isinstance(missing_confidence, (int, float, np.number))
-    if isinstance(missing_confidence, bool) or not is_number or np.isnan(missing_confidence):
-        raise ValueError(f"{name}: missing_confidence must be a number, got {missing_confidence!r}")
+    _arrays.check_real(name, "missing_confidence", missing_confidence)

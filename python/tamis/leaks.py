@@ -8,9 +8,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _knn_cuda
-from tamis._knn_search import TooManyPairs, centred_rows, make_rows, nearest, within
+from tamis import _arrays, _columns, _knn_cuda
+from tamis._knn_search import (
+    TooManyPairs,
+    between_cosine,
+    centred_rows,
+    make_rows,
+    nearest,
+    within,
+)
 from tamis._progress import Progress
+from tamis._results import Result
 from tamis.near_duplicates import (
     MOST_PAIRS,
     all_pairs,
@@ -23,8 +31,8 @@ from tamis.near_duplicates import (
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Leaks:
+@dataclass(frozen=True, eq=False, repr=False)
+class Leaks(Result):
     """The outcome of `leaks`.
 
     Attributes
@@ -60,8 +68,9 @@ def leaks(
     x : (N, D) array
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
         or buffer.
-    splits : (N,) array
-        The split of each row: any values that can be compared, such as numbers or strings.
+    splits : (N,) array or list
+        The split of each row: any values that can be compared, such as numbers or strings. All
+        that are missing (NaN, None) are of one split.
     other : (M, D) array, optional
         Instead of `splits`: the rows of `x` are one split, these the other.
     threshold : float
@@ -101,10 +110,8 @@ def leaks(
     try:
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
-        split = np.asarray(splits) if isinstance(splits, (list, tuple)) else splits
-        split = _arrays.host("leaks", "splits", split)
         x = any_matrix("leaks", "x", x)
-        _arrays.check_shape("leaks", "splits", split, (len(x),))
+        split = _columns.codes("leaks", "splits", splits, len(x))
         if compat == "brain" and _arrays.device(x) != "cpu":
             raise ValueError("leaks: compat must be None for CUDA arrays")
         rows = searched_rows("leaks", x, metric)
@@ -114,6 +121,9 @@ def leaks(
             f"leaks: more than {max_pairs} pairs (max_pairs) are within threshold {threshold}"
         ) from None
     if compat == "brain":
+        if threshold < 1:  # to Brain rows at the mean are at 1 from their copies
+            apart = ~np.isin(pairs, rows.zeros).all(axis=1)
+            pairs, distances = np.ascontiguousarray(pairs[apart]), distances[apart]
         pairs, distances = _through_keepers(rows.x, pairs, distances)
     differ = split[pairs[:, 0]] != split[pairs[:, 1]]
     return Leaks(pairs[differ], distances[differ], np.unique(pairs[differ]))
@@ -133,20 +143,16 @@ def _against(
         )
     if where != "cpu":
         return _on_device(ours, theirs, threshold, cosine, most, progress)
+    how: dict[str, Any] = {"progress": progress, "title": "leaks", "most_pairs": most}
     if cosine:
         mine, rest = centred_rows("leaks", x=ours, other=theirs)
+        pairs, distances = between_cosine(rest, mine, threshold, **how)
     else:
         mine = make_rows("leaks", "x", ours, cosine=False)
         rest = make_rows("leaks", "other", theirs, cosine=False)
-    if cosine and len(mine.zeros) + len(rest.zeros) > 0 and threshold >= 1:
-        raise ValueError("leaks: rows at the mean have no direction; use a threshold below 1")
-    at, there = np.arange(len(ours)), np.arange(len(theirs))
-    if cosine:
-        (mine, at), (rest, there) = mine.without_zeros(), rest.without_zeros()
-    radius = 2 * threshold if cosine else float(threshold) ** 2
-    pairs, keys = within(rest, mine, radius, progress=progress, title="leaks", most_pairs=most)
-    pairs = np.stack([at[pairs[:, 0]], there[pairs[:, 1]]], axis=1)
-    return Leaks(pairs, keys / 2 if cosine else np.sqrt(keys), np.unique(pairs[:, 0]))
+        pairs, keys = within(rest, mine, float(threshold) ** 2, **how)
+        distances = np.sqrt(keys)
+    return Leaks(pairs, distances, np.unique(pairs[:, 0]))
 
 
 def _on_device(
@@ -159,8 +165,6 @@ def _on_device(
     else:
         mine = _knn_cuda.make_rows("leaks", "x", ours, cosine=False)
         rest = _knn_cuda.make_rows("leaks", "other", theirs, cosine=False)
-    if cosine and mine.zeros + rest.zeros > 0 and threshold >= 1:
-        raise ValueError("leaks: rows at the mean have no direction; use a threshold below 1")
     radius = 2 * threshold if cosine else float(threshold) ** 2
     pairs, keys = _knn_cuda.within(
         rest, mine, radius, progress=progress, title="leaks", most_pairs=most

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _arrays, _core
-from tamis._masks_cuda import DeviceMasks, run_counts, upload
+from tamis._masks_cuda import DeviceMasks, upload
+from tamis._masks_input import (
+    TOO_LARGE,
+    count_text,
+    encoded,
+    image_sizes,
+    join_texts,
+    size_of,
+)
 from tamis.matching import read_rows
 
 Array = NDArray[Any]
-
-_TOO_LARGE = 2**32  # pixels of an image
 
 
 class Masks:
@@ -45,33 +50,69 @@ class Masks:
     releases the GIL. Memory: ``c + 24 n`` bytes, about half of what counts would take.
     """
 
-    text: Array
-    splits: Array
-    size: Array
+    _parts: tuple[Array, Array, Array]
+    _exact = True  # whether the counts have to cover their image
 
-    def __init__(self, text: Any, splits: Any, size: Any) -> None:
+    def __init__(self, text: Any, splits: Any = None, size: Any = None) -> None:
+        if splits is None or size is None:
+            raise TypeError(
+                "Masks: takes text, splits and size of run-length encodings; Masks.encode takes"
+                " pixels, Masks.from_coco COCO objects, Masks.from_polygons polygons, got"
+                f" {type(text).__name__} alone"
+            )
         text = _arrays.host("Masks", "text", text)
         if text.dtype.itemsize != 1 or text.ndim != 1:
             raise TypeError(f"Masks: text must be a uint8 array of shape (c,), got {text.dtype}")
         shape = _arrays.host("Masks", "size", _arrays.integers("Masks", "size", size))
         _arrays.check_shape("Masks", "size", shape, ("n", 2))
-        self._set(text, _arrays.splits("Masks", "splits", splits, len(text), len(shape)), shape)
-        self._check("Masks")
+        offsets = np.array(_arrays.splits("Masks", "splits", splits, len(text), len(shape)))
+        self._set(text.copy(), offsets, shape.copy())
+        _arrays.splits("Masks", "splits", self.splits, len(self.text))  # now nobody else's
+        if self._exact:
+            self._check("Masks")
 
     def _set(self, text: Any, splits: Any, size: Any) -> None:
-        self.text = np.ascontiguousarray(text, np.uint8)
-        self.splits = np.ascontiguousarray(splits, np.int64)
-        self.size = np.ascontiguousarray(size, np.int64)
+        text = np.ascontiguousarray(text).view(np.uint8)
+        integers = (np.ascontiguousarray(x, np.int64).view() for x in (splits, size))
+        self._parts = (text, *integers)
+        for part in self._parts:
+            part.flags.writeable = False
+
+    @property
+    def text(self) -> Array:
+        """(c,) uint8, read-only."""
+        return self._parts[0]
+
+    @property
+    def splits(self) -> Array:
+        """(n + 1,) int64, read-only."""
+        return self._parts[1]
+
+    @property
+    def size(self) -> Array:
+        """(n, 2) int64, read-only."""
+        return self._parts[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"text": self.text, "splits": self.splits, "size": self.size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if not isinstance(state, dict) or not {"text", "splits", "size"} <= state.keys():
+            raise TypeError("Masks: a pickled state must hold text, splits and size")
+        Masks.__init__(self, state["text"], state["splits"], state["size"])
 
     @classmethod
     def _of(cls, text: Any, splits: Any, size: Any) -> Masks:
-        """Unchecked."""
+        """Unchecked arrays, which are tamis' own."""
         rle = cls.__new__(cls)
         rle._set(text, splits, size)
         return rle
 
     def _check(self, function: str) -> Masks:
-        bad = _core.first_bad_mask(self.text, self.splits, self.size)
+        wrong = np.flatnonzero((self.size < 0).any(axis=1))
+        bad = (
+            int(wrong[0]) if len(wrong) else _core.first_bad_mask(self.text, self.splits, self.size)
+        )
         if bad >= 0:
             h, w = self.size[bad].tolist()
             raise ValueError(
@@ -109,28 +150,13 @@ class Masks:
             elif isinstance(counts, (bytes, bytearray, memoryview)):
                 texts.append(bytes(counts))
             else:
-                texts.append(cls._count_text(i, counts))
-            sizes.append(cls._size_of(i, obj["size"]))
-        return cls._of(*join_texts(texts), np.reshape(sizes, (-1, 2)))._check("Masks")
-
-    @staticmethod
-    def _size_of(i: int, size: Any) -> tuple[int, int]:
-        with contextlib.suppress(TypeError, ValueError, OverflowError):
-            h, w = size
-            if int(h) == h and int(w) == w:
-                return int(h), int(w)
-        raise ValueError(f"Masks: size of object {i} must be two integers, got {size!r}")
-
-    @staticmethod
-    def _count_text(i: int, counts: Any) -> bytes:
-        values = np.asarray(counts)
-        if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
-            raise TypeError(f"Masks: counts of object {i} must be str, bytes or a list of integers")
-        if ((values < 0) | (values >= _TOO_LARGE)).any():
-            raise ValueError(f"Masks: counts of object {i} must be in [0, 2**32)")
-        one = np.array([0, len(values)])
-        text: Array = _core.encode_counts(values.astype(np.uint32), one)[0]
-        return text.tobytes()
+                texts.append(count_text(i, counts))
+            sizes.append(size_of(i, obj["size"]))
+        try:
+            size = np.array(sizes, np.int64).reshape(-1, 2)
+        except OverflowError:
+            raise ValueError("Masks: sizes must be below 2**63") from None
+        return cls._of(*join_texts(texts), size)._check("Masks")
 
     @classmethod
     def encode(cls, masks: Any) -> Masks:
@@ -139,10 +165,10 @@ class Masks:
         Parameters
         ----------
         masks : (n, h, w) or (h, w) bool or uint8 array
-            Of any library; nonzero is foreground. A copy is made unless each mask lies column
-            after column in memory. Of a CUDA array only the ends of the runs come to the host,
-            which waits for them: 8 bytes each, and three times the pixels there (200 MB at most,
-            or those of one mask), beside a copy of uint8 ones.
+            Of any library; nonzero is foreground. A copy is made unless each mask lies row after
+            row or column after column in memory. Of a CUDA array only the ends of the runs come
+            to the host, which waits for them: 8 bytes each, and three times the pixels there (200
+            MB at most, or those of one mask), beside a copy of uint8 ones.
         """
         pixels = _arrays.as_array("Masks.encode", "masks", masks)
         if not _arrays.device(pixels).startswith("cuda"):
@@ -155,21 +181,15 @@ class Masks:
                 f"Masks.encode: masks must be bool or uint8, got {_arrays.dtype_name(pixels)}"
             )
         _, h, w = pixels.shape
-        if h * w >= _TOO_LARGE:
+        if h * w >= TOO_LARGE:
             raise ValueError(f"Masks.encode: masks must have under 2**32 pixels, got {h} x {w}")
-        if _arrays.dtype_name(pixels) == "uint8":
-            pixels = pixels != 0
-        return cls._encode(pixels.swapaxes(1, 2))
+        return cls._encode(pixels.swapaxes(1, 2), nonzero=True)
 
     @classmethod
-    def _encode(cls, pixels: Any) -> Masks:
-        """(n, w, h) bytes, each change of which ends a run."""
+    def _encode(cls, pixels: Any, *, nonzero: bool = False) -> Masks:
+        """(n, w, h) bytes, each change of which ends a run; `nonzero`: only one from or to 0."""
         n, w, h = pixels.shape
-        if _arrays.device(pixels).startswith("cuda"):
-            text, splits = _core.encode_counts(*run_counts(pixels))
-        else:
-            hosted = _arrays.host("Masks.encode", "masks", pixels)
-            text, splits = _core.encode_masks(np.ascontiguousarray(hosted).view(np.uint8))
+        text, splits = encoded("Masks.encode", pixels, nonzero)
         return cls._of(text, splits, np.tile(np.array([h, w]), (n, 1)))
 
     @classmethod
@@ -206,7 +226,7 @@ class Masks:
                     )
                 parts.append(xy)
             groups.append(len(parts))
-        sizes = _sizes("Masks.from_polygons", size, len(groups) - 1)
+        sizes = image_sizes("Masks.from_polygons", size, len(groups) - 1)
         each = cls._polygons(parts, np.repeat(sizes, np.diff(groups), axis=0))
         return each._merge(np.array(groups), False, sizes)
 
@@ -224,7 +244,7 @@ class Masks:
     def from_boxes(cls, boxes: Any, size: Any) -> Masks:
         """Masks out of (n, 4) boxes x, y, w, h in pixels, as :meth:`from_polygons` draws them."""
         xywh = read_rows("Masks.from_boxes", "boxes", boxes, 4)
-        return cls._boxes(xywh, _sizes("Masks.from_boxes", size, len(xywh)))
+        return cls._boxes(xywh, image_sizes("Masks.from_boxes", size, len(xywh)))
 
     @classmethod
     def _boxes(cls, xywh: Array, sizes: Array) -> Masks:
@@ -357,17 +377,7 @@ class Masks:
         return self.from_coco(objects)
 
 
-def join_texts(texts: Sequence[bytes]) -> tuple[Array, Array]:
-    """All texts in one array, and their offsets."""
-    joined = np.frombuffer(bytearray(b"".join(texts)), np.uint8)
-    return joined, np.cumsum([0, *map(len, texts)])
+class LenientMasks(Masks):
+    """Masks as drop-ins read them: their counts may cover less than the image, or more."""
 
-
-def _sizes(function: str, size: Any, n: int) -> Array:
-    sizes = np.asarray(size)
-    if sizes.shape not in ((2,), (n, 2)) or sizes.dtype.kind not in "iu" or (sizes < 0).any():
-        raise ValueError(
-            f"{function}: size must be (height, width), or one for each of the {n} masks, in"
-            f" whole pixels, got {size!r}"
-        )
-    return np.ascontiguousarray(np.broadcast_to(sizes, (n, 2)), np.int64)
+    _exact = False

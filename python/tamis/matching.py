@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 from tamis import _arrays
 from tamis._evaluation import Detections, Targets, distinct, image_of, match, positions
 from tamis._evaluation_cuda import DeviceRows, class_places, match_pairs
+from tamis._results import Result
 
 Array = NDArray[Any]
 WANTED = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}  # by dtype kinds
 HELD_AS = {"fiu": "float64", "iu": "int64", "biu": "uint8"}
 
 
-@dataclass
-class Matches:
+@dataclass(frozen=True, eq=False, repr=False)
+class Matches(Result):
     """What `match_detections` found, for n detections, m ground truths and T thresholds.
 
     Attributes
@@ -42,7 +44,10 @@ class Matches:
 
 def to_xywh(boxes: Any, fmt: str) -> Any:
     """(n, 4) float64 xywh, a copy in the library and on the device of `boxes`; "obb": as it is."""
-    boxes = _arrays.copied(boxes, "float64")
+    return _in_place(_arrays.copied(boxes, "float64"), fmt)
+
+
+def _in_place(boxes: Any, fmt: str) -> Any:
     if fmt == "xyxy" and isinstance(boxes, np.ndarray):
         low, high = boxes.view(np.complex128).T  # two numbers at a time: a third of the time
         high -= low
@@ -56,7 +61,7 @@ def to_xywh(boxes: Any, fmt: str) -> Any:
 
 
 def check_fmt(function: str, fmt: str) -> None:
-    if fmt not in ("xyxy", "xywh", "cxcywh"):
+    if not _arrays.one_of(fmt, ("xyxy", "xywh", "cxcywh")):
         raise ValueError(f"{function}: fmt must be 'xyxy', 'xywh' or 'cxcywh', got {fmt!r}")
 
 
@@ -71,32 +76,35 @@ def finite(function: str, name: str, values: Array) -> Array:
 
 def read_boxes(function: str, name: str, boxes: Any, fmt: str) -> Array:
     """(n, 4) float64 xywh of any float or integer array; "obb": (n, 5) as they are."""
-    rows: Array = to_xywh(read_rows(function, name, boxes, 5 if fmt == "obb" else 4), fmt)
+    rows: Array = _in_place(read_rows(function, name, boxes, 5 if fmt == "obb" else 4), fmt)
     return rows
 
 
 def read_rows(function: str, name: str, boxes: Any, width: int) -> Array:
-    """(n, width) float64 of any float or integer array."""
+    """(n, width) float64 of any float or integer array, a copy."""
     got = _arrays.host(function, name, boxes)
     if got.shape == (0,):
         got = got.reshape(0, width)
     _arrays.check_shape(function, name, got, ("N", width))
     if got.dtype.kind not in "fiu":
         raise TypeError(f"{function}: {name} must hold numbers, got {got.dtype}")
-    return np.ascontiguousarray(finite(function, name, got), np.float64)
+    # copied before the check: another thread may write into the caller's
+    return finite(function, name, got.astype(np.float64, order="C"))
 
 
 def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
-    """(n,) array of one of the dtype kinds."""
-    got = _arrays.host(function, name, values)
+    """(n,) float64 or, without "f" among the dtype kinds, int64; a copy. Lists are taken too."""
+    got = _arrays.host(function, name, _arrays.column(function, name, values))
     if got.size == 0 and n == 0:
-        return np.empty(0, np.float64 if kinds == "fiu" else np.int64)
+        return np.empty(0, np.float64 if "f" in kinds else np.int64)
     _arrays.check_shape(function, name, got, (n,))
-    if got.dtype.kind not in kinds:
+    if got.dtype.kind not in kinds and not (kinds == "iu" and got.dtype == bool):
         raise TypeError(f"{function}: {name} must hold {WANTED[kinds]}, got {got.dtype}")
     if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
-    return finite(function, name, got) if kinds == "fiu" else got.astype(np.int64)
+    if "f" in kinds:
+        return finite(function, name, got.astype(np.float64))
+    return got.astype(np.int64)
 
 
 def read_levels(function: str, thresholds: Any) -> Array:
@@ -129,9 +137,9 @@ def read_device_column(
 ) -> Any:
     """`read_column` beside `boxes`, which errors call `beside`; held as `held` does."""
     n = int(boxes.shape[0])
-    values = _arrays.as_array(function, name, values)
+    values = _arrays.column(function, name, values)
     if _arrays.device(values) == "cpu":
-        return _arrays.from_host(boxes, held(read_column(function, name, values, n, kinds), kinds))
+        return _arrays.from_host(boxes, read_held(function, name, values, n, kinds))
     _arrays.one_device(function, **{beside: boxes, name: values})
     if n == 0 and 0 in values.shape:
         return _arrays.empty(boxes, (0,), HELD_AS[kinds])
@@ -140,14 +148,21 @@ def read_device_column(
     return held(_arrays.same_library(boxes, values), kinds)
 
 
+def read_held(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
+    """`read_column`, but flags as uint8."""
+    column = read_column(function, name, values, n, kinds)
+    return (column != 0).view(np.uint8) if kinds == "biu" else column
+
+
 def held(values: Any, kinds: str) -> Any:
-    """A copy of a column as float64, int64 or, of flags, uint8."""
+    """A copy of a column of a device as float64, int64 or, of flags, uint8."""
     return _arrays.copied(values != 0 if kinds == "biu" else values, HELD_AS[kinds])
 
 
 def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
     """Raise unless a device array holds what `read_column` calls `kinds`."""
     dtypes = {"f": (*_arrays.FLOATS, *_arrays.HALVES), "i": _arrays.INTEGERS, "b": ("bool",)}
+    kinds = "biu" if kinds == "iu" else kinds  # labels may be bools
     if not any(_arrays.dtype_name(x) in dtypes[kind] for kind in kinds if kind in dtypes):
         raise TypeError(
             f"{function}: {name} must hold {WANTED[kinds]}, got {_arrays.dtype_name(x)}"
@@ -257,7 +272,7 @@ def _match_on_host(
     det = read_boxes(name, "boxes", boxes, fmt)
     gt = read_boxes(name, "gt_boxes", gt_boxes, fmt)
     n, m = len(det), len(gt)
-    score = read_column(name, "scores", scores, n, "fiu").astype(np.float64)
+    score = read_column(name, "scores", scores, n, "fiu")
     det_splits = _arrays.splits(name, "splits", splits, n)
     gt_rows = _arrays.splits(name, "gt_splits", gt_splits, m, images=len(det_splits) - 1)
     zeros = np.zeros(n, np.int64), np.zeros(m, np.int64)
@@ -267,7 +282,7 @@ def _match_on_host(
     )
     crowd = np.zeros(m, np.uint8)
     if iscrowd is not None:
-        crowd = (read_column(name, "iscrowd", iscrowd, m, "biu") != 0).view(np.uint8)
+        crowd = read_held(name, "iscrowd", iscrowd, m, "biu")
     dets = Detections(image_of(det_splits), category, det, score, np.zeros(n))
     gts = Targets(image_of(gt_rows), gt_category, gt, crowd, np.zeros(m))
     table = match(
@@ -275,7 +290,7 @@ def _match_on_host(
         n_categories=1 + max(category.max(initial=0), gt_category.max(initial=0)),
         thresholds=levels, area_ranges=[(-np.inf, np.inf)], max_det=max_detections,
     )  # fmt: skip
-    return box_matches(dets, gts, table, 0)
+    return spread_matches(dets, gts, table, 0, lambda d, g: pair_iou(det[d], gt[g], crowd[g]))
 
 
 def _match_on_device(
@@ -305,17 +320,16 @@ def _match_on_device(
     return Matches(*match_pairs(dets, gts, levels, max_detections))
 
 
-def box_matches(
-    dets: Detections, gts: Targets, table: Any, area: int, iou_of: Any = pair_iou
+def spread_matches(
+    dets: Detections, gts: Targets, table: Any, area: int, iou_of: Callable[[Array, Array], Array]
 ) -> Matches:
     """The matches of one area range, spread over all detections and ground truths."""
-    assert dets.boxes is not None and gts.boxes is not None
-    n, m = len(dets.boxes), len(gts.boxes)
+    n, m = len(dets.scores), len(gts.crowd)
     found = table.dense(area, n)
     hit = found >= 0
     iou = np.zeros(found.shape)
     t, d = np.nonzero(hit)
-    iou[t, d] = iou_of(dets.boxes[d], gts.boxes[found[t, d]], gts.crowd[found[t, d]])
+    iou[t, d] = iou_of(d, found[t, d])
     ignored = np.ones(found.shape, bool)
     outside = table.outside[area] != 0
     ignored[:, table.index] = outside

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays, _core
+from tamis import _arrays, _columns, _core
 from tamis.box_iou import FORMATS, Format, check_finite, check_format
 
 
@@ -112,7 +112,7 @@ def _on_device(
         images = len(starts) - 1
         codes = _arrays.from_host(boxes, np.empty(0, np.int64))
         if label is not None:
-            label = _arrays.integers(name, f"{prefix}labels", label)
+            label = _columns.labels(name, f"{prefix}labels", label)
             _arrays.check_shape(name, f"{prefix}labels", label, (rows,))
             if _arrays.device(label) != _arrays.device(boxes):
                 label = _arrays.from_host(boxes, _arrays.host(name, f"{prefix}labels", label))
@@ -148,7 +148,7 @@ def _label_codes(n: int, m: int, labels: Any, other_labels: Any) -> tuple[np.nda
     for name, length, x in (("labels", n, labels), ("other_labels", m, other_labels)):
         if x is None:
             continue
-        x = _arrays.integers("max_iou", name, x)
+        x = _columns.labels("max_iou", name, x)
         _arrays.check_shape("max_iou", name, x, (length,))
         given.append(_arrays.host("max_iou", name, x))
     if any(x.dtype.itemsize > 4 or x.dtype == np.uint32 for x in given):  # int32 may not hold them

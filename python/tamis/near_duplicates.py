@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays, _core, _knn_cuda
+from tamis import _arrays, _columns, _core, _knn_cuda
 from tamis._knn_search import (
     Rows,
     TooManyPairs,
@@ -21,15 +21,17 @@ from tamis._knn_search import (
     within_cosine,
 )
 from tamis._progress import Progress
+from tamis._results import Result
 
 Array = npt.NDArray[Any]
 MOST_PAIRS = 100_000_000
 MOST_THRESHOLD = 1e153  # its square is finite, and no distance is larger
+CLOSE = 1e-6  # thresholds of a bisection, by their size, that are taken for equal
 KEEP_BLOCK = 2048  # rows decided together where there are too many pairs to hold
 
 
-@dataclass(frozen=True)
-class NearDuplicates:
+@dataclass(frozen=True, eq=False, repr=False)
+class NearDuplicates(Result):
     """The outcome of `near_duplicates`; every array holds row numbers of `x`, ascending.
 
     Attributes
@@ -79,8 +81,9 @@ def near_duplicates(
     metric : {"cosine", "euclidean"}
         Default "cosine": one minus the cosine of the rows less their mean, as FiftyOne Brain
         measures it.
-    image_index : (N,) int array, optional
-        Rows are patches of these images; patches of one image are never each other's duplicates.
+    image_index : (N,) array or list, optional
+        Rows are patches of these images, named by numbers or strings; patches of one image are
+        never each other's duplicates.
     max_pairs : int
         More pairs than this raise; they would take 24 bytes each. Default 100,000,000.
     progress : bool or callable, optional
@@ -101,9 +104,9 @@ def near_duplicates(
     Notes
     -----
     Exact and complete. Time as `tamis.knn`, less its exact distances; peak memory beyond `x`:
-    ``N * (D + 330) + 48 * pairs`` bytes, and ``8 * N * D`` more for cosine on float64, which
-    takes a centred copy. CUDA arrays are searched on their device, for which the host waits; the
-    pairs come to the host. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
+    ``N * (D + 330) + 48 * pairs`` bytes. By cosine a row at the mean is at 1 from all but its
+    copies. CUDA arrays are searched on their device, for which the host waits; the pairs come to
+    the host. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
     distances to the keepers are not those of the metric; these are.
     """
     if isinstance(threshold, str) and threshold == "auto":
@@ -114,8 +117,7 @@ def near_duplicates(
     x = any_matrix("near_duplicates", "x", x)
     n, image = len(x), None
     if image_index is not None:
-        image = _arrays.host("near_duplicates", "image_index", image_index)
-        _arrays.check_shape("near_duplicates", "image_index", image, (n,))
+        image = _columns.codes("near_duplicates", "image_index", image_index, n)
     rows = searched_rows("near_duplicates", x, metric)
     try:
         pairs, distances = all_pairs(
@@ -173,7 +175,8 @@ def find_unique(
     -----
     Some 10 to 25 thresholds; one radius search serves all below its own. Thresholds that would
     give more than 100,000,000 pairs compare rows with the kept ones only. Source: `find_unique` of
-    fiftyone-brain 0.25.0.
+    fiftyone-brain 0.25.0, which gives up where thresholds are 1e-6 apart; here that is measured
+    by their size.
     """
     _arrays.check_integer("find_unique", "count", count)
     check_search("find_unique", 1.0, metric)
@@ -185,13 +188,20 @@ def find_unique(
         return np.arange(n)
     searched = Searched(rows, metric, progress)
     low, high, threshold, last = 0.0, np.inf, 1.0, -1
+    start: float | None = None  # the first threshold that kept too few
     while True:
         keep = searched.keep(threshold)
-        if len(keep) == count or (len(keep) == last and high - low < 1e-6):
+        if len(keep) == count or (len(keep) == last and high - low < CLOSE * min(1, high)):
             return keep
         last = len(keep)
         if last < count:
             high = threshold
+            start = high if start is None else start
+            if low == 0 and high < CLOSE * start:
+                start = 0.0
+                distinct = searched.keep(0.0)
+                if len(distinct) <= count:  # no threshold keeps more
+                    return distinct
         else:
             low = threshold
         threshold = (low + high) / 2 if np.isfinite(high) else 2 * low

@@ -64,6 +64,9 @@ def oks(
     """
     det = _arrays.as_array("oks", "keypoints", keypoints)
     gt = _arrays.as_array("oks", "gt_keypoints", gt_keypoints)
+    for name, x in (("keypoints", det), ("gt_keypoints", gt)):
+        if len(x.shape) != 3:
+            raise ValueError(f"oks: {name} must have shape (n, k, 3), got {tuple(x.shape)}")
     ends = np.array([0, len(det)]), np.array([0, len(gt)])
     values, _ = oks_batched(
         det, ends[0], gt, ends[1], gt_areas, gt_boxes=gt_boxes, sigmas=sigmas, _name="oks"
@@ -99,22 +102,19 @@ def oks_batched(
     splits : (images + 1,) int64 array
         Where the values of each image begin. Both as in :func:`tamis.oks`.
     """
-    if _arrays.library(sigmas) != "numpy":
-        sigmas = _arrays.host(_name, "sigmas", sigmas)
-    k_sigmas = np.asarray(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
-    if k_sigmas.ndim != 1 or len(k_sigmas) == 0 or not (k_sigmas > 0).all():
-        raise ValueError(f"{_name}: sigmas must be positive and have shape (k,), got {sigmas!r}")
+    k_sigmas = read_sigmas(_name, COCO_SIGMAS if sigmas is None else sigmas)
     k = len(k_sigmas)
     first = _arrays.as_array(_name, "keypoints", keypoints)
     if _arrays.device(first) != "cpu":
         rest = splits, gt_keypoints, gt_splits, gt_areas, gt_boxes
-        return _oks_cuda.batched(_name, first, *rest, k_sigmas)
+        return _oks_cuda.batched(_name, first, *rest, variances(k_sigmas))
     det = _numbers(_name, "keypoints", keypoints, ("n", k, "2 or 3"))
     if det.shape[2] == 2:
         det = np.concatenate([det, np.zeros_like(det[:, :, :1])], axis=2)
     _arrays.check_shape(_name, "keypoints", det, ("n", k, 3))
     gt = _numbers(_name, "gt_keypoints", gt_keypoints, ("m", k, 3))
-    areas = _numbers(_name, "gt_areas", gt_areas, (len(gt),))
+    areas = _arrays.column(_name, "gt_areas", gt_areas)
+    areas = _numbers(_name, "gt_areas", areas, (len(gt),))
     if gt_boxes is None and len(gt) and not (gt[:, :, 2] > 0).any(axis=1).all():
         row = int(np.argmin((gt[:, :, 2] > 0).any(axis=1)))
         raise ValueError(f"{_name}: gt_boxes must be given, as row {row} has no visible keypoint")
@@ -125,6 +125,16 @@ def oks_batched(
     columns = _arrays.splits(_name, "gt_splits", gt_splits, len(gt), len(rows) - 1)
     ends = _arrays.pair_splits(rows, columns)
     return grouped_oks(det, rows, gt, boxes, areas, columns, k_sigmas), ends
+
+
+def read_sigmas(function: str, sigmas: Any) -> Array:
+    """(k,) float64."""
+    if _arrays.library(sigmas) != "numpy":
+        sigmas = _arrays.host(function, "sigmas", sigmas)
+    got = np.array(sigmas, np.float64)
+    if got.ndim != 1 or len(got) == 0 or not (got > 0).all():
+        raise ValueError(f"{function}: sigmas must be positive and have shape (k,), got {sigmas!r}")
+    return got
 
 
 def _numbers(function: str, name: str, values: Any, shape: tuple[int | str, ...]) -> Array:
@@ -158,10 +168,17 @@ def grouped_oks(
     """
     out = np.empty(int(np.sum(np.diff(det_splits) * np.diff(gt_splits))))
     _core.oks(
-        det, det_index, det_splits, gt, gt_boxes, gt_areas, gt_index, gt_splits, (sigmas * 2) ** 2,
+        det, det_index, det_splits, gt, gt_boxes, gt_areas, gt_index, gt_splits, variances(sigmas),
         least, _exp, out,
     )  # fmt: skip
     return out
+
+
+def variances(sigmas: Array) -> Array:
+    """(2 sigma)^2, no nearer to 0 or infinity than 0 and infinity can be divided by."""
+    limits = np.finfo(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.clip((sigmas * 2) ** 2, limits.tiny, limits.max))
 
 
 def _exp(terms: Array) -> None:

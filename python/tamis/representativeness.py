@@ -35,7 +35,8 @@ def representativeness(
     n_clusters : int
         Of scikit-learn's KMeans with `random_state` 1234. Default 20, Brain's.
     compat : "brain", optional
-        FiftyOne Brain 0.25's numbers: upside down, 1 is the row farthest from its centre.
+        FiftyOne Brain 0.25's numbers: upside down, 1 is the row farthest from its centre. A cluster
+        of equal rows is all zeros; Brain has NaN, or the rounding of its centre.
     progress : bool or callable, optional
         Of the radius search of the second method.
 
@@ -67,9 +68,10 @@ def representativeness(
     on_device = _arrays.device(like).startswith("cuda")
     hosted = matrix(name, "x", _arrays.host(name, "x", like) if on_device else like)
     rows = make_rows(name, "x", hosted, cosine=False)
+    _arrays.check_integer(name, "n_clusters", n_clusters)
     if not 1 <= n_clusters <= len(rows.x):
         raise ValueError(
-            f"representativeness: n_clusters must be 1 to the {len(rows.x)} rows, got {n_clusters}"
+            f"{name}: n_clusters must be 1 to the {len(rows.x)} rows, got {n_clusters}"
         )
     score = _by_centre(rows.x, n_clusters, upside_down=compat == "brain")
     if method == "cluster-center-downweight":
@@ -86,13 +88,16 @@ def _by_centre(x: Array, n_clusters: int, *, upside_down: bool) -> Array:
         ) from None
     fitted = KMeans(n_clusters=n_clusters, random_state=1234).fit(x)
     far = np.linalg.norm(x - fitted.cluster_centers_[fitted.labels_], axis=1).astype(np.float64)
+    first = np.zeros(n_clusters, np.int64)
+    first[fitted.labels_[::-1]] = np.arange(len(x))[::-1]
+    unlike = np.zeros(n_clusters, bool)
+    unlike[fitted.labels_[(x != x[first[fitted.labels_]]).any(1)]] = True
     most = np.zeros(n_clusters)
     np.maximum.at(most, fitted.labels_, far)
-    with np.errstate(invalid="ignore"):
-        score = far / most[fitted.labels_]
-    if upside_down:
-        return np.asarray(score)
-    return np.asarray(1 - np.where(most[fitted.labels_] > 0, score, 0))
+    most[~unlike] = 0  # equal rows are as far from their centre as it is rounded
+    largest = most[fitted.labels_]
+    score = np.divide(far, largest, out=np.zeros(len(x)), where=largest > 0)
+    return score if upside_down else np.asarray(1 - score)
 
 
 def _downweighted(rows: Any, score: Array, progress: Progress) -> Array:
@@ -109,4 +114,4 @@ def _downweighted(rows: Any, score: Array, progress: Progress) -> Array:
         nearby = nearby[~visited[nearby]]
         score[nearby] *= LESS
         visited[nearby] = True
-    return np.asarray(score / score.max())
+    return np.asarray(score / (score.max() or 1.0))

@@ -160,13 +160,14 @@ def rotated_box_iou_batched(
 
 def _boxes(function: str, a: Any, b: Any, kind: str) -> tuple[Any, Any]:
     """Both box arrays, checked, in one library, contiguous and of their common dtype."""
-    if kind not in KINDS:
+    if not _arrays.one_of(kind, KINDS):
         raise ValueError(f"{function}: kind must be one of {', '.join(KINDS)}, got {kind!r}")
     a, b = _arrays.as_array(function, "a", a), _arrays.as_array(function, "b", b)
     where = _arrays.one_device(function, a=a, b=b)
     for name, x in {"a": a, "b": b}.items():
         _arrays.check_shape(function, name, x, ("N", 5))
-    a, b = _arrays.floats(function, a=a, b=_arrays.same_library(a, b))
+    a, b = _arrays.floats(function, a=a, b=b)
+    b = _arrays.same_library(a, b)
     _arrays.backend(function, where)
     if where == "cpu":
         for name, x in {"a": a, "b": b}.items():

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tamis import _arrays
+from tamis import _arrays, _columns
 from tamis._knn_search import MOST_NEIGHBOURS
 from tamis.embeddings.distances import BLOCK, k_means
 from tamis.knn import exact, exact_on_device
@@ -50,14 +50,13 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
         For arguments that do not fit, and for NaN, naming the first such row.
     """
     name = "select_coreset"
-    values = _arrays.as_array(name, "scores", scores)
+    values = _arrays.column(name, "scores", scores, "float64")
     on_device = _arrays.device(values).startswith("cuda")
     values = _device_scores(name, values) if on_device else _scores(name, values)
     if (fraction is None) == (count is None):
         raise TypeError(f"{name}: give either fraction or count")
     if fraction is not None:
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{name}: fraction must be 0 to 1, got {fraction}")
+        fraction = _share(name, "fraction", fraction)
         count = int(fraction * len(values) + 0.5)
     _arrays.check_integer(name, "count", count, 0, len(values))
     if on_device:
@@ -85,15 +84,15 @@ def select_batch(
         Of `zcore`; the higher, the sooner a row is taken for coverage.
     x : (N, D) array
         Embeddings, as for `tamis.near_duplicates`.
-    failures : (F,) array of integers or (F, D) float array
-        Samples the model got wrong: rows of `x`, which are then not selected, or embeddings of
-        samples elsewhere.
+    failures : (F,) array or list of integers, (N,) bool array or (F, D) float array
+        Samples the model got wrong: rows of `x`, by number or mask, which are then not selected, or
+        embeddings of samples elsewhere.
     budget : int
         Rows wanted.
     coverage : float
         Share of the budget that goes to coverage, rounded down; the rest goes to the
         neighbourhood of failures. Default 0.3.
-    exclude : (E,) array of integers, optional
+    exclude : (E,) array or list of integers or (N,) bool array, optional
         Rows of `x` not to be selected, such as those labelled already.
     quota : int or (F,) array of integers, optional
         Clusters of failures that share what goes to them evenly: how many to find (k-means), or the
@@ -131,8 +130,7 @@ def select_batch(
     name = "select_batch"
     values = _scores(name, scores)
     _arrays.check_integer(name, "budget", budget, 0)
-    if not 0 <= coverage <= 1:
-        raise ValueError(f"{name}: coverage must be 0 to 1, got {coverage}")
+    coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
     given = any_matrix(name, "x", x)
     rows = searched_rows(name, given, metric)
@@ -142,7 +140,7 @@ def select_batch(
     free = np.ones(n, bool)
     free[failed] = False
     if exclude is not None:
-        free[_row_numbers(name, "exclude", exclude, n)] = False
+        free[_columns.row_numbers(name, "exclude", exclude, n)] = False
     taken = Taken(name, rows, np.flatnonzero(~free), float(threshold), metric)
     if len(failed) == 0 and len(asked) > 0:
         taken.apart_from(given, asked)
@@ -249,7 +247,7 @@ def _near(name: str, x: Any, candidates: Array, asked: Any, k: int) -> Array:
 
 
 def _scores(name: str, scores: Any) -> Array:
-    values = _arrays.host(name, "scores", scores)
+    values = _arrays.host(name, "scores", _arrays.column(name, "scores", scores, "float64"))
     _arrays.check_shape(name, "scores", values, ("N",))
     values = _arrays.floats(name, scores=values)[0]
     if np.isnan(values).any():
@@ -269,9 +267,9 @@ def _device_scores(name: str, values: Any) -> Any:
 
 def _failures(name: str, failures: Any, x: Any, quota: Any) -> tuple[Any, Array, Array | None]:
     """(their embeddings, their rows of x, their clusters)."""
-    given = _arrays.as_array(name, "failures", failures)
+    given = _arrays.column(name, "failures", failures)
     if len(given.shape) == 1:
-        rows = _row_numbers(name, "failures", given, len(x))
+        rows = _columns.row_numbers(name, "failures", given, len(x))
         failed, first = np.unique(rows, return_index=True)
         asked, total = take(x, failed), len(rows)
     else:
@@ -288,16 +286,17 @@ def _failures(name: str, failures: Any, x: Any, quota: Any) -> tuple[Any, Array,
         _arrays.check_integer(name, "quota", quota, 1)
         host = _arrays.host(name, "failures", asked)
         return asked, failed, k_means(host, int(quota), 0)[1] if len(host) else first
-    cluster = _arrays.host(name, "quota", _arrays.integers(name, "quota", np.asarray(quota)))
+    cluster = _arrays.host(
+        name, "quota", _arrays.integers(name, "quota", _arrays.column(name, "quota", quota))
+    )
     _arrays.check_shape(name, "quota", cluster, (total,))
     return asked, failed, cluster[first]
 
 
-def _row_numbers(name: str, what: str, rows: Any, n: int) -> Array:
-    found = _arrays.host(name, what, _arrays.integers(name, what, rows))
-    _arrays.check_shape(name, what, found, (what[0].upper(),))
-    outside = (found < 0) | (found >= n)
-    if outside.any():
-        at = int(np.argmax(outside))
-        raise ValueError(f"{name}: {what} must be 0 to {n - 1}, got {found[at]} at position {at}")
-    return np.asarray(found, np.int64)
+def _share(name: str, what: str, value: Any) -> float:
+    """`value` as a float in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: {what} must be a number, got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: {what} must be 0 to 1, got {value}")
+    return float(value)

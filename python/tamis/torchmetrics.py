@@ -19,11 +19,13 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 from tamis import _summary
 from tamis._evaluation import distinct
 from tamis._evaluation_cuda import DeviceRows, evaluate
+from tamis._locks import LockedMetric
+from tamis._masks_input import join_texts
 from tamis._torchmetrics_columns import device_sides, joined, packed, stays_on_device, unpacked
 from tamis.coco._columns import Columns
 from tamis.coco._plain import Evaluation
 from tamis.coco.params import Params
-from tamis.masks import Masks, join_texts
+from tamis.masks import Masks
 
 Array = NDArray[Any]
 
@@ -35,7 +37,7 @@ _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 __all__ = ["MeanAveragePrecision"]
 
 
-class MeanAveragePrecision(_Replaced):  # type: ignore[misc]
+class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
     """torchmetrics 1.9's class: change the import and nothing else.
 
     A subclass, so that arguments, errors, states, synchronisation, `plot`, `tm_to_coco` and
@@ -57,6 +59,9 @@ class MeanAveragePrecision(_Replaced):  # type: ignore[misc]
     host; else each state is copied to the host once. Masks are compressed by `update`; those of a
     CUDA device there, and only the ends of their runs come to the host. Memory: the states, and
     about 150 bytes a box while `compute` runs, 300 on a device.
+
+    Threads may share a metric, and a process that does may fork: `update`, `forward`, `compute`,
+    `reset`, copies and pickles come one after the other.
 
     Examples
     --------

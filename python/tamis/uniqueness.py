@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tamis import _arrays, _core, _knn_cuda
+from tamis._blas import products
 from tamis._knn_search import centred_rows, check_k, make_rows, matrix, nearest, nearest_cosine
 from tamis._progress import Progress, reporter
 
@@ -56,7 +57,7 @@ def uniqueness(
     Returns
     -------
     (N,) array in [0, 1], float64, in the library of `x`; one entry an image with `image_index`.
-    All ones for N <= k, and where all distances are 0.
+    All ones for N <= k, and where all distances are 0, but for rounding.
 
     Raises
     ------
@@ -65,11 +66,11 @@ def uniqueness(
 
     Notes
     -----
-    Cost and memory are those of `tamis.knn` with the same `k`; cosine on float64 and `compat` take
-    a centred copy besides, on CUDA too. On CUDA `compat` is not served, the mean may differ in its
-    last bit from the host's, and `image_index` is read on the host. `compat` up to 15,000 rows
-    multiplies all pairs by NumPy, in blocks of 960 rows. Source: `compute_uniqueness` of
-    fiftyone-brain 0.25.0.
+    Cost and memory are those of `tamis.knn` with the same `k`; `compat` takes a centred copy
+    besides. By cosine a row at the mean is at 1 from all but its copies. On CUDA `compat` is not
+    served, the mean may differ in its last bit from the host's, and `image_index` is read on the
+    host. `compat` up to 15,000 rows multiplies all pairs by NumPy, in blocks of 960 rows. Source:
+    `compute_uniqueness` of fiftyone-brain 0.25.0.
     """
     weights = _check(k, weights, metric, compat)
     like = _arrays.as_array("uniqueness", "x", x)
@@ -115,7 +116,8 @@ def _on_device(
     score = sum(far[:, j] * weight for j, weight in enumerate(weights))
     score = score / _arrays.from_host(x, np.full(1, k, np.float64))
     most = score.max()
-    return score / (most + (most == 0)) + (most == 0)
+    nothing = most <= _noise(metric, x.shape[1])
+    return (score / (most + (most == 0))) * ~nothing + nothing
 
 
 def _check(
@@ -162,7 +164,13 @@ def _score(x: Array, weights: Array, metric: str, compat: str | None, progress: 
         np.sqrt(far, out=far)
     score = (far * weights).mean(1)
     most = score.max()
-    return np.asarray(score / most) if most > 0 else np.ones(n)
+    noise = 0.0 if compat == "brain" else _noise(metric, x.shape[1])
+    return np.asarray(score / most) if most > noise else np.ones(n)
+
+
+def _noise(metric: str, d: int) -> float:
+    """The largest distance that rounding makes of 0: that of rows in one direction."""
+    return ((d / 16 + 8) * float(np.finfo(np.float64).eps)) ** 2 if metric == "cosine" else 0.0
 
 
 def _brain_distances(x: Array, progress: Progress) -> Array:
@@ -181,11 +189,14 @@ def _brain_distances(x: Array, progress: Progress) -> Array:
     bounds = [*range(0, max(1, n - BRAIN_BLOCK // 2), BRAIN_BLOCK), n]
     blocks = [slice(*ends) for ends in itertools.pairwise(bounds)]
     for i, left in enumerate(blocks):
-        cosines = x[left] @ x[left].T
+        with products():
+            cosines = x[left] @ x[left].T
         np.fill_diagonal(cosines, -np.inf)
         _core.keep_largest(cosines, largest[left], None)
         for right in blocks[i + 1 :]:
-            _core.keep_largest(x[left] @ x[right].T, largest[left], largest[right])
+            with products():
+                cosines = x[left] @ x[right].T
+            _core.keep_largest(cosines, largest[left], largest[right])
         report(left.stop, n)
     return np.asarray(np.clip(-largest + 1, 0, 2))
 
@@ -201,10 +212,9 @@ def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
 
 def rows_by_image(function: str, image_index: Any, n: int) -> tuple[Array, Array]:
     """The rows of one image after the other, and how many each has."""
-    index = _arrays.host(function, "image_index", image_index)
+    index = _arrays.integers(function, "image_index", image_index)
+    index = _arrays.host(function, "image_index", index)
     _arrays.check_shape(function, "image_index", index, (n,))
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"{function}: image_index must be integers, got {index.dtype}")
     if len(index) and index.min() < 0:
         raise ValueError(f"{function}: image_index must not be negative, got {index.min()}")
     counts = np.bincount(index[index < n].astype(np.int64))

@@ -113,6 +113,7 @@ def zcore(
         )  # fmt: skip
         return _arrays.from_host(_arrays.as_array("zcore", "x", x), found.scores)
     rule = checked_rule("zcore", sample_dim, redundancy_nn, redundancy_exp)
+    random_init = _arrays.check_flag("zcore", "random_init", random_init)
     _arrays.check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
     _arrays.check_integer("zcore", "seed", seed, 0, 2**64 - 1)
     like = _arrays.as_array("zcore", "x", x)
@@ -232,7 +233,8 @@ def zcore_from_draws(
     columns = np.require(_arrays.host(name, "dims", _arrays.integers(name, "dims", dims)))
     _arrays.check_shape(name, "dims", columns, ("S", "k"))
     k = columns.shape[1]
-    at = np.require(_arrays.floats(name, points=_arrays.host(name, "points", points))[0])
+    at = _arrays.host(name, "points", _arrays.column(name, "points", points, "float64"))
+    at = np.require(_arrays.floats(name, points=at)[0])
     _arrays.check_shape(name, "points", at, columns.shape)
     checked_rule(name, max(k, 1), redundancy_nn, redundancy_exp)
     _check_rows(name, rows, k)
@@ -271,15 +273,16 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
     ValueError, TypeError
         For arguments that do not fit.
     """
+    random_init = _arrays.check_flag("zcore_finish", "random_init", random_init)
     _arrays.check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
-    given = _arrays.as_array("zcore_finish", "sums", sums)
+    given = _arrays.column("zcore_finish", "sums", sums, "float64")
     if _arrays.device(given) != "cpu":
         _arrays.backend("zcore_finish", _arrays.device(given))
         _arrays.check_shape("zcore_finish", "sums", given, ("N",))
         given = _arrays.cast(given, "float64")
         if bool((given * 0.0 == 0).all()):
             return _zcore_cuda.scaled(given, random_init=random_init, seed=seed)
-    scores = np.array(_arrays.host("zcore_finish", "sums", sums), np.float64)
+    scores = np.array(_arrays.host("zcore_finish", "sums", given), np.float64)
     _arrays.check_shape("zcore_finish", "sums", scores, ("N",))
     if not np.isfinite(scores).all():
         row = int(np.argmin(np.isfinite(scores)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import Any, ClassVar
 
+from tamis._locks import Lock
 from tamis.coco._columns import Columns
 from tamis.coco._sources import Base, DatasetFile, Source
 
-_TOUCHING = threading.RLock()  # touching results touches their ground truth
+_TOUCHING = Lock()  # touching results touches their ground truth
 
 
 class LazyDataset:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tamis import _core
 from tamis._evaluated import Evaluated
 from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match, positions
+from tamis._kinds import keypoint_similarity, mask_similarity
 from tamis.coco._columns import Columns, from_annotations
 from tamis.coco._records import mark, shape_of
 from tamis.coco.coco import COCO
-from tamis.mask_iou import DILATION_RATIO, grouped_boundary_iou, grouped_iou
-from tamis.oks import grouped_oks
+from tamis.mask_iou import DILATION_RATIO
 
 Array = NDArray[Any]
 
@@ -145,25 +145,15 @@ class Evaluation:
 
     def _similarity(self, groups: Groups) -> Array:
         """Of the pairs of each group: OKS, or IoU of masks or of their boundaries."""
-        gts, dts, g = self.gts, self.dts, groups
+        gts, dts = self.gts, self.dts
         if self._kind == "keypoints":
-            assert dts.keypoints is not None
-            assert gts.keypoints is not None and gts.bbox is not None
-            return grouped_oks(
-                dts.keypoints, g.det_splits, gts.keypoints, gts.bbox, gts.area.astype(np.float64),
-                g.gt_splits, self._sigmas, det_index=g.det, gt_index=g.gt, least=g.least,
-            )  # fmt: skip
+            assert dts.keypoints is not None and gts.keypoints is not None
+            return keypoint_similarity(
+                dts.keypoints, gts.keypoints, gts.bbox, gts.area, self._sigmas, groups
+            )
         assert dts.masks is not None and gts.masks is not None and gts.iscrowd is not None
-        if self._kind == "boundary":
-            return grouped_boundary_iou(
-                dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]),
-                dilation_ratio=self._dilation_ratio, crowd=gts.iscrowd, a_index=g.det,
-                b_index=g.gt, a_boxes=dts.mask_boxes, least=g.least,
-            )  # fmt: skip
-        return grouped_iou(
-            dts.masks, g.det_splits, gts.masks, g.gt_splits, int(g.ends[-1]), crowd=gts.iscrowd,
-            a_index=g.det, b_index=g.gt, a_boxes=dts.mask_boxes, least=g.least,
-        )  # fmt: skip
+        ratio = self._dilation_ratio if self._kind == "boundary" else None
+        return mask_similarity(dts.masks, gts.masks, gts.iscrowd, dts.mask_boxes, ratio, groups)
 
     def evaluated(self) -> Evaluated | None:
         """What the analyses of an evaluation read; None without an area range."""

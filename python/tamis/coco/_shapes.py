@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tamis._evaluation import positions, runs
 from tamis.coco._columns import Columns
-from tamis.masks import Masks
+from tamis.masks import LenientMasks, Masks
 
 Array = NDArray[Any]
 Table = dict[str, Array]
@@ -45,7 +45,7 @@ def keypoints_of(table: Table) -> Array | None:
 
 def masks_of(table: Table, sizes: Array | None = None) -> Masks:
     """Compressed masks; polygons are drawn in images of these sizes."""
-    packed = Masks._of(table["text"], table["text_splits"], table["extent"])
+    packed = LenientMasks._of(table["text"], table["text_splits"], table["extent"])
     if "row_parts" not in table:
         return packed
     parts = np.diff(table["row_parts"])
@@ -66,7 +66,7 @@ def masks_of(table: Table, sizes: Array | None = None) -> Masks:
 def _joined(all_masks: list[Masks]) -> Masks:
     offsets = np.cumsum([0, *(len(m.text) for m in all_masks)])
     splits = [m.splits[1:] + at for m, at in zip(all_masks, offsets, strict=False)]
-    return Masks._of(
+    return LenientMasks._of(
         np.concatenate([m.text for m in all_masks]),
         np.concatenate([[0], *splits]),
         np.concatenate([m.size for m in all_masks]),

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
+from tamis._masks_input import join_texts
 from tamis.mask_iou import grouped_iou
-from tamis.masks import Masks, join_texts
+from tamis.masks import LenientMasks, Masks
 
 Array = NDArray[Any]
 
@@ -44,7 +45,7 @@ def compressed(objects: Sequence[Any]) -> Masks:
     """Masks of compressed objects, as lenient about their counts as pycocotools."""
     texts = [_text(obj["counts"]) for obj in objects]
     sizes = [(_siz(obj["size"][0]), _siz(obj["size"][1])) for obj in objects]
-    return Masks._of(*join_texts(texts), np.reshape(sizes, (-1, 2)))
+    return LenientMasks._of(*join_texts(texts), np.reshape(sizes, (-1, 2)))
 
 
 def encode(bimask: Any) -> Any:
@@ -234,4 +235,4 @@ def _from_counts(objects: list[Any]) -> list[dict[str, Any]]:
     sizes = [(_siz(obj["size"][0]), _siz(obj["size"][1])) for obj in objects]
     splits = np.cumsum([0, *map(len, counts)])
     text, ends = _core.encode_counts(np.concatenate(counts), splits)
-    return Masks._of(text, ends, np.array(sizes)).to_coco()
+    return LenientMasks._of(text, ends, np.array(sizes)).to_coco()

@@ -31,12 +31,14 @@ def install() -> None:
     """Make FiftyOne call tamis.
 
     ``dataset.evaluate_detections``, the functions of `fiftyone.utils.iou` and those of
-    `fiftyone.brain` that tamis has are replaced for this process, and ``backend="tamis"`` becomes a
-    name for `compute_similarity`. Names that were imported from FiftyOne before stay FiftyOne's.
-    Calling it again does nothing.
+    `fiftyone.brain` that tamis has are replaced for this process, where they go by FiftyOne's
+    module names, and ``backend="tamis"`` becomes a name for `compute_similarity`. Names that were
+    imported from FiftyOne before stay FiftyOne's. Calling it again does nothing.
     """
     for module, ours, name in REPLACED:
-        setattr(module, name, getattr(ours, name))
+        function = getattr(ours, name)
+        function.__module__ = getattr(ours, f"fiftyone_{name}").__module__
+        setattr(module, name, function)
     fob.brain_config.similarity_backends["tamis"] = dict(BACKEND)
 
 
@@ -44,5 +46,6 @@ def uninstall() -> None:
     """Undo `install`."""
     for module, ours, name in REPLACED:
         if getattr(module, name) is getattr(ours, name):
+            getattr(ours, name).__module__ = ours.__name__
             setattr(module, name, getattr(ours, f"fiftyone_{name}"))
     fob.brain_config.similarity_backends.pop("tamis", None)

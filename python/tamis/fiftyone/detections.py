@@ -18,12 +18,14 @@ from tamis.fiftyone import _documents, _hierarchy, _runs, _sides
 from tamis.fiftyone._curves import Ties, coco_curves, open_images_curves
 from tamis.fiftyone._documents import Update
 from tamis.fiftyone._matching import Matched, Rule, Sides, match
+from tamis.fiftyone._original import in_place_of
 
 Array = NDArray[Any]
 fiftyone_evaluate_detections = foudet.evaluate_detections
 MOST_IOU = 1 - 1e-10  # a threshold of 1 would miss equal boxes
 
 
+@in_place_of(fiftyone_evaluate_detections)
 def evaluate_detections(
     samples: Any,
     pred_field: str,
@@ -43,15 +45,12 @@ def evaluate_detections(
     ties: Ties = "fiftyone",
     **kwargs: Any,
 ) -> Any:
-    """FiftyOne's `evaluate_detections`, reading and writing all samples at once.
+    """All samples are read and written at once.
 
-    The same arguments, fields, run and results as FiftyOne 1.22's, to the last bit.
+    Arguments, fields, run and results are those of FiftyOne 1.22, to the last bit.
 
     Parameters
     ----------
-    samples, pred_field, gt_field, eval_key, classes, missing, method, iou, use_masks, use_boxes, \
-classwise, dynamic, custom_metrics, progress, **kwargs
-        As FiftyOne documents them.
     ties : {"fiftyone", "coco"}
         With ``compute_mAP=True``, how detections of equal confidence are ordered. Default
         "fiftyone": true positives first, which raises the mAP of rounded confidences. "coco":
@@ -103,6 +102,7 @@ classwise, dynamic, custom_metrics, progress, **kwargs
     if eval_key is not None:
         evaluation.validate_run(samples, eval_key)
     ids, sides = found
+    foudet.logger.info("Evaluating detections...")
     outcome = Outcome.of(sides, config, classes, ties)
     results = _results(samples, evaluation, eval_key, outcome, classes, missing)
     if eval_key is None:
@@ -148,7 +148,9 @@ def supported(samples: Any, config: Any) -> bool:
         return False
     if type(config) is fououi.OpenImagesEvaluationConfig:
         return _hierarchy.supported(samples, config)
-    return type(config) is foucoco.COCOEvaluationConfig
+    if type(config) is not foucoco.COCOEvaluationConfig:
+        return False
+    return not config.compute_mAP or len(config.iou_threshs) > 0
 
 
 def _read(samples: Any, config: Any, progress: Any) -> tuple[Array, Sides] | None:
@@ -195,6 +197,7 @@ class Outcome:
         if open_images:
             outcome.curves = open_images_curves(outcome.matches(), classes)
         elif config.compute_mAP:
+            foucoco.logger.info("Performing IoU sweep...")
             swept = match(
                 sides, config.iou_threshs, rule="coco", classwise=config.classwise,
                 max_preds=config.max_preds,

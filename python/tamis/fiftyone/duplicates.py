@@ -12,6 +12,7 @@ import fiftyone.brain.internal.core.utils as fbu
 import numpy as np
 
 import tamis
+from tamis.fiftyone._original import in_place_of
 from tamis.fiftyone.similarity import TamisSimilarityConfig
 
 fiftyone_compute_near_duplicates = fob.compute_near_duplicates
@@ -19,6 +20,7 @@ fiftyone_compute_leaky_splits = fob.compute_leaky_splits
 fiftyone_compute_similarity = fob.compute_similarity
 
 
+@in_place_of(fiftyone_compute_near_duplicates)
 def compute_near_duplicates(
     samples: Any,
     threshold: float | None = 0.2,
@@ -36,13 +38,10 @@ def compute_near_duplicates(
     *,
     corrected: bool = False,
 ) -> Any:
-    """Brain's `compute_near_duplicates`; the index it returns is a `TamisSimilarityIndex`.
+    """The index that comes back is a `TamisSimilarityIndex`.
 
     Parameters
     ----------
-    samples, threshold, roi_field, embeddings, similarity_index, model, model_kwargs, \
-force_square, alpha, batch_size, num_workers, skip_failures, progress
-        As Brain documents them.
     corrected : bool
         Default False: `neighbors_map` as Brain 0.25 has it, whose distances are not those of the
         metric. True: each duplicate under its nearest keeper, with their distance.
@@ -63,6 +62,7 @@ force_square, alpha, batch_size, num_workers, skip_failures, progress
     )
 
 
+@in_place_of(fiftyone_compute_leaky_splits)
 def compute_leaky_splits(
     samples: Any,
     splits: Any,
@@ -81,13 +81,10 @@ def compute_leaky_splits(
     *,
     corrected: bool = False,
 ) -> Any:
-    """Brain's `compute_leaky_splits`.
+    """The similarity index is a `TamisSimilarityIndex`.
 
     Parameters
     ----------
-    samples, splits, threshold, roi_field, embeddings, similarity_index, model, model_kwargs, \
-force_square, alpha, batch_size, num_workers, skip_failures, progress
-        As Brain documents them.
     corrected : bool
         Default False: Brain 0.25's leaks, which miss pairs that do not go through a kept sample.
         True: every pair of different splits within the threshold, and `splits` may be a dict of

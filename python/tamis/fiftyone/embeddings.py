@@ -17,11 +17,13 @@ import numpy as np
 
 import tamis
 from tamis.fiftyone import _documents, _runs
+from tamis.fiftyone._original import in_place_of
 
 fiftyone_compute_uniqueness = fob.compute_uniqueness
 fiftyone_compute_representativeness = fob.compute_representativeness
 
 
+@in_place_of(fiftyone_compute_uniqueness)
 def compute_uniqueness(
     samples: Any,
     uniqueness_field: str = "uniqueness",
@@ -39,13 +41,10 @@ def compute_uniqueness(
     *,
     corrected: bool = False,
 ) -> None:
-    """Brain's `compute_uniqueness` on tamis' neighbours.
+    """Neighbours are found by tamis.
 
     Parameters
     ----------
-    samples, uniqueness_field, roi_field, embeddings, similarity_index, model, model_kwargs, \
-force_square, alpha, batch_size, num_workers, skip_failures, progress
-        As Brain documents them.
     corrected : bool
         Default False: Brain 0.25's numbers, the same bits for float32 rows. True: neighbours 1 to 3
         instead of 2 to 4, one metric for any number of samples, and 4 samples have scores.
@@ -61,19 +60,23 @@ force_square, alpha, batch_size, num_workers, skip_failures, progress
         model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
         num_workers=num_workers, skip_failures=skip_failures, progress=progress,
     )  # fmt: skip
+    fov.validate_collection(samples)
     if samples._is_generated or (similarity_index is not None and not corrected):
         fiftyone_compute_uniqueness(samples, uniqueness_field=uniqueness_field, **given)
         return
 
     def score(x: Any, told: Any) -> Any:
+        brain_uniqueness.logger.info("Computing uniqueness...")
         if len(x) <= 3:
             return np.ones(len(x))
         return tamis.uniqueness(x, compat=None if corrected else "brain", progress=told)
 
     config = brain_uniqueness.UniquenessConfig(uniqueness_field)
     _score_samples(samples, uniqueness_field, config, brain_uniqueness, score, given)
+    brain_uniqueness.logger.info("Uniqueness computation complete")
 
 
+@in_place_of(fiftyone_compute_representativeness)
 def compute_representativeness(
     samples: Any,
     representativeness_field: str = "representativeness",
@@ -92,13 +95,10 @@ def compute_representativeness(
     *,
     corrected: bool = False,
 ) -> None:
-    """Brain's `compute_representativeness`.
+    """Scores are computed by tamis.
 
     Parameters
     ----------
-    samples, representativeness_field, method, roi_field, embeddings, similarity_index, model, \
-model_kwargs, force_square, alpha, batch_size, num_workers, skip_failures, progress
-        As Brain documents them.
     corrected : bool
         Default False: Brain 0.25's numbers, in which 1 is the sample farthest from its centre.
         True: 1 is the centre, as documented.
@@ -113,6 +113,7 @@ model_kwargs, force_square, alpha, batch_size, num_workers, skip_failures, progr
         model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
         num_workers=num_workers, skip_failures=skip_failures, progress=progress,
     )  # fmt: skip
+    fov.validate_collection(samples)
     known = method in ("cluster-center", "cluster-center-downweight")
     if samples._is_generated or not known:
         fiftyone_compute_representativeness(
@@ -121,6 +122,11 @@ model_kwargs, force_square, alpha, batch_size, num_workers, skip_failures, progr
         return
 
     def score(x: Any, told: Any) -> Any:
+        logger = brain_representativeness.logger
+        logger.info("Computing representativeness...")
+        logger.info("Computing clusters for %d embeddings; this may take awhile...", len(x))
+        if method == "cluster-center-downweight":
+            logger.info("Applying iterative downweighting...")
         compat: Any = None if corrected else "brain"
         rule: Any = method
         return tamis.representativeness(x, method=rule, compat=compat, progress=told)
@@ -131,6 +137,7 @@ model_kwargs, force_square, alpha, batch_size, num_workers, skip_failures, progr
     _score_samples(
         samples, representativeness_field, config, brain_representativeness, score, given
     )
+    brain_representativeness.logger.info("Representativeness computation complete")
 
 
 def _score_samples(
@@ -142,7 +149,6 @@ def _score_samples(
     given: dict[str, Any],
 ) -> None:
     """Embed, score, then write the scores under `field` as a run of that name."""
-    fov.validate_collection(samples)
     source = Source(samples, brain, given)
     config.roi_field, config.embeddings_field = source.roi_field, source.embeddings_field
     config.similarity_index = getattr(source.options["similarity_index"], "key", None)

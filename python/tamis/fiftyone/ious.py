@@ -16,6 +16,7 @@ import tamis
 from tamis.fiftyone import _documents
 from tamis.fiftyone._documents import LabelList, Read, Update
 from tamis.fiftyone._matching import RTREE_LEAF
+from tamis.fiftyone._original import in_place_of
 from tamis.fiftyone._sides import BOX, plain_boxes
 
 Array = NDArray[Any]
@@ -25,6 +26,7 @@ fiftyone_find_duplicates = foui.find_duplicates
 KINDS = (fol.Detections, fol.Polylines, fol.Keypoints)
 
 
+@in_place_of(fiftyone_compute_ious)
 def compute_ious(
     preds: Sequence[Any],
     gts: Sequence[Any],
@@ -39,13 +41,10 @@ def compute_ious(
     *,
     corrected: bool = False,
 ) -> Any:
-    """FiftyOne's `compute_ious`: the IoU of every pair of labels.
+    """Boxes are compared in compiled code.
 
     Parameters
     ----------
-    preds, gts, iscrowd, classwise, use_masks, use_boxes, tolerance, keypoint_sigmas, sparse, \
-error_level
-        As FiftyOne documents them.
     corrected : bool
         The name of an attribute as `iscrowd` works, as documented; FiftyOne raises TypeError.
 
@@ -55,9 +54,9 @@ error_level
 
     Notes
     -----
-    The bits of FiftyOne's numbers. Boxes are compared in compiled code; masks, polylines,
-    keypoints and cuboids by FiftyOne, and so are sparse pairs of a list with itself or of over
-    100 `gts`, whose order is that of an R-tree.
+    The bits of FiftyOne's numbers. Masks, polylines, keypoints and cuboids are compared by
+    FiftyOne, and so are sparse pairs of a list with itself or of over 100 `gts`, whose order is
+    that of an R-tree.
     """
     if corrected and isinstance(iscrowd, str):
         name = iscrowd
@@ -109,6 +108,7 @@ def _sparse(preds: Any, gts: Any, ious: Array, apart: Array, a: Array, b: Array)
     return found
 
 
+@in_place_of(fiftyone_compute_max_ious)
 def compute_max_ious(
     sample_collection: Any,
     label_field: str,
@@ -118,12 +118,7 @@ def compute_max_ious(
     progress: Any = None,
     **kwargs: Any,
 ) -> None:
-    """FiftyOne's `compute_max_ious`, reading and writing all samples at once.
-
-    Parameters
-    ----------
-    sample_collection, label_field, other_field, iou_attr, id_attr, progress, **kwargs
-        As FiftyOne documents them.
+    """All samples are read and written at once.
 
     Notes
     -----
@@ -169,7 +164,7 @@ def _writable(samples: Any, fields: list[str], attributes: dict[str, Any]) -> bo
         path = _documents.list_path(samples, field)
         for name, kind in attributes.items():
             known = samples.get_field(f"{path}.{name}")
-            if not name.isidentifier() or name in dict(BOX):
+            if name in dict(BOX) or not (isinstance(name, str) and name.isidentifier()):
                 return False
             if known is not None and (type(known) is not kind or known.read_only):
                 return False
@@ -225,6 +220,7 @@ def _max_ids(side: LabelList, other: LabelList, classwise: bool) -> list[str | N
     return [None if alone else i for i, alone in zip(ids, _alone(side, other), strict=True)]
 
 
+@in_place_of(fiftyone_find_duplicates)
 def find_duplicates(
     sample_collection: Any,
     label_field: str,
@@ -233,17 +229,7 @@ def find_duplicates(
     progress: Any = None,
     **kwargs: Any,
 ) -> list[str]:
-    """FiftyOne's `find_duplicates`: ids of labels that repeat another one of their sample.
-
-    Parameters
-    ----------
-    sample_collection, label_field, iou_thresh, method, progress, **kwargs
-        As FiftyOne documents them.
-
-    Returns
-    -------
-    list of str
-        FiftyOne's list, in its order.
+    """FiftyOne's list, in its order; all samples are read at once.
 
     Notes
     -----

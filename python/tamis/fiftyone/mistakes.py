@@ -19,6 +19,7 @@ import tamis
 from tamis.fiftyone import _documents, _runs, _sides
 from tamis.fiftyone._documents import Columns, Update
 from tamis.fiftyone._matching import Matched, Sides, match
+from tamis.fiftyone._original import in_place_of
 
 Array = NDArray[Any]
 fiftyone_compute_mistakenness = fob.compute_mistakenness
@@ -26,6 +27,7 @@ fiftyone_compute_hardness = fob.compute_hardness
 CLASSIFICATION: Columns = (("label", "text"), ("confidence", "number"))
 
 
+@in_place_of(fiftyone_compute_mistakenness)
 def compute_mistakenness(
     samples: Any,
     pred_field: str,
@@ -39,13 +41,10 @@ def compute_mistakenness(
     *,
     corrected: bool = False,
 ) -> None:
-    """Brain's `compute_mistakenness`, reading and writing all samples at once.
+    """All samples are read and written at once.
 
     Parameters
     ----------
-    samples, pred_field, label_field, mistakenness_field, missing_field, spurious_field, \
-use_logits, copy_missing, progress
-        As Brain documents them.
     corrected : bool
         Default False: what Brain 0.25 writes. True: the mistakenness of samples is always a float;
         Brain cuts it to whole numbers where the first sample has no match.
@@ -73,6 +72,8 @@ use_logits, copy_missing, progress
         fiftyone_compute_mistakenness(
             samples, pred_field, label_field, *names, use_logits, copy_missing, progress
         )
+        return
+    brain_mistakenness.logger.info("Mistakenness computation complete")
 
 
 def _detections(
@@ -90,6 +91,14 @@ def _detections(
     if read is None or read[1].dets.has_repeated_ids() or read[1].gts.has_repeated_ids():
         return False
     ids, sides = read
+    key = brain_mistakenness._make_eval_key(samples, names[0])
+    config = brain_mistakenness.DetectionMistakennessConfig(
+        pred_field, label_field, *names, False, False, key
+    )
+    run = _run(samples, config, names[0])
+    foudet.logger.info("Evaluating detections...")
+    matched = match(sides, [iou], rule="coco", classwise=False, max_preds=None)
+    brain_mistakenness.logger.info("Computing mistakenness...")
     if not sides.has_confidence.all():
         i = int(np.argmin(sides.has_confidence))
         sample = _documents.hex_ids(ids)[sides.dets.sample[i]]
@@ -97,16 +106,8 @@ def _detections(
             f"Detection '{sides.dets.ids[i]}' in sample '{sample}' field '{pred_field}' has no"
             " confidence"
         )
-    key = brain_mistakenness._make_eval_key(samples, names[0])
-    config = brain_mistakenness.DetectionMistakennessConfig(
-        pred_field, label_field, *names, False, False, key
-    )
-    matched = match(sides, [iou], rule="coco", classwise=False, max_preds=None)
     found = _judge(sides, matched)
     worst = found.image_mistakenness.tolist()
-    run = config.build()
-    run.ensure_requirements()
-    run.validate_run(samples, names[0])
     known = samples.get_field(names[0])
     kind = fof.FloatField if known is None else type(known)
     if known is None and worst and worst[0] == -1 and not corrected:
@@ -166,6 +167,11 @@ def _classifications(
     got = _documents.read(samples, [(pred_field, CLASSIFICATION), (label_field, CLASSIFICATION)])
     if got is None:
         return False
+    config = brain_mistakenness.ClassificationMistakennessConfig(
+        pred_field, label_field, field, False
+    )
+    run = _run(samples, config, field)
+    brain_mistakenness.logger.info("Computing mistakenness...")
     preds, labels = got.lists
     predicted, labelled = preds.counts > 0, labels.counts > 0
     codes = np.full((2, len(got.ids)), -1)
@@ -179,22 +185,15 @@ def _classifications(
     scores = tamis.classification_mistakes(
         codes[0] == codes[1], confidence=confidence, predicted=predicted, labelled=labelled
     )
-    config = brain_mistakenness.ClassificationMistakennessConfig(
-        pred_field, label_field, field, False
-    )
-    _save_scores(samples, config, field, got.ids, scores, progress)
+    _save_scores(samples, run, field, got.ids, scores, progress)
     return True
 
 
+@in_place_of(fiftyone_compute_hardness)
 def compute_hardness(
     samples: Any, label_field: str, hardness_field: str = "hardness", progress: Any = None
 ) -> None:
-    """Brain's `compute_hardness`, reading and writing all samples at once.
-
-    Parameters
-    ----------
-    samples, label_field, hardness_field, progress
-        As Brain documents them.
+    """All samples are read and written at once.
 
     Notes
     -----
@@ -206,9 +205,11 @@ def compute_hardness(
     if samples._is_generated or samples._is_frame_field(label_field):
         fiftyone_compute_hardness(samples, label_field, hardness_field, progress)
         return
+    run = _run(samples, brain_hardness.HardnessConfig(label_field, hardness_field), hardness_field)
     sample_ids, there, logits = samples.values(
         ["id", f"{label_field}._cls", f"{label_field}.logits"], _allow_missing=True
     )
+    brain_hardness.logger.info("Computing hardness...")
     scores = np.full(len(sample_ids), np.nan)
     by_shape: dict[Any, list[int]] = {}
     for i, (label, values) in enumerate(zip(there, logits, strict=True)):
@@ -220,18 +221,23 @@ def compute_hardness(
         by_shape.setdefault((row.shape, row.dtype.str), []).append(i)
     for rows in by_shape.values():
         scores[rows] = tamis.hardness(np.array([logits[i] for i in rows]))
-    config = brain_hardness.HardnessConfig(label_field, hardness_field)
     ids = _documents.id_bytes(sample_ids)
-    _save_scores(samples, config, hardness_field, ids, scores, progress)
+    _save_scores(samples, run, hardness_field, ids, scores, progress)
+    brain_hardness.logger.info("Hardness computation complete")
 
 
-def _save_scores(
-    samples: Any, config: Any, field: str, ids: Array, scores: Array, progress: Any
-) -> None:
-    """Write a number a sample, none for NaN, as a run of the field's name."""
+def _run(samples: Any, config: Any, field: str) -> Any:
+    """A run that may be registered under the name of the field."""
     run = config.build()
     run.ensure_requirements()
     run.validate_run(samples, field)
+    return run
+
+
+def _save_scores(
+    samples: Any, run: Any, field: str, ids: Array, scores: Array, progress: Any
+) -> None:
+    """Write a number a sample, none for NaN, as a run of the field's name."""
     values = [None if score != score else score for score in scores.tolist()]
     with _runs.saved(samples, run, field, None, cleanup=False):
         if any(value is not None for value in values):

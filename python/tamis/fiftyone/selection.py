@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import fiftyone.brain.internal.core.uniqueness as brain_uniqueness
@@ -61,7 +64,7 @@ num_workers, skip_failures, progress
     if samples._is_generated:
         raise ValueError("zcore: samples must be those of a dataset, not patches, clips or frames")
     rows, sample_ids = Source(samples, brain_uniqueness, given).get()
-    with _documents.counted(progress) as told:
+    with _documents.counted(progress) as told, _arguments("zcore", x="embeddings"):
         scores = tamis.zcore(np.asarray(rows), progress=told, **options) if len(rows) else rows
     with _runs.field(samples, zcore_field, fof.FloatField):
         values = np.asarray(scores, np.float64).tolist()
@@ -112,25 +115,69 @@ def select_next_batch(
         `samples`.
     """
     name = "select_next_batch"
-    ids, scores = samples.values(["id", zcore_field])
-    rows = samples.values(embeddings) if isinstance(embeddings, str) else embeddings
-    if any(value is None for column in (scores, rows) for value in column):
-        raise ValueError(f"{name}: samples must all have an embedding and a score ({zcore_field})")
+    ids = samples.values("id")
+
+    def column(argument: str, field: str) -> Any:
+        values = samples.values(field)
+        for sample_id, value in zip(ids, values, strict=True):
+            if value is None:
+                raise ValueError(
+                    f"{name}: {argument} must be a field that all samples have, got {field!r},"
+                    f" which sample {sample_id!r} lacks"
+                )
+        try:
+            return np.asarray(values, np.float64 if argument == "zcore_field" else None)
+        except ValueError:
+            raise ValueError(
+                f"{name}: {argument} must be rows of one length, got field {field!r}"
+            ) from None
+
+    scores = column("zcore_field", zcore_field)
+    rows = embeddings
+    rows = column("embeddings", rows) if isinstance(rows, str) else np.asarray(rows)
+    if rows.ndim == 2 and len(rows) != len(ids):
+        raise ValueError(
+            f"{name}: embeddings must have a row for each of {len(ids)} samples, got {rows.shape}"
+        )
     place = {sample_id: i for i, sample_id in enumerate(ids)}
 
     def rows_of(argument: str, chosen: Any) -> Any:
-        wanted = chosen.values("id") if isinstance(chosen, foc.SampleCollection) else list(chosen)
-        unknown = [sample_id for sample_id in wanted if sample_id not in place]
+        if isinstance(chosen, foc.SampleCollection):
+            chosen = chosen.values("id")
+        try:
+            wanted = None if isinstance(chosen, str) else list(chosen)
+        except (TypeError, ValueError):  # a sample raises the latter
+            wanted = None
+        if wanted is None:
+            raise TypeError(
+                f"{name}: {argument} must be a view or a list of ids, got {type(chosen).__name__}"
+            )
+        unknown = [i for i in wanted if not isinstance(i, str) or i not in place]
         if unknown:
             raise ValueError(f"{name}: {argument} must be of samples, got {unknown[0]!r}")
         return np.array([place[sample_id] for sample_id in wanted], np.int64)
 
-    batch = tamis.select_batch(
-        np.array(scores, np.float64), np.asarray(rows), rows_of("failures", failures),
-        budget=budget, coverage=coverage, threshold=threshold, metric=metric,
-        exclude=None if exclude is None else rows_of("exclude", exclude),
-    )  # fmt: skip
+    failed = rows_of("failures", failures)
+    excluded = None if exclude is None else rows_of("exclude", exclude)
+    with _arguments(name, x="embeddings", scores="zcore_field"):
+        batch = tamis.select_batch(
+            scores, rows, failed, budget=budget, coverage=coverage, exclude=excluded,
+            threshold=threshold, metric=metric,
+        )  # fmt: skip
     view = samples.select([ids[i] for i in batch], ordered=True)
     if tag is not None:
         view.tag_samples(tag)
     return view
+
+
+@contextmanager
+def _arguments(name: str, **ours: str) -> Iterator[None]:
+    """Errors of the function within, by the names that `name` has for its arguments."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        found = re.fullmatch(r"\w+: (\w+)(.*)", str(error), re.DOTALL)
+        if found is None:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {ours.get(found[1], found[1])}{found[2]}") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any, Literal
 
+import fiftyone.core.runs as fors
 import numpy as np
 import sklearn.metrics as skm
 from fiftyone.brain.internal.core.sklearn import (
@@ -19,6 +21,7 @@ from tamis.near_duplicates import MOST_PAIRS, Searched, all_pairs
 
 Array = NDArray[Any]
 MOST_K = 1024  # of tamis.knn
+STORED = f"{SklearnSimilarity.__module__}.{SklearnSimilarity.__name__}"  # what the database names
 QUERIES_AT_ONCE = 256
 AGGREGATIONS: dict[str, Any] = {
     "post-mean": np.nanmean,
@@ -39,6 +42,12 @@ class TamisSimilarityConfig(SklearnSimilarityConfig):  # type: ignore[misc]
         backend has them: the keepers centred once more, the duplicates not normalised.
     **kwargs
         Those of FiftyOne's `SimilarityConfig`.
+
+    Notes
+    -----
+    The database has the run under the class names of FiftyOne's sklearn backend, which reads the
+    same embeddings: where tamis is not installed the run is one of that backend. Where
+    `tamis.fiftyone` has been imported it is tamis' again.
     """
 
     def __init__(
@@ -57,6 +66,14 @@ class TamisSimilarityConfig(SklearnSimilarityConfig):  # type: ignore[misc]
     @property
     def method(self) -> str:
         return "tamis"
+
+    @property
+    def cls(self) -> str:
+        return f"{STORED}Config"
+
+    @property
+    def run_cls(self) -> type[TamisSimilarity]:
+        return TamisSimilarity
 
 
 class TamisSimilarity(SklearnSimilarity):  # type: ignore[misc]
@@ -113,6 +130,10 @@ class TamisSimilarityIndex(SklearnSimilarityIndex):  # type: ignore[misc]
     Distances are those of embeddings less the mean of the whole index, also of vectors that are
     asked for; the embeddings themselves are left as they are. Memory: a centred copy.
     """
+
+    @property
+    def cls(self) -> str:
+        return f"{STORED}Index"
 
     def _space(self) -> _Space:
         keep = self._current_inds
@@ -221,3 +242,27 @@ def _brain_nearest(space: _Space, rows: Array, k: int | None) -> tuple[Array, Ar
 def _knn(rows: Array, k: int, **options: Any) -> tuple[Array, Array]:
     found: Any = tamis.knn(rows, k, **options)
     return found[0], found[1]
+
+
+def _read_stored_runs() -> None:
+    """Have FiftyOne make tamis' objects of the runs of tamis that the database has."""
+    read_config: Any = fors.BaseRunConfig.from_dict
+    read_results: Any = fors.BaseRunResults.from_dict
+
+    @wraps(read_config.__func__)
+    def own_config(cls: Any, d: Any) -> Any:
+        if d.get("type") == "similarity" and d.get("method") == "tamis":
+            d["cls"] = f"{__name__}.{TamisSimilarityConfig.__name__}"
+        return read_config.__func__(cls, d)
+
+    @wraps(read_results.__func__)
+    def own_results(cls: Any, d: Any, samples: Any, config: Any, key: str) -> Any:
+        if d is not None and type(config) is TamisSimilarityConfig:
+            d["cls"] = f"{__name__}.{TamisSimilarityIndex.__name__}"
+        return read_results.__func__(cls, d, samples, config, key)
+
+    fors.BaseRunConfig.from_dict = classmethod(own_config)
+    fors.BaseRunResults.from_dict = classmethod(own_results)
+
+
+_read_stored_runs()

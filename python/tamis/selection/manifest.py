@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
+from tamis import _arrays, _output
 from tamis._progress import Progress, reporter
 from tamis._results import Result
 from tamis.leaks import leaks
@@ -110,14 +109,8 @@ def save_split(
         manifest["files"] = _file_digests(name, root, texts, progress)
     if labels is not None:
         manifest["labels"] = _label_digests(name, labels, len(texts))
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False) as file:
-        try:
-            json.dump(manifest, file)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    content = json.dumps(manifest).encode()
+    _output.write(f"{name}: path", path, lambda file: file.write(content))
 
 
 def read_manifest(function: str, given: Any) -> dict[str, Any]:
