@@ -6,15 +6,17 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import sys
-import tempfile
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import tamis
+from tamis import _cli_selection, _output
 from tamis.detection_result import STATS
 
 
@@ -27,12 +29,25 @@ def table(rows: list[tuple[str, ...]]) -> str:
     )
 
 
+def print_json(value: Any) -> None:
+    """One line of JSON, with null for what it has no number for."""
+
+    def known(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: known(item) for key, item in part.items()}
+        if isinstance(part, (list, tuple)):
+            return [known(item) for item in part]
+        return None if isinstance(part, float) and not math.isfinite(part) else part
+
+    print(json.dumps(known(value), allow_nan=False))
+
+
 def demo(args: argparse.Namespace) -> None:
     from tamis import _demo
 
     rows = _demo.run()
     if args.json:
-        print(json.dumps({f"{part}: {question}": answer for part, question, answer in rows}))
+        print_json({f"{part}: {question}": answer for part, question, answer in rows})
     else:
         print(table([("part", "question", "answer"), *rows]))
 
@@ -67,7 +82,7 @@ def evaluate(args: argparse.Namespace) -> None:
             out["classes"] = classes
         if errors is not None:
             out["errors"] = {"points": errors.main | errors.special, "counts": errors.counts}
-        print(json.dumps(out))
+        print_json(out)
         return
     if errors is not None:
         print(errors)
@@ -78,6 +93,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 def uniqueness(args: argparse.Namespace) -> None:
+    check_options(args)
     x = load(args.embeddings)
     progress = sys.stderr.isatty()
     score = tamis.uniqueness(
@@ -89,7 +105,7 @@ def uniqueness(args: argparse.Namespace) -> None:
     least, most = order[: args.top].tolist(), order[::-1][: args.top].tolist()
     if args.json:
         found = {"rows": len(score), "median": float(np.median(score))} if len(score) else {}
-        print(json.dumps({**found, "least": least, "most": most}))
+        print_json({**found, "least": least, "most": most})
     else:
         cells = [
             (str(a), f"{score[a]:.4f}", str(b), f"{score[b]:.4f}")
@@ -99,6 +115,7 @@ def uniqueness(args: argparse.Namespace) -> None:
 
 
 def zcore(args: argparse.Namespace) -> None:
+    check_options(args)
     x = load(args.embeddings)
     score = tamis.zcore(
         x, n_samples=args.draws, seed=args.seed, checkpoint=args.checkpoint,
@@ -108,7 +125,7 @@ def zcore(args: argparse.Namespace) -> None:
         save(args.output, score)
     chosen = tamis.select_coreset(score, count=min(args.top, len(score))).tolist()
     if args.json:
-        print(json.dumps({"rows": len(score), "first": chosen}))
+        print_json({"rows": len(score), "first": chosen})
     else:
         print(table([("row", "score"), *((str(i), f"{score[i]:.4f}") for i in chosen)]))
 
@@ -118,10 +135,12 @@ def duplicates(args: argparse.Namespace) -> None:
 
     with contextlib.redirect_stdout(io.StringIO()):
         anns = COCO(args.gt).dataset["annotations"]
-    anns = sorted(anns, key=lambda ann: ann["image_id"])
+    boxes = read_boxes(args.gt, anns)
+    order = sorted(range(len(anns)), key=lambda i: anns[i]["image_id"])
+    anns, boxes = [anns[i] for i in order], boxes[order]
     _, counts = np.unique([ann["image_id"] for ann in anns], return_counts=True)
     found = tamis.find_duplicate_boxes(
-        np.array([ann["bbox"] for ann in anns], np.float64).reshape(-1, 4),
+        boxes,
         np.concatenate([[0], np.cumsum(counts)]),
         labels=None if args.any_label else np.array([ann["category_id"] for ann in anns], np.int64),
         threshold=args.threshold, method=args.method, fmt="xywh",
@@ -132,29 +151,54 @@ def duplicates(args: argparse.Namespace) -> None:
     ]
     names = ("annotation", "repeats", "image", "IoU")
     if args.json:
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows]))
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif not rows:
+        print(f"no duplicates among {len(anns)} boxes")
     else:
         print(table([names, *((*map(str, row[:3]), f"{row[3]:.4f}") for row in rows)]))
 
 
+def read_boxes(path: str, anns: Any) -> Any:
+    """(n, 4) float64 boxes of annotations."""
+    if not isinstance(anns, list):
+        raise ValueError(f"{path}: annotations must be a list, got {type(anns).__name__}")
+    for i, ann in enumerate(anns):
+        box = ann["bbox"]
+        if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+            which = f"annotations[{i}] (id {ann.get('id')!r})"
+            raise ValueError(f"{path}: bbox of {which} must be 4 numbers x, y, w, h, got {box!r}")
+    return np.array([ann["bbox"] for ann in anns], np.float64).reshape(-1, 4)
+
+
+def is_number(x: Any) -> bool:
+    return isinstance(x, (int, float)) and not isinstance(x, bool)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise, before any work, for options of embeddings that cannot be met in the end."""
+    if args.top < 0:
+        raise ValueError(f"--top must be 0 or more, got {args.top}")
+    checkpoint = getattr(args, "checkpoint", None)
+    if args.output is not None:
+        _output.check("--output", args.output, (args.embeddings, checkpoint))
+    if checkpoint is not None:
+        _output.check("--checkpoint", checkpoint, (args.embeddings,))
+
+
 def load(path: str) -> Any:
     """The array of a .npy file, left on disk."""
+    _output.check_readable("embeddings", path)
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        raise ValueError(f"{path} is not a .npy file of numbers") from None
+        x = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError):
+        x = None
+    if not isinstance(x, np.ndarray):  # a .npz file, or none at all
+        raise ValueError(f"{path} is not a .npy file of numbers")
+    return x
 
 
 def save(path: str, values: Any) -> None:
-    """A .npy file, there whole or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-        try:
-            np.save(file, values)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    _output.write("--output", path, lambda file: np.save(file, values))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -203,6 +247,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=zcore)
+    _cli_selection.add(commands)
     return top
 
 
@@ -210,21 +255,30 @@ def reason(error: Exception) -> str:
     """One line for bad input."""
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    if isinstance(error, KeyError):
+    if type(error) is KeyError:
         return f"missing field {error}"
     if isinstance(error, IndexError):
         return "there are no results"
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 with one line on stderr for bad input."""
+    """Run the command line; 1 where a check failed, 2 and a line for bad input, 130 for Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
-        args.run(args)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code: int | None = args.run(args)
+        sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; nothing is left to say
-    except (OSError, ValueError, AssertionError, LookupError, TypeError, RecursionError) as error:
+        # the reader has gone; nothing is left to say, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("tamis: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:  # whatever it is, the reader of a command line gets one line
         print(f"tamis: {reason(error)}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0

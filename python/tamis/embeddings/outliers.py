@@ -56,7 +56,7 @@ def outliers(
     >>> import numpy as np, tamis
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [30.0]])
     >>> tamis.outliers(x, 2).round(2).tolist()
-    [1.17, 0.88, 0.88, 1.17, 18.57]
+    [1.0, 1.0, 1.0, 1.0, 18.33]
     """
     name = "outliers"
     check_metric(name, metric)

@@ -122,7 +122,7 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
     >>> import tamis
     >>> curve = tamis.learning_curve([100, 200, 400, 800], [30.0, 35.0, 38.5, 41.0])
     >>> round(curve.limit, 1), round(curve.labels_for(1.0)[0])
-    (47.0, 353)
+    (46.9, 353)
     """
     name = "learning_curve"
     n, y = (_column(name, what, v) for what, v in (("sizes", sizes), ("scores", scores)))
