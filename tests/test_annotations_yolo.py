@@ -260,9 +260,7 @@ def test_results_take_images_and_names_of_the_ground_truth(tmp_path: Path) -> No
 def test_empty_sets(tmp_path: Path) -> None:
     with pytest.raises(tamis.AnnotationError, match="expected label files"):
         tamis.read(tmp_path)
-    with pytest.raises(
-        tamis.AnnotationError, match=r"zero\.txt:1: expected"
-    ):
+    with pytest.raises(tamis.AnnotationError, match=r"zero\.txt:1: expected"):
         tamis.read(put(tmp_path / "zero.txt", b"\0"), image_sizes=(10, 10), classes=["a"])
     (tmp_path / "zero.txt").unlink()
     found = labels(tmp_path, "")

@@ -35,13 +35,14 @@ def test_the_highest_scores_first_and_ties_by_row(library):
 
 def brute_force(score, x, failures, budget, coverage, threshold, free):
     """Row by row, in plain loops, on distances about the mean."""
-    centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
-    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    rows = np.concatenate([x, failures]).astype(np.float64) - x.mean(0, dtype=np.float64)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     batch: list[int] = []
+    taken = [*np.flatnonzero(~free), *range(len(x), len(rows))]
 
     def take(order, wanted):
         for i in order:
-            far = all(1 - unit[i] @ unit[j] > threshold for j in batch)
+            far = all(1 - unit[i] @ unit[j] > threshold for j in [*batch, *taken])
             if len(batch) < wanted and i not in batch and far:
                 batch.append(int(i))
 
@@ -99,13 +100,43 @@ def test_scores_fill_a_batch_without_failures():
 def test_a_batch_may_run_out_of_rows():
     x = np.repeat(rows(6), 10, axis=0)
     got = tamis.select_batch(scores(60), x, np.array([0]), budget=30)
-    assert len(got) == 6  # one of each place; row 0 failed, its repeats did not
-    assert len(set(got // 10)) == 6
-    free = np.array([4])
-    exclude = np.setdiff1d(np.arange(60), free)
-    np.testing.assert_array_equal(
-        tamis.select_batch(scores(60), x, np.array([0]), budget=5, exclude=exclude), free
-    )
+    assert sorted(got // 10) == [1, 2, 3, 4, 5]  # one of each place but that of the failure
+    free = np.array([14])
+    exclude = np.setdiff1d(np.arange(60), np.arange(10, 20))
+    got = tamis.select_batch(scores(60), x, np.array([0]), budget=5, exclude=exclude)
+    assert len(got) == 1 and got[0] // 10 == 1
+    exclude = np.setdiff1d(np.arange(60), free)  # its repeats are among them
+    assert len(tamis.select_batch(scores(60), x, np.array([0]), budget=5, exclude=exclude)) == 0
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_taken_is_chosen_again(library, metric, dtype):
+    x = rows(300).astype(dtype) + 3
+    labelled, elsewhere = np.arange(40), x[40:80] + dtype(1e-5)
+    x[100:140] = x[labelled] + dtype(1e-5)
+    got = tamis.select_batch(
+        library.array(scores(300)), library.array(x), library.array(elsewhere), budget=300,
+        exclude=labelled, metric=metric, threshold=0.002,
+    )  # fmt: skip
+    assert sorted(got) == [*range(80, 100), *range(140, 300)]
+
+
+def test_clusters_of_failures_share_the_batch(library):
+    x = rows(400, seed=3)
+    x[:200] = 0.2 * x[:200] + 20  # 9 failures here, where rows are near, and 2 in the rest
+    failed = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 300, 301])
+    how = {"budget": 40, "coverage": 0, "metric": "euclidean"}
+    args = library.array(scores(400)), library.array(x), library.array(failed)
+    assert (tamis.select_batch(*args, **how) < 200).sum() > 30
+    given = (failed >= 200).astype(np.int64)
+    for quota in (2, given):
+        got = tamis.select_batch(*args, quota=quota, **how)
+        assert (got < 200).sum() == 20 and len(set(got)) == 40
+    with pytest.raises(ValueError, match=r"select_batch: quota must have shape \(11,\), got \(2"):
+        tamis.select_batch(*args, quota=np.zeros(2, np.int64), **how)
+    with pytest.raises(ValueError, match="select_batch: quota must be at least 1, got 0"):
+        tamis.select_batch(*args, quota=0, **how)
 
 
 # The recipes of docs/zcore.md

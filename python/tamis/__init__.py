@@ -15,6 +15,13 @@ from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
 from tamis.duplicates import DuplicateBoxes, find_duplicate_boxes
+from tamis.embeddings.coverage import Coverage, coverage
+from tamis.embeddings.diversity import Diversity, diversity
+from tamis.embeddings.drift import drift
+from tamis.embeddings.drift_result import Drift, DriftCheck
+from tamis.embeddings.duplicate_threshold import DuplicateThreshold, duplicate_threshold
+from tamis.embeddings.map2d import map2d
+from tamis.embeddings.outliers import outliers
 from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
 from tamis.fiftyone_matching import FiftyoneMatches, match_fiftyone
@@ -42,6 +49,11 @@ from tamis.rotated_iou import (
     rotated_box_iou_paired,
 )
 from tamis.select_batch import select_batch, select_coreset
+from tamis.selection.failures import Failures, failures
+from tamis.selection.learning_curve import LearningCurve, learning_curve
+from tamis.selection.manifest import SplitCheck, save_split, verify_split
+from tamis.selection.split import Split, split
+from tamis.selection.zcore_stability import ZcoreStability, zcore_stability
 from tamis.slices import Slice, Slices, slices
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
@@ -56,13 +68,19 @@ __all__ = [
     "Calibration",
     "Comparison",
     "ConfusionMatrix",
+    "Coverage",
     "CudaUnavailable",
     "DetectionErrors",
     "DetectionEvaluator",
     "DetectionResult",
     "DeviceMasks",
     "Difference",
+    "Diversity",
+    "Drift",
+    "DriftCheck",
     "DuplicateBoxes",
+    "DuplicateThreshold",
+    "Failures",
     "FiftyoneMatches",
     "ImageChange",
     "ImageScores",
@@ -70,13 +88,17 @@ __all__ = [
     "Intervals",
     "LabelMistakes",
     "Leaks",
+    "LearningCurve",
     "Masks",
     "Matches",
     "NearDuplicates",
     "Slice",
     "Slices",
+    "Split",
+    "SplitCheck",
     "Tightness",
     "Versus",
+    "ZcoreStability",
     "agreement",
     "align",
     "best_f1",
@@ -87,8 +109,13 @@ __all__ = [
     "classification_mistakes",
     "compare",
     "confusion_matrix",
+    "coverage",
     "detection_errors",
+    "diversity",
+    "drift",
+    "duplicate_threshold",
     "exact_duplicates",
+    "failures",
     "find_duplicate_boxes",
     "find_unique",
     "hardness",
@@ -97,6 +124,8 @@ __all__ = [
     "knn",
     "label_mistakes",
     "leaks",
+    "learning_curve",
+    "map2d",
     "mask_boundary",
     "mask_iou",
     "mask_iou_batched",
@@ -108,20 +137,25 @@ __all__ = [
     "num_threads",
     "oks",
     "oks_batched",
+    "outliers",
     "read",
     "representativeness",
     "rotated_box_iou",
     "rotated_box_iou_batched",
     "rotated_box_iou_paired",
+    "save_split",
     "select_batch",
     "select_coreset",
     "set_num_threads",
     "slices",
+    "split",
     "threads",
     "uniqueness",
+    "verify_split",
     "write",
     "zcore",
     "zcore_draws",
     "zcore_finish",
     "zcore_from_draws",
+    "zcore_stability",
 ]

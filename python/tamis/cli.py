@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis import _cli_compare, _output
+from tamis import _cli_compare, _cli_selection, _output
 from tamis.annotations.command import add_check
 from tamis.detection_result import STATS
 
@@ -252,6 +252,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=zcore)
     _cli_compare.add_commands(commands)
+    _cli_selection.add(commands)
     return top
 
 
@@ -268,20 +269,21 @@ def reason(error: Exception) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or one line on stderr and 2 for bad input, 130 for Ctrl-C."""
+    """Run the command line; 1 where a check failed, 2 and a line for bad input, 130 for Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            args.run(args)
+            code: int | None = args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:
         # the reader has gone; nothing is left to say, at exit neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("tamis: interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # whatever it is, the reader of a command line gets one line
         print(f"tamis: {reason(error)}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0

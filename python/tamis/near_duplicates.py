@@ -62,7 +62,7 @@ class NearDuplicates(Result):
 def near_duplicates(
     x: Any,
     *,
-    threshold: float = 0.2,
+    threshold: float | Literal["auto"] = 0.2,
     metric: Literal["cosine", "euclidean"] = "cosine",
     image_index: Any = None,
     max_pairs: int = MOST_PAIRS,
@@ -75,8 +75,9 @@ def near_duplicates(
     x : (N, D) array
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
         or buffer.
-    threshold : float
-        Largest distance of near-duplicates, included. Default 0.2.
+    threshold : float or "auto"
+        Largest distance of near-duplicates, included. Default 0.2, which is Brain's and much for
+        many models: "auto" takes that of `tamis.duplicate_threshold`.
     metric : {"cosine", "euclidean"}
         Default "cosine": one minus the cosine of the rows less their mean, as FiftyOne Brain
         measures it.
@@ -108,6 +109,10 @@ def near_duplicates(
     the host. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
     distances to the keepers are not those of the metric; these are.
     """
+    if isinstance(threshold, str) and threshold == "auto":
+        from tamis.embeddings.duplicate_threshold import duplicate_threshold
+
+        threshold = duplicate_threshold(x, metric=metric, progress=progress).threshold
     check_search("near_duplicates", threshold, metric, max_pairs)
     x = any_matrix("near_duplicates", "x", x)
     n, image = len(x), None
@@ -294,7 +299,7 @@ def keep_by_blocks(rows: Any, threshold: float, metric: str) -> Array:
     for begin in range(0, len(rows.x), KEEP_BLOCK):
         block = np.arange(begin, min(len(rows.x), begin + KEEP_BLOCK))
         if len(kept) > 0:
-            far = _nearest_distance(some_rows(rows, kept), some_rows(rows, block), metric)
+            far = nearest_distance(some_rows(rows, kept), some_rows(rows, block), metric)
             block = block[far > threshold]
         pairs, _ = all_pairs(
             "find_unique", some_rows(rows, block), threshold, metric, MOST_PAIRS, None
@@ -303,7 +308,7 @@ def keep_by_blocks(rows: Any, threshold: float, metric: str) -> Array:
     return kept
 
 
-def _nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
+def nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
     """(n,) how far the nearest keeper is from each row asked about, on the host."""
     if isinstance(keepers, _knn_cuda.DeviceRows):
         told = _knn_cuda.TOLD_OF[metric]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tamis import _arrays, _columns
 from tamis._knn_search import MOST_NEIGHBOURS
+from tamis.embeddings.distances import BLOCK, k_means
 from tamis.knn import exact, exact_on_device
 from tamis.near_duplicates import (
     MOST_PAIRS,
@@ -16,6 +17,7 @@ from tamis.near_duplicates import (
     any_matrix,
     check_search,
     keep_mask,
+    nearest_distance,
     searched_rows,
     some_rows,
     take,
@@ -70,6 +72,7 @@ def select_batch(
     budget: int,
     coverage: float = 0.3,
     exclude: Any = None,
+    quota: Any = None,
     threshold: float = 0.02,
     metric: Literal["cosine", "euclidean"] = "cosine",
 ) -> Array:
@@ -91,9 +94,14 @@ def select_batch(
         neighbourhood of failures. Default 0.3.
     exclude : (E,) array or list of integers or (N,) bool array, optional
         Rows of `x` not to be selected, such as those labelled already.
+    quota : int or (F,) array of integers, optional
+        Clusters of failures that share what goes to them evenly: how many to find (k-means), or the
+        cluster of each failure, such as `tamis.failures` gives. Default: the nearest rows go first,
+        whichever failure they are near.
     threshold, metric
-        No two rows of the batch are within this distance, as `tamis.near_duplicates` measures it.
-        Default 0.02, "cosine" (about the mean of `x`).
+        No row of the batch is within this distance of another one, of an excluded row or of a
+        failure, as `tamis.near_duplicates` measures it. Default 0.02, "cosine" (about the mean of
+        `x`).
 
     Returns
     -------
@@ -109,11 +117,12 @@ def select_batch(
     -----
     Coverage goes down the scores (equal ones by row). Then every failure in turn gives its nearest
     row (Euclidean; equal distances by row), then every failure its second nearest, and so on to
-    the 1024th; among the k-th ones the nearest goes first. A row within the threshold of one
-    already in the batch is passed over. When no neighbours are left, the scores fill what the
-    budget still holds; when no row is left that is not a near-duplicate, the batch is smaller than
-    the budget. Deterministic. Cost: `tamis.knn` of the failures, and the near-duplicates among the
-    rows looked at.
+    the 1024th; among the k-th ones the nearest goes first. With `quota` this is done for one
+    cluster after the other, the largest first, each up to its share, and then for all. A row within
+    the threshold of what it must not be near is passed over. When no neighbours are left, the
+    scores fill what the budget still holds; when no row is left that is not a near-duplicate, the
+    batch is smaller than the budget. Deterministic. Cost: `tamis.knn` of the failures, and the
+    near-duplicates among the rows looked at, and of these the nearest excluded row.
 
     CUDA embeddings are searched on their device, where embeddings of failures must be too; scores,
     row numbers and the neighbours found come to the host, which waits for them.
@@ -123,36 +132,107 @@ def select_batch(
     _arrays.check_integer(name, "budget", budget, 0)
     coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
-    rows = searched_rows(name, any_matrix(name, "x", x), metric)
+    given = any_matrix(name, "x", x)
+    rows = searched_rows(name, given, metric)
     n = len(rows.x)
     _arrays.check_shape(name, "scores", values, (n,))
-    asked, failed = _failures(name, failures, rows.x)
+    asked, failed, cluster = _failures(name, failures, given, quota)
     free = np.ones(n, bool)
     free[failed] = False
     if exclude is not None:
         free[_columns.row_numbers(name, "exclude", exclude, n)] = False
+    taken = Taken(name, rows, np.flatnonzero(~free), float(threshold), metric)
+    if len(failed) == 0 and len(asked) > 0:
+        taken.apart_from(given, asked)
     by_score = np.argsort(-values, kind="stable")
     by_score = by_score[free[by_score]]
-
-    def apart(taken: Array, order: Array, wanted: int) -> Array:
-        """`taken` and, in this order, rows that are near none of the batch, `wanted` in all."""
-        order = order[~np.isin(order, taken)]
-        while len(taken) < wanted and len(order) > 0:
-            look, order = np.split(order, [2 * (wanted - len(taken)) + 64])
-            both = np.concatenate([taken, look])
-            pairs, _ = all_pairs(name, some_rows(rows, both), threshold, metric, MOST_PAIRS, None)
-            taken = both[keep_mask(pairs, len(both))][:wanted]
-        return taken
-
-    batch = apart(np.empty(0, np.int64), by_score, int(coverage * budget))
     candidates = np.flatnonzero(free)
-    k = 4
-    while len(batch) < budget and len(asked) > 0 and len(candidates) > 0:
-        k = min(4 * k, MOST_NEIGHBOURS, len(candidates))
-        batch = apart(batch, _near(name, rows.x, candidates, asked, k), budget)
-        if k in (MOST_NEIGHBOURS, len(candidates)):
-            break
-    return apart(batch, by_score, budget)
+
+    def near_failures(batch: Array, which: Array, wanted: int) -> Array:
+        """`batch` and rows near these failures, `wanted` in all."""
+        k, some = 4, asked if len(which) == len(asked) else take(asked, which)
+        while len(batch) < wanted and len(which) > 0 and len(candidates) > 0:
+            k = min(4 * k, MOST_NEIGHBOURS, len(candidates))
+            batch = taken.add(batch, _near(name, given, candidates, some, k), wanted)
+            if k in (MOST_NEIGHBOURS, len(candidates)):
+                break
+        return batch
+
+    batch = taken.add(np.empty(0, np.int64), by_score, int(coverage * budget))
+    for which, share in _shares(cluster, budget - len(batch)):
+        batch = near_failures(batch, which, len(batch) + share)
+    batch = near_failures(batch, np.arange(len(asked)), budget)
+    return taken.add(batch, by_score, budget)
+
+
+class Taken:
+    """What no further row may be near: rows taken out, embeddings elsewhere, and the batch."""
+
+    def __init__(self, name: str, rows: Any, out: Array, threshold: float, metric: str) -> None:
+        self.name, self.rows, self.threshold, self.metric = name, rows, threshold, metric
+        self.out = some_rows(rows, out) if len(out) else None
+        self.elsewhere: Array | None = None
+
+    def apart_from(self, x: Any, elsewhere: Any) -> None:
+        """Embeddings that are no rows of `x`; for cosine about its mean, as the rows are."""
+        self.x = x
+        self.mean = np.zeros(x.shape[1])
+        if self.metric == "cosine":
+            for begin in range(0, len(x), BLOCK):
+                part = _arrays.host(self.name, "x", x[begin : begin + BLOCK])
+                self.mean += part.sum(0, dtype=np.float64) / len(x)
+        self.elsewhere = self._centred(elsewhere)
+
+    def add(self, batch: Array, order: Array, wanted: int) -> Array:
+        """`batch` and, in this order, rows that are near nothing taken, `wanted` in all."""
+        order = order[~np.isin(order, batch)]
+        while len(batch) < wanted and len(order) > 0:
+            look, order = np.split(order, [2 * (wanted - len(batch)) + 64])
+            both = np.concatenate([batch, self._far(look)])
+            pairs, _ = all_pairs(
+                self.name, some_rows(self.rows, both), self.threshold, self.metric, MOST_PAIRS, None
+            )
+            batch = both[keep_mask(pairs, len(both))][:wanted]
+        return batch
+
+    def _far(self, look: Array) -> Array:
+        """Those of the rows that are near no row taken out and nothing elsewhere."""
+        if self.out is not None:
+            far = nearest_distance(self.out, some_rows(self.rows, look), self.metric)
+            look = look[far > self.threshold]
+        if self.elsewhere is not None and len(look) > 0:
+            asked = self._centred(take(self.x, look))
+            look = look[_least_distance(asked, self.elsewhere, self.metric) > self.threshold]
+        return look
+
+    def _centred(self, x: Any) -> Array:
+        return np.asarray(_arrays.host(self.name, "x", x), np.float64) - self.mean
+
+
+def _least_distance(a: Array, b: Array, metric: str) -> Array:
+    """(n,) of each row of `a` to the nearest of `b`, in float64."""
+    least = np.full(len(a), np.inf)
+    norms = [np.einsum("nd,nd->n", rows, rows) for rows in (a, b)]
+    for begin in range(0, len(b), BLOCK):
+        dots = a @ b[begin : begin + BLOCK].T
+        part = norms[1][begin : begin + BLOCK]
+        if metric == "cosine":
+            scale = np.sqrt(np.outer(norms[0], part))
+            far = 1 - np.divide(dots, scale, out=np.zeros_like(dots), where=scale > 0)
+        else:
+            far = np.sqrt(np.maximum(norms[0][:, None] + part - 2 * dots, 0))
+        np.minimum(least, far.min(1), out=least)
+    return least
+
+
+def _shares(cluster: Array | None, wanted: int) -> list[tuple[Array, int]]:
+    """(the failures of each cluster, its share of the rows wanted), the largest cluster first."""
+    if cluster is None or len(cluster) == 0:
+        return []
+    _, code, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+    order = np.argsort(-sizes, kind="stable")
+    each, more = divmod(max(0, wanted), len(sizes))
+    return [(np.flatnonzero(code == c), each + (i < more)) for i, c in enumerate(order)]
 
 
 def _near(name: str, x: Any, candidates: Array, asked: Any, k: int) -> Array:
@@ -185,19 +265,32 @@ def _device_scores(name: str, values: Any) -> Any:
     return values
 
 
-def _failures(name: str, failures: Any, x: Any) -> tuple[Any, Array]:
-    """(their embeddings, their rows of x)."""
+def _failures(name: str, failures: Any, x: Any, quota: Any) -> tuple[Any, Array, Array | None]:
+    """(their embeddings, their rows of x, their clusters)."""
     given = _arrays.column(name, "failures", failures)
     if len(given.shape) == 1:
-        failed = np.unique(_columns.row_numbers(name, "failures", given, len(x)))
-        return take(x, failed), failed
-    asked = any_matrix(name, "failures", given)
-    _arrays.one_device(name, x=x, failures=asked)
-    if asked.shape[1] != x.shape[1]:
-        shape = f"(F,) or (F, {x.shape[1]})"
-        raise ValueError(f"{name}: failures must have shape {shape}, got {tuple(asked.shape)}")
-    asked = _arrays.same_library(x, asked)
-    return _arrays.cast(asked, _arrays.dtype_name(x)), np.empty(0, np.int64)
+        rows = _columns.row_numbers(name, "failures", given, len(x))
+        failed, first = np.unique(rows, return_index=True)
+        asked, total = take(x, failed), len(rows)
+    else:
+        asked = any_matrix(name, "failures", given)
+        _arrays.one_device(name, x=x, failures=asked)
+        if asked.shape[1] != x.shape[1]:
+            shape = f"(F,) or (F, {x.shape[1]})"
+            raise ValueError(f"{name}: failures must have shape {shape}, got {tuple(asked.shape)}")
+        asked = _arrays.cast(_arrays.same_library(x, asked), _arrays.dtype_name(x))
+        failed, first, total = np.empty(0, np.int64), np.arange(len(asked)), len(asked)
+    if quota is None:
+        return asked, failed, None
+    if isinstance(quota, (bool, int, np.integer)):
+        _arrays.check_integer(name, "quota", quota, 1)
+        host = _arrays.host(name, "failures", asked)
+        return asked, failed, k_means(host, int(quota), 0)[1] if len(host) else first
+    cluster = _arrays.host(
+        name, "quota", _arrays.integers(name, "quota", _arrays.column(name, "quota", quota))
+    )
+    _arrays.check_shape(name, "quota", cluster, (total,))
+    return asked, failed, cluster[first]
 
 
 def _share(name: str, what: str, value: Any) -> float:

@@ -1,0 +1,1 @@
+"""Functions of embeddings: neighbours, outliers, coverage, diversity, drift and maps."""

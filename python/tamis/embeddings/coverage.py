@@ -1,0 +1,247 @@
+"""How well labelled samples cover a pool: distances, holes, and precision to coverage (PRDC)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tamis import _arrays
+from tamis._progress import Progress
+from tamis._results import Result
+from tamis.embeddings.distances import (
+    Array,
+    Metric,
+    check_metric,
+    groups_of,
+    hosted,
+    neighbours,
+    two_matrices,
+)
+from tamis.embeddings.prdc import prdc
+from tamis.near_duplicates import any_matrix, take
+
+QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
+LINKS = 10  # neighbours by which uncovered rows are joined to holes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Coverage(Result):
+    """The outcome of `coverage`, of N rows of the pool.
+
+    Attributes
+    ----------
+    radius : float
+        The largest distance, k-centre's radius.
+    quantiles : dict of float to float
+        Of the distances.
+    eps : float
+        A row at most so far is covered.
+    share : float
+        Covered rows over all.
+    distance : (N,) float64
+        To the nearest labelled row, or without labelled rows to the k-th neighbour in the pool.
+    nearest : (N,) int64
+        That row of `labelled` (of the pool where row numbers were given).
+    hole : (N,) int64
+        Number of the hole a row is in, the largest hole first; -1 where it is covered.
+    hole_rows, hole_sizes : (H,) int64
+        Of each hole the most central row (nearest to its mean), and how many rows it has.
+    precision, recall, density, coverage : float
+        PRDC of the labelled rows (as the generated ones) against the pool (the real ones); NaN
+        without labelled rows and where there are not more than k.
+    """
+
+    radius: float
+    quantiles: dict[float, float]
+    eps: float
+    share: float
+    distance: Array
+    nearest: Array
+    hole: Array
+    hole_rows: Array
+    hole_sizes: Array
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.share:.1%} of {len(self.distance)} rows within {self.eps:.4g}"
+            f" of a labelled one; the farthest is at {self.radius:.4g}",
+            "quantiles  " + "  ".join(f"{q:.0%} {v:.4g}" for q, v in self.quantiles.items()),
+        ]
+        if np.isfinite(self.recall):
+            lines.append(
+                f"precision {self.precision:.3f}  recall {self.recall:.3f}"
+                f"  density {self.density:.3f}  coverage {self.coverage:.3f}"
+            )
+        lines.append(f"{len(self.hole_rows)} holes" + (", the largest:" if len(self.hole) else ""))
+        for row, size in list(zip(self.hole_rows, self.hole_sizes, strict=True))[:8]:
+            lines.append(f"  {size} rows about row {row}")
+        return "\n".join(lines)
+
+
+def coverage(
+    pool: Any,
+    labelled: Any = None,
+    *,
+    eps: float | None = None,
+    k: int = 5,
+    percent: float = 0.01,
+    metric: Metric = "euclidean",
+    progress: Progress = None,
+) -> Coverage:
+    """How far the rows of a pool are from the labelled ones, and where the holes are.
+
+    Parameters
+    ----------
+    pool : (N, D) array
+        float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, CuPy,
+        DLPack or buffer.
+    labelled : (L,) array of integers or (M, D) array, optional
+        Rows of the pool, or embeddings of samples elsewhere. Default: none; the distance is then
+        that to the k-th neighbour within the pool.
+    eps : float, optional
+        A row at most so far is covered. Default: the median of the labelled rows' distances to
+        their own k-th neighbour; without labelled rows DataEval's adaptive radius, between the
+        `percent` of the largest distances and the rest.
+    k : int
+        Neighbours of these radii and of PRDC. Default 5.
+    percent : float
+        Of the adaptive radius, 0 to 1. Default 0.01.
+    metric : {"euclidean", "cosine"}
+        Default "euclidean".
+    progress : bool or callable, optional
+        ``f(done, total)`` of each search, or True for a bar.
+
+    Returns
+    -------
+    Coverage
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit, and for NaN or infinity, naming the first such row.
+
+    Notes
+    -----
+    Holes are the connected groups of uncovered rows, of which two are joined where one is among
+    the 10 nearest uncovered rows of the other and within `eps`, or within the median distance of
+    uncovered rows to the k-th such row where that is more. PRDC: Kynkaanniemi et al. 2019,
+    Naeem et al. 2020, the formulas of the package `prdc`; exact. Cost: `tamis.knn` of the labelled
+    rows, of the pool, and both ways between them: half again as much as one of all rows together
+    where there are as many of either; memory ``16 * (N + M) * 8k`` bytes beside that of `knn`.
+    DataEval's radii and rows are those of its `coverage_adaptive`.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> pool = np.array([[0.0], [1.0], [2.0], [9.0], [9.5]])
+    >>> found = tamis.coverage(pool, np.array([0, 1, 2]), eps=1.0, k=1)
+    >>> found.share, found.hole_rows.tolist(), found.hole_sizes.tolist()
+    (0.6, [3], [2])
+    """
+    name = "coverage"
+    _check(name, eps, k, percent, metric)
+    how: dict[str, Any] = {"metric": metric, "progress": progress}
+    if labelled is None:
+        rows = any_matrix(name, "pool", pool)
+        if len(rows) == 0:
+            raise ValueError(f"{name}: pool must have at least one row, got {tuple(rows.shape)}")
+        far, near = neighbours(name, rows, k, names=("pool", ""), **how)
+        distance, nearest = far[:, -1], near[:, -1]
+        given = _adaptive(distance, percent)
+        scores = dict.fromkeys(("precision", "recall", "density", "coverage"), float("nan"))
+    else:
+        rows, ours, numbers = _sides(name, pool, labelled)
+        distance, nearest, radii, scores = prdc(name, rows, ours, k, **how)
+        given = float(np.median(radii)) if len(radii) else float(distance.max())
+        nearest = nearest if numbers is None else numbers[nearest]
+    limit = given if eps is None else float(eps)
+    hole, centres, sizes = _holes(name, rows, distance > limit, limit, k, metric)
+    return Coverage(
+        float(distance.max()),
+        dict(zip(QUANTILES, np.quantile(distance, QUANTILES).tolist(), strict=True)),
+        limit, float((distance <= limit).mean()), distance, nearest, hole, centres, sizes, **scores,
+    )  # fmt: skip
+
+
+def _check(name: str, eps: float | None, k: int, percent: float, metric: str) -> None:
+    check_metric(name, metric)
+    _arrays.check_integer(name, "k", k, 1, 128)
+    _arrays.check_number(name, "percent", percent, 0, 1)
+    if eps is not None and not 0 <= eps < np.inf:
+        raise ValueError(f"{name}: eps must be a finite number of 0 or more, got {eps!r}")
+
+
+def _sides(name: str, pool: Any, labelled: Any) -> tuple[Any, Any, Array | None]:
+    """(pool, labelled rows, their numbers in the pool or None)."""
+    if isinstance(labelled, list):
+        labelled = np.asarray(labelled, np.int64)
+    given = _arrays.as_array(name, "labelled", labelled)
+    numbers = None
+    if len(given.shape) == 1:
+        rows = any_matrix(name, "pool", pool)
+        numbers = _arrays.host(name, "labelled", _arrays.integers(name, "labelled", given))
+        numbers = np.unique(numbers.astype(np.int64))
+        if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < len(rows):
+            bad = numbers[0] if numbers[0] < 0 else numbers[-1]
+            raise ValueError(f"{name}: labelled must be 0 to {len(rows) - 1}, got {bad}")
+        ours = take(rows, numbers)
+    else:
+        rows, ours = two_matrices(name, pool=pool, labelled=given)
+    if len(rows) == 0 or len(ours) == 0:
+        raise ValueError(
+            f"{name}: pool and labelled must have at least one row, got {len(rows)} and {len(ours)}"
+        )
+    return rows, ours, numbers
+
+
+def _adaptive(distance: Array, percent: float) -> float:
+    """DataEval's coverage radius."""
+    chosen = int(max(len(distance) * percent, 1))
+    return float(np.mean(np.sort(distance)[::-1][chosen - 1 : chosen + 1]))
+
+
+def _holes(
+    name: str, x: Any, bare: Array, eps: float, k: int, metric: str
+) -> tuple[Array, Array, Array]:
+    """(hole of every row or -1, the most central row of each hole, their sizes)."""
+    hole = np.full(len(bare), -1)
+    rows = np.flatnonzero(bare)
+    if len(rows) == 0:
+        return hole, np.empty(0, np.int64), np.empty(0, np.int64)
+    some = take(x, rows)
+    pairs = np.empty((0, 2), np.int64)
+    if len(rows) > 1:
+        far, near = neighbours(name, some, min(LINKS, len(rows) - 1), metric=metric)
+        left = np.broadcast_to(np.arange(len(rows))[:, None], near.shape)
+        reach = max(eps, float(np.median(far[:, : min(k, far.shape[1])][:, -1])))
+        pairs = np.stack([left, near], axis=-1)[far <= reach]
+    _, group, counts = np.unique(
+        groups_of(pairs, len(rows)), return_inverse=True, return_counts=True
+    )
+    order = np.argsort(-counts, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    group = place[group]
+    hole[rows] = group
+    return hole, rows[_central(hosted(some), group, metric)], counts[order]
+
+
+def _central(x: Array, group: Array, metric: str) -> Array:
+    """Of each group the row nearest to its mean (of unit rows for cosine)."""
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(group.max() + 2))
+    central = np.empty(len(bounds) - 1, np.int64)
+    for i in range(len(central)):
+        members = order[bounds[i] : bounds[i + 1]]
+        rows = np.asarray(x[members], np.float64)
+        if metric == "cosine":
+            norms = np.linalg.norm(rows, axis=1, keepdims=True)
+            rows = rows / np.where(norms == 0, 1, norms)
+        central[i] = members[((rows - rows.mean(0)) ** 2).sum(1).argmin()]
+    return central

@@ -1,0 +1,131 @@
+"""Neighbours as float64 on the host, from wherever the rows live; groups and clusters of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis import _arrays, _core, _knn_cuda
+from tamis._knn_search import check_k, make_rows, nearest, nearest_cosine
+from tamis._progress import Progress
+from tamis.near_duplicates import any_matrix
+
+Array = NDArray[Any]
+Metric = Literal["euclidean", "cosine"]
+BLOCK = 4096  # rows turned into float64, or compared with all others, at a time
+
+
+def two_matrices(function: str, **given: Any) -> tuple[Any, Any]:
+    """Two checked matrices of one width, dtype and device; no dtype is widened."""
+    (a_name, a), (b_name, b) = ((name, any_matrix(function, name, x)) for name, x in given.items())
+    _arrays.one_device(function, **{a_name: a, b_name: b})
+    b = _arrays.same_library(a, b)
+    if b.shape[1] != a.shape[1] or _arrays.dtype_name(b) != _arrays.dtype_name(a):
+        raise ValueError(
+            f"{function}: {b_name} must be {_arrays.dtype_name(a)} of shape (M, {a.shape[1]}) as"
+            f" {a_name} is, got {_arrays.dtype_name(b)} {tuple(b.shape)}"
+        )
+    return a, b
+
+
+def check_metric(function: str, metric: str) -> None:
+    if metric not in ("euclidean", "cosine"):
+        raise ValueError(f"{function}: metric must be euclidean or cosine, got {metric!r}")
+
+
+def neighbours(
+    function: str,
+    x: Any,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: str = "euclidean",
+    names: tuple[str, str] = ("x", "queries"),
+    progress: Progress = None,
+) -> tuple[Array, Array]:
+    """(distances float64, indices) of checked matrices, as `tamis.knn` finds them."""
+    check_k(function, k)
+    most = len(x) - (queries is None)
+    if k > most:
+        raise ValueError(f"{function}: k must be at most {most} for {len(x)} rows, got {k}")
+    cosine = metric == "cosine"
+    where: Any = _knn_cuda if _arrays.device(x) != "cpu" else None
+    make = make_rows if where is None else where.make_rows
+    rows = make(function, names[0], x, cosine=cosine)
+    asked = None if queries is None else make(function, names[1], queries, cosine=cosine)
+    if where is not None:
+        found = where.nearest(
+            rows, asked, k, told=where.TOLD_OF[metric], progress=progress, title=function
+        )
+        far, near = (_arrays.host(function, "neighbours", part) for part in found)
+        return far, near
+    if cosine:
+        return nearest_cosine(rows, asked, k, progress=progress, title=function)
+    keys, near = nearest(rows, asked, k, dots=False, progress=progress, title=function)
+    return np.sqrt(keys, out=keys), near
+
+
+def hosted(x: Any) -> Array:
+    """A checked matrix on the host."""
+    return _arrays.host("", "x", x)
+
+
+def blocks(x: Array, size: int = BLOCK) -> Iterator[tuple[slice, Array]]:
+    """The rows as float64, some at a time."""
+    for begin in range(0, len(x), size):
+        part = slice(begin, min(len(x), begin + size))
+        yield part, np.asarray(x[part], np.float64)
+
+
+def groups_of(pairs: Array, n: int) -> Array:
+    """(n,): the first row of the connected group each row is in."""
+    group = np.empty(n, np.int64)
+    _core.group_pairs(np.ascontiguousarray(pairs, np.int64).reshape(-1, 2), group)
+    return group
+
+
+def k_means(x: Array, k: int, seed: int, rounds: int = 10) -> tuple[Array, Array]:
+    """(centres (k', D) float64, the centre of each row), of at most `k` clusters that have rows.
+
+    Begun by k-means++, from at most 256 rows a cluster, so that cost is that of the last step, in
+    which all rows look for their centre.
+    """
+    rng = np.random.default_rng(seed)
+    some = np.sort(rng.permutation(len(x))[: 256 * k])
+    sample = np.asarray(x[some], np.float64)
+    centres = sample[_spread(sample, min(k, len(sample)), rng)]
+    for _ in range(rounds):
+        at = _nearest_centre(sample, centres)
+        held, at = np.unique(at, return_inverse=True)
+        counts = np.bincount(at, minlength=len(held))
+        order = np.argsort(at, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        moved = np.add.reduceat(sample[order], starts, axis=0) / counts[:, None]
+        if moved.shape == centres.shape and np.array_equal(moved, centres):
+            break
+        centres = moved
+    at = np.concatenate([_nearest_centre(part, centres) for _, part in blocks(x)])
+    held, at = np.unique(at, return_inverse=True)
+    return centres[held], at
+
+
+def _spread(sample: Array, k: int, rng: np.random.Generator) -> Array:
+    """k-means++: each next row drawn by its squared distance from those drawn before."""
+    chosen = [int(rng.integers(len(sample)))]
+    far = np.full(len(sample), np.inf)
+    for _ in range(k - 1):
+        far = np.minimum(far, ((sample - sample[chosen[-1]]) ** 2).sum(1))
+        total = far.sum()
+        if total == 0:
+            break
+        place = np.searchsorted(np.cumsum(far), rng.random() * total, side="right")
+        chosen.append(int(min(place, len(sample) - 1)))
+    return np.array(chosen)
+
+
+def _nearest_centre(x: Array, centres: Array) -> Array:
+    squares = (centres**2).sum(1) - 2 * (x @ centres.T)
+    return np.asarray(squares.argmin(1))

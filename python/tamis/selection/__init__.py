@@ -1,0 +1,1 @@
+"""What to label, to test on and to look at next."""

@@ -1,0 +1,293 @@
+"""A split frozen in a file, with what its samples were, and whether they still are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tamis import _arrays, _output
+from tamis._progress import Progress, reporter
+from tamis._results import Result
+from tamis.leaks import leaks
+from tamis.selection.split import Split
+
+FORMAT = "tamis split 1"
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SplitCheck(Result):
+    """The outcome of `verify_split`: names of samples by what is wrong with them.
+
+    Attributes
+    ----------
+    ok : bool
+        Nothing is wrong. New samples are not.
+    lost, changed, relabelled, moved : tuple of str
+        Of the manifest: not among the samples given, with another file, with other labels, in
+        another split than the manifest says.
+    leaks : tuple of (str, str)
+        Near-duplicates, or samples of one unit, in different splits.
+    new : tuple of str
+        Samples the manifest does not know.
+    checked : dict of str to int
+        How many of what were compared.
+    """
+
+    ok: bool
+    lost: tuple[str, ...]
+    changed: tuple[str, ...]
+    relabelled: tuple[str, ...]
+    moved: tuple[str, ...]
+    leaks: tuple[tuple[str, str], ...]
+    new: tuple[str, ...]
+    checked: dict[str, int]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where anything is wrong, for CI."""
+        return int(not self.ok)
+
+    def __str__(self) -> str:
+        lines = ["the split is as it was" if self.ok else "the split is broken"]
+        for what in ("lost", "changed", "relabelled", "moved", "leaks", "new"):
+            found = getattr(self, what)
+            if found:
+                some = [" ~ ".join(f) if isinstance(f, tuple) else f for f in found[:SHOWN]]
+                more = f", ... {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+                lines.append(f"{what} ({len(found)}): {', '.join(some)}{more}")
+        lines.append("checked: " + ", ".join(f"{n} {what}" for what, n in self.checked.items()))
+        return "\n".join(lines)
+
+
+def save_split(
+    split: Split,
+    path: str | os.PathLike[str],
+    *,
+    keys: Sequence[Any],
+    root: str | os.PathLike[str] | None = None,
+    labels: Sequence[Any] | None = None,
+    progress: Progress = None,
+) -> None:
+    """Write the manifest of a split, a JSON file that is there whole or not at all.
+
+    Parameters
+    ----------
+    split : Split
+    path : path
+    keys : N values
+        Names of the samples, all different.
+    root : path, optional
+        The names are files below this folder; the SHA-256 of each is kept.
+    labels : N values, optional
+        Whatever JSON can hold, such as each image's list of boxes; the SHA-256 of each is kept.
+    progress : bool or callable, optional
+        ``f(done, total)`` in files, or True for a bar.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        For names that do not fit, and files that cannot be read.
+    """
+    name = "save_split"
+    texts = _texts(name, keys, len(split.split))
+    manifest: dict[str, Any] = {
+        "format": FORMAT, "seed": split.seed, "threshold": split.threshold,
+        "metric": split.metric,
+        "fractions": dict(zip(split.names, split.fractions.tolist(), strict=True)),
+        "keys": texts, "split": [split.names[i] for i in split.split.tolist()],
+        "unit": [texts[i] for i in split.unit.tolist()],
+    }  # fmt: skip
+    if root is not None:
+        manifest["files"] = _file_digests(name, root, texts, progress)
+    if labels is not None:
+        manifest["labels"] = _label_digests(name, labels, len(texts))
+    content = json.dumps(manifest).encode()
+    _output.write(f"{name}: path", path, lambda file: file.write(content))
+
+
+def read_manifest(function: str, given: Any) -> dict[str, Any]:
+    """A manifest from its path or as it is, checked."""
+    if not isinstance(given, Mapping):
+        with open(given, encoding="utf-8") as file:
+            given = json.load(file)
+    columns = ("keys", "split", "unit")
+    if not isinstance(given, Mapping) or given.get("format") != FORMAT:
+        raise ValueError(f"{function}: manifest must be of the format {FORMAT!r}")
+    sizes = {len(given.get(c, ())) for c in columns}
+    sizes |= {len(given[c]) for c in ("files", "labels") if c in given}
+    if len(sizes) != 1:
+        raise ValueError(f"{function}: manifest must have columns of one length, got {sizes}")
+    return dict(given)
+
+
+def verify_split(
+    manifest: Any,
+    *,
+    keys: Sequence[Any],
+    splits: Sequence[str] | None = None,
+    x: Any = None,
+    root: str | os.PathLike[str] | None = None,
+    labels: Sequence[Any] | None = None,
+    progress: Progress = None,
+) -> SplitCheck:
+    """Whether the samples of a frozen split are all there, unchanged, and without leaks.
+
+    Parameters
+    ----------
+    manifest : path or dict
+    keys : M values
+        Names of the samples there are now, in any order.
+    splits : M str, optional
+        The split each is used in; samples the manifest knows must be where it says. New ones take
+        part in the search for leaks only with this.
+    x : (M, D) array, optional
+        Embeddings: near-duplicates (at the manifest's threshold) in different splits are leaks.
+    root : path, optional
+        The names are files below this folder, whose SHA-256 must be that of the manifest.
+    labels : M values, optional
+        As for `save_split`; theirs too.
+    progress : bool or callable, optional
+        ``f(done, total)``, or True for a bar.
+
+    Returns
+    -------
+    SplitCheck
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        For arguments that do not fit; where files or labels are to be compared and the manifest
+        holds none.
+    """
+    name = "verify_split"
+    held = read_manifest(name, manifest)
+    texts = _texts(name, keys, len(keys))
+    at = {key: i for i, key in enumerate(texts)}
+    there = [(row, at[key]) for row, key in enumerate(held["keys"]) if key in at]
+    checked = {"samples": len(held["keys"])}
+    known = set(held["keys"])
+
+    def differing(what: str, now: Sequence[Any]) -> tuple[str, ...]:
+        checked[what] = len(there)
+        return tuple(texts[i] for row, i in there if held[what][row] != now[i])
+
+    for what, given in (("files", root), ("labels", labels)):
+        if given is not None and what not in held:
+            raise ValueError(f"{name}: manifest holds no digests of {what}")
+    lost = tuple(key for key in held["keys"] if key not in at)
+    changed: tuple[str, ...] = ()
+    relabelled: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    if root is not None:
+        kept = set(texts[i] for _, i in there)
+        changed = differing("files", _file_digests(name, root, texts, progress, kept))
+    if labels is not None:
+        relabelled = differing("labels", _label_digests(name, labels, len(texts)))
+    now: list[str | None] = [None] * len(texts)
+    for row, i in there:
+        now[i] = held["split"][row]
+    if splits is not None:
+        if len(splits) != len(texts):
+            raise ValueError(f"{name}: splits must have {len(texts)} entries, got {len(splits)}")
+        now = [str(s) for s in splits]
+        moved = differing("split", now)
+    found = _unit_leaks(held, at, now) + _leaks(name, held, x, texts, now, checked, progress)
+    new = tuple(key for key in texts if key not in known)
+    ok = not (lost or changed or relabelled or moved or found)
+    return SplitCheck(ok, lost, changed, relabelled, moved, found, new, checked)
+
+
+def _unit_leaks(
+    held: dict[str, Any], at: dict[str, int], now: Sequence[str | None]
+) -> tuple[tuple[str, str], ...]:
+    """Samples of one unit in different splits: each with the first of its unit that is there."""
+    first: dict[str, str] = {}
+    found = []
+    for key, unit in zip(held["keys"], held["unit"], strict=True):
+        if key in at:
+            other = first.setdefault(unit, key)
+            if now[at[key]] != now[at[other]]:
+                found.append((other, key))
+    return tuple(found)
+
+
+def _leaks(
+    name: str,
+    held: dict[str, Any],
+    x: Any,
+    texts: list[str],
+    now: Sequence[str | None],
+    checked: dict[str, int],
+    progress: Progress,
+) -> tuple[tuple[str, str], ...]:
+    if x is None:
+        return ()
+    if len(x) != len(texts):
+        raise ValueError(f"{name}: x must have {len(texts)} rows, got {len(x)}")
+    rows = np.array([i for i, split in enumerate(now) if split is not None], np.int64)
+    checked["embeddings"] = len(rows)
+    some = x if len(rows) == len(texts) else x[rows]
+    pairs = leaks(
+        some, np.array([str(now[i]) for i in rows]), threshold=held["threshold"],
+        metric=held["metric"], progress=progress,
+    ).pairs  # fmt: skip
+    return tuple((texts[rows[a]], texts[rows[b]]) for a, b in pairs.tolist())
+
+
+def _texts(name: str, keys: Sequence[Any], n: int) -> list[str]:
+    if isinstance(keys, str):
+        raise TypeError(f"{name}: keys must be a sequence of names, got a str")
+    texts = [str(key) for key in keys]
+    if len(texts) != n:
+        raise ValueError(f"{name}: keys must have {n} entries, got {len(texts)}")
+    if len(set(texts)) != n:
+        raise ValueError(f"{name}: keys must differ")
+    return texts
+
+
+def _file_digests(
+    name: str,
+    root: str | os.PathLike[str],
+    texts: Sequence[str],
+    progress: Progress,
+    only: set[str] | None = None,
+) -> list[str]:
+    """SHA-256 of each file; "" for one that is not there."""
+    report, digests = reporter(progress, name), []
+    for i, text in enumerate(texts):
+        path = Path(root) / text
+        if only is not None and (text not in only or not path.is_file()):
+            digests.append("")
+            continue
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+        digests.append(digest.hexdigest())
+        report(i + 1, len(texts))
+    return digests
+
+
+def _label_digests(name: str, labels: Sequence[Any], n: int) -> list[str]:
+    if len(labels) != n:
+        raise ValueError(f"{name}: labels must have {n} entries, got {len(labels)}")
+    return [
+        hashlib.sha256(
+            json.dumps(_plain(one), sort_keys=True, separators=(",", ":")).encode()
+        ).hexdigest()
+        for one in labels
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dlpack__") or isinstance(value, np.generic):
+        return _arrays.host("save_split", "labels", np.asarray(value)).tolist()
+    return value
