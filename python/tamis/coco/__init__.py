@@ -4,10 +4,12 @@
 `init_as_pycocotools` makes ``import pycocotools`` in other people's code mean this module.
 """
 
-from tamis.coco import mask
+from tamis.coco import _mask, mask
 from tamis.coco._install import init_as_pycocotools
 from tamis.coco.coco import COCO
 from tamis.coco.cocoeval import COCOeval
 from tamis.coco.params import Params
+
+mask._mask = _mask  # type: ignore[attr-defined]  # other code looks for it there
 
 __all__ = ["COCO", "COCOeval", "Params", "init_as_pycocotools", "mask"]
