@@ -25,7 +25,7 @@ def faults(wheel: Path) -> list[str]:
         found.append("carries shared libraries")
     wanted = ["licenses/LICENSE"]
     if name == "tamis":
-        wanted += ["tamis/py.typed", "licenses/third_party/simdjson/LICENSE"]
+        wanted += ["tamis/py.typed", "licenses/cpp/third_party/simdjson/LICENSE"]
     found += [f"lacks {end}" for end in wanted if not any(e.endswith(end) for e in names)]
     return found
 
