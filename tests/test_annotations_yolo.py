@@ -260,9 +260,7 @@ def test_results_take_images_and_names_of_the_ground_truth(tmp_path: Path) -> No
 def test_empty_sets(tmp_path: Path) -> None:
     with pytest.raises(tamis.AnnotationError, match="expected label files"):
         tamis.read(tmp_path)
-    with pytest.raises(
-        tamis.AnnotationError, match=r"zero\.txt:1: expected"
-    ):
+    with pytest.raises(tamis.AnnotationError, match=r"zero\.txt:1: expected"):
         tamis.read(put(tmp_path / "zero.txt", b"\0"), image_sizes=(10, 10), classes=["a"])
     (tmp_path / "zero.txt").unlink()
     found = labels(tmp_path, "")
@@ -311,3 +309,12 @@ def test_results_from_zero_against_ground_truth_from_one(tmp_path: Path) -> None
         with pytest.warns(UserWarning, match="places among the classes"):
             _, both = tamis.align(gt, dt)
         assert both.labels.tolist() == [1, 2][first:]
+
+
+def test_results_of_a_detector_that_found_nothing(tmp_path: Path) -> None:
+    gt = tamis.read(dataset(tmp_path / "gt"))
+    put(tmp_path / "dt/c.txt", "")
+    _, dt = tamis.align(gt, tamis.read(tmp_path / "dt", like=gt))
+    evaluator = tamis.DetectionEvaluator(fmt="xywh")
+    evaluator.update(dt.preds(), gt.targets())
+    assert evaluator.compute().stats["AP"] == 0
