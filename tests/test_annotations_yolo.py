@@ -309,3 +309,12 @@ def test_results_from_zero_against_ground_truth_from_one(tmp_path: Path) -> None
         with pytest.warns(UserWarning, match="places among the classes"):
             _, both = tamis.align(gt, dt)
         assert both.labels.tolist() == [1, 2][first:]
+
+
+def test_results_of_a_detector_that_found_nothing(tmp_path: Path) -> None:
+    gt = tamis.read(dataset(tmp_path / "gt"))
+    put(tmp_path / "dt/c.txt", "")
+    _, dt = tamis.align(gt, tamis.read(tmp_path / "dt", like=gt))
+    evaluator = tamis.DetectionEvaluator(fmt="xywh")
+    evaluator.update(dt.preds(), gt.targets())
+    assert evaluator.compute().stats["AP"] == 0

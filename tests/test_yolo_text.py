@@ -124,6 +124,13 @@ def test_a_long_file(tmp_path: Path) -> None:
     assert np.array_equal(found["values"].reshape(-1, 5), table)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.from_regex(r"[0-9]{0,17}\.?[0-9]{0,17}", fullmatch=True).filter(lambda s: s.strip(".")))
+def test_plain_digits_are_rounded_once(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    found = read(*written(tmp_path_factory.mktemp("x"), f"0 {text}".encode()))
+    assert found["values"].tolist() == [float(text)]
+
+
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
 rows = st.lists(st.tuples(st.integers(0, 2**31 - 1), st.lists(numbers, max_size=9)), max_size=5)
 

@@ -96,7 +96,29 @@ std::string quoted(const char* begin, const char* end) {
   return out + (end - begin > kMost ? "...'" : "'");
 }
 
+// Digits with a point, at most 15: an integer over a power of ten, both exact, so rounded once by the division.
+static bool read_plain(const char* p, const char* end, double& value) {
+  constexpr double kTens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  if (end - p > 16 || p == end) return false;
+  int64_t digits = 0;
+  const char* point = nullptr;
+  for (const char* q = p; q < end; ++q) {
+    const auto digit = static_cast<unsigned>(*q - '0');
+    if (digit < 10)
+      digits = 10 * digits + static_cast<int64_t>(digit);
+    else if (*q == '.' && point == nullptr)
+      point = q;
+    else
+      return false;
+  }
+  const int64_t behind = point == nullptr ? 0 : end - point - 1;
+  if (end - p - (point != nullptr) > 15 || end - p == (point != nullptr)) return false;
+  value = static_cast<double>(digits) / kTens[behind];
+  return true;
+}
+
 bool read_number(const char* begin, const char* end, double& value) {
+  if (read_plain(begin, end, value)) return true;
   if (begin < end && *begin == '+' && end - begin > 1 && begin[1] != '-') ++begin;
   const auto [stop, error] = std::from_chars(begin, end, value);
   return error == std::errc() && stop == end && std::isfinite(value);

@@ -49,7 +49,7 @@ def of_ids(gt: Annotations) -> list[Finding]:
     out = rows_found(
         gt, "annotation id 0", "error", gt.ids == 0,
         "COCO's evaluation takes id 0 for no match: a detection of such a box counts as false, and"
-        " the box as found.", "annotations",
+        " the box as missed.", "annotations",
     )  # fmt: skip
     order = np.argsort(gt.ids, kind="stable")
     again = order[1:][np.diff(gt.ids[order]) == 0]

@@ -57,6 +57,8 @@ def read_yolo(path: str, options: Options) -> Annotations:
     problems.raise_if_any()
     columns = _columns(rows, layout, listing.sizes[rows.image], problems, listing)
     problems.raise_if_any()
+    if len(rows.labels) == 0 and options.like is not None:
+        columns["scores"] = np.empty(0)  # results of a detector that found nothing
     missing = int(found["missing"].sum())
     remarks = list(listing.remarks)
     if missing == len(listing.labels) > 0:
