@@ -172,6 +172,7 @@ def work(arguments: argparse.Namespace) -> None:
     if "asan" not in os.environ.get("LD_PRELOAD", ""):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     every = chosen(arguments)
+    warnings.simplefilter("ignore")  # of the script itself; those of a call are errors
     tamis.set_num_threads(2)
     logging.disable()
     # far from the small numbers, which are opened and closed where they are given for a path

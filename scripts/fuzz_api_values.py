@@ -750,7 +750,7 @@ def odd_array(x: np.ndarray, rng: Rng) -> Any:
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
         way = int(rng.integers(5))
         if way == 0:
-            with contextlib.suppress(TypeError, ValueError), np.errstate(all="ignore"):
+            with contextlib.suppress(TypeError, ValueError, RuntimeError, Warning):
                 found = found.astype(DTYPES[int(rng.integers(len(DTYPES)))])
         elif way < 4:
             found = np.asarray((odd_values, odd_memory, odd_shape)[way - 1](found, rng))

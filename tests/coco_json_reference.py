@@ -26,25 +26,38 @@ def is_box(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
 
 
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer spelled 1.0."""
+    return type(value) is float and abs(value) <= 2**53 and value == int(value)
+
+
 def is_iscrowd(value: Any) -> bool:
-    return isinstance(value, bool) or (type(value) is int and 0 <= value <= 255)
+    whole = type(value) is int or is_whole(value)
+    return isinstance(value, bool) or (whole and 0 <= value <= 255)
 
 
-IDS = {"id": (is_integer, np.int64)}
+def is_id(value: Any) -> bool:
+    return is_integer(value) or is_whole(value) or type(value) is str
+
+
+IDS = {"id": (is_id, np.int64)}
 RESULTS = {
-    "image_id": (is_integer, np.int64),
-    "category_id": (is_integer, np.int64),
+    "image_id": (is_id, np.int64),
+    "category_id": (is_id, np.int64),
     "bbox": (is_box, np.float64),
     "score": (is_number, np.float64),
 }
 ANNOTATIONS = {
-    "id": (is_integer, np.int64),
-    "image_id": (is_integer, np.int64),
-    "category_id": (is_integer, np.int64),
+    "id": (is_id, np.int64),
+    "image_id": (is_id, np.int64),
+    "category_id": (is_id, np.int64),
     "bbox": (is_box, np.float64),
     "area": (lambda v: is_number(v, 2**53), np.float64),
     "iscrowd": (is_iscrowd, np.uint8),
 }
+
+
+NAMES = {"id": "id_names", "image_id": "image_names", "category_id": "category_names"}
 
 
 class Irregular(Exception):
@@ -56,10 +69,21 @@ def columns(records: Any, fields: dict) -> dict[str, np.ndarray]:
         raise Irregular
     if not all(key in r and good(r[key]) for r in records for key, (good, _) in fields.items()):
         raise Irregular
-    out = {key: np.array([r[key] for r in records], dtype) for key, (_, dtype) in fields.items()}
+    names: dict[str, list[str]] = {}
+    values = {key: [r[key] for r in records] for key in fields}
+    for key, name in NAMES.items():
+        texts = [type(v) is str for v in values.get(key, ())]
+        if any(texts):
+            names[name] = list(dict.fromkeys(values[key])) if all(texts) else []
+            values[key] = [names[name].index(v) for v in values[key]] if all(texts) else []
+    if [] in names.values():
+        raise Irregular
+    out = {key: np.array(values[key], dtype) for key, (_, dtype) in fields.items()}
     if "bbox" in out:
         out["bbox"] = out["bbox"].reshape(-1, 4)
-    return out
+    if "id" in fields and any(type(r["id"]) is float for r in records):
+        out["float_ids"] = True
+    return out | names
 
 
 def reference_results(document: Any) -> dict[str, Any]:
@@ -79,6 +103,12 @@ def reference_dataset(document: Any) -> dict[str, Any]:
         key: columns(document[key], fields) if key in document else None
         for key, fields in tables.items()
     }
+    for key, table in out.items():
+        kinds = {type(r["id"]) for r in document.get(key, ())}
+        if key == "annotations" and str in kinds:
+            raise Irregular
+        if key != "annotations" and table and len(kinds) > 1:
+            raise Irregular
     for flag, key in (
         ("unique_images", "images"),
         ("unique_ids", "annotations"),

@@ -130,6 +130,33 @@ def test_memory_makes_no_difference(name: str, argument: str) -> None:
             np.testing.assert_array_equal(got, expected)
 
 
+SECOND = [(name, "b") for name in CASES if "b" in CASES[name][1]] + [("max_iou", "other")]
+
+
+@pytest.mark.parametrize(("name", "argument"), SECOND)
+def test_memory_makes_no_difference_beside_torch(name: str, argument: str) -> None:
+    torch = pytest.importorskip("torch")
+    function, arrays = CASES[name]
+    first = "boxes" if argument == "other" else "a"
+    given = {**arrays, first: torch.from_numpy(arrays[first])}
+    want = flat(function(**arrays))
+    strided = np.ndarray(
+        arrays[argument].shape, "f8", bytearray(9 * arrays[argument].nbytes), 0, (84, 12)
+    )
+    strided[...] = 1  # elements that overlap no other, at steps that are no multiples of their size
+    strided[...] = arrays[argument]
+    for x in [*memories(arrays[argument]), strided]:
+        got = flat(function(**{**given, argument: x}))
+        for one, expected in zip(got, want, strict=True):
+            np.testing.assert_array_equal(one, expected)
+    negated = torch._neg_view(-torch.from_numpy(arrays[argument]))
+    for one, expected in zip(flat(function(**{**given, argument: negated})), want, strict=True):
+        np.testing.assert_array_equal(one, expected)
+    for x in (arrays[argument].astype(str), arrays[argument].astype(complex)):
+        with pytest.raises(TypeError, match=argument):
+            function(**{**given, argument: x})
+
+
 def odd_values(x: np.ndarray) -> Iterator[Any]:
     yield x.astype(object)
     yield x.astype(str)

@@ -30,7 +30,7 @@ import tamis.coco
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """`init_as_pycocotools`, undone after the test."""
-    for part in ("coco", "cocoeval", "mask"):
+    for part in ("coco", "cocoeval", "mask", "_mask"):
         monkeypatch.setitem(sys.modules, f"pycocotools.{part}", getattr(pycocotools, part))
         monkeypatch.setattr(pycocotools, part, getattr(pycocotools, part))
     return tamis.coco.init_as_pycocotools
@@ -144,12 +144,14 @@ def test_what_ultralytics_imports(capsys: pytest.CaptureFixture[str], tmp_path: 
     from faster_coco_eval import COCO, COCOeval_faster
 
     ours.uninstall()
-    assert (COCO, COCOeval_faster) == (ours.open_coco, ours.COCOeval_faster)
+    assert (COCO, COCOeval_faster) == (ours.COCO_faster, ours.COCOeval_faster)
     assert faster_coco_eval.COCO is before
     case = random_problem(2)
     (tmp_path / "gt.json").write_text(json.dumps(case.gt))
     gt = COCO(tmp_path / "gt.json")
     assert COCO(case.gt).dataset == gt.dataset
+    assert all(isinstance(one, COCO) for one in (gt, COCO(case.gt), gt.loadRes(case.dt)))
+    assert not isinstance(case.gt, COCO)
     lines: list[str] = []
     capsys.readouterr()
     evaluation = COCOeval_faster(gt, gt.loadRes(case.dt), "bbox", print_function=lines.append)

@@ -59,6 +59,31 @@ def test_eval_errors(files: Any, capsys: Any) -> None:
     assert errors["points"]["FalseNeg"] > 0 and sum(errors["counts"].values()) > 0
 
 
+@pytest.mark.parametrize("as_", [str, float])
+def test_eval_of_ids_of_other_types(as_: Any, files: Any, tmp_path: Any, capsys: Any) -> None:
+    def shown(paths: Any) -> Any:
+        assert main(["eval", *paths, "--errors", "--per-class", "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    plain, other = shown(files), [str(tmp_path / name) for name in ("g.json", "d.json")]
+    ids = ("image_id", "category_id")
+    for path, copy in zip(files, other, strict=True):
+        with open(path) as f:
+            data = json.load(f)
+        anns = data if isinstance(data, list) else data["annotations"]
+        for ann in anns:
+            ann.update({key: as_(ann[key]) for key in ids})
+        for record in [] if anns is data else [*data["images"], *data["categories"]]:
+            record["id"] = as_(record["id"])
+        with open(copy, "w") as f:
+            json.dump(data, f)
+    got = shown(other)
+    assert got["errors"]["counts"] == plain["errors"]["counts"]
+    assert {row["id"]: row["AP"] for row in got["classes"]} == {
+        as_(row["id"]): row["AP"] for row in plain["classes"]
+    }
+
+
 @pytest.mark.parametrize(
     ("gt", "dt", "text"),
     [

@@ -327,3 +327,7 @@ def test_real_data_by_tidecv(name: str) -> None:
     gt, dt, kind = REAL[name]
     want = tide(*(json.loads(data_path(f).read_text()) for f in (gt, dt)), kind, 0.5, 0.1, 100)
     assert want == pytest.approx(dict(zip(NAMES, TIDECV[name], strict=True)), abs=1e-10)
+
+
+def test_the_names_of_the_types_are_public() -> None:
+    assert tamis.DetectionErrors.TYPES == ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")

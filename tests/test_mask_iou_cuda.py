@@ -207,3 +207,25 @@ def test_pixels_are_drawn_on_the_device(gpu_library, shape):
 
 def _hosted(x):
     return x if isinstance(x, np.ndarray) else x.get() if hasattr(x, "get") else x.cpu().numpy()
+
+
+def test_nobody_changes_where_device_masks_lie(gpu_library):
+    """Arrays of a device are the caller's too: any answer will do, but no mask is read beyond."""
+    masks = Masks.encode(blobs(6, 12, 9, 0, 0.3))
+    placed = masks.to_device(gpu_library.array(np.zeros(1)))
+    with pytest.raises(ValueError, match="read-only"):
+        placed.size[0] = 7
+    with pytest.raises(ValueError, match=r"^DeviceMasks: splits must have shape \(7,\), got \(6,"):
+        type(placed)(placed.ends, placed.splits[1:], placed.masks, placed.size)
+    with pytest.raises(TypeError, match=r"^DeviceMasks: ends must be int32, got int64"):
+        type(placed)(placed.splits, placed.splits, placed.masks, placed.size)
+    for far in (2**40, -5, 10**6):
+        placed.splits[2:4] = far
+        whole = np.array([0, 1, 4, 5])
+        values = gpu_library.numpy(tamis.mask_iou(placed, placed))
+        same_bits(values[np.ix_(whole, whole)], tamis.mask_iou(masks[whole], masks[whole]))
+        assert values[2, 0] == 0 and values[3, 5] == 0
+        pixels = gpu_library.numpy(placed.decode())
+        np.testing.assert_array_equal(pixels[whole], masks[whole].decode())
+        assert not pixels[2:4].any()
+        tamis.find_duplicate_boxes(placed, np.array([0, 6]), threshold=0.5)

@@ -23,6 +23,10 @@ PYTHON_HOME = {  # rooms whose Python half is not a module of their own name
     "average_precision": "_evaluation.py",
     "bson_columns": "fiftyone/_documents.py",
     "coco_json": "coco/_sources.py",
+    "resampling": "_resampling.py",
+    "image_size": "annotations/options.py",
+    "voc_xml": "annotations/voc.py",
+    "yolo_text": "annotations/yolo.py",
 }
 
 

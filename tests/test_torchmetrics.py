@@ -11,6 +11,7 @@ import pickle
 import sys
 import warnings
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -345,3 +346,27 @@ def run_examples(text: str, at_least: int) -> None:
         runner.run(examples, out=report.write)
     assert runner.failures == 0, report.getvalue()
     assert runner.tries >= at_least
+
+
+def test_threads_share_a_metric() -> None:
+    metric = MeanAveragePrecision()
+    box, label = torch.tensor([[0.0, 0, 9, 9]]), torch.tensor([1])
+    pred = {"boxes": box, "scores": torch.tensor([0.5]), "labels": label}
+    target = {"boxes": box, "labels": label}
+
+    def add() -> None:
+        for _ in range(50):
+            metric.update([pred, pred], [target, target])
+
+    def look() -> None:
+        for _ in range(5):
+            metric.compute()
+            assert len(pickle.loads(pickle.dumps(metric)).groundtruth_box) % 2 == 0
+
+    with ThreadPoolExecutor(5) as pool:
+        for result in [pool.submit(f) for f in (add, add, add, look, look)]:
+            result.result(timeout=60)
+    states = [getattr(metric, name) for name in metric._defaults if "mask" not in name]
+    assert {len(state) for state in states} == {300}
+    assert metric.update_count == 150
+    assert copy.deepcopy(metric)._lock is not metric._lock

@@ -20,7 +20,37 @@ int64_t CocoTable::size() const {
   return n;
 }
 
-bool CocoTable::all_have(uint16_t fields) const {
+int64_t CocoNames::place_of(std::string_view name) {
+  if (const auto found = places_.find(name); found != places_.end()) return found->second;
+  const auto place = static_cast<int64_t>(in_order_.size());
+  in_order_.push_back(&places_.emplace(name, place).first->first);
+  return place;
+}
+
+bool CocoTable::any_has(uint32_t fields) const {
+  return std::any_of(pieces.begin(), pieces.end(),
+                     [fields](const CocoPiece& piece) { return (piece.any & fields) != 0; });
+}
+
+void CocoTable::join_texts() {
+  const auto join = [](const CocoNames& from, CocoNames& to) {
+    std::vector<int64_t> places;
+    for (const std::string* name : from.in_order()) places.push_back(to.place_of(*name));
+    return places;
+  };
+  for (auto& piece : pieces) {
+    if (!piece.texts) continue;
+    const auto id = join(piece.texts->id, texts.id), image = join(piece.texts->image_id, texts.image_id),
+               category = join(piece.texts->category_id, texts.category_id);
+    for (auto& record : piece.records) {
+      if (record.fields & as_text(kCocoId)) record.id = id[size_t(record.id)];
+      if (record.fields & as_text(kCocoImageId)) record.image_id = image[size_t(record.image_id)];
+      if (record.fields & as_text(kCocoCategoryId)) record.category_id = category[size_t(record.category_id)];
+    }
+  }
+}
+
+bool CocoTable::all_have(uint32_t fields) const {
   return std::all_of(pieces.begin(), pieces.end(),
                      [fields](const CocoPiece& piece) { return (piece.common & fields) == fields; });
 }
@@ -117,8 +147,10 @@ bool read_file(int descriptor, uint8_t* to, int64_t size) {
   parallel_for(size, kReadAtOnce, [&](int64_t begin, int64_t end) {
     while (begin < end && complete) {
       const ssize_t got = pread(descriptor, to + begin, size_t(end - begin), begin);
-      if (got > 0) begin += got;
-      else if (got == 0 || errno != EINTR) complete = false;
+      if (got > 0)
+        begin += got;
+      else if (got == 0 || errno != EINTR)
+        complete = false;
     }
   });
   return complete;

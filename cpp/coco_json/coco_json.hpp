@@ -7,8 +7,10 @@
 // every column in the expected type. Anything else (invalid, NaN, 1e400, integers beyond 64 bits, a byte order mark,
 // nesting beyond 128, a missing or mistyped field, a caption in the first result) is std::nullopt, and the caller
 // takes Python's json. The shapes of a file, masks or keypoints, are read only when asked for. Ids are JSON integers
-// within int64 (true is not one); an integer in a bbox or score is at most 2^31 in magnitude, in keypoints 2^24, an
-// area 2^53; iscrowd is 0..255, true or false. Among equal keys the last wins.
+// within int64 (true is not one), numbers like 1.0 within 2^53, or text, which becomes its place among the texts of its
+// column; the ids of a column are all text or none is, those of annotations never. An integer in a bbox or score is at
+// most 2^31 in magnitude, in keypoints 2^24, an area 2^53; iscrowd is 0..255, 1.0, true or false. Among equal keys the
+// last wins.
 // Masks are polygons of over 4 numbers, or counts as text or integers; the text of results must be that of counts.
 //
 // Cost: one pass of simdjson on all threads. Memory: 72 bytes a record beside the columns, and
@@ -29,21 +31,23 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/isa.hpp"
 
 namespace tamis {
 
-enum CocoField : uint16_t {  // which fields a record holds in the expected type
+enum CocoField : uint32_t {  // which fields a record holds in the expected type
   kCocoId = 1,
   kCocoImageId = 2,
   kCocoCategoryId = 4,
   kCocoBbox = 8,
-  kCocoNumber = 16,   // score (results) or area (dataset)
+  kCocoNumber = 16,  // score (results) or area (dataset)
   kCocoIscrowd = 32,
   kCocoCaption = 64,  // of any type
   kCocoShape = 128,   // of the kind that is asked for; of LVIS images their lists, of its categories their frequency
@@ -54,9 +58,12 @@ enum CocoField : uint16_t {  // which fields a record holds in the expected type
   kCocoNoMask = 4096,
   kCocoNoIgnore = 8192,
 };
+constexpr uint32_t as_text(uint32_t ids) { return ids << 16; }   // the fields of these ids that were spelled "1"
+constexpr uint32_t as_float(uint32_t ids) { return ids << 20; }  // or 1.0
 
-inline constexpr uint16_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
-inline constexpr uint16_t kCocoAnnotationFields = kCocoResultFields | kCocoId | kCocoIscrowd;
+inline constexpr uint32_t kCocoIds = kCocoId | kCocoImageId | kCocoCategoryId;
+inline constexpr uint32_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
+inline constexpr uint32_t kCocoAnnotationFields = kCocoResultFields | kCocoId | kCocoIscrowd;
 
 // kLvis: of images the lists of categories that are not there and that are not all marked; of categories the frequency,
 // as text; annotations need no iscrowd and must have no key "ignore".
@@ -67,13 +74,13 @@ struct CocoRecord {
   double bbox[4];
   double number;
   uint8_t iscrowd;
-  uint16_t fields;
+  uint32_t fields;
 };
 
-struct CocoShape {               // of a record
-  int64_t text_end, parts_end;   // in its piece
-  int64_t extent[2];             // height and width of a mask; number of visible keypoints
-  uint32_t area;                 // of a result's mask, whose box is the record's
+struct CocoShape {              // of a record
+  int64_t text_end, parts_end;  // in its piece
+  int64_t extent[2];            // height and width of a mask; number of visible keypoints
+  uint32_t area;                // of a result's mask, whose box is the record's
 };
 
 // Compressed counts, one mask after the other: in memory of their own, or in a part of a buffer as long as the file.
@@ -85,13 +92,17 @@ class CocoText {
   CocoText(char* buffer, size_t start) : buffer_(buffer), start_(start) {}
 
   void append(std::string_view more) {
-    if (buffer_ == nullptr) own_ += more;
-    else more.copy(buffer_ + start_ + size_, more.size());
+    if (buffer_ == nullptr)
+      own_ += more;
+    else
+      more.copy(buffer_ + start_ + size_, more.size());
     size_ += more.size();
   }
   void shrink(size_t size) {
-    if (buffer_ == nullptr) own_.resize(size);
-    else std::fill(buffer_ + start_ + size, buffer_ + start_ + size_, '\0');
+    if (buffer_ == nullptr)
+      own_.resize(size);
+    else
+      std::fill(buffer_ + start_ + size, buffer_ + start_ + size_, '\0');
     size_ = size;
   }
   std::string_view view() const { return {buffer_ == nullptr ? own_.data() : buffer_ + start_, size_}; }
@@ -105,10 +116,30 @@ class CocoText {
   std::string own_;
 };
 
+// Texts, each once, in the order they came.
+class CocoNames {
+ public:
+  int64_t place_of(std::string_view name);
+  const std::vector<const std::string*>& in_order() const { return in_order_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  std::unordered_map<std::string, int64_t, Hash, std::equal_to<>> places_;  // keys stay where they are
+  std::vector<const std::string*> in_order_;
+};
+
+struct CocoTexts {  // of ids that are text
+  CocoNames id, image_id, category_id;
+};
+
 struct CocoPiece {
   std::vector<CocoRecord> records;
-  uint16_t common = 0xffff;  // the fields that all of them hold
-  std::vector<CocoShape> shapes;   // of each record, if asked for
+  uint32_t common = 0xffffffff, any = 0;  // the fields that all of them hold, and that some do
+  std::unique_ptr<CocoTexts> texts;       // where an id is one
+  std::vector<CocoShape> shapes;          // of each record, if asked for
   CocoText text;
   std::vector<int64_t> part_ends;  // in `numbers`: of polygons, or of a record's keypoints
   std::vector<double> numbers;
@@ -116,15 +147,20 @@ struct CocoPiece {
   void add(const CocoRecord& record) {
     records.push_back(record);
     common &= record.fields;
+    any |= record.fields;
   }
 };
 
 // The records of one JSON array in file order, in pieces that are freed as they are copied to columns.
 struct CocoTable {
   std::vector<CocoPiece> pieces;  // none is empty
+  CocoTexts texts;
 
   int64_t size() const;
-  bool all_have(uint16_t fields) const;
+  bool all_have(uint32_t fields) const;
+  bool any_has(uint32_t fields) const;
+  bool alike(uint32_t fields) const { return all_have(fields) || !any_has(fields); }
+  void join_texts();  // those of the pieces: ids become places in them
 };
 
 struct CocoDataset {  // a table is absent where the file lacks its key
@@ -182,10 +218,10 @@ void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
 // Results as most detectors write them: each record has image_id, category_id, score and a bbox, or a mask's size and
 // counts, or as many keypoints as the first, each once, in the order of the first, and nothing else. They need no
 // simdjson: parts of a file are read one by one and, while they are in the cache, parsed to columns. No text is kept
-// but the counts of masks. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and the
-// general ones decide.
+// but the counts of masks. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and
+// the general ones decide.
 struct PlainSource {
-  int descriptor;    // of a file, where text is null
+  int descriptor;  // of a file, where text is null
   const char* text;
   int64_t size;
 };

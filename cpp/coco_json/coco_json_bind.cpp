@@ -41,7 +41,22 @@ void shape_columns(py::dict& to, const CocoTable& table, CocoShapes shapes, Coco
   at.area = column<double>(to, "area", {n});
 }
 
-py::object columns(std::optional<CocoTable>&& table, uint16_t fields, const char* number,
+py::list names(const CocoNames& texts) {
+  py::list out;
+  for (const std::string* name : texts.in_order()) out.append(*name);
+  return out;
+}
+
+// `*_names`: the texts that ids are places in; `float_ids`: some were spelled 1.0.
+void spellings(py::dict& to, const CocoTable& table, uint32_t fields) {
+  const CocoTexts& texts = table.texts;
+  if (table.any_has(as_float(fields & kCocoId))) to["float_ids"] = true;
+  if (table.any_has(as_text(fields & kCocoId))) to["id_names"] = names(texts.id);
+  if (table.any_has(as_text(fields & kCocoImageId))) to["image_names"] = names(texts.image_id);
+  if (table.any_has(as_text(fields & kCocoCategoryId))) to["category_names"] = names(texts.category_id);
+}
+
+py::object columns(std::optional<CocoTable>&& table, uint32_t fields, const char* number,
                    CocoShapes shapes = CocoShapes::kNone, py::dict to = {}) {
   if (!table) return py::none();
   const int64_t n = table->size();
@@ -53,6 +68,7 @@ py::object columns(std::optional<CocoTable>&& table, uint16_t fields, const char
   if (fields & kCocoNumber) at.number = column<double>(to, number, {n});
   if (fields & kCocoIscrowd) at.iscrowd = column<uint8_t>(to, "iscrowd", {n});
   if (shapes != CocoShapes::kNone) shape_columns(to, *table, shapes, at);
+  spellings(to, *table, fields);
   {
     const py::gil_scoped_release unlocked;
     write_coco_columns(std::move(*table), at);
@@ -186,6 +202,8 @@ py::object rows(const View<const T, 2>& data) {
 }
 }  // namespace
 
+void bind_coco_dicts(py::module_& m);
+
 void bind_coco_json(py::module_& m) {
   m.attr("has_simdjson") = has_simdjson();
   m.def("read_coco_results", results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
@@ -201,4 +219,5 @@ void bind_coco_json(py::module_& m) {
   m.def("read_lvis_dataset", lvis_dataset, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_result_masks", result_masks, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_dataset_masks", dataset_masks, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
+  bind_coco_dicts(m);
 }

@@ -57,10 +57,11 @@ class Window {
       size_t first = part == 0 ? text.find_first_not_of(kBlank) : find_cut(text, 0);
       size_t last = end == source_.size ? text.npos : find_cut(text, size_t(end - begin));
       if (last == text.npos && !at_last) continue;
-      if (last == text.npos) last = text.find_last_not_of(kBlank);
+      const bool is_cut = last != text.npos;
+      if (!is_cut) last = text.find_last_not_of(kBlank);
       if (part == 0 && (first == text.npos || first == last || text[first] != '[')) return std::nullopt;
       if (first == text.npos) return std::string_view();
-      if (last == text.npos || (text[last] != ',' && text[last] != ']')) return std::nullopt;
+      if (last == text.npos || text[last] != (is_cut ? ',' : ']')) return std::nullopt;
       ++first;
       return first < last ? text.substr(first, last - first) : std::string_view();
     }

@@ -22,6 +22,17 @@ constexpr int64_t kMaxSide = INT32_MAX;
 
 bool read_integer(element value, int64_t& out) { return value.get_int64().get(out) == simdjson::SUCCESS; }
 
+// Of an integer that is spelled 1.0.
+bool read_whole(element value, int64_t& out) {
+  constexpr double kMax = 9007199254740992.0;  // 2^53
+  double number = 0;
+  if (value.type() != simdjson::dom::element_type::DOUBLE || value.get_double().get(number) != simdjson::SUCCESS)
+    return false;
+  if (!(number >= -kMax && number <= kMax) || number != static_cast<double>(static_cast<int64_t>(number))) return false;
+  out = static_cast<int64_t>(number);
+  return true;
+}
+
 bool read_number(element value, int64_t max_integer, double& out) {
   if (value.type() == simdjson::dom::element_type::DOUBLE) return value.get_double().get(out) == simdjson::SUCCESS;
   int64_t integer = 0;
@@ -48,7 +59,7 @@ bool read_iscrowd(element value, uint8_t& out) {
     out = flag;
     return true;
   }
-  if (!read_integer(value, integer) || integer < 0 || integer > 255) return false;
+  if ((!read_integer(value, integer) && !read_whole(value, integer)) || integer < 0 || integer > 255) return false;
   out = static_cast<uint8_t>(integer);
   return true;
 }
@@ -72,13 +83,19 @@ bool read_size(element value, int64_t (&out)[2]) {
 class ShapeReader {
  public:
   ShapeReader(CocoPiece& piece, Wanted wanted)
-      : piece_(piece), wanted_(wanted), text_(piece.text.size()), parts_(piece.part_ends.size()),
+      : piece_(piece),
+        wanted_(wanted),
+        text_(piece.text.size()),
+        parts_(piece.part_ends.size()),
         numbers_(piece.numbers.size()) {}
 
   // Whether the value is a shape of the wanted kind. A second one takes the place of the first.
   bool read_segmentation(element value, CocoRecord& record);
   bool read_keypoints(element value, CocoRecord& record);
-  bool read_count(element value) { return read_within(value, kMaxSide, shape_.extent[0]); }
+  bool read_count(element value) {
+    int64_t& count = shape_.extent[0];
+    return read_within(value, kMaxSide, count) || (read_whole(value, count) && count >= 0 && count <= kMaxSide);
+  }
   bool read_frequency(element value);
   // Whether both lists have been read well; `which` is 0 for the categories that are not there.
   bool read_categories(element value, size_t which);
@@ -168,8 +185,10 @@ bool ShapeReader::read_segmentation(element value, CocoRecord& record) {
   array polygons;
   object mask;
   bool good = false;
-  if (value.get_object().get(mask) == simdjson::SUCCESS) good = read_counts(mask) && (!is_result() || measure(record));
-  else if (!is_result() && value.get_array().get(polygons) == simdjson::SUCCESS) good = read_polygons(polygons);
+  if (value.get_object().get(mask) == simdjson::SUCCESS)
+    good = read_counts(mask) && (!is_result() || measure(record));
+  else if (!is_result() && value.get_array().get(polygons) == simdjson::SUCCESS)
+    good = read_polygons(polygons);
   if (!good) rewind();
   return good;
 }
@@ -231,12 +250,30 @@ void ShapeReader::finish() {
   piece_.shapes.push_back(shape_);
 }
 
-using Field = std::pair<uint16_t, bool>;  // what a key names, and whether its value has the type; 0: of no interest
+using Field = std::pair<uint32_t, bool>;  // what a key names, and whether its value has the type; 0: of no interest
 
-Field read_field(std::string_view key, element value, bool dataset, CocoRecord& out) {
+// `field` is that of the id; the record is told how it was spelled.
+Field read_id(element value, uint32_t field, int64_t& out, CocoRecord& record, CocoPiece& piece) {
+  record.fields &= ~(as_text(field) | as_float(field));
+  if (read_integer(value, out)) return {field, true};
+  std::string_view text;
+  if (read_whole(value, out)) {
+    record.fields |= as_float(field);
+  } else if (value.get_string().get(text) == simdjson::SUCCESS) {
+    if (!piece.texts) piece.texts = std::make_unique<CocoTexts>();
+    CocoTexts& texts = *piece.texts;
+    out = (field == kCocoId ? texts.id : field == kCocoImageId ? texts.image_id : texts.category_id).place_of(text);
+    record.fields |= as_text(field);
+  } else {
+    return {field, false};
+  }
+  return {field, true};
+}
+
+Field read_field(std::string_view key, element value, bool dataset, CocoRecord& out, CocoPiece& piece) {
   switch (key.size()) {
     case 2:
-      if (key == "id") return {kCocoId, read_integer(value, out.id)};
+      if (key == "id") return read_id(value, kCocoId, out.id, out, piece);
       break;
     case 4:
       if (key == "area" && dataset) return {kCocoNumber, read_number(value, kMaxAreaInteger, out.number)};
@@ -249,10 +286,10 @@ Field read_field(std::string_view key, element value, bool dataset, CocoRecord& 
       if (key == "caption") return {kCocoCaption, true};
       break;
     case 8:
-      if (key == "image_id") return {kCocoImageId, read_integer(value, out.image_id)};
+      if (key == "image_id") return read_id(value, kCocoImageId, out.image_id, out, piece);
       break;
     case 11:
-      if (key == "category_id") return {kCocoCategoryId, read_integer(value, out.category_id)};
+      if (key == "category_id") return read_id(value, kCocoCategoryId, out.category_id, out, piece);
       break;
     default:
       break;
@@ -267,7 +304,7 @@ Field read_shape(std::string_view key, element value, Wanted wanted, ShapeReader
     if (key == "keypoints") return {kCocoShape, shape.read_keypoints(value, out)};
     if (key == "num_keypoints") return {kCocoCount, shape.read_count(value)};
   } else if (wanted.shapes == CocoShapes::kLvis) {
-    if (key == "ignore") out.fields = static_cast<uint16_t>(out.fields & ~kCocoNoIgnore);
+    if (key == "ignore") out.fields &= ~uint32_t{kCocoNoIgnore};
     if (key == "frequency") return {kCocoShape, shape.read_frequency(value)};
     if (key == "neg_category_ids") return {kCocoShape, shape.read_categories(value, 0)};
     if (key == "not_exhaustive_category_ids") return {kCocoShape, shape.read_categories(value, 1)};
@@ -282,7 +319,7 @@ Field read_shape(std::string_view key, element value, Wanted wanted, ShapeReader
 }
 
 Field read_box(element value, Wanted wanted, CocoRecord& out) {
-  out.fields = static_cast<uint16_t>(out.fields & ~kCocoNoBox);
+  out.fields &= ~uint32_t{kCocoNoBox};
   const bool of_shape = wanted.shapes == CocoShapes::kMasks || wanted.shapes == CocoShapes::kKeypoints;
   if (of_shape && !wanted.keeps_boxes()) return {0, false};  // bbox is that of the shape
   return {kCocoBbox, read_bbox(value, out.bbox)};
@@ -295,10 +332,11 @@ void read_record(object fields, Wanted wanted, CocoPiece& to) {
   record.fields = kCocoNoBox | kCocoNoMask | kCocoNoIgnore;
   ShapeReader shape(to, wanted);
   for (const auto [key, value] : fields) {
-    if (key == "segmentation") record.fields = static_cast<uint16_t>(record.fields & ~kCocoNoMask);
-    Field field = key == "bbox" ? read_box(value, wanted, record) : read_field(key, value, wanted.dataset(), record);
+    if (key == "segmentation") record.fields &= ~uint32_t{kCocoNoMask};
+    Field field =
+        key == "bbox" ? read_box(value, wanted, record) : read_field(key, value, wanted.dataset(), record, to);
     if (field.first == 0 && wanted.shapes != CocoShapes::kNone) field = read_shape(key, value, wanted, shape, record);
-    record.fields = static_cast<uint16_t>(field.second ? record.fields | field.first : record.fields & ~field.first);
+    record.fields = field.second ? record.fields | field.first : record.fields & ~field.first;
   }
   shape.finish();
   to.add(record);

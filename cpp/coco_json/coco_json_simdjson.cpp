@@ -173,13 +173,17 @@ struct Verdict {
 bool is_plain(const CocoTable& table, Wanted wanted) {
   if (table.pieces.empty()) return false;
   if (wanted.kind == Kind::kBesideBoxes) return table.all_have(kCocoShape);
-  const uint16_t first = table.pieces[0].records[0].fields;
+  const uint32_t first = table.pieces[0].records[0].fields;
   if (first & kCocoCaption) return false;
-  constexpr uint16_t kOthers = kCocoResultFields & ~kCocoBbox;
+  if (!table.alike(as_text(kCocoImageId)) || !table.alike(as_text(kCocoCategoryId))) return false;
+  constexpr uint32_t kOthers = kCocoResultFields & ~kCocoBbox;
   switch (wanted.shapes) {
-    case CocoShapes::kNone: return table.all_have(kCocoResultFields);
-    case CocoShapes::kMasks: return table.all_have(kOthers | kCocoShape | kCocoNoBox);
-    case CocoShapes::kLvis: return false;  // results are as those of COCO
+    case CocoShapes::kNone:
+      return table.all_have(kCocoResultFields);
+    case CocoShapes::kMasks:
+      return table.all_have(kOthers | kCocoShape | kCocoNoBox);
+    case CocoShapes::kLvis:
+      return false;  // results are as those of COCO
     case CocoShapes::kKeypoints:
       return table.all_have(kOthers | kCocoShape) && (first & kCocoNoBox) && (first & kCocoNoMask);
   }
@@ -191,14 +195,26 @@ Verdict<CocoTable> results_of(element root, Wanted wanted, std::vector<CocoPiece
   auto table = reader.read(root);
   if (table && !reader.all_placed()) return {false, {}};
   if (!table || !is_plain(*table, wanted)) return {};
+  table->join_texts();
   return {true, std::move(table)};
+}
+
+// Whether the ids of a dataset's table are of kinds that columns hold: those of images and categories are asked for, so
+// all are spelled alike; LVIS' own are integers.
+bool has_plain_ids(const CocoTable& table, bool annotations, bool lvis) {
+  if (lvis && table.any_has(as_text(kCocoIds))) return false;
+  if (annotations)
+    return !table.any_has(as_text(kCocoId)) && table.alike(as_text(kCocoImageId)) &&
+           table.alike(as_text(kCocoCategoryId));
+  if (lvis) return !table.any_has(as_float(kCocoId));
+  return table.alike(as_text(kCocoId)) && table.alike(as_float(kCocoId));
 }
 
 Verdict<CocoDataset> dataset_of(element root, Wanted wanted, std::vector<CocoPiece>& chunks) {
   object top;
   if (root.get_object().get(top) != simdjson::SUCCESS) return {};
   constexpr std::array<std::string_view, 3> kNames{"images", "annotations", "categories"};
-  std::array<uint16_t, 3> needed{kCocoId, kCocoAnnotationFields, kCocoId};
+  std::array<uint32_t, 3> needed{kCocoId, kCocoAnnotationFields, kCocoId};
   if (wanted.shapes == CocoShapes::kMasks) needed = {kCocoId | kCocoHeight | kCocoWidth, kCocoShape, kCocoId};
   if (wanted.shapes == CocoShapes::kLvis)
     needed = {kCocoId | kCocoShape, kCocoResultFields | kCocoId | kCocoNoIgnore, kCocoId | kCocoShape};
@@ -213,6 +229,8 @@ Verdict<CocoDataset> dataset_of(element root, Wanted wanted, std::vector<CocoPie
     if (!last[i]) continue;
     tables[i] = reader.read(*last[i]);
     if (!tables[i] || !tables[i]->all_have(needed[i])) return {};
+    if (!has_plain_ids(*tables[i], i == 1, wanted.shapes == CocoShapes::kLvis)) return {};
+    tables[i]->join_texts();
   }
   if (!reader.all_placed()) return {false, {}};
   CocoDataset out{std::move(tables[0]), std::move(tables[1]), std::move(tables[2])};

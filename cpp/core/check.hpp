@@ -52,10 +52,16 @@ void check_pair_splits(const char* what, const Splits& pairs, const Splits& a, c
 // All of `index` in [least, n).
 template <class Index>
 void check_indices(const char* what, const Index& index, int64_t n, int64_t least = 0) {
-  bool good = true;  // without a branch, so that it is vectorised
+  uint64_t signs = 0;  // of the distances to both ends, without a branch
+  const auto first = static_cast<uint64_t>(least), last = static_cast<uint64_t>(n - 1);
   const int64_t size = index.size();
-  for (int64_t i = 0; i < size; ++i) good &= (index[i] >= least) & (index[i] < n);
-  TAMIS_CHECK(good, std::string(what) + ": indices must be " + std::to_string(least) + " to " + std::to_string(n - 1));
+  const auto* values = index.data;
+  for (int64_t i = 0; i < size; ++i) {
+    const auto value = static_cast<uint64_t>(static_cast<int64_t>(values[i]));
+    signs |= (value - first) | (last - value);
+  }
+  TAMIS_CHECK(static_cast<int64_t>(signs) >= 0,
+              std::string(what) + ": indices must be " + std::to_string(least) + " to " + std::to_string(n - 1));
 }
 
 // Positions of categories or images, where a negative one leaves the row out.

@@ -15,10 +15,14 @@ void bind_coco_json(py::module_&);
 void bind_detection_errors(py::module_&);
 void bind_fiftyone_matching(py::module_&);
 void bind_duplicates(py::module_&);
+void bind_image_size(py::module_&);
 void bind_knn(py::module_&);
 void bind_label_mistakes(py::module_&);
 void bind_oks(py::module_&);
+void bind_resampling(py::module_&);
 void bind_rotated_iou(py::module_&);
+void bind_voc_xml(py::module_&);
+void bind_yolo_text(py::module_&);
 void bind_zcore(py::module_&);
 
 namespace {
@@ -53,9 +57,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_detection_errors(m);
   bind_fiftyone_matching(m);
   bind_duplicates(m);
+  bind_image_size(m);
   bind_knn(m);
   bind_label_mistakes(m);
   bind_oks(m);
+  bind_resampling(m);
   bind_rotated_iou(m);
+  bind_voc_xml(m);
+  bind_yolo_text(m);
   bind_zcore(m);
 }

@@ -12,6 +12,7 @@ void bind_mask_iou(py::module_&);
 void bind_matching(py::module_&);
 void bind_max_iou(py::module_&);
 void bind_oks(py::module_&);
+void bind_resampling(py::module_&);
 void bind_rotated_iou(py::module_&);
 void bind_zcore(py::module_&);
 
@@ -32,6 +33,7 @@ PYBIND11_MODULE(TAMIS_MODULE, m, py::mod_gil_not_used()) {
   bind_matching(m);
   bind_max_iou(m);
   bind_oks(m);
+  bind_resampling(m);
   bind_rotated_iou(m);
   bind_zcore(m);
 }

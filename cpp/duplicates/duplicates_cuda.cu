@@ -17,11 +17,7 @@ __device__ double iou_of(const DeviceRotatedRows& rows, int64_t first, int64_t l
   return duplicate_iou(rows.data[first], rows.data[later], crowd);
 }
 __device__ double iou_of(const DeviceMaskRows& rows, int64_t first, int64_t later, bool crowd, double threshold) {
-  const auto mask = [&](int64_t row) {
-    Runs runs = rows.masks[row];
-    runs.ends = rows.ends + rows.splits[row];
-    return runs;
-  };
+  const auto mask = [&](int64_t row) { return placed_mask(rows.masks, rows.ends, rows.splits, rows.room, row); };
   return duplicate_iou(mask(first), mask(later), crowd, threshold);
 }
 

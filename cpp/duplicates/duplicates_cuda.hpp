@@ -24,6 +24,7 @@ struct DeviceMaskRows {  // mask i is masks[i], its ends are ends[splits[i]] and
   const host::Runs* masks;
   const uint32_t* ends;
   const int64_t* splits;
+  int64_t room;  // ends in all
 };
 
 template <class Rows>

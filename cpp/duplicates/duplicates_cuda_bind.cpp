@@ -58,7 +58,7 @@ void bind_duplicates(py::module_& m) {
     TAMIS_CHECK(masks.shape[1] == sizeof(tamis::host::Runs) && mask_splits.size() == masks.shape[0] + 1,
                 "find_duplicate_boxes: masks must be read");
     const tamis::cuda::DeviceMaskRows rows{reinterpret_cast<const tamis::host::Runs*>(masks.data),
-                                           reinterpret_cast<const uint32_t*>(ends.data), mask_splits.data};
+                                           reinterpret_cast<const uint32_t*>(ends.data), mask_splits.data, ends.size()};
     find(rows, masks.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
   }, nogil);
 }

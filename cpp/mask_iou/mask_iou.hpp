@@ -72,10 +72,11 @@ enum class MaskMerge { unite, intersect };
 MaskTexts merge_masks(const Masks& masks, const int64_t* groups, int64_t n_groups, MaskMerge how, int64_t* size);
 
 // What lies within `dilation` (n,) rows or columns, at least 1, of a pixel that is not in the mask. Cost: a few steps per
-// column and run.
+// run, and per column of as many as a square that fits into the mask has.
 MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation);
 
 // polygons: n lists of x, y, ...; an odd last number is ignored. size (n, 2) is that of each polygon's image.
+// Cost: a step per column that an edge crosses; memory: by edges and by runs.
 MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, const int64_t* size);
 
 // Pairs of the same group: rows of `a` with columns of `b`. An index is null where the rows stand in group order.

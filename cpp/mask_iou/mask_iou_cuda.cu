@@ -13,15 +13,14 @@ __global__ void __launch_bounds__(kThreads) read_kernel(const char* text, const 
   Runs runs{};
   runs.height = size[2 * i];
   runs.width = size[2 * i + 1];
-  read_runs(text + out.splits[i], text + out.splits[i + 1], out.ends + out.splits[i], &runs);
+  const int64_t from = out.splits[i], to = out.splits[i + 1];
+  if (from >= 0 && from <= to && to <= out.room) read_runs(text + from, text + to, out.ends + from, &runs);
   measure(&runs);
   out.masks[i] = runs;
 }
 
 __device__ Runs mask_of(const DeviceMasks& all, int64_t i) {
-  Runs runs = all.masks[i];
-  runs.ends = all.ends + all.splits[i];
-  return runs;
+  return placed_mask(all.masks, all.ends, all.splits, all.room, i);
 }
 
 // Of masks whose boxes touch, by all lanes of a warp; the first has the result.

@@ -19,7 +19,7 @@ struct DeviceMasks {
   host::Runs* masks;
   uint32_t* ends;
   const int64_t* splits;  // of the text; a run has at least one character
-  int64_t n;
+  int64_t n, room;        // masks, and ends in all: no mask is read or written beyond, whatever the arrays say
 };
 void mask_read(const char* text, const int64_t* size, const DeviceMasks& out, cudaStream_t stream);
 

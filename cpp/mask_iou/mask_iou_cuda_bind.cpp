@@ -20,7 +20,7 @@ cudaStream_t as_stream(uintptr_t stream) { return reinterpret_cast<cudaStream_t>
 tamis::cuda::DeviceMasks masks(const Ends& ends, const Splits& splits, const Table& table) {
   const int64_t n = table.shape[0];
   TAMIS_CHECK(splits.size() == n + 1 && table.shape[1] == int64_t(sizeof(Runs)), "mask_iou: arrays must fit");
-  return {reinterpret_cast<Runs*>(table.data), reinterpret_cast<uint32_t*>(ends.data), splits.data, n};
+  return {reinterpret_cast<Runs*>(table.data), reinterpret_cast<uint32_t*>(ends.data), splits.data, n, ends.size()};
 }
 
 }  // namespace

@@ -140,6 +140,16 @@ TAMIS_HD void split_columns(const Runs& m, int64_t columns, int32_t* top, int32_
   }
 }
 
+// Mask i of arrays whose values anybody may have changed: empty where its ends are not among the `room` there are.
+TAMIS_HD Runs placed_mask(const Runs* masks, const uint32_t* ends, const int64_t* splits, int64_t room, int64_t i) {
+  Runs m = masks[i];
+  const int64_t start = splits[i];
+  const bool inside = start >= 0 && start <= room && m.n >= 0 && m.n <= room - start;
+  m.ends = ends + (inside ? start : 0);
+  m.n = inside ? m.n : 0;
+  return m;
+}
+
 // --- a pair ---
 
 // Common pixels of two regular masks.

@@ -5,9 +5,12 @@ from tamis._core import __version__ as __version__
 from tamis._masks_cuda import DeviceMasks
 from tamis._threads import num_threads, set_num_threads, threads
 from tamis._threads import read_environment as _read_environment
+from tamis.agreement import Agreement, Tightness, agreement
+from tamis.annotations import AnnotationError, Annotations, align, read, write
 from tamis.best_f1 import BestF1, best_f1
 from tamis.box_iou import box_iou, box_iou_batched, box_iou_paired
 from tamis.calibration import Calibration, calibration
+from tamis.compare import Comparison, Difference, ImageChange, Versus, compare
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.detection_errors import DetectionErrors, detection_errors
 from tamis.detection_result import DetectionResult
@@ -23,6 +26,7 @@ from tamis.evaluator import DetectionEvaluator
 from tamis.exact_duplicates import exact_duplicates
 from tamis.fiftyone_matching import FiftyoneMatches, match_fiftyone
 from tamis.image_scores import ImageScores, image_scores
+from tamis.intervals import Interval, Intervals, intervals
 from tamis.knn import knn
 from tamis.label_mistakes import (
     LabelMistakes,
@@ -50,14 +54,19 @@ from tamis.selection.learning_curve import LearningCurve, learning_curve
 from tamis.selection.manifest import SplitCheck, save_split, verify_split
 from tamis.selection.split import Split, split
 from tamis.selection.zcore_stability import ZcoreStability, zcore_stability
+from tamis.slices import Slice, Slices, slices
 from tamis.uniqueness import uniqueness
 from tamis.zcore import zcore, zcore_draws, zcore_finish, zcore_from_draws
 
 _read_environment()
 
 __all__ = [
+    "Agreement",
+    "AnnotationError",
+    "Annotations",
     "BestF1",
     "Calibration",
+    "Comparison",
     "ConfusionMatrix",
     "Coverage",
     "CudaUnavailable",
@@ -65,6 +74,7 @@ __all__ = [
     "DetectionEvaluator",
     "DetectionResult",
     "DeviceMasks",
+    "Difference",
     "Diversity",
     "Drift",
     "DriftCheck",
@@ -72,22 +82,32 @@ __all__ = [
     "DuplicateThreshold",
     "Failures",
     "FiftyoneMatches",
+    "ImageChange",
     "ImageScores",
+    "Interval",
+    "Intervals",
     "LabelMistakes",
     "Leaks",
     "LearningCurve",
     "Masks",
     "Matches",
     "NearDuplicates",
+    "Slice",
+    "Slices",
     "Split",
     "SplitCheck",
+    "Tightness",
+    "Versus",
     "ZcoreStability",
+    "agreement",
+    "align",
     "best_f1",
     "box_iou",
     "box_iou_batched",
     "box_iou_paired",
     "calibration",
     "classification_mistakes",
+    "compare",
     "confusion_matrix",
     "coverage",
     "detection_errors",
@@ -100,6 +120,7 @@ __all__ = [
     "find_unique",
     "hardness",
     "image_scores",
+    "intervals",
     "knn",
     "label_mistakes",
     "leaks",
@@ -117,6 +138,7 @@ __all__ = [
     "oks",
     "oks_batched",
     "outliers",
+    "read",
     "representativeness",
     "rotated_box_iou",
     "rotated_box_iou_batched",
@@ -125,10 +147,12 @@ __all__ = [
     "select_batch",
     "select_coreset",
     "set_num_threads",
+    "slices",
     "split",
     "threads",
     "uniqueness",
     "verify_split",
+    "write",
     "zcore",
     "zcore_draws",
     "zcore_finish",

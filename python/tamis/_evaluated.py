@@ -30,6 +30,7 @@ class Evaluated:
     max_det: int
     area_range: Any  # the first, that of the main numbers
     similarity: Similarity | None = None
+    settings: Any = None  # iouThrs, recThrs, areaRng, areaRngLbl, maxDets: as `Params` has them
 
     def at(self, iou: float) -> MatchTable:
         """The matches at one IoU in the first area range: those of the evaluation, if it has it."""

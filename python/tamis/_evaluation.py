@@ -143,7 +143,7 @@ def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
 def capped(thresholds: Sequence[float]) -> Array:
     """IoU thresholds as they are compared."""
     # the cap keeps a box of IoU 1 - 1e-11 matching at threshold 1; min() so that a NaN stays
-    return np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64)
+    return np.array([float(min([t, 1 - 1e-10])) for t in thresholds], np.float64)
 
 
 def match(

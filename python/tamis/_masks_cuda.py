@@ -21,7 +21,27 @@ class DeviceMasks:
     ends: Any  # of the runs of mask i, from splits[i] on
     splits: Any
     masks: Any  # (n, bytes), tamis::host::Runs
-    size: NDArray[np.int64]  # (n, 2), on the host
+    size: NDArray[np.int64]  # (n, 2), on the host, read-only
+
+    def __post_init__(self) -> None:
+        device = _arrays.one_device(
+            "DeviceMasks", ends=self.ends, splits=self.splits, masks=self.masks
+        )
+        size = np.array(self.size, np.int64)
+        size.flags.writeable = False
+        object.__setattr__(self, "size", size)
+        n, table = len(size), _arrays.backend("DeviceMasks", device).MASK_BYTES
+        wanted: dict[str, tuple[str, tuple[int | str, ...]]] = {
+            "ends": ("int32", ("c",)),
+            "splits": ("int64", (n + 1,)),
+            "masks": ("uint8", (n, table)),
+        }
+        _arrays.check_shape("DeviceMasks", "size", size, ("n", 2))
+        for name, (dtype, shape) in wanted.items():
+            x = getattr(self, name)
+            _arrays.check_shape("DeviceMasks", name, x, shape)
+            if _arrays.dtype_name(x) != dtype:
+                raise TypeError(f"DeviceMasks: {name} must be {dtype}, got {_arrays.dtype_name(x)}")
 
     def __len__(self) -> int:
         return len(self.size)

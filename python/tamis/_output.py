@@ -89,7 +89,7 @@ def _beside(target: str) -> Iterator[tuple[BinaryIO, str]]:
     Its writer holds a lock on it, so that two do not meet; a file without one is a leftover.
     """
     folder, name = os.path.split(target)
-    unfinished = os.path.join(folder, f".{name[:200]}.unfinished")
+    unfinished = os.path.join(folder, f".{name[:60]}.unfinished")
     while True:
         try:
             number = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)

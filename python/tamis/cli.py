@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis import _cli_selection, _output
+from tamis import _cli_compare, _cli_selection, _output
+from tamis.annotations.command import add_check
 from tamis.detection_result import STATS
 
 
@@ -60,7 +61,8 @@ def per_class(e: Any) -> list[dict[str, Any]]:
     for k, category in enumerate(p.catIds):
         stats = of_class(e.eval, p, detection_rows(p.maxDets, main=100), k)
         name = str(e.cocoGt.cats[category].get("name", category))
-        rows.append({"id": int(category), "name": name, **dict(zip(STATS, stats, strict=True))})
+        row = {"id": np.asarray(category).item(), "name": name}
+        rows.append(row | dict(zip(STATS, stats, strict=True)))
     return rows
 
 
@@ -218,6 +220,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=evaluate)
 
+    add_check(commands)
+
     command = commands.add_parser("duplicates", help="boxes that repeat another of their image")
     command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
     command.add_argument("--threshold", type=float, default=0.99, help="of IoU, default 0.99")
@@ -248,6 +252,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=zcore)
     _cli_selection.add(commands)
+    _cli_compare.add_commands(commands)
     return top
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,8 @@ class DetectionErrors(Result):
     counts : dict of str to int
         Errors by type. Those of ignored detections count, as in tidecv.
     kind : (n,) int8
-        Place of a detection's type in `TYPES`; -1: it is right; -2: beyond `max_detections`.
+        Place of a detection's type in `DetectionErrors.TYPES`; -1: it is right; -2: beyond
+        `max_detections`.
     target : (n,) int64
         Row of the ground truth the detection found, or came nearest to (Cls, Loc, Dupe), else -1.
     ignored : (n,) bool
@@ -49,6 +50,8 @@ class DetectionErrors(Result):
         Annotation ids for a `COCOeval`; row numbers, in the order of `update`, otherwise.
     iou, background : float
     """
+
+    TYPES: ClassVar[tuple[str, ...]] = TYPES
 
     ap: float
     main: dict[str, float]

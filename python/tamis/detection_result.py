@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from tamis import _summary
 from tamis._evaluated import Evaluated
-from tamis._evaluation import Sides
+from tamis._evaluation import Sides, curves
 from tamis._kinds import pair_by_pair
+from tamis._parts import image_mask, of_images
 from tamis.best_f1 import BestF1, best_f1
 from tamis.calibration import Calibration, calibration
 from tamis.confusion_matrix import ConfusionMatrix, confusion_matrix
@@ -82,7 +83,8 @@ class DetectionResult:
 
     def _names(self) -> SimpleNamespace:
         return SimpleNamespace(
-            iouThrs=self.iou_thresholds, areaRngLbl=list(self.area_ranges),
+            iouThrs=self.iou_thresholds, recThrs=self.recall_thresholds,
+            areaRng=list(self.area_ranges.values()), areaRngLbl=list(self.area_ranges),
             maxDets=list(self.max_detections), iouType=self.iou_type,
         )  # fmt: skip
 
@@ -112,7 +114,7 @@ class DetectionResult:
 
     def matches(self, area: str = "all") -> Matches:
         """Matches of every detection at every threshold, in the order of `update`."""
-        if area not in self.area_ranges:
+        if not isinstance(area, str) or area not in self.area_ranges:
             raise ValueError(
                 f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
                 f" got {area!r}"
@@ -148,10 +150,35 @@ class DetectionResult:
         """Counts, F1 and AP of every image: see `tamis.image_scores`."""
         return image_scores(self, iou=iou, **options)
 
+    def slice(self, images: Any) -> DetectionResult:
+        """The result of a part of the images, without matching again: that of evaluating it anew.
+
+        Parameters
+        ----------
+        images : (images,) bool, or integers
+            A mask, or places among `image_ids`.
+
+        Returns
+        -------
+        DetectionResult
+            Images, classes and rows keep their numbers; what lies outside counts for nothing.
+        """
+        e = self._evaluated()
+        part = of_images(e, image_mask("DetectionResult.slice", images, len(self.image_ids)))
+        precision, recall, scores = curves(
+            part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections,
+        )  # fmt: skip
+        return replace(
+            self, precision=precision, recall=recall, scores=scores,
+            _n_targets=part.table.n_regular[:, 0],
+            _sides=replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table),
+        )  # fmt: skip
+
     def _evaluated(self) -> Evaluated:
         s = self._on_host()
         return Evaluated(
             self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
             self.image_ids, np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
-            self.max_detections[-1], self.area_ranges["all"], s.similarity,
+            self.max_detections[-1], self.area_ranges["all"], s.similarity, self._names(),
         )  # fmt: skip

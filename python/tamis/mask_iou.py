@@ -105,8 +105,9 @@ def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Mask
 
     Notes
     -----
-    The bits of boundary-iou-api's ``mask_to_boundary``. Time: a few steps per column and run of a
-    mask; memory: the result, twice, and a few bytes a run of 32 masks a thread.
+    The bits of boundary-iou-api's ``mask_to_boundary``. Time: a few steps per run of a mask, and
+    per column where its boundary has runs of its own; memory: the result, twice, and a few bytes a
+    run of 32 masks a thread.
     """
     masks = _masks("mask_boundary", "masks", masks)
     ratio = dilation_ratio

@@ -65,7 +65,7 @@ def oks(
     det = _arrays.as_array("oks", "keypoints", keypoints)
     gt = _arrays.as_array("oks", "gt_keypoints", gt_keypoints)
     for name, x in (("keypoints", det), ("gt_keypoints", gt)):
-        if len(x.shape) != 3:
+        if len(x.shape) == 0:
             raise ValueError(f"oks: {name} must have shape (n, k, 3), got {tuple(x.shape)}")
     ends = np.array([0, len(det)]), np.array([0, len(gt)])
     values, _ = oks_batched(
@@ -131,7 +131,10 @@ def read_sigmas(function: str, sigmas: Any) -> Array:
     """(k,) float64."""
     if _arrays.library(sigmas) != "numpy":
         sigmas = _arrays.host(function, "sigmas", sigmas)
-    got = np.array(sigmas, np.float64)
+    try:
+        got = np.array(sigmas).astype(np.float64, casting="same_kind")
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: sigmas must be numbers, got {sigmas!r}") from None
     if got.ndim != 1 or len(got) == 0 or not (got > 0).all():
         raise ValueError(f"{function}: sigmas must be positive and have shape (k,), got {sigmas!r}")
     return got

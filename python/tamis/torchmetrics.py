@@ -22,7 +22,7 @@ from tamis._evaluation_cuda import DeviceRows, evaluate
 from tamis._locks import LockedMetric
 from tamis._masks_input import join_texts
 from tamis._torchmetrics_columns import device_sides, joined, packed, stays_on_device, unpacked
-from tamis.coco._columns import Columns
+from tamis.coco._columns import Columns, KnownIds
 from tamis.coco._plain import Evaluation
 from tamis.coco.params import Params
 from tamis.masks import Masks
@@ -201,7 +201,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
         if pooled:
             gts, dts, classes = _pool(gts), _pool(dts), np.array([0])
         p = self._params(kind, images.tolist(), classes)
-        evaluation = Evaluation(gts, dts, images, classes, p)
+        evaluation = Evaluation(gts, dts, KnownIds(p.imgIds), KnownIds(p.catIds), p)
         names = ("precision", "recall", "scores")
         return p, evaluation, dict(zip(names, evaluation.accumulate(p), strict=True))
 

@@ -11,7 +11,7 @@ import faster_coco_eval
 
 from tamis.coco import COCO, COCOeval
 
-__all__ = ["COCOeval_faster", "install", "open_coco", "uninstall"]
+__all__ = ["COCO_faster", "COCOeval_faster", "install", "open_coco", "uninstall"]
 
 _THEIRS = {name: getattr(faster_coco_eval, name) for name in ("COCO", "COCOeval_faster")}
 _AREAS = ("small", "medium", "large")
@@ -79,6 +79,20 @@ class COCOeval_faster(COCOeval):
         return dict(zip(names, map(float, self.stats), strict=True))
 
 
+class _AnyCOCO(type):
+    """What `loadRes` gives is an instance too, as it is of faster-coco-eval's class."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, COCO)
+
+
+class COCO_faster(COCO, metaclass=_AnyCOCO):
+    """`tamis.coco.COCO` as Ultralytics calls faster-coco-eval's class: of a file or its content."""
+
+    def __new__(cls, annotation_file: Any = None) -> Any:
+        return open_coco(annotation_file)
+
+
 def open_coco(annotations: Any = None) -> COCO:
     """The `COCO` of a file, or of its content, as faster-coco-eval takes it."""
     if not isinstance(annotations, dict):
@@ -96,7 +110,7 @@ def install() -> None:
     That is what Ultralytics' validators do, with masks and keypoints too. LVIS data sets need
     `uninstall` first.
     """
-    faster_coco_eval.COCO = open_coco
+    faster_coco_eval.COCO = COCO_faster
     faster_coco_eval.COCOeval_faster = COCOeval_faster
 
 

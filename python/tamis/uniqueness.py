@@ -212,9 +212,11 @@ def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
 
 def rows_by_image(function: str, image_index: Any, n: int) -> tuple[Array, Array]:
     """The rows of one image after the other, and how many each has."""
-    index = _arrays.integers(function, "image_index", image_index)
+    index = _arrays.column(function, "image_index", image_index)
     index = _arrays.host(function, "image_index", index)
     _arrays.check_shape(function, "image_index", index, (n,))
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{function}: image_index must be integers, got {index.dtype}")
     if len(index) and index.min() < 0:
         raise ValueError(f"{function}: image_index must not be negative, got {index.min()}")
     counts = np.bincount(index[index < n].astype(np.int64))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis import _core
+from tamis._evaluation import positions
 from tamis.coco import mask
 from tamis.masks import Masks
 
@@ -17,13 +20,16 @@ Annotation = dict[str, Any]
 
 _EXACT = 2**53  # integers a float64 holds without rounding
 _EXACT_SQUARES = 2**24  # and whose differences it squares without
+# numbers that NumPy computes with as with these columns; float32 and small integers it does not
+_WHOLE: set[type] = {int, np.int64}
+_WIDE: set[type] = _WHOLE | {float, np.float64}
 
 
 @dataclass
 class Columns:
     """One row an annotation; `iscrowd` is None for detections, `score` for ground truths."""
 
-    id: Array  # int64
+    id: Array  # int64, or float64 where some are floats
     image_id: Array  # int64
     category_id: Array  # int64
     area: Array  # any numbers
@@ -33,19 +39,93 @@ class Columns:
     masks: Masks | None = None
     mask_boxes: Array | None = None  # (n, 4) float64, where they were measured
     keypoints: Array | None = None  # (n, k, 3) float64
-    num_keypoints: Array | None = None  # int64
+    num_keypoints: Array | None = None  # any numbers
     ignore: Array | None = None  # uint8; None: the crowds
+    # where ids are no integers: those that `image_id` or `category_id` are places in
+    image_names: list[Any] | None = None
+    category_names: list[Any] | None = None
 
     def take(self, index: Array) -> Columns:
-        rows = {key: None if v is None else v[index] for key, v in vars(self).items()}
-        return Columns(**rows)  # type: ignore[arg-type]
+        rows = {
+            key: v if v is None or key.endswith("_names") else v[index]
+            for key, v in vars(self).items()
+        }
+        return Columns(**rows)
 
 
-def _integers(anns: Sequence[Annotation], key: str) -> Array | None:
-    values = np.array([ann[key] for ann in anns])
-    if values.dtype.kind == "u" and values.dtype.itemsize == 8:
+class KnownIds:
+    """The ids of an evaluation, in its order."""
+
+    def __init__(self, ids: Iterable[Any]) -> None:
+        self._ids = list(ids)
+        self._integers = whole_numbers(self._ids)
+
+    @classmethod
+    def of(cls, ids: Iterable[Any]) -> KnownIds | None:
+        """None where there are none, where one comes twice, or cannot be hashed."""
+        known = cls(ids)
+        try:
+            return known if 0 < len(known) == len(set(known._ids)) else None
+        except TypeError:
+            return None
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def places(self, column: Array, names: list[Any] | None) -> Array:
+        """(n,) int32: the place of each row's id, -1 where it is none of these."""
+        if names is not None:
+            return self._look_up(names)[column]
+        if self._integers is None:
+            values, row = np.unique(column, return_inverse=True)
+            return self._look_up(values.tolist())[row]
+        if (np.diff(self._integers) > 0).all():
+            return positions(column, self._integers)
+        known, first = np.unique(self._integers, return_index=True)
+        return np.append(first, -1).astype(np.int32)[positions(column, known)]
+
+    def _look_up(self, names: list[Any]) -> Array:
+        place = {one: place for place, one in enumerate(self._ids)}
+        return np.array([place.get(name, -1) for name in names], np.int32)
+
+
+def _plain_numbers(values: list[Any]) -> Array | None:
+    """Python's or NumPy's numbers as an array of their own type; None for anything else."""
+    types = set(map(type, values))
+    if not all(issubclass(t, (int, float, np.integer, np.floating, np.bool_)) for t in types):
         return None
-    return values.astype(np.int64) if values.dtype.kind in "iu" else None
+    return np.array(values)
+
+
+def whole_numbers(values: list[Any]) -> Array | None:
+    """int64 of integers and of floats like 1.0; None for anything else."""
+    numbers = _plain_numbers(values)
+    if numbers is None:
+        return None
+    if numbers.dtype.kind == "f":  # of integers among floats those beyond 2^53 are rounded
+        whole = (np.abs(numbers) < _EXACT) & (numbers == np.trunc(numbers))
+        return numbers.astype(np.int64) if whole.all() else None
+    fits = numbers.dtype.kind in "bi" or (numbers.dtype.kind == "u" and numbers.itemsize < 8)
+    return numbers.astype(np.int64, copy=False) if fits else None
+
+
+def _named(anns: Sequence[Annotation], key: str) -> tuple[Array, list[Any] | None]:
+    """Ids as integers, or as places among the distinct ones, which are then listed."""
+    values = [ann[key] for ann in anns]
+    integers = whole_numbers(values)
+    if integers is not None:
+        return integers, None
+    names: dict[Any, int] = {}
+    places = [names.setdefault(value, len(names)) for value in values]
+    return np.array(places, np.int64), list(names)
+
+
+def _annotation_ids(anns: Sequence[Annotation]) -> Array | None:
+    """As pycocotools puts them into arrays of matches."""
+    numbers = _plain_numbers([ann["id"] for ann in anns])
+    if numbers is None or (numbers.dtype.kind == "u" and numbers.itemsize == 8):
+        return None
+    return numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64, copy=False)
 
 
 def _numbers(anns: Sequence[Annotation], key: str) -> Array | None:
@@ -58,24 +138,32 @@ def _numbers(anns: Sequence[Annotation], key: str) -> Array | None:
     return values if values.dtype in (np.float32, np.float64) else None
 
 
-def _boxes(anns: Sequence[Annotation]) -> Array | None:
+def _boxes(anns: Sequence[Annotation], only: set[type] | None) -> Array | None:
+    """(n, 4) float64; None where one is no list or array of four numbers, of these types."""
     boxes = [ann["bbox"] for ann in anns]
-    if not all(type(b) in (list, np.ndarray) and len(b) == 4 for b in boxes):
+    if not set(map(type, boxes)) <= {list, np.ndarray} or set(map(len, boxes)) != {4}:
         return None
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    if only is not None and not set(map(type, chain.from_iterable(boxes))) <= only:
+        return None
+    return np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes)).reshape(-1, 4)
 
 
-def keypoint_columns(anns: Sequence[Annotation], k: int) -> Array | None:
+def _keypoints(anns: Sequence[Annotation], k: int, detections: bool) -> Array | None:
     """(n, k, 3) float64, or None where a list has another length or holds no plain numbers."""
     lists = [ann["keypoints"] for ann in anns]
-    if "score" in anns[0]:  # the visibility of detections is not looked at, nor is the last missed
+    if detections:  # their visibility is not looked at, nor is the last missed
         lists = [[*points, 0] if len(points) == 3 * k - 1 else points for points in lists]
-    if any(len(points) != 3 * k for points in lists):
+    else:  # where no point is visible, none is looked at
+        unread = [0] * (3 * k)
+        lists = [
+            points if len(points) == 3 * k or any(v > 0 for v in points[2::3]) else unread
+            for points in lists
+        ]
+    types = set(map(type, chain.from_iterable(lists)))
+    if any(len(points) != 3 * k for points in lists) or not types <= _WIDE:
         return None
     values = np.array(lists)
-    if values.dtype.kind not in "iuf" or values.ndim != 2:
-        return None
-    if values.dtype.kind != "f" and (np.abs(values) > _EXACT_SQUARES).any():
+    if values.ndim != 2 or (types & _WHOLE and (np.abs(values) > _EXACT_SQUARES).any()):
         return None
     return values.astype(np.float64).reshape(-1, k, 3)
 
@@ -90,17 +178,20 @@ def from_annotations(
 ) -> Columns | None:
     """The columns of COCO annotation dicts, or None where any value is out of the ordinary.
 
-    A missing key, a string id, an unsigned or huge integer, a tuple as box: pycocotools has an
-    answer or an exception for each, and the caller's slow path gives it. Masks are compressed.
+    A missing key, text as an annotation's id, a tuple as box: pycocotools has an answer or an
+    exception for each, and the caller's slow path gives it. Masks are compressed.
     Federated ground truths have an `ignore` of their own, and no crowds.
     """
     if not anns:
         return _no_annotations(detections, n_keypoints)
+    if kind == "bbox" and not federated and type(anns) is list:
+        table = _core.result_columns(anns) if detections else _core.annotation_columns(anns)
+        if table is not None:
+            return Columns(**table)
     try:
-        parts: dict[str, Any] = {
-            key: _integers(anns, key) for key in ("id", "image_id", "category_id")
-        }
-        parts["area"] = _numbers(anns, "area")
+        parts: dict[str, Any] = {"id": _annotation_ids(anns), "area": _numbers(anns, "area")}
+        parts["image_id"], image_names = _named(anns, "image_id")
+        parts["category_id"], category_names = _named(anns, "category_id")
         if detections:
             score = _numbers(anns, "score")
             parts["score"] = None if score is None else score.astype(np.float64)
@@ -110,20 +201,20 @@ def from_annotations(
         else:
             parts["iscrowd"] = _flags(anns, "iscrowd")
         if kind == "bbox" or (kind == "keypoints" and not detections):
-            parts["bbox"] = _boxes(anns)
+            parts["bbox"] = _boxes(anns, only=_WIDE if kind == "keypoints" else None)
         if kind == "segm":
             parts["masks"] = mask.compressed([ann["segmentation"] for ann in anns])
         if kind == "keypoints":
-            parts["keypoints"] = keypoint_columns(anns, n_keypoints)
+            parts["keypoints"] = _keypoints(anns, n_keypoints, detections)
             if not detections:
-                parts["num_keypoints"] = _integers(anns, "num_keypoints")
+                parts["num_keypoints"] = _numbers(anns, "num_keypoints")
     except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return None
     ranks = {"bbox": 2, "keypoints": 3}
     for key, part in parts.items():
         if part is None or (key != "masks" and part.ndim != ranks.get(key, 1)):
             return None
-    return Columns(**parts)
+    return Columns(**parts, image_names=image_names, category_names=category_names)
 
 
 def _no_annotations(detections: bool, n_keypoints: int) -> Columns:
@@ -137,5 +228,7 @@ def _no_annotations(detections: bool, n_keypoints: int) -> Columns:
 
 def _flags(anns: Sequence[Annotation], key: str) -> Array | None:
     flags = np.array([ann[key] for ann in anns])
-    small = flags.dtype.kind in "iub" and not ((flags < 0) | (flags > 255)).any()
-    return flags.astype(np.uint8) if small else None
+    if flags.dtype.kind not in "iubf" or not ((flags >= 0) & (flags <= 255)).all():
+        return None
+    small = flags.astype(np.uint8)
+    return small if (small == flags).all() else None

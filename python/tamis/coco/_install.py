@@ -13,7 +13,7 @@ def init_as_pycocotools() -> None:
 
     Call it before the code that imports pycocotools, which need not be installed.
     """
-    from tamis.coco import coco, cocoeval, mask
+    from tamis.coco import _mask, coco, cocoeval, mask
 
     package = sys.modules.get("pycocotools")
     if package is None:
@@ -22,6 +22,7 @@ def init_as_pycocotools() -> None:
         package.__spec__ = spec or ModuleSpec("pycocotools", None)
         package.__path__ = list(spec.submodule_search_locations or []) if spec else []
         sys.modules["pycocotools"] = package
-    for name, module in (("coco", coco), ("cocoeval", cocoeval), ("mask", mask)):
+    modules = {"coco": coco, "cocoeval": cocoeval, "mask": mask, "_mask": _mask}
+    for name, module in modules.items():
         sys.modules[f"pycocotools.{name}"] = module
         setattr(package, name, module)

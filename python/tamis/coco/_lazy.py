@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tamis._locks import Lock
 from tamis.coco._columns import Columns
+from tamis.coco._prepare import collector_paused
 from tamis.coco._sources import Base, DatasetFile, Source
 
 _TOUCHING = Lock()  # touching results touches their ground truth
+
+
+@dataclass
+class Mark:
+    """What an evaluation of columns leaves to be written into the dicts of ground truths."""
+
+    kind: str
+    image_ids: list[Any]
+    category_ids: list[Any] | None  # None: all
+
+    def write(self, anns: list[dict[str, Any]]) -> None:
+        images = set(self.image_ids)
+        categories = None if self.category_ids is None else set(self.category_ids)
+        for ann in anns:
+            if ann["image_id"] not in images:
+                continue
+            if categories is None or ann["category_id"] in categories:
+                set_ignore(ann, self.kind)
+
+
+def set_ignore(ann: dict[str, Any], kind: str) -> None:
+    """The flag pycocotools gives a ground truth."""
+    ann["ignore"] = "iscrowd" in ann and ann["iscrowd"]
+    if kind == "keypoints":
+        ann["ignore"] = (ann["num_keypoints"] == 0) or ann["ignore"]
 
 
 class LazyDataset:
@@ -24,6 +51,10 @@ class LazyDataset:
 
     _source: Source | None
     _waiting: list[weakref.ref[Base]]
+    _marks: list[Mark]
+
+    def _start(self) -> None:
+        self._source, self._waiting, self._marks = None, [], []
 
     @staticmethod
     def _index_of(dataset: Any) -> tuple[Any, ...]:
@@ -37,16 +68,23 @@ class LazyDataset:
                 return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def _columns(self, kind: str | None = None) -> Columns | None:
+    def _columns(self, kind: str) -> Columns | None:
         """The annotations as read, with what a kind of evaluation needs.
 
         None once somebody may have edited them, or where a file is not plain enough for it.
         """
-        source = self.__dict__.get("_source")
-        if source is None or any(name in self.__dict__ for name in self._INDEX):
-            return None
-        columns: Columns | None = source.columns if kind is None else source.columns_of(kind)
-        return columns
+        source = self._untouched()
+        return None if source is None else source.columns_of(kind)
+
+    def _untouched(self) -> Source | None:
+        """The source, where all is still what it says."""
+        source: Source | None = self.__dict__.get("_source")
+        return None if any(name in self.__dict__ for name in self._INDEX) else source
+
+    def _mark_later(self, mark: Mark) -> None:
+        """Write it when the dicts are built."""
+        if mark not in self._marks[-1:]:
+            self._marks.append(mark)
 
     def _touch(self) -> None:
         """Build the dicts from the source; what was set by hand meanwhile stays.
@@ -57,8 +95,11 @@ class LazyDataset:
             source = self.__dict__.get("_source")
             if source is None:
                 return
-            dataset = source.rebuild()
-            index = self._index_of(dataset)
+            with collector_paused():
+                dataset = source.rebuild()
+                index = source.index(dataset, self._index_of)
+            for mark in self._marks:
+                mark.write(dataset["annotations"])
             for waiting in self._waiting:
                 if (base := waiting()) is not None:
                     base.settle(dataset)
@@ -69,13 +110,14 @@ class LazyDataset:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state["_waiting"] = []  # a copy starts a life of its own
+        state["_marks"] = list(self.__dict__.get("_marks", ()))
         if isinstance(self.__dict__.get("_source"), Source):
             state["_source"] = self._source.detached()  # type: ignore[union-attr]
         return state
 
     def _base(self) -> Base:
         """What results loaded against this dataset share with it, as it is now."""
-        if isinstance(self.__dict__.get("_source"), DatasetFile) and self._columns() is not None:
+        if isinstance(self._untouched(), DatasetFile):
             base = self._BASE(self)
             self._waiting.append(weakref.ref(base))
             return base

@@ -11,34 +11,36 @@ from numpy.typing import NDArray
 
 from tamis import _core
 from tamis._evaluated import Evaluated
-from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match, positions
+from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match
 from tamis._kinds import keypoint_similarity, mask_similarity
-from tamis.coco._columns import Columns, from_annotations
+from tamis.coco import mask
+from tamis.coco._columns import Columns, KnownIds, from_annotations
+from tamis.coco._lazy import Mark
 from tamis.coco._records import mark, shape_of
-from tamis.coco.coco import COCO
+from tamis.coco.coco import COCO, DRAWN, ORIGINAL
 from tamis.mask_iou import DILATION_RATIO
 
 Array = NDArray[Any]
 
-
-def ascending_ids(values: Any) -> Array | None:
-    """Ascending distinct integer ids, or None."""
-    ids = np.array(values)
-    if ids.ndim != 1 or (ids.size and ids.dtype.kind != "i"):
-        return None
-    ids = ids.astype(np.int64)
-    return ids if bool((np.diff(ids) > 0).all()) else None
+_NO_CAP = 2**31 - 1  # detections of an image
 
 
 def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
     """The annotations as read from a file, or None if they are dicts or lack what is asked for."""
-    plain = type(coco) is COCO and "getAnnIds" not in vars(coco) and "loadAnns" not in vars(coco)
-    if shape_of(p.iouType) == "segm" and "annToRLE" in vars(coco):
+    kind = shape_of(p.iouType)
+    if type(coco) is not COCO or ORIGINAL.replaced(coco, "getAnnIds", "loadAnns"):
         return None
-    read: Columns | None = coco._columns(shape_of(p.iouType)) if plain else None
-    if read is None or p.iouType != "keypoints" or read.keypoints is None:
+    if kind == "segm" and (ORIGINAL.replaced(coco, "annToRLE") or DRAWN.replaced(mask)):
+        return None
+    read: Columns | None = coco._columns(kind)
+    # a data set may be given as detections, and results as ground truth
+    if read is None or (read.score if detections else read.iscrowd) is None:
+        return None
+    if kind != "keypoints" or read.keypoints is None:
         return read
-    return read if read.keypoints.shape[1] == len(p.kpt_oks_sigmas) else None
+    if not detections and read.num_keypoints is None:
+        return None
+    return read if read.keypoints.shape[1] == np.size(p.kpt_oks_sigmas) else None
 
 
 def _annotations(coco: Any, p: Any) -> Any:
@@ -55,7 +57,9 @@ def _sides(ground_truth: Any, results: Any, p: Any) -> tuple[Columns | None, Col
     dt_anns = _annotations(results, p) if dts is None else []
     kind = shape_of(p.iouType)
     mark(ground_truth, gt_anns, results, dt_anns, kind)
-    k = len(p.kpt_oks_sigmas) if p.iouType == "keypoints" else 0
+    if gts is not None:
+        ground_truth._mark_later(Mark(kind, list(p.imgIds), list(p.catIds) if p.useCats else None))
+    k = np.size(p.kpt_oks_sigmas) if p.iouType == "keypoints" else 0
     if gts is None:
         gts = from_annotations(gt_anns, detections=False, kind=kind, n_keypoints=k)
     if dts is None and gts is not None:
@@ -79,32 +83,27 @@ def _usual(p: Any) -> bool:
 
 def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
     """Match everything at once; None where something is out of the ordinary."""
-    images = ascending_ids(p.imgIds)
-    categories = ascending_ids(p.catIds if p.useCats else sorted(p.catIds))
+    images, categories = KnownIds.of(p.imgIds), KnownIds.of(p.catIds)
     if images is None or categories is None or not _usual(p):
-        return None
-    if len(images) == 0 or len(categories) == 0:
         return None
     gts, dts = _sides(ground_truth, results, p)
     if gts is None or dts is None:
         return None
-    return Evaluation(gts, dts, images, np.array(p.catIds, np.int64), p)
+    return Evaluation(gts, dts, images, categories, p)
 
 
 class Evaluation:
     """Both sides as columns, grouped by position of image and category, and their matches."""
 
     def __init__(
-        self, gts: Columns, dts: Columns, images: Array, categories: Array, p: Any
+        self, gts: Columns, dts: Columns, images: KnownIds, categories: KnownIds, p: Any
     ) -> None:
-        known = np.sort(categories)
-        place = np.argsort(categories)  # pooled categories need not be ascending
         sides = []
         for columns in (gts, dts):
-            image = positions(columns.image_id, images)
-            category = positions(columns.category_id, known)
+            image = images.places(columns.image_id, columns.image_names)
+            category = categories.places(columns.category_id, columns.category_names)
             if not p.useCats:
-                columns, image, category = _pool(columns, image, category, place)
+                columns, image, category = _pool(columns, image, category)
             sides.append((columns, image, category))
         (self.gts, g_image, g_category), (self.dts, d_image, d_category) = sides
         self._leave_out(g_image, g_category, d_image, d_category)
@@ -129,12 +128,12 @@ class Evaluation:
         self._image_ids = list(p.imgIds)
         self._category_ids = list(p.catIds) if p.useCats else [-1]
         self._area_ranges = copy.deepcopy(list(p.areaRng))
-        self._iou_thresholds = np.array(p.iouThrs, np.float64)
+        self._iou_thresholds = np.array([float(t) for t in p.iouThrs], np.float64)
         self._max_det = p.maxDets[-1]
         self.table: MatchTable = match(
             self._detections, self._targets, n_images=len(images),
             n_categories=len(self._category_ids), thresholds=p.iouThrs,
-            area_ranges=self._area_ranges, max_det=self._max_det,
+            area_ranges=self._area_ranges, max_det=min(self._max_det, _NO_CAP),
             similarity=None if self._kind == "bbox" else self._similarity,
         )  # fmt: skip
 
@@ -159,10 +158,10 @@ class Evaluation:
         """What the analyses of an evaluation read; None without an area range."""
         if not self._area_ranges:
             return None
-        classes = np.array(self._category_ids, np.int64)
+        classes = np.array(self._category_ids)
         return Evaluated(
             self._kind, self._detections, self._targets, self.table, self._iou_thresholds, classes,
-            np.array(self._image_ids, np.int64), self.dts.id, self.gts.id, self._max_det,
+            np.array(self._image_ids), self.dts.id, self.gts.id, min(self._max_det, _NO_CAP),
             self._area_ranges[0], None if self._kind == "bbox" else self._similarity,
         )  # fmt: skip
 
@@ -181,7 +180,7 @@ class Evaluation:
     def accumulate(self, p: Any) -> tuple[Array, Array, Array]:
         return curves(
             self.table, self._detections.scores, recall_thresholds=p.recThrs,
-            max_dets=p.maxDets, counts=self._targets.counts,
+            max_dets=[min(cap, _NO_CAP) for cap in p.maxDets], counts=self._targets.counts,
         )  # fmt: skip
 
     # --- the objects pycocotools would have built ------------------------------------------
@@ -268,11 +267,8 @@ class Evaluation:
         }
 
 
-def _pool(
-    columns: Columns, image: Array, category: Array, place: Array
-) -> tuple[Columns, Array, Array]:
+def _pool(columns: Columns, image: Array, category: Array) -> tuple[Columns, Array, Array]:
     """All categories as one, in the order of the category list: it decides ties."""
-    rank = np.where(category >= 0, place[category], -1)
-    order = np.argsort(rank, kind="stable")
-    pooled = np.minimum(rank[order], 0).astype(np.int32)
+    order = np.argsort(category, kind="stable")
+    pooled = np.minimum(category[order], 0).astype(np.int32)
     return columns.take(order), np.ascontiguousarray(image[order]), pooled

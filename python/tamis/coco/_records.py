@@ -13,22 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import MatchTable, curves
+from tamis._evaluation import MatchTable, capped, curves
 from tamis.coco import mask
-from tamis.coco._columns import keypoint_columns
-from tamis.coco.coco import COCO
+from tamis.coco._lazy import set_ignore
+from tamis.coco.coco import DRAWN, ORIGINAL
 from tamis.mask_iou import DILATION_RATIO, grouped_boundary_iou
-from tamis.oks import grouped_oks
 
 Array = NDArray[Any]
-
-
-def overridden(evaluation: Any, originals: dict[str, Any]) -> bool:
-    """Whether a subclass, a patch of the class or the instance itself has another of these."""
-    return any(
-        name in evaluation.__dict__ or getattr(type(evaluation), name) is not original
-        for name, original in originals.items()
-    )
 
 
 def prepare(e: Any) -> None:
@@ -55,14 +46,12 @@ def mark(ground_truth: Any, gts: list[Any], results: Any, dts: list[Any], kind: 
         for coco, anns in ((ground_truth, gts), (results, dts)):
             _compress(coco, anns)
     for gt in gts:
-        gt["ignore"] = "iscrowd" in gt and gt["iscrowd"]
-        if kind == "keypoints":
-            gt["ignore"] = (gt["num_keypoints"] == 0) or gt["ignore"]
+        set_ignore(gt, kind)
 
 
 def _compress(coco: Any, anns: list[Any]) -> None:
     """Compress all masks: the polygons at once if nobody draws them otherwise."""
-    if getattr(type(coco), "annToRLE", None) is COCO.annToRLE and "annToRLE" not in vars(coco):
+    if not ORIGINAL.replaced(coco, "annToRLE") and not DRAWN.replaced(mask):
         draw_polygons(anns, coco)
     for ann in anns:
         ann["segmentation"] = coco.annToRLE(ann)
@@ -137,16 +126,38 @@ def compute_oks(e: Any, image: Any, category: Any) -> Any:
     gts, dts = e._gts[image, category], by_score(e._dts[image, category], p.maxDets[-1])
     if not gts or not dts:
         return []
-    sigmas = np.asarray(p.kpt_oks_sigmas, np.float64)
-    det, gt = (keypoint_columns(anns, len(sigmas)) for anns in (dts, gts))
-    if det is None or gt is None:
+    ious = np.zeros((len(dts), len(gts)))
+    try:
+        for j, gt in enumerate(gts):
+            for i, dt in enumerate(dts):
+                ious[i, j] = _oks(dt, gt, p.kpt_oks_sigmas)
+    except ValueError as error:
         raise ValueError(
-            f"keypoints must be lists of {len(sigmas)} x, y, v for the sigmas of this evaluation"
+            f"keypoints must be lists of {np.size(p.kpt_oks_sigmas)} x, y, v for the sigmas of this"
+            f" evaluation: {error}"
+        ) from error
+    return ious
+
+
+def _oks(dt: Any, gt: Any, sigmas: Any) -> Any:
+    """pycocotools' own arithmetic, in whatever types and lengths the lists and sigmas have."""
+    points, found = np.array(gt["keypoints"]), np.array(dt["keypoints"])
+    x, y, visible = points[0::3], points[1::3], points[2::3] > 0
+    bb = gt["bbox"]
+    low, high = (bb[0] - bb[2], bb[1] - bb[3]), (bb[0] + bb[2] * 2, bb[1] + bb[3] * 2)
+    if np.count_nonzero(visible) > 0:
+        dx, dy = found[0::3] - x, found[1::3] - y
+    else:  # how far from the doubled box
+        zeros = np.zeros(len(sigmas))
+        dx, dy = (
+            np.max((zeros, low[axis] - found[axis::3]), axis=0)
+            + np.max((zeros, found[axis::3] - high[axis]), axis=0)
+            for axis in (0, 1)
         )
-    areas = np.array([g["area"] for g in gts], np.float64)
-    boxes = np.array([g["bbox"] for g in gts], np.float64).reshape(-1, 4)
-    ends = [np.array([0, len(side)]) for side in (det, gt)]
-    return grouped_oks(det, ends[0], gt, boxes, areas, ends[1], sigmas).reshape(len(det), len(gt))
+    e = (dx**2 + dy**2) / (sigmas * 2) ** 2 / (gt["area"] + np.spacing(1)) / 2
+    if np.count_nonzero(visible) > 0:
+        e = e[visible]
+    return np.sum(np.exp(-e)) / e.shape[0]
 
 
 def outside(ann: Any, area: Any) -> bool:
@@ -184,13 +195,16 @@ def match(
     gt_order = np.argsort(ignore, kind="stable")
     levels = len(thresholds)
     matched = np.full((levels, len(dts)), -1, np.int32)
-    if len(ious) and dts:
+    n_rows, n_columns = (*np.shape(ious), 0)[:2]
+    if len(ious) and dts and (n_rows < len(dts) or n_columns != len(gts)):
+        matched = _match_one_by_one(gts, dts, ious, ignore, crowd, thresholds)
+    elif len(ious) and dts:
         _core.match_given(
             np.ascontiguousarray(ious, np.float64)[: len(dts)],
             np.array([d["id"] > 0 for d in dts], np.uint8),
             np.array([flag != 0 for flag in crowd], np.uint8),
             ignore.astype(np.uint8)[None],
-            np.array([min([t, 1 - 1e-10]) for t in thresholds], np.float64),
+            capped(thresholds),
             matched[None],
         )
     place = np.argsort(gt_order)
@@ -210,6 +224,34 @@ def match(
         "gtIgnore": ignore[gt_order],
         "dtIgnore": np.logical_or(dt_ignore, (dt_matches == 0) & np.array(spared, bool)),
     }
+
+
+def _match_one_by_one(
+    gts: list[Any], dts: list[Any], ious: Any, ignore: Array, crowd: list[int], thresholds: Any
+) -> Array:
+    """For similarities of other ground truths than these, as those of keypoints with `useCats` 0.
+
+    Only what the walk looks at must be there: IndexError where it is not, as in pycocotools.
+    """
+    order = np.argsort(ignore, kind="stable")
+    ious = np.asarray(ious)[:, order]
+    out = np.full((len(thresholds), len(dts)), -1, np.int32)
+    for t, threshold in enumerate(thresholds):
+        taken = np.zeros(len(gts))
+        for d, dt in enumerate(dts):
+            best, found = min([threshold, 1 - 1e-10]), -1
+            for g, place in enumerate(order):
+                if taken[g] > 0 and not crowd[place]:
+                    continue
+                if found > -1 and not ignore[order[found]] and ignore[place]:
+                    break
+                if ious[d, g] < best:
+                    continue
+                best, found = ious[d, g], g
+            if found > -1:
+                taken[found] = dt["id"]
+                out[t, d] = order[found]
+    return out
 
 
 def accumulate(records: Any, p: Any, evaluated: Any) -> tuple[Array, Array, Array]:

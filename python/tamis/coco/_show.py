@@ -33,7 +33,8 @@ def show_annotations(coco: Any, anns: list[dict[str, Any]], draw_bbox: bool) -> 
             parts = []
             mask = coco.annToMask(ann)
             layer = np.ones((*mask.shape, 4))
-            layer[..., :3], layer[..., 3] = colour, mask * 0.5
+            shade = np.array([2.0, 166.0, 101.0]) / 255 if ann["iscrowd"] == 1 else colour
+            layer[..., :3], layer[..., 3] = shade, mask * 0.5
             axes.imshow(layer)
         if type(ann.get("keypoints")) is list:
             _show_keypoints(plt, coco, ann, colour)

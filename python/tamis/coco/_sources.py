@@ -6,19 +6,22 @@ import copy
 import json
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tamis import _core
-from tamis.coco import mask
-from tamis.coco._columns import Annotation, Columns
+from tamis.coco._columns import Annotation, Columns, from_annotations
+from tamis.coco._faults import load_json
 from tamis.coco._plain_records import PlainRecords
+from tamis.coco._prepare import collector_paused, preparation, prepare_results
 from tamis.coco._shapes import PEOPLE, has_shapes, keypoints_of, masks_of, set_masks
 
 Array = NDArray[Any]
 Dataset = dict[str, Any]
+IndexOf = Callable[[Dataset], tuple[Any, ...]]
 
 
 class Base:
@@ -52,18 +55,19 @@ class Base:
     def image_ids(self) -> list[Any]:
         if self._parts is not None:
             return list({img["id"]: None for img in self._parts["images"]})
-        return list(self._ground_truth.getImgIds())
+        return list(self._ground_truth._source.image_ids())
 
     def category_ids(self) -> list[Any]:
         if self._parts is not None:
             return [cat["id"] for cat in self._parts["categories"]]
-        return list(self._ground_truth.getCatIds())
+        return list(self._ground_truth._source.category_ids())
+
+    def has_categories(self) -> bool:
+        return self._parts is None or "categories" in self._parts
 
 
 class Source(ABC):
     """Columns, and a way to build the dicts they came from."""
-
-    columns: Columns
 
     @abstractmethod
     def columns_of(self, kind: str) -> Columns | None:
@@ -71,6 +75,10 @@ class Source(ABC):
 
     @abstractmethod
     def rebuild(self) -> Dataset: ...
+
+    def index(self, dataset: Dataset, index_of: IndexOf) -> tuple[Any, ...]:
+        """A rebuilt dataset and its look-ups."""
+        return index_of(dataset)
 
     @abstractmethod
     def image_ids(self) -> list[Any]: ...
@@ -88,37 +96,114 @@ class DatasetFile(Source):
 
     def __init__(self, text: Array, tables: dict[str, Any]) -> None:
         self._text = text
-        self._images = tables["images"]["id"]
-        self._categories = tables["categories"]["id"]
+        self._images, self._categories = _ids(tables["images"]), _ids(tables["categories"])
         table = tables["annotations"]
         people = {key: table.pop(key) for key in PEOPLE if key in table}
+        if table.pop("float_ids", False):
+            table["id"] = table["id"].astype(np.float64)
         self.columns = Columns(**table)
+        self._name_images(tables["images"].get("id_names"))
         if people:
             self.columns.keypoints = keypoints_of(people)
             self.columns.num_keypoints = people["extent"][:, 0]
         self._masks_unread = True
 
+    def _name_images(self, names: list[Any] | None) -> None:
+        """Let image ids that are text be places among the images, as these are read."""
+        own = self.columns.image_names
+        if names is None or own is None:
+            return
+        joined = {name: place for place, name in enumerate(dict.fromkeys([*names, *own]))}
+        places = np.array([joined[name] for name in own], np.int64)
+        self.columns.image_id = places[self.columns.image_id]
+        self.columns.image_names = list(joined)
+
     def columns_of(self, kind: str) -> Columns | None:
-        if kind == "segm" and self._masks_unread:
+        if kind == "segm" and self._masks_unread and self._sizes_known():
             tables = _core.read_dataset_masks(self._text)
             if tables is not None and all(tables):
                 set_masks(self.columns, *tables)
             self._masks_unread = False
         return self.columns if has_shapes(self.columns, kind) else None
 
+    def _sizes_known(self) -> bool:
+        """Whether the image ids of annotations and images are of one kind."""
+        text = bool(self._images) and isinstance(self._images[0], str)
+        return text == (self.columns.image_names is not None)
+
     def rebuild(self) -> Dataset:
         dataset: Dataset = json.loads(self._text.tobytes())
         return dataset
 
     def image_ids(self) -> list[Any]:
-        return list(dict.fromkeys(self._images.tolist()))
+        return list(dict.fromkeys(self._images))
 
     def category_ids(self) -> list[Any]:
-        return list(self._categories.tolist())
+        return list(self._categories)
 
 
-class Results(Source):
-    """Results of a file or an array, and what they share with the ground truth.
+def _ids(table: dict[str, Any]) -> list[Any]:
+    """The ids of images or categories, as the file spells them."""
+    if "id_names" in table:
+        return [table["id_names"][place] for place in table["id"].tolist()]
+    ids = table["id"].astype(np.float64) if "float_ids" in table else table["id"]
+    return list(ids.tolist())
+
+
+class _Shared(Source):
+    """Results, and what they share with the ground truth."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+
+    def image_ids(self) -> list[Any]:
+        return self._base.image_ids()
+
+    def category_ids(self) -> list[Any]:
+        return self._base.category_ids()
+
+    def detached(self) -> Source:
+        other = copy.copy(self)
+        other._base = type(self._base)(None)
+        other._base.settle(self._base.dataset())
+        return other
+
+
+class DictResults(_Shared):
+    """Results in dicts of the caller, who may still change them: columns are made when asked for.
+
+    They are prepared, and their ids counted, before.
+    """
+
+    def __init__(self, base: Base, anns: list[Annotation]) -> None:
+        super().__init__(base)
+        self._anns, self._rows = anns, list(anns)
+
+    def columns_of(self, kind: str) -> Columns | None:
+        n_keypoints = 0
+        if kind == "keypoints":
+            n_keypoints = (len(self._rows[0].get("keypoints", ())) + 1) // 3
+        elif kind == "segm" and any(
+            type(ann.get("segmentation")) is not dict for ann in self._rows
+        ):
+            return None  # polygons are drawn in images, whose sizes the dicts know
+        columns = from_annotations(self._rows, detections=True, kind=kind, n_keypoints=n_keypoints)
+        if columns is None or not np.array_equal(columns.id, np.arange(1, len(self._rows) + 1)):
+            return None
+        return columns
+
+    def rebuild(self) -> Dataset:
+        return self._base.dataset() | {"annotations": self._anns}
+
+    def index(self, dataset: Dataset, index_of: IndexOf) -> tuple[Any, ...]:
+        """By the ids that were counted, whatever the list and its dicts have become."""
+        _, _, *others = index_of(dataset | {"annotations": self._rows})
+        counted = {id(ann): i for i, ann in enumerate(self._rows, 1)}
+        return dataset, {counted[id(ann)]: ann for ann in self._rows}, *others
+
+
+class Results(_Shared):
+    """Results of a file or an array.
 
     `origin` is the file's text, or how its plain records were spelled; None for an array.
     """
@@ -126,8 +211,8 @@ class Results(Source):
     def __init__(
         self, base: Base, columns: Columns, origin: Array | PlainRecords | None = None
     ) -> None:
+        super().__init__(base)
         self.columns = columns
-        self._base = base
         self._origin = origin
 
     def columns_of(self, kind: str) -> Columns | None:
@@ -165,18 +250,6 @@ class Results(Source):
             )
         ]  # fmt: skip
 
-    def image_ids(self) -> list[Any]:
-        return self._base.image_ids()
-
-    def category_ids(self) -> list[Any]:
-        return self._base.category_ids()
-
-    def detached(self) -> Source:
-        other = copy.copy(self)
-        other._base = type(self._base)(None)
-        other._base.settle(self._base.dataset())
-        return other
-
 
 def _read(path: Any) -> Array:
     """The bytes of a file. NumPy's large arrays lie on large pages, which `bytes` do not."""
@@ -191,7 +264,7 @@ def _read(path: Any) -> Array:
     return text[:got]
 
 
-def read_dataset(path: Any) -> tuple[Source | None, Any]:
+def read_dataset(path: Any) -> tuple[DatasetFile | None, Any]:
     """A source, or what Python's json makes of a file that is not plain enough for one.
 
     A pipe is left to json: it can be read only once.
@@ -203,11 +276,10 @@ def read_dataset(path: Any) -> tuple[Source | None, Any]:
         if tables is not None and tables["unique_ids"] and all(tables[k] for k in needed):
             return DatasetFile(text, tables), None
         del text
-    with open(path) as f:
-        return None, json.load(f)
+    return None, load_json(path)
 
 
-def read_results(path: str, base: Base) -> Source | None:
+def read_results(path: str, base: Base) -> Results | None:
     """Results of a file, or None where Python's json must look at it."""
     if not os.path.isfile(path):
         return None
@@ -221,8 +293,8 @@ def read_results(path: str, base: Base) -> Source | None:
         table = _core.read_coco_results(origin)
     if table is None:
         return None
-    keys = ("image_id", "category_id", "score", "bbox")
-    common = {key: table[key] for key in keys}
+    keys = ("image_id", "category_id", "score", "bbox", "image_names", "category_names")
+    common = {key: table[key] for key in keys if key in table}
     bbox = table["bbox"]
     area = table["area"] if "area" in table else bbox[:, 2] * bbox[:, 3]
     columns = Columns(id=np.arange(1, len(bbox) + 1), area=area, **common)
@@ -235,7 +307,7 @@ def read_results(path: str, base: Base) -> Source | None:
     return Results(base, columns, origin)
 
 
-def results_from_array(data: Array, base: Base) -> Source | None:
+def results_from_array(data: Array, base: Base) -> Results | None:
     """Box results of an (N, 7) array, or None where a row by row look is needed."""
     if data.dtype.type not in (np.float32, np.float64) or data.ndim != 2 or len(data) == 0:
         return None
@@ -243,53 +315,13 @@ def results_from_array(data: Array, base: Base) -> Source | None:
     return None if table is None else Results(base, Columns(**table))
 
 
-def prepare_results(anns: list[Annotation], dataset: Dataset) -> None:
-    """Add to result dicts, in place, what pycocotools' loadRes adds: id, area, bbox, iscrowd."""
-    first = anns[0]
-    if "caption" in first:
-        images = {img["id"] for img in dataset["images"]} & {ann["image_id"] for ann in anns}
-        dataset["images"] = [img for img in dataset["images"] if img["id"] in images]
-        dataset.pop("categories", None)
-        for i, ann in enumerate(anns, 1):
-            ann["id"] = i
-        return
-    if "bbox" in first and first["bbox"] != []:
-        prepare = _prepare_boxes
-    elif "segmentation" in first:
-        prepare = _prepare_masks
-    elif "keypoints" in first:
-        prepare = _prepare_keypoints
-    else:
-        dataset.pop("categories", None)
-        return
-    if "categories" not in dataset:
-        raise KeyError("categories")
-    prepare(anns)
-
-
-def _prepare_boxes(anns: list[Annotation]) -> None:
-    for i, ann in enumerate(anns, 1):
-        x, y, w, h = (ann["bbox"][j] for j in range(4))
-        if "segmentation" not in ann:
-            ann["segmentation"] = [[x, y, x, y + h, x + w, y + h, x + w, y]]
-        ann["area"] = w * h
-        ann["id"] = i
-        ann["iscrowd"] = 0
-
-
-def _prepare_masks(anns: list[Annotation]) -> None:
-    areas, boxes = mask.compressed([ann["segmentation"] for ann in anns])._measures()
-    for i, (ann, area, box) in enumerate(zip(anns, areas, boxes, strict=True), 1):
-        ann["area"] = area
-        ann.setdefault("bbox", box)
-        ann["id"] = i
-        ann["iscrowd"] = 0
-
-
-def _prepare_keypoints(anns: list[Annotation]) -> None:
-    for i, ann in enumerate(anns, 1):
-        x, y = ann["keypoints"][0::3], ann["keypoints"][1::3]
-        x0, x1, y0, y1 = np.min(x), np.max(x), np.min(y), np.max(y)
-        ann["area"] = (x1 - x0) * (y1 - y0)
-        ann["id"] = i
-        ann["bbox"] = [x0, y0, x1 - x0, y1 - y0]
+def results_from_dicts(anns: list[Annotation], base: Base) -> Source | None:
+    """Prepared results of a list, or None where they change what they share with their base."""
+    prepare = preparation(anns[0])
+    if prepare is None or not base.has_categories():
+        return None
+    with collector_paused():
+        prepare(anns)
+    for ann in anns:
+        ann["category_id"]  # KeyError here and not when it is looked for
+    return DictResults(base, anns)

@@ -2,53 +2,73 @@
 
 from __future__ import annotations
 
-import json
+import copy  # noqa: F401  some names are here for those who import them from pycocotools.coco
+import itertools
+import json  # noqa: F401
 import os
+import sys  # noqa: F401
 import time
 from collections import defaultdict
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from tamis._evaluation import positions
 from tamis.coco import mask
+from tamis.coco._columns import Columns, KnownIds
+from tamis.coco._faults import check_known, load_json, naming_records, not_a_list
+from tamis.coco._hooks import Originals
 from tamis.coco._lazy import LazyDataset
+from tamis.coco._prepare import prepare_results
 from tamis.coco._sources import (
+    Results,
     Source,
-    prepare_results,
     read_dataset,
     read_results,
     results_from_array,
+    results_from_dicts,
 )
 
+__version__, PYTHON_VERSION = "2.0", 3
+maskUtils = mask  # by this name others import it from here
+NOT_OF_THIS_SET = "Results do not correspond to current coco set"
 
-def _is_array_like(obj: Any) -> bool:
+
+def __getattr__(name: str) -> Any:
+    if name == "urlretrieve":  # urllib.request takes 20 ms to import
+        from urllib.request import urlretrieve
+
+        return urlretrieve
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _isArrayLike(obj: Any) -> bool:
     return hasattr(obj, "__iter__") and hasattr(obj, "__len__")
 
 
 def _as_list(obj: Any) -> Any:
-    return obj if _is_array_like(obj) else [obj]
+    return obj if _isArrayLike(obj) else [obj]
 
 
 def _members(values: Any) -> Any:
-    """`values` for `in`: a set where every value can be hashed, as a list is slow to search."""
-    try:
+    """`values` for `in`: a set where that finds the same, as a list is slow to search.
+
+    Tensors do not, nor do lists of them: they equal numbers and are hashed by identity.
+    """
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf":
+        return set(values.tolist())
+    if isinstance(values, (list, tuple)) and all(
+        issubclass(t, (int, float, str, np.generic)) for t in set(map(type, values))
+    ):
         return set(values)
-    except TypeError:
-        return values
+    return values
 
 
-def _indexes_itself(coco: COCO) -> bool:
-    """Whether somebody overrides `createIndex`, which must then see the dicts."""
-    return type(coco).createIndex is not _CREATE_INDEX or "createIndex" in vars(coco)
-
-
-def _all_known(ids: Any, known: list[Any]) -> bool:
-    integers = np.array(known)
-    if integers.dtype == np.int64:
-        return bool((positions(ids, np.unique(integers)) >= 0).all())
-    return set(ids.tolist()) <= set(known)
+def unknown_images(columns: Columns, known: list[Any]) -> list[Any]:
+    """The image ids of results that are not among those that are known."""
+    place = KnownIds(known).places(columns.image_id, columns.image_names)
+    unknown = columns.image_id[place < 0].tolist()
+    names = columns.image_names
+    return unknown if names is None else [names[i] for i in unknown]
 
 
 class COCO(LazyDataset):
@@ -70,24 +90,26 @@ class COCO(LazyDataset):
     _INDEX = ("dataset", "anns", "cats", "imgs", "imgToAnns", "catToImgs")
 
     def __init__(self, annotation_file: Any = None) -> None:
-        self._source = None
-        self._waiting = []
+        self._start()
         if annotation_file is None:
             self._set_index({}, {}, {}, {}, defaultdict(list), defaultdict(list))
             return
         print("loading annotations into memory...")
         tic = time.time()
-        self._source, dataset = read_dataset(annotation_file)
-        if dataset is not None:
-            assert type(dataset) is dict, f"annotation file format {type(dataset)} not supported"
+        source, dataset = read_dataset(annotation_file)
+        if source is not None and ORIGINAL.replaced(self, "createIndex"):
+            dataset, source = source.rebuild(), None  # who indexes must see the dicts
+        if source is None and type(dataset) is not dict:
+            raise AssertionError(
+                f"annotation file format {type(dataset)} not supported: {annotation_file}"
+            )
         print(f"Done (t={time.time() - tic:0.2f}s)")
-        if self._source is not None and _indexes_itself(self):
-            dataset, self._source = self._source.rebuild(), None
-        if dataset is not None:
+        if source is None:
             self.dataset = dataset
             self.createIndex()
         else:
             print("creating index...")
+            self._source = source
             print("index created!")
 
     @staticmethod
@@ -111,7 +133,9 @@ class COCO(LazyDataset):
     def createIndex(self) -> None:
         """Index `dataset` anew, after it was set or edited."""
         print("creating index...")
-        self._set_index(*self._index_of(self.dataset))
+        tables = ("annotations", "images", "categories")
+        with naming_records(*((key, lambda key=key: self.dataset[key]) for key in tables)):
+            self._set_index(*self._index_of(self.dataset))
         print("index created!")
 
     def info(self) -> None:
@@ -130,7 +154,7 @@ class COCO(LazyDataset):
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
         if len(imgIds) > 0:
             index = self.imgToAnns
-            anns = list(chain.from_iterable(index[i] for i in imgIds if i in index))
+            anns = list(itertools.chain.from_iterable(index[i] for i in imgIds if i in index))
         else:
             anns = self.dataset["annotations"]
         if len(catIds) > 0:
@@ -145,8 +169,8 @@ class COCO(LazyDataset):
     def getCatIds(self, catNms: Any = [], supNms: Any = [], catIds: Any = []) -> list[Any]:
         """Ids of the categories of these names, supercategories and ids."""
         catNms, supNms, catIds = _as_list(catNms), _as_list(supNms), _as_list(catIds)
-        if len(catNms) == len(supNms) == len(catIds) == 0 and self._columns() is not None:
-            return list(self._source.category_ids())  # type: ignore[union-attr]
+        if len(catNms) == len(supNms) == len(catIds) == 0 and (source := self._untouched()):
+            return source.category_ids()
         cats = self.dataset["categories"]
         for wanted, key in ((catNms, "name"), (supNms, "supercategory"), (catIds, "id")):
             if len(wanted) > 0:
@@ -157,8 +181,8 @@ class COCO(LazyDataset):
         """Ids of the images among `imgIds` that have every one of `catIds`."""
         imgIds, catIds = _as_list(imgIds), _as_list(catIds)
         if len(imgIds) == len(catIds) == 0:
-            if self._columns() is not None:
-                return list(self._source.image_ids())  # type: ignore[union-attr]
+            if source := self._untouched():
+                return source.image_ids()
             return list(self.imgs.keys())
         ids = set(imgIds)
         for i, cat in enumerate(catIds):
@@ -180,7 +204,7 @@ class COCO(LazyDataset):
 
     @staticmethod
     def _load(index: dict[Any, Any], ids: Any) -> Any:
-        if _is_array_like(ids):
+        if _isArrayLike(ids):
             return [index[i] for i in ids]
         return [index[ids]] if type(ids) is int else None
 
@@ -204,44 +228,54 @@ class COCO(LazyDataset):
         base = self._base()
         print("Loading and preparing results...")
         tic = time.time()
-        source: Source | None = None
         if isinstance(resFile, os.PathLike):
             resFile = os.fspath(resFile)
-        anns: Any = resFile
-        if type(resFile) is str:
-            source = read_results(resFile, base)
-            if source is None:
-                with open(resFile) as f:
-                    anns = json.load(f)
-        elif type(resFile) is np.ndarray:
-            self._announce_array(resFile)
-            source = results_from_array(resFile, base)
-            if source is None:
-                anns = self._array_rows(resFile)
-        if source is not None:
-            assert _all_known(source.columns.image_id, self.getImgIds()), (
-                "Results do not correspond to current coco set"
-            )
+        path = resFile if type(resFile) is str else None
+        read, anns = self._read_results(resFile, base)
+        source: Source | None = read
+        if read is not None:
+            check_known(unknown_images(read.columns, self.getImgIds()), NOT_OF_THIS_SET)
         else:
-            assert type(anns) is list, "results in not an array of objects"
-            assert {ann["image_id"] for ann in anns} <= set(self.getImgIds()), (
-                "Results do not correspond to current coco set"
-            )
-            res.dataset = base.dataset()
-            prepare_results(anns, res.dataset)
+            with naming_records(("results", lambda: anns)):
+                source = self._prepare_results(anns, base, res, path)
         print(f"DONE (t={time.time() - tic:0.2f}s)")
         if source is None:
             res.dataset["annotations"] = anns
             res.createIndex()
-            return res
-        if _indexes_itself(res):
+        elif ORIGINAL.replaced(res, "createIndex"):
             res.dataset = source.rebuild()
             res.createIndex()
-            return res
-        print("creating index...")
-        res._set_source(source)
-        print("index created!")
+        else:
+            print("creating index...")
+            res._set_source(source)
+            print("index created!")
         return res
+
+    def _read_results(self, results: Any, base: Any) -> tuple[Results | None, Any]:
+        """Results as columns, or else their dicts."""
+        if type(results) is str:
+            source = read_results(results, base)
+            return source, load_json(results) if source is None else None
+        if type(results) is not np.ndarray:
+            return None, results
+        if ORIGINAL.replaced(self, "loadNumpyAnnotations"):
+            return None, self.loadNumpyAnnotations(results)
+        self._announce_array(results)
+        source = results_from_array(results, base)
+        return source, self._array_rows(results) if source is None else None
+
+    def _prepare_results(self, anns: Any, base: Any, res: COCO, path: Any) -> Source | None:
+        """Check and complete dicts; without a source the dataset of `res` is begun."""
+        if type(anns) is not list:
+            raise not_a_list(anns, "results in not an array of objects", path)
+        known = set(self.getImgIds())
+        ids = dict.fromkeys(ann["image_id"] for ann in anns)
+        check_known((i for i in ids if i not in known), NOT_OF_THIS_SET)
+        source = results_from_dicts(anns, base)
+        if source is None:
+            res.dataset = base.dataset()
+            prepare_results(anns, res.dataset)
+        return source
 
     def loadNumpyAnnotations(self, data: Any) -> list[dict[str, Any]]:
         """Rows ``image_id, x, y, w, h, score, category_id`` as result dicts."""
@@ -307,4 +341,7 @@ class COCO(LazyDataset):
         return mask.decode(self.annToRLE(ann))
 
 
-_CREATE_INDEX = COCO.createIndex
+ORIGINAL = Originals(
+    COCO, "createIndex", "getAnnIds", "loadAnns", "annToRLE", "loadNumpyAnnotations"
+)
+DRAWN = Originals(mask, "frPyObjects", "merge")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy  # noqa: F401  for those who import it from pycocotools.cocoeval
 import datetime
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tamis._evaluated import Evaluated
 from tamis._summary import summarize
-from tamis.coco import _plain, _records
-from tamis.coco.params import Params
+from tamis.coco import _plain, _records, mask
+from tamis.coco._faults import naming_records
+from tamis.coco._hooks import Originals
+from tamis.coco.params import Params, snapshot
 from tamis.mask_iou import DILATION_RATIO
 
+maskUtils = mask  # by this name others import it from here
 _HOOKS = ("_prepare", "computeIoU", "computeOks", "evaluateImg")
 _BUILT = ("evalImgs", "ious", "_gts", "_dts")
 
@@ -91,7 +96,8 @@ class COCOeval:
 
     def _evaluated(self) -> Evaluated | None:
         """For `tamis.detection_errors` and the like; None where objects were walked one by one."""
-        return None if self._plain is None else self._plain.evaluated()
+        found = None if self._plain is None else self._plain.evaluated()
+        return None if found is None else replace(found, settings=self._paramsEval)
 
     def _prepare(self) -> None:
         _records.prepare(self)
@@ -109,15 +115,20 @@ class COCOeval:
         if p.useCats:
             p.catIds = list(np.unique(p.catIds))
         p.maxDets = sorted(p.maxDets)
-        walked = _records.overridden(self, _ORIGINAL)
-        self._plain = None if walked else _plain.evaluate(self.cocoGt, self.cocoDt, p)
+        walked = _ORIGINAL.replaced(self) or _COMPARED.replaced(mask)
+        with naming_records(
+            ("annotations", lambda: self.cocoGt.dataset["annotations"]),
+            ("results", lambda: self.cocoDt.dataset["annotations"]),
+            ("images", lambda: self.cocoGt.dataset["images"]),
+        ):
+            self._plain = None if walked else _plain.evaluate(self.cocoGt, self.cocoDt, p)
+            if self._plain is None:
+                _records.evaluate(self)
         if self._plain is not None:
             for name in _BUILT:
                 self.__dict__.pop(name, None)
             self.eval = {}
-        else:
-            _records.evaluate(self)
-        self._paramsEval = p.snapshot()
+        self._paramsEval = snapshot(p)
         print(f"DONE (t={time.time() - tic:0.2f}s).")
 
     def computeIoU(self, imgId: Any, catId: Any) -> Any:
@@ -169,4 +180,4 @@ class COCOeval:
         return ""
 
 
-_ORIGINAL = {name: getattr(COCOeval, name) for name in _HOOKS}  # patches of the class count too
+_ORIGINAL, _COMPARED = Originals(COCOeval, *_HOOKS), Originals(mask, "iou")

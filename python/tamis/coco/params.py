@@ -73,10 +73,16 @@ class Params:
         self.recThrs: Any = np.linspace(0.0, 1.0, 101)
         self.useCats: Any = 1
 
-    def snapshot(self) -> Params:
-        """A deep copy; the long id lists hold numbers, so that copying the lists is enough."""
-        other = copy.copy(self)
-        for name, value in vars(self).items():
-            ids = name in ("imgIds", "catIds") and type(value) is list
-            setattr(other, name, list(value) if ids else copy.deepcopy(value))
-        return other
+
+def snapshot(params: Any) -> Any:
+    """A deep copy of parameters of any class.
+
+    The long id lists of ours hold numbers or text, so that copying the lists is enough.
+    """
+    if type(params) is not Params:
+        return copy.deepcopy(params)
+    other = copy.copy(params)
+    for name, value in vars(params).items():
+        ids = name in ("imgIds", "catIds") and type(value) is list
+        setattr(other, name, list(value) if ids else copy.deepcopy(value))
+    return other

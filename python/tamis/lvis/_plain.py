@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis._evaluation import positions
-from tamis.coco import _plain
-from tamis.coco._columns import Columns, from_annotations
+from tamis.coco import _plain, mask
+from tamis.coco._columns import Columns, KnownIds, from_annotations, whole_numbers
 from tamis.coco._records import shape_of
+from tamis.coco.coco import DRAWN
 from tamis.lvis._records import RECORD, mark, selected
 from tamis.lvis._sources import Federation, LvisFile
-from tamis.lvis.lvis import LVIS
+from tamis.lvis.lvis import LVIS, ORIGINAL
 from tamis.lvis.results import LVISResults
 from tamis.mask_iou import DILATION_RATIO
 
@@ -37,10 +38,8 @@ def as_coco(p: Any) -> SimpleNamespace:
 def evaluate(e: Any) -> Evaluation | None:
     """Match everything at once; None where something is out of the ordinary."""
     p = as_coco(e.params)
-    images, categories = _plain.ascending_ids(p.imgIds), _plain.ascending_ids(p.catIds)
+    images, categories = _ascending(p.imgIds), _ascending(p.catIds)
     if images is None or categories is None or not p.useCats:
-        return None
-    if len(images) == 0 or len(categories) == 0:
         return None
     kind = shape_of(p.iouType)
     gts, federation = _columns(e.lvis_gt, LVIS, kind), None
@@ -60,9 +59,19 @@ def evaluate(e: Any) -> Evaluation | None:
         dts = from_annotations(dt_anns, detections=True, kind=kind)
     if gts is None or dts is None or federation is None:
         return None
+    if any(c.image_names or c.category_names for c in (gts, dts)):
+        return None
     if (gt_anns and not _has_area(gts).all()) or (dt_anns and not _has_area(dts).all()):
         return None  # those were left out: an id stands for another annotation than its own
     return Evaluation(gts, dts, images, categories, p, federation)
+
+
+def _ascending(ids: list[Any]) -> Array | None:
+    """Some ascending distinct integers, or None."""
+    numbers = whole_numbers(ids)
+    if numbers is None or len(numbers) == 0 or (np.diff(numbers) <= 0).any():
+        return None
+    return numbers
 
 
 def _has_area(columns: Columns) -> Array:
@@ -73,8 +82,10 @@ def _has_area(columns: Columns) -> Array:
 
 def _columns(dataset: Any, plain: type[LVIS], kind: str) -> Columns | None:
     """The annotations as read from a file, or None if they are dicts."""
-    hooks = ("get_ann_ids", "load_anns", "ann_to_rle")
-    if type(dataset) is not plain or any(name in vars(dataset) for name in hooks):
+    hooks = ["get_ann_ids", "load_anns", "load_imgs"] + ["ann_to_rle"] * (kind == "segm")
+    if type(dataset) is not plain or ORIGINAL.replaced(dataset, *hooks):
+        return None
+    if kind == "segm" and DRAWN.replaced(mask):
         return None
     assert isinstance(dataset, LVIS)
     return dataset._columns(kind)
@@ -103,7 +114,7 @@ class Evaluation(_plain.Evaluation):
         federation: Federation,
     ) -> None:  # fmt: skip
         self._federation, self._images, self._known = federation, images, categories
-        super().__init__(gts, dts, images, categories, p)
+        super().__init__(gts, dts, KnownIds(p.imgIds), KnownIds(p.catIds), p)
         partial = np.unique(self._pairs(*self._places(federation.partial)))
         index, dets = self.table.index, self._detections
         spared = positions(self._pairs(dets.image[index], dets.category[index]), partial) >= 0

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.coco import _records
-from tamis.lvis.lvis import LVIS
+from tamis.coco import _records, mask
+from tamis.coco.coco import DRAWN
+from tamis.lvis.lvis import ORIGINAL
 from tamis.mask_iou import DILATION_RATIO
 
 Array = NDArray[Any]
@@ -44,7 +45,7 @@ def mark(e: Any, gts: list[Any], dts: list[Any]) -> None:
     """What lvis-api writes into the annotations: masks compressed, ignore flags set."""
     if _records.shape_of(e.params.iou_type) == "segm":
         for dataset, anns in ((e.lvis_gt, gts), (e.lvis_dt, dts)):
-            if type(dataset).ann_to_rle is LVIS.ann_to_rle and "ann_to_rle" not in vars(dataset):
+            if not ORIGINAL.replaced(dataset, "ann_to_rle") and not DRAWN.replaced(mask):
                 _records.draw_polygons(anns, dataset)
             for ann in anns:
                 ann["segmentation"] = dataset.ann_to_rle(ann)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from tamis import _core
 from tamis._evaluation import positions
-from tamis.coco import mask
 from tamis.coco._columns import Annotation, Columns
+from tamis.coco._faults import check_known
 from tamis.coco._plain_records import PlainRecords
+from tamis.coco._prepare import measured
 from tamis.coco._sources import Base, Dataset, DatasetFile, Results, _read, read_results
+from tamis.coco.coco import unknown_images
 
 Array = NDArray[Any]
 
@@ -64,12 +66,12 @@ class LvisBase(Base):
     def image_ids(self) -> list[Any]:
         if self._parts is not None:
             return super().image_ids()
-        return list(self._ground_truth.get_img_ids())
+        return list(self._ground_truth._source.image_ids())
 
     def category_ids(self) -> list[Any]:
         if self._parts is not None:
             return super().category_ids()
-        return list(self._ground_truth.get_cat_ids())
+        return list(self._ground_truth._source.category_ids())
 
 
 class LvisResults(Results):
@@ -150,8 +152,7 @@ def prepare_results(anns: list[Annotation]) -> None:
             ann["area"] = w * h
             ann["id"] = i
     elif "segmentation" in anns[0]:
-        areas, boxes = mask.compressed([ann["segmentation"] for ann in anns])._measures()
-        for i, (ann, area, box) in enumerate(zip(anns, areas, boxes, strict=True), 1):
+        for i, (ann, area, box) in enumerate(measured(anns), 1):
             ann["area"] = area
             ann.setdefault("bbox", box)
             ann["id"] = i
@@ -179,7 +180,9 @@ def read_lvis_results(path: str, base: Base, max_dets: int) -> LvisResults | Non
         return None
     if known.dtype != np.int64:
         return None
-    assert bool((positions(read.columns.image_id, known) >= 0).all()), NOT_OF_THIS_SET
+    check_known(unknown_images(read.columns, base.image_ids()), NOT_OF_THIS_SET)
+    if read.columns.image_names or read.columns.category_names:
+        return None
     return LvisResults(read, max_dets)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from tamis._summary import mean_of_present
-from tamis.coco._records import overridden
+from tamis.coco import mask
+from tamis.coco._faults import naming_records
+from tamis.coco._hooks import Originals
 from tamis.lvis import _plain, _records
 from tamis.lvis.lvis import LVIS
 from tamis.lvis.results import LVISResults
@@ -153,12 +155,18 @@ class LVISEval:
         self.logger.info(f"Evaluate annotation type *{self.params.iou_type}*")
         self.params.img_ids = list(np.unique(self.params.img_ids))
         self.freq_groups = self._prepare_freq_group()
-        self._plain = None if overridden(self, _ORIGINAL) else _plain.evaluate(self)
+        walked = _ORIGINAL.replaced(self) or _COMPARED.replaced(mask)
+        with naming_records(
+            ("annotations", lambda: self.lvis_gt.dataset["annotations"]),
+            ("results", lambda: self.lvis_dt.dataset["annotations"]),
+            ("images", lambda: self.lvis_gt.dataset["images"]),
+        ):
+            self._plain = None if walked else _plain.evaluate(self)
+            if self._plain is None:
+                _records.evaluate(self)
         if self._plain is not None:
             for name in _BUILT:
                 self.__dict__.pop(name, None)
-        else:
-            _records.evaluate(self)
         self._evaluated = _plain.as_coco(self.params)
 
     def _get_gt_dt(self, img_id: Any, cat_id: Any) -> tuple[list[Any], list[Any]]:
@@ -250,4 +258,4 @@ class LVISEval:
         return self.results
 
 
-_ORIGINAL = {name: getattr(LVISEval, name) for name in _HOOKS}
+_ORIGINAL, _COMPARED = Originals(LVISEval, *_HOOKS), Originals(mask, "iou")

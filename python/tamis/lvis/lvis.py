@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import defaultdict
@@ -10,6 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tamis.coco import mask
+from tamis.coco._faults import load_json, naming_records
+from tamis.coco._hooks import Originals
 from tamis.coco._lazy import LazyDataset
 from tamis.lvis._sources import LvisBase, LvisFile, read_lvis
 
@@ -33,8 +34,7 @@ class LVIS(LazyDataset):
     _BASE = LvisBase
 
     def __init__(self, annotation_path: Any) -> None:
-        self._source = None
-        self._waiting = []
+        self._start()
         self.logger = logging.getLogger("tamis.lvis")
         self.logger.info("Loading annotations.")
         if not self._reads_itself():
@@ -42,18 +42,16 @@ class LVIS(LazyDataset):
         if self._source is not None:
             return
         self.dataset = self._load_json(annotation_path)
-        assert type(self.dataset) is dict, (
-            f"Annotation file format {type(self.dataset)} not supported."
-        )
+        if type(self.dataset) is not dict:
+            raise AssertionError(f"Annotation file format {type(self.dataset)} not supported.")
         self._create_index()
 
     def _reads_itself(self) -> bool:
         """Whether somebody overrides how files are read or indexed, who must then see dicts."""
-        return any(getattr(type(self), name) is not own for name, own in _ORIGINAL.items())
+        return ORIGINAL.replaced(self, "_load_json", "_create_index")
 
     def _load_json(self, path: Any) -> Any:
-        with open(path) as f:
-            return json.load(f)
+        return load_json(path)
 
     @staticmethod
     def _index_of(dataset: Any) -> tuple[Any, ...]:
@@ -71,7 +69,9 @@ class LVIS(LazyDataset):
 
     def _create_index(self) -> None:
         self.logger.info("Creating index.")
-        self._set_index(*self._index_of(self.dataset))
+        tables = ("annotations", "images", "categories")
+        with naming_records(*((key, lambda key=key: self.dataset[key]) for key in tables)):
+            self._set_index(*self._index_of(self.dataset))
         self.logger.info("Index created.")
 
     def get_ann_ids(self, img_ids: Any = None, cat_ids: Any = None, area_rng: Any = None) -> Any:
@@ -91,19 +91,20 @@ class LVIS(LazyDataset):
 
     def get_cat_ids(self) -> list[Any]:
         """Ids of all categories."""
-        if self._columns() is not None:
-            return self._source.category_ids()  # type: ignore[union-attr]
+        if source := self._untouched():
+            return source.category_ids()
         return list(self.cats.keys())
 
     def get_img_ids(self) -> list[Any]:
         """Ids of all images."""
-        if self._columns() is not None:
-            return self._source.image_ids()  # type: ignore[union-attr]
+        if source := self._untouched():
+            return source.image_ids()
         return list(self.imgs.keys())
 
     def _frequency_of(self, cat_ids: Any) -> list[Any]:
-        if self._columns() is not None and isinstance(self._source, LvisFile):
-            return [self._source.federation.frequency[i] for i in cat_ids]
+        source = self._untouched()
+        if isinstance(source, LvisFile) and not ORIGINAL.replaced(self, "load_cats"):
+            return [source.federation.frequency[i] for i in cat_ids]
         return [cat["frequency"] for cat in self.load_cats(cat_ids)]
 
     @staticmethod
@@ -148,4 +149,7 @@ class LVIS(LazyDataset):
         return mask.decode(self.ann_to_rle(ann))
 
 
-_ORIGINAL = {name: getattr(LVIS, name) for name in ("_load_json", "_create_index")}
+ORIGINAL = Originals(
+    LVIS, "_load_json", "_create_index", "get_ann_ids", "get_img_ids", "load_anns", "load_cats",
+    "load_imgs", "ann_to_rle",
+)  # fmt: skip

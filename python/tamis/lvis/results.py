@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from tamis.coco._faults import check_known, naming_records, not_a_list
+from tamis.coco._hooks import Originals
+from tamis.coco.coco import unknown_images
 from tamis.lvis._sources import NOT_OF_THIS_SET, limit, prepare_results, read_lvis_results
-from tamis.lvis.lvis import LVIS
+from tamis.lvis.lvis import LVIS, ORIGINAL
 
 
 class LVISResults(LVIS):
@@ -34,31 +37,35 @@ class LVISResults(LVIS):
             lvis_gt = LVIS(lvis_gt)
         elif not isinstance(lvis_gt, LVIS):
             raise TypeError(f"Unsupported type {lvis_gt} of lvis_gt.")
-        self._source = None
-        self._waiting = []
+        self._start()
         self.logger = logging.getLogger("tamis.lvis")
         self.logger.info("Loading and preparing results.")
-        base = lvis_gt._base()
+        base, path = lvis_gt._base(), results if isinstance(results, str) else None
         if isinstance(results, str) and not self._reads_itself():
             source = read_lvis_results(results, base, max_dets)
             if source is not None:
                 self._set_source(source)
+                if ORIGINAL.replaced(self, "get_img_ids"):
+                    unknown = unknown_images(source.columns, self.get_img_ids())
+                    check_known(unknown, NOT_OF_THIS_SET)
                 return
         if isinstance(results, str):
             results = self._load_json(results)
         else:
             self.logger.warning("Assuming user provided the results in correct format.")
-        assert isinstance(results, list), "results is not a list."
+        if not isinstance(results, list):
+            raise not_a_list(results, "results is not a list.", path)
         if max_dets >= 0:
             results = self.limit_dets_per_image(results, max_dets)
-        prepare_results(results)
+        with naming_records(("results", lambda: results)):
+            prepare_results(results)
         self.dataset = base.dataset() | {"annotations": results}
         self._create_index()
-        assert {ann["image_id"] for ann in results} <= set(self.get_img_ids()), NOT_OF_THIS_SET
+        known = set(self.get_img_ids())
+        check_known((a["image_id"] for a in results if a["image_id"] not in known), NOT_OF_THIS_SET)
 
     def _reads_itself(self) -> bool:
-        own = LVISResults.limit_dets_per_image
-        return super()._reads_itself() or type(self).limit_dets_per_image is not own
+        return super()._reads_itself() or _LIMIT.replaced(self)
 
     def limit_dets_per_image(self, anns: Any, max_dets: int) -> Any:
         """Results by image, in the order the images come; the best where there are more."""
@@ -68,3 +75,6 @@ class LVISResults(LVIS):
         """The results of an image that score above a threshold."""
         anns = self.load_anns(self.get_ann_ids(img_ids=[img_id]))
         return [ann for ann in anns if ann["score"] > score_thrs]
+
+
+_LIMIT = Originals(LVISResults, "limit_dets_per_image")

@@ -1,0 +1,96 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "core/array.hpp"
+#include "core/error.hpp"
+#include "resampling/resampling.hpp"
+
+namespace py = pybind11;
+using tamis::View;
+using Bytes = View<const uint8_t, 1>;
+using Ints = View<const int32_t, 1>;
+using Longs = View<const int64_t, 1>;
+using Plan = tamis::ResamplingPlan;
+
+namespace {
+
+template <class T>
+py::array_t<T> copied(const std::vector<T>& values) {
+  return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+// For a device, in the order of its `resample`.
+py::tuple columns(const Plan& p) {
+  static_assert(sizeof(tamis::ResamplingRun) == 3 * sizeof(int32_t));
+  const py::array_t<int32_t> runs({static_cast<py::ssize_t>(p.runs.size()), py::ssize_t{3}},
+                                  reinterpret_cast<const int32_t*>(p.runs.data()));
+  return py::make_tuple(copied(p.target_splits), copied(p.target_image), copied(p.cell_area), copied(p.cell_curve),
+                        copied(p.stop_splits), copied(p.stop_end), copied(p.seen_image), copied(p.run_splits), runs,
+                        copied(p.tp_splits), copied(p.tp_image), copied(p.mixed_splits), copied(p.mixed_image));
+}
+
+}  // namespace
+
+void bind_resampling(py::module_& m) {
+  py::class_<Plan> plan(m, "ResamplingPlan");
+  plan.def(py::init([](Longs splits, Ints rank, Ints image, View<const uint8_t, 2> outside, Ints row, Longs first,
+                       Ints gt, View<const uint64_t, 3> at, Ints gt_category, Ints gt_image,
+                       View<const uint8_t, 2> gt_ignore, std::optional<Bytes> gt_counts, int64_t n_thresholds,
+                       int64_t n_images, View<const int64_t, 2> cells) {
+    const tamis::ResamplingMatches matches{splits.size() - 1,
+                                           outside.shape[0],
+                                           n_thresholds,
+                                           rank.size(),
+                                           gt_category.size(),
+                                           n_images,
+                                           splits.data,
+                                           rank.data,
+                                           image.data,
+                                           outside.data,
+                                           row.data,
+                                           first.data,
+                                           gt.data,
+                                           at.data,
+                                           gt_category.data,
+                                           gt_image.data,
+                                           gt_ignore.data,
+                                           gt_counts ? gt_counts->data : nullptr};
+    TAMIS_CHECK(image.size() == rank.size() && row.size() == rank.size() && outside.shape[1] == rank.size() &&
+                    gt_image.size() == gt_category.size() && gt_ignore.shape[1] == gt_category.size() &&
+                    gt_ignore.shape[0] == outside.shape[0] && at.shape[0] == gt.size() &&
+                    at.shape[1] == outside.shape[0] && 64 * at.shape[2] >= n_thresholds && cells.shape[1] == 3 &&
+                    (!gt_counts || gt_counts->size() == gt_category.size()),
+                "ResamplingPlan: columns differ in length");
+    std::vector<tamis::ResamplingCell> wanted;
+    for (int64_t i = 0; i < cells.shape[0]; ++i)
+      wanted.push_back({static_cast<int32_t>(cells[3 * i]), cells[3 * i + 1], cells[3 * i + 2] != 0});
+    const py::gil_scoped_release release;
+    tamis::check_matches(matches, first.size(), gt.size(), wanted);
+    return std::make_unique<Plan>(tamis::plan_resampling(matches, wanted));
+  }));
+  plan.def_property_readonly("nbytes", &Plan::bytes);
+  plan.def_property_readonly("n_images", [](const Plan& p) { return p.n_images; });
+
+  plan.def_property_readonly("columns", &columns);
+  m.def("recall_table", [](View<const double, 1> recalls) {
+    tamis::RecallTable table(recalls.data, recalls.size());
+    return py::make_tuple(tamis::to_numpy(std::move(table.level)), tamis::to_numpy(std::move(table.before)),
+                          table.depth);
+  });
+
+  m.def("resample", [](const Plan& p, View<const double, 2> weights, View<const double, 1> recalls, Ints cell,
+                       Bytes precision, View<const uint8_t, 2> mask, View<double, 3> out) {
+    const int64_t rows = cell.size(), n_cells = static_cast<int64_t>(p.cell_area.size());
+    TAMIS_CHECK(weights.shape[1] == p.n_images && precision.size() == rows && recalls.size() > 0 &&
+                    mask.size() == rows * p.n_thresholds &&
+                    out.shape == (std::array<int64_t, 3>{weights.shape[0], p.n_categories, rows}) &&
+                    std::all_of(cell.data, cell.data + rows, [=](int32_t c) { return c >= 0 && c < n_cells; }),
+                "resample: wrong shapes");
+    const py::gil_scoped_release release;
+    tamis::resample(p, weights.data, weights.shape[0], recalls.data, recalls.size(),
+                    {rows, cell.data, precision.data, mask.data}, out.data);
+  });
+}

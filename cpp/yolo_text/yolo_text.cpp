@@ -1,0 +1,137 @@
+#include "yolo_text/yolo_text.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <unordered_map>
+
+#include "core/parallel.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr int64_t kFilesPerChunk = 32;
+constexpr double kMostClasses = 2147483648.0;
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
+
+// The files of one chunk, with texts of its own.
+struct Chunk {
+  YoloRows rows;
+  std::unordered_map<std::string, int64_t> places;
+
+  int64_t place_of(const char* begin, const char* end) {
+    const auto [found, added] = places.try_emplace(std::string(begin, end), static_cast<int64_t>(places.size()));
+    if (added) rows.texts.push_back(found->first);
+    return -1 - found->second;
+  }
+
+  // One token of a row, the label first; false with a problem.
+  bool token(const char* begin, const char* end, bool first, int64_t file, int64_t line) {
+    double value = 0;
+    const bool number = read_number(begin, end, value);
+    if (!first) {
+      if (number) rows.values.push_back(value);
+      if (!number) rows.problems.push_back({file, line, "expected a finite number, got " + quoted(begin, end)});
+      return number;
+    }
+    if (number && (value < 0 || value >= kMostClasses || value != static_cast<double>(static_cast<int64_t>(value)))) {
+      rows.problems.push_back({file, line, "expected a class number (0, 1, ...), got " + quoted(begin, end)});
+      return false;
+    }
+    rows.labels.push_back(number ? static_cast<int64_t>(value) : place_of(begin, end));
+    return true;
+  }
+
+  void row(const char* begin, const char* end, int64_t file, int64_t line) {
+    const size_t labels = rows.labels.size(), values = rows.values.size();
+    bool first = true;
+    for (const char* p = begin; p < end;) {
+      while (p < end && is_space(*p)) ++p;
+      const char* start = p;
+      while (p < end && !is_space(*p)) ++p;
+      if (p == start) continue;
+      if (!token(start, p, first, file, line)) {
+        rows.labels.resize(labels), rows.values.resize(values);
+        return;
+      }
+      first = false;
+    }
+    if (first) return;
+    rows.value_splits.push_back(static_cast<int64_t>(rows.values.size()));
+    rows.lines.push_back(line);
+  }
+
+  void read(const std::string& path, int64_t file, std::string& text) {
+    const int failed = read_small_file(path.c_str(), text);
+    rows.missing.push_back(failed == ENOENT);
+    if (failed != 0 && failed != ENOENT)
+      rows.problems.push_back({file, 0, std::string("cannot be read: ") + std::strerror(failed)});
+    to_utf8(text);
+    int64_t line = 1;
+    const char* end = text.data() + text.size();
+    for (const char* p = text.data(); p < end; ++line) {
+      const auto left = static_cast<size_t>(end - p);
+      const char* stop = static_cast<const char*>(std::memchr(p, '\n', left));
+      if (const void* bare = std::memchr(p, '\r', stop ? static_cast<size_t>(stop - p) : left)) {
+        const char* at = static_cast<const char*>(bare);  // a lone one ends a line, as Python reads it
+        if (at + 1 < end && at[1] != '\n') stop = at;
+      }
+      if (stop == nullptr) stop = end;
+      row(p, stop, file, line);
+      p = stop + 1;
+    }
+    rows.row_splits.push_back(static_cast<int64_t>(rows.labels.size()));
+  }
+};
+
+template <class T>
+void append(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+void append_shifted(std::vector<int64_t>& to, const std::vector<int64_t>& from) {
+  const int64_t offset = to.back();
+  for (const int64_t value : from) to.push_back(offset + value);
+}
+
+}  // namespace
+
+YoloRows read_yolo_files(const std::vector<std::string>& paths) {
+  const auto n = static_cast<int64_t>(paths.size());
+  std::vector<Chunk> chunks(static_cast<size_t>((n + kFilesPerChunk - 1) / kFilesPerChunk));
+  parallel_for(n, kFilesPerChunk, [&](int64_t begin, int64_t end) {
+    std::string text;
+    Chunk& chunk = chunks[static_cast<size_t>(begin / kFilesPerChunk)];
+    for (int64_t file = begin; file < end; ++file) {
+      chunk.read(paths[static_cast<size_t>(file)], file, text);
+      check_interrupt();
+    }
+  });
+  YoloRows all;
+  all.row_splits.push_back(0);
+  all.value_splits.push_back(0);
+  std::unordered_map<std::string, int64_t> places;
+  for (Chunk& chunk : chunks) {
+    YoloRows& part = chunk.rows;
+    std::vector<int64_t> codes;
+    for (const std::string& text : part.texts) {
+      const auto [found, added] = places.try_emplace(text, static_cast<int64_t>(places.size()));
+      if (added) all.texts.push_back(text);
+      codes.push_back(-1 - found->second);
+    }
+    for (int64_t& label : part.labels)
+      if (label < 0) label = codes[static_cast<size_t>(-1 - label)];
+    append_shifted(all.row_splits, part.row_splits);
+    append_shifted(all.value_splits, part.value_splits);
+    append(all.labels, part.labels);
+    append(all.values, part.values);
+    append(all.lines, part.lines);
+    append(all.missing, part.missing);
+    append(all.problems, part.problems);
+    part = YoloRows();
+  }
+  return all;
+}
+
+}  // namespace tamis

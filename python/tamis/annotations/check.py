@@ -1,0 +1,89 @@
+"""What is suspicious about annotations and results, and what it does to the numbers."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from tamis.annotations.annotations import Annotations
+from tamis.annotations.checks import of_boxes, of_classes, of_ids, of_images, of_sizes
+from tamis.annotations.checks_results import of_results
+from tamis.annotations.findings import Finding
+
+_WIDTH = 80
+_RANK = {"error": 0, "warning": 1, "note": 2}
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What :meth:`Annotations.check` found; printing it gives a text of at most 80 columns.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        The gravest first.
+    images, boxes : int
+        What was checked.
+    results : int or None
+        Boxes of the results.
+    """
+
+    findings: tuple[Finding, ...]
+    images: int
+    boxes: int
+    results: int | None = None
+
+    @property
+    def serious(self) -> tuple[Finding, ...]:
+        """The errors: numbers are wrong, or objects are lost."""
+        return tuple(f for f in self.findings if f.severity == "error")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is neither an error nor a warning."""
+        return all(f.severity == "note" for f in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python, for JSON."""
+        return {**vars(self), "ok": self.ok, "findings": [f.to_dict() for f in self.findings]}
+
+    def __str__(self) -> str:
+        counts = [sum(f.severity == s for f in self.findings) for s in _RANK]
+        words = ", ".join(
+            f"{n} {name}{'s' * (n != 1)}" for n, name in zip(counts, _RANK, strict=True)
+        )
+        what = f"{self.images:,} images, {self.boxes:,} boxes"
+        if self.results is not None:
+            what += f", {self.results:,} results"
+        lines = textwrap.wrap(f"{words} in {what}", _WIDTH)
+        for finding in self.findings:
+            lines += ["", *describe(finding)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def describe(finding: Finding, width: int = _WIDTH) -> list[str]:
+    """Lines of a finding, none longer than `width`."""
+    share = f" ({100 * finding.count / finding.of:.2g} %)" if 0 < finding.count < finding.of else ""
+    of = f" of {finding.of:,}" if finding.of != finding.count else ""
+    head = f"{finding.severity}: {finding.kind}: {finding.count:,}{of} {finding.unit}{share}"
+    lines = textwrap.wrap(head, width, subsequent_indent="  ")
+    lines += textwrap.wrap(finding.effect, width, initial_indent="  ", subsequent_indent="  ")
+    for example in finding.examples:
+        text = " ".join(f"  - {example}".replace("\t", " ").splitlines())
+        lines.append(text if len(text) <= width else text[: width - 3] + "...")
+    return lines
+
+
+def check(gt: Annotations, results: Annotations | None = None, images: str | None = None) -> Report:
+    """See :meth:`Annotations.check`; `images` is a folder whose headers sizes are compared with."""
+    findings = [*gt.remarks]
+    for part in (of_ids, of_boxes, of_images, of_classes):
+        findings += part(gt)
+    findings += of_sizes(gt, images)
+    if results is not None:
+        findings += of_results(gt, results)
+    findings.sort(key=lambda finding: _RANK[finding.severity])
+    return Report(tuple(findings), gt.n_images, len(gt), None if results is None else len(results))

@@ -1,0 +1,173 @@
+"""COCO JSON: ground truth, and results as a list or beside their images."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+import numpy as np
+
+from tamis import _core
+from tamis.annotations.annotations import Annotations, Array, Source
+from tamis.annotations.coco_records import Records
+from tamis.annotations.files import load_json
+from tamis.annotations.findings import Finding
+from tamis.annotations.options import Options
+from tamis.annotations.problems import fail
+from tamis.annotations.shapes import Shapes
+from tamis.coco._shapes import PEOPLE, keypoints_of
+from tamis.coco._sources import _read as read_bytes
+
+_SHAPE = re.compile(rb'"segmentation"\s*:\s*(?!\[\s*\])[\[{]')  # one that is not empty
+_SHAPE_KEYS = ("numbers", "part_splits", "row_parts", "text", "text_splits", "extent")
+
+
+def read_coco(path: str, options: Options) -> Annotations:
+    """A ground truth, or results."""
+    try:
+        text = read_bytes(path)
+    except OSError as error:
+        raise fail(path, f"cannot be read: {error.strerror}") from None
+    head = text[:200].tobytes().lstrip()
+    found = None
+    if _core.has_simdjson and head[:1] == b"{":
+        found = _dataset(path, text)
+    elif head[:1] == b"[":
+        found = _results(path, text)
+    return from_json(path, load_json(path), options) if found is None else _renamed(found, options)
+
+
+def read_ultralytics(path: str, options: Options) -> Annotations:
+    """Ultralytics' predictions.json."""
+    return from_json(path, load_json(path), options, "ultralytics")
+
+
+def from_json(path: str, data: Any, options: Options, format: str = "coco") -> Annotations:
+    """Of what Python's json reads: the slow way, for files that are odd in some way."""
+    return _renamed(Records(path, data, format).annotations(), options)
+
+
+def _renamed(found: Annotations, options: Options) -> Annotations:
+    if options.classes is not None:
+        found.classes.clear()
+        found.classes.update(options.classes)
+    return found
+
+
+def _dataset(path: str, text: Array) -> Annotations | None:
+    tables = _core.read_coco_dataset(text)
+    if tables is None or not tables["unique_images"] or not tables["unique_categories"]:
+        return None
+    if not all(tables[key] for key in ("images", "annotations", "categories")):
+        return None
+    raw = text.tobytes()
+    images, categories = _records_of(raw, "images"), _records_of(raw, "categories")
+    for records, table in ((images, tables["images"]), (categories, tables["categories"])):
+        if records is None or [r.get("id") for r in records] != table["id"].tolist():
+            return None
+    if re.search(rb'"score"\s*:', raw):  # results beside their images
+        return None
+    table = tables["annotations"]
+    shapes = None
+    if _SHAPE.search(raw):
+        with_masks = _core.read_dataset_masks(text)
+        if with_masks is None or not all(with_masks):
+            return None
+        shapes = Shapes(*(with_masks[1][key] for key in _SHAPE_KEYS))
+        if len(shapes.numbers) == 0 and len(shapes.text) == 0:
+            shapes = None
+    people = {key: table[key] for key in PEOPLE if key in table}
+    return grouped(
+        path, images or [], categories or [], table["image_id"],
+        boxes=table["bbox"], labels=table["category_id"], iscrowd=table["iscrowd"],
+        area=table["area"], ids=table["id"], shapes=shapes,
+        keypoints=keypoints_of(people) if people else None,
+    )  # fmt: skip
+
+
+def _records_of(raw: bytes, key: str) -> list[dict[str, Any]] | None:
+    """The list behind a key. The caller compares it with the ids of the whole file."""
+    decoder = json.JSONDecoder()
+    for found in re.finditer(rb'"%s"\s*:\s*(?=\[)' % key.encode(), raw):
+        end = _end_of_list(raw, found.end())
+        try:
+            records, _ = decoder.raw_decode(raw[found.end() : end].decode())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(records, list) and all(isinstance(r, dict) for r in records):
+            return records
+    return None
+
+
+def _end_of_list(raw: bytes, begin: int) -> int:
+    """Just behind a list whose items are flat; of others the end of the file."""
+    found = re.compile(rb"\}\s*\]").search(raw, begin)
+    empty = re.compile(rb"\[\s*\]").match(raw, begin)
+    return empty.end() if empty else found.end() if found else len(raw)
+
+
+def grouped(
+    path: str, images: list[dict[str, Any]], categories: list[dict[str, Any]], image_id: Array,
+    remarks: list[Finding] | None = None, format: str = "coco", **columns: Any,
+) -> Annotations:  # fmt: skip
+    """Columns in the order of their file, sorted by image; images by id, as COCO evaluates them."""
+    ids = np.array([r["id"] for r in images], np.int64)
+    known, first = np.unique(ids, return_index=True)
+    extra = np.setdiff1d(image_id, known)
+    every = np.concatenate([known, extra])
+    order = np.argsort(every, kind="stable")
+    place = np.searchsorted(every[order], image_id)
+    by_image = np.argsort(place, kind="stable")
+    with_record: list[dict[str, Any] | None] = [images[i] for i in first.tolist()]
+    records = [*with_record, *[None] * len(extra)]
+    in_order = [records[i] for i in order.tolist()]
+    n = len(image_id)
+    rows: dict[str, Any] = {
+        key: column.take(by_image) if isinstance(column, Shapes) else column[by_image]
+        for key, column in columns.items() if column is not None
+    }  # fmt: skip
+    return Annotations(
+        splits=np.searchsorted(place[by_image], np.arange(len(every) + 1)).astype(np.int64),
+        image_ids=every[order],
+        classes={int(c["id"]): str(c.get("name", c["id"])) for c in categories},
+        image_sizes=np.array([_size(r) for r in in_order], np.int64).reshape(-1, 2),
+        image_names=tuple(str((r or {}).get("file_name") or "") for r in in_order),
+        listed=np.array([r is not None or not images for r in in_order], bool),
+        source=Source((path,), np.zeros(n, np.int64), by_image.astype(np.int64), "record"),
+        format=format, remarks=tuple(remarks or ()), **rows,
+    )  # fmt: skip
+
+
+def _size(record: dict[str, Any] | None) -> tuple[int, int]:
+    """Height and width, 0 where they are none."""
+    sides = [(record or {}).get(key) for key in ("height", "width")]
+    good = all(isinstance(s, (int, float)) and 0 < s < 2**31 for s in sides)
+    return (int(sides[0]), int(sides[1])) if good else (0, 0)  # type: ignore[arg-type]
+
+
+def _results(path: str, text: Array) -> Annotations | None:
+    with open(path, "rb", buffering=0) as file:
+        table = _core.read_plain_file(file.fileno(), os.fstat(file.fileno()).st_size)
+    if table is None and _core.has_simdjson:
+        table = _core.read_coco_results(text)
+    if table is None or b'"file_name"' in text[:2000].tobytes():
+        return None
+    keypoints = keypoints_of(table) if "numbers" in table or "keypoints" in table else None
+    shapes = None
+    if "text_splits" in table:
+        n = len(table["bbox"])
+        empty = np.zeros(n + 1, np.int64)
+        shapes = Shapes(
+            np.empty(0),
+            np.zeros(1, np.int64),
+            empty,
+            table["text"],
+            table["text_splits"],
+            table["extent"],
+        )
+    return grouped(
+        path, [], [], table["image_id"], boxes=table["bbox"], labels=table["category_id"],
+        scores=table["score"], shapes=shapes, keypoints=keypoints,
+    )  # fmt: skip

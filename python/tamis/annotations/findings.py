@@ -1,0 +1,41 @@
+"""One thing that a check, or a reader, has to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about annotations that changes numbers, or may.
+
+    Attributes
+    ----------
+    kind : str
+        A short name that does not change, such as ``"degenerate boxes"``.
+    severity : {"error", "warning", "note"}
+        "error": numbers are wrong or objects are lost; "warning": they may be; "note": to know.
+    count, of : int
+        How many, and out of how many.
+    unit : str
+        What is counted, such as ``"boxes"``.
+    effect : str
+        What it does to the numbers.
+    examples : tuple of str
+        The first of them.
+    """
+
+    kind: str
+    severity: Severity
+    count: int
+    of: int
+    unit: str
+    effect: str
+    examples: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python, for JSON."""
+        return {**vars(self), "examples": list(self.examples)}

@@ -1,0 +1,99 @@
+"""Label files for annotation tools and evaluators, there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from typing import IO
+
+from tamis.annotations.annotations import Annotations
+
+FORMATS = ("coco", "yolo", "cvat")
+
+
+def write(annotations: Annotations, path: str | os.PathLike[str], format: str = "auto") -> None:
+    """Write annotations or results.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    path : path
+        A file, which is replaced; for YOLO a folder, which must not be there or be empty.
+    format : {"auto", "coco", "yolo", "cvat"}
+        "auto": by the suffix, .json for COCO, .xml for CVAT for images 1.1, none for YOLO.
+
+    Raises
+    ------
+    ValueError
+        The format cannot hold them: YOLO needs image sizes and one file name an image.
+    FileExistsError
+        The folder is not empty.
+
+    Notes
+    -----
+    Written beside under another name and renamed, so that nobody sees half a file. Reading it back
+    gives what the format can hold: docs/files.md says what that is. COCO keeps ids and writes
+    results, a list, where there are scores.
+    """
+    if not isinstance(annotations, Annotations):
+        raise TypeError(f"write: annotations must be Annotations, got {type(annotations).__name__}")
+    place = os.fspath(path)
+    if format == "auto":
+        end = os.path.splitext(place)[1].lower()
+        format = {".json": "coco", ".xml": "cvat", "": "yolo"}.get(end, "")
+    if format not in FORMATS:
+        raise ValueError(
+            f"write: format must be 'auto' (for .json, .xml or a folder) or one of"
+            f" {', '.join(FORMATS)}, got {format or place!r}"
+        )
+    if format == "yolo":
+        from tamis.annotations.write_yolo import write_yolo
+
+        _folder(place, lambda folder: write_yolo(annotations, folder))
+    elif format == "coco":
+        from tamis.annotations.write_coco import write_coco
+
+        _file(place, lambda file: write_coco(annotations, file))
+    else:
+        from tamis.annotations.write_cvat import write_cvat
+
+        _file(place, lambda file: write_cvat(annotations, file))
+
+
+def _file(path: str, fill: Callable[[IO[str]], None]) -> None:
+    """Like others of the folder: the mode that the process gives to new files."""
+    folder = os.path.dirname(os.path.abspath(path))
+    with tempfile.NamedTemporaryFile(
+        "w", dir=folder, prefix=".tamis-", encoding="utf-8", delete=False, newline="\n"
+    ) as file:
+        try:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o666 & ~_mask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _folder(path: str, fill: Callable[[str], None]) -> None:
+    if (os.path.isdir(path) and os.listdir(path)) or os.path.isfile(path):
+        raise FileExistsError(17, "must be an empty folder, or not there", path)
+    target = os.path.abspath(path)
+    made = tempfile.mkdtemp(dir=os.path.dirname(target), prefix=".tamis-")
+    try:
+        fill(made)
+        os.chmod(made, 0o777 & ~_mask())
+        os.rename(made, target)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,56 @@
+"""One entry an image: its label file, its name and its size."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tamis.annotations.annotations import Array
+from tamis.annotations.findings import Finding
+from tamis.annotations.options import Options, header_sizes
+from tamis.annotations.problems import Problems
+
+
+@dataclass
+class Listing:
+    """One entry an image; `labels` may name files that are not there."""
+
+    labels: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    sizes: Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    classes: dict[int, str] = field(default_factory=dict)
+    keypoints: tuple[int, int] | None = None
+    remarks: list[Finding] = field(default_factory=list)
+    paths: list[str | None] = field(default_factory=list)  # of the images
+
+    def add(self, key: str, label: str, image: str | None, name: str = "") -> None:
+        self.ids.append(key)
+        self.labels.append(label)
+        self.paths.append(image)
+        self.names.append(name or (key + os.path.splitext(image or "")[1]))
+
+
+def find_sizes(listing: Listing, options: Options, problems: Problems) -> None:
+    """(images, 2) heights and widths: those given, else those of the image files."""
+    listing.sizes = np.zeros((len(listing.ids), 2), np.int64)
+    given = options.like is not None or options.image_sizes is not None
+    headers: list[tuple[int, str]] = []
+    for i, (key, name) in enumerate(zip(listing.ids, listing.names, strict=True)):
+        path = (options.find_image(name) if options.images else None) or listing.paths[i]
+        if given and (size := options.given_size(name, key)) is not None:
+            listing.sizes[i] = size
+        elif path is not None:
+            headers.append((i, path))
+    found, wrong = header_sizes([path for _, path in headers])
+    listing.sizes[[i for i, _ in headers]] = found
+    why = {i: f"its image {path} {text}" for (i, path), text in zip(headers, wrong, strict=True)}
+    for i in np.flatnonzero((listing.sizes == 0).any(axis=1)).tolist():
+        label = listing.labels[i]
+        if os.path.exists(label) and os.path.getsize(label):
+            text = why.get(i, "its image was not found")
+            problems.add(
+                label, 0, f"{text}, so its size is not known: give images=, image_sizes= or like="
+            )
