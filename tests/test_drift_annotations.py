@@ -143,3 +143,11 @@ def test_what_does_not_fit():
         tamis.drift(a, np.zeros((3, 3)))
     with pytest.raises(ValueError, match="tests must be None for annotations"):
         tamis.drift(a, a, tests=["knn"])
+
+
+def test_annotations_that_were_read_are_taken(tmp_path):
+    a, b = coco(columns(40, 0)), coco(columns(30, 1))
+    for name, data in (("a", a), ("b", b)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(data))
+    read = [tamis.read(tmp_path / f"{name}.json") for name in ("a", "b")]
+    assert tamis.drift(*read, permutations=49) == tamis.drift(a, b, permutations=49)

@@ -69,8 +69,8 @@ class Coverage(Result):
 
     def __str__(self) -> str:
         lines = [
-            f"{self.share:.1%} of {len(self.distance)} rows within {self.eps:.4g}"
-            f" of a labelled one; the farthest is at {self.radius:.4g}",
+            f"{self.share:.1%} of {len(self.distance)} rows are covered, within {self.eps:.4g};"
+            f" the farthest is at {self.radius:.4g}",
             "quantiles  " + "  ".join(f"{q:.0%} {v:.4g}" for q, v in self.quantiles.items()),
         ]
         if np.isfinite(self.recall):
@@ -78,7 +78,9 @@ class Coverage(Result):
                 f"precision {self.precision:.3f}  recall {self.recall:.3f}"
                 f"  density {self.density:.3f}  coverage {self.coverage:.3f}"
             )
-        lines.append(f"{len(self.hole_rows)} holes" + (", the largest:" if len(self.hole) else ""))
+        lines.append(
+            f"{len(self.hole_rows)} holes" + (", the largest:" if self.hole.max() >= 0 else "")
+        )
         for row, size in list(zip(self.hole_rows, self.hole_sizes, strict=True))[:8]:
             lines.append(f"  {size} rows about row {row}")
         return "\n".join(lines)
@@ -109,7 +111,7 @@ def coverage(
         their own k-th neighbour; without labelled rows DataEval's adaptive radius, between the
         `percent` of the largest distances and the rest.
     k : int
-        Neighbours of these radii and of PRDC. Default 5.
+        Neighbours of these radii and of PRDC, 1 to 128. Default 5.
     percent : float
         Of the adaptive radius, 0 to 1. Default 0.01.
     metric : {"euclidean", "cosine"}
@@ -133,7 +135,8 @@ def coverage(
     uncovered rows to the k-th such row where that is more. PRDC: Kynkaanniemi et al. 2019,
     Naeem et al. 2020, the formulas of the package `prdc`; exact. Cost: `tamis.knn` of the labelled
     rows, of the pool, and both ways between them: half again as much as one of all rows together
-    where there are as many of either; memory ``16 * (N + M) * 8k`` bytes beside that of `knn`.
+    where there are as many of either, and that of the uncovered rows; memory
+    ``64 * k * (N + M)`` bytes beside that of `knn`.
     DataEval's radii and rows are those of its `coverage_adaptive`.
 
     Examples

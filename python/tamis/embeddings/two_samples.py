@@ -10,7 +10,7 @@ import numpy as np
 from tamis.embeddings.distances import Array
 
 TILE = 1024
-MEDIAN_ROWS = 4000  # of which the median heuristic takes all distances
+MEDIAN_ROWS = 2000  # of which the median heuristic takes all distances
 
 
 def tile_squares(x: Array, norms: Array, begin: int) -> Array:
@@ -27,7 +27,7 @@ def tile_squares(x: Array, norms: Array, begin: int) -> Array:
 
 
 def median_bandwidth(x: Array, norms: Array, seed: int) -> float:
-    """sqrt(median squared distance / 2), over at most 4,000 rows; their own distances included."""
+    """sqrt(median squared distance / 2), over at most 2,000 rows; their own distances included."""
     if len(x) > MEDIAN_ROWS:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:MEDIAN_ROWS])
         x, norms = np.ascontiguousarray(x[chosen]), norms[chosen]
