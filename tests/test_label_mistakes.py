@@ -281,7 +281,7 @@ ERRORS = [
     ),
     (
         lambda: matches(missing_confidence="0.9"),
-        ValueError,
+        TypeError,
         "mistakes_of_matches: missing_confidence must be a number, got '0.9'",
     ),
     (

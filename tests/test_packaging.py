@@ -69,7 +69,11 @@ def wheel(folder: Path, name: str, entries: list[str], size: int = 0) -> str:
 
 
 def test_wheels_are_checked(tmp_path: Path) -> None:
-    licences = ["a/licenses/LICENSE", "a/licenses/cpp/third_party/simdjson/LICENSE", "tamis/py.typed"]
+    licences = [
+        "a/licenses/LICENSE",
+        "a/licenses/cpp/third_party/simdjson/LICENSE",
+        "tamis/py.typed",
+    ]
     good = "tamis-0.1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
     assert wheel(tmp_path, good, licences).count("\n") == 1
     assert "lacks licenses/cpp/third_party" in wheel(tmp_path, good, licences[::2])

@@ -78,10 +78,10 @@ void iou_batched(Bytes a_text, Index a_text_splits, Sizes a_size, Bytes b_text, 
   const Numbers a_ends = offsets("mask_iou: a_splits", a_splits, a_index ? a_index->size() : a.n());
   const Numbers b_ends = offsets("mask_iou: b_splits", b_splits, b_index ? b_index->size() : b.n());
   int64_t pairs = 0;
-  TAMIS_CHECK(a_ends.size() == b_ends.size(), "mask_iou: wrong shapes");
+  TAMIS_CHECK(a_ends.size() == b_ends.size(), "mask_iou: arrays do not fit together");
   for (size_t g = 1; g < a_ends.size(); ++g) pairs += (a_ends[g] - a_ends[g - 1]) * (b_ends[g] - b_ends[g - 1]);
   TAMIS_CHECK(out.size() == pairs && (!crowd || crowd->size() == b.n()) && (!a_boxes || a_boxes->size() == 4 * a.n()),
-              "mask_iou: wrong shapes");
+              "mask_iou: arrays do not fit together");
   const tamis::MaskPairs all{a,
                              b,
                              crowd ? crowd->data : nullptr,

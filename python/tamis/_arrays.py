@@ -192,7 +192,8 @@ def check_integer(
 
 def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:
     """`value` as a float, or an error unless low < value <= high."""
-    if not low < check_real(function, name, value) <= high:
+    is_nan = isinstance(value, (float, np.floating)) and value != value
+    if is_nan or not low < check_real(function, name, value) <= high:
         raise ValueError(f"{function}: {name} must be in ({low:g}, {high:g}], got {value}")
     return float(value)
 

@@ -16,9 +16,7 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
     if callable(progress):
         return progress
     if progress is not None and not isinstance(progress, (bool, np.bool_)):
-        raise TypeError(
-            f"{title}: progress must be a callable, True, False or None, got {progress!r}"
-        )
+        raise TypeError(f"{title}: progress must be True, False or callable, got {progress!r}")
     if not progress:
         return lambda done, total: None
     try:

@@ -162,8 +162,8 @@ def held(values: Any, kinds: str) -> Any:
 def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
     """Raise unless a device array holds what `read_column` calls `kinds`."""
     dtypes = {"f": (*_arrays.FLOATS, *_arrays.HALVES), "i": _arrays.INTEGERS, "b": ("bool",)}
-    kinds = "biu" if kinds == "iu" else kinds  # labels may be bools
-    if not any(_arrays.dtype_name(x) in dtypes[kind] for kind in kinds if kind in dtypes):
+    taken = "biu" if kinds == "iu" else kinds  # labels may be bools
+    if not any(_arrays.dtype_name(x) in dtypes[kind] for kind in taken if kind in dtypes):
         raise TypeError(
             f"{function}: {name} must hold {WANTED[kinds]}, got {_arrays.dtype_name(x)}"
         )
