@@ -134,9 +134,9 @@ def coverage(
     the 10 nearest uncovered rows of the other and within `eps`, or within the median distance of
     uncovered rows to the k-th such row where that is more. PRDC: Kynkaanniemi et al. 2019,
     Naeem et al. 2020, the formulas of the package `prdc`; exact. Cost: `tamis.knn` of the labelled
-    rows, of the pool, and both ways between them: half again as much as one of all rows together
-    where there are as many of either, and that of the uncovered rows; memory
-    ``64 * k * (N + M)`` bytes beside that of `knn`.
+    rows, of the pool, both ways between them, and of the uncovered rows: three to four times one of
+    all rows together (10,000 + 10,000 rows of 512). Memory: ``64 * k * (N + M)`` bytes beside that
+    of `knn`.
     DataEval's radii and rows are those of its `coverage_adaptive`.
 
     Examples
