@@ -230,7 +230,7 @@ def test_bad_input(gpu_library: Library) -> None:
         ({"scores": preds[0]["scores"][1:]}, ValueError, r"preds scores must have shape"),
         ({"boxes": preds[0]["boxes"][:, :3]}, ValueError, r"preds boxes must have shape \(N, 4\)"),
         ({"boxes": preds[0]["boxes"] != 0}, TypeError, "preds boxes must hold numbers, got bool"),
-        ({"scores": [1.0]}, TypeError, "preds scores must be an array"),
+        ({"scores": [1.0]}, ValueError, r"preds scores must have shape \(.*\), got \(1,\)"),
     ):
         with pytest.raises(error, match=text):
             evaluator.update({**preds[0], **change}, targets[0])
