@@ -1,7 +1,7 @@
 """The bars of the evaluation and box rooms: tamis and each peer in turn, answers compared first.
 
     python benchmarks/bars.py                    all of them, 7 turns each (some minutes)
-    python benchmarks/bars.py --quick            small, 2 turns: does all still run and agree?
+    python benchmarks/bars.py --quick            a smoke test: small sizes, 2 rounds
     python benchmarks/bars.py --write            also into benchmarks/results/<machine>.json
     python benchmarks/bars.py coco box_iou       only those whose name starts so
 

@@ -29,7 +29,7 @@ import numpy as np
 import tamis
 import tamis.fiftyone as tf
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference"))
 from fiftyone_data import assert_same_results, schema, stored
 
 CLASSES = [f"class {i}" for i in range(10)]

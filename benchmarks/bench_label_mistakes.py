@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tamis
 from bench_fiftyone_matching import images
-from tamis.label_mistakes import hardness, label_mistakes
+from tamis.labels.classification_mistakes import hardness
+from tamis.labels.label_mistakes import label_mistakes
 
 
 def scipy_rows(logits):

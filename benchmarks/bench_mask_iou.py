@@ -31,7 +31,7 @@ def name(what):
     return f"{what}, {tamis.num_threads()} threads (pycocotools: 1)"
 
 
-@pytest.mark.parametrize("who", ["tamis.mask_iou", "tamis.coco.mask", "pycocotools"])
+@pytest.mark.parametrize("who", ["tamis.regions.mask_iou", "tamis.coco.mask", "pycocotools"])
 def test_iou_1000_by_1000(benchmark, who):
     a, b = (theirs.frPyObjects(polygons(1000, seed), 480, 640) for seed in (1, 2))
     crowd = [0] * 1000
@@ -41,7 +41,7 @@ def test_iou_1000_by_1000(benchmark, who):
     assert np.array_equal(ours.iou(a, b, crowd), want)
     benchmark.group = name("mask IoU 1,000 x 1,000")
     run = {
-        "tamis.mask_iou": lambda: tamis.mask_iou(x, y),
+        "tamis.regions.mask_iou": lambda: tamis.mask_iou(x, y),
         "tamis.coco.mask": lambda: ours.iou(a, b, crowd),
         "pycocotools": lambda: theirs.iou(a, b, crowd),
     }[who]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tamis import match_detections
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference"))
 from reference_matching import match_image
 
 

@@ -91,7 +91,7 @@ def test_large(benchmark, large, what):
     part = np.arange(5000) % 7 != 0
     anew = large[0].slice(part).stats["AP"]
     weights = part[None].astype(float)
-    from tamis._resampling import Plan, evaluated, over_classes
+    from tamis.comparison.resampling import Plan, evaluated, over_classes
 
     e, numbers = evaluated("bench", large[0])
     [value] = over_classes(Plan.of(numbers, e).by_class(weights))[:, 0]

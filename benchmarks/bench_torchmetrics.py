@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference"))
 from torchmetrics_cases import import_torchmetrics
 
 detection = import_torchmetrics()

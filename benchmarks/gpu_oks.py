@@ -11,7 +11,7 @@ import numpy as np
 import tamis
 import torch
 from gpu_timing import milliseconds_per_byte, row
-from tamis.oks import COCO_SIGMAS
+from tamis.regions.oks import COCO_SIGMAS
 
 IMAGES, DETECTIONS, TARGETS = 5000, 20, 5  # in all, an image, an image
 

@@ -43,7 +43,7 @@ import tamis.coco
 import tamis.coco.mask
 import tamis.lvis
 from fuzz_api_values import Problem, spoilt
-from tamis.fiftyone_matching import match_fiftyone
+from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)
 RECORDS = {  # what functions return: fields without checks

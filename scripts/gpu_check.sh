@@ -74,13 +74,13 @@ print(torch.cuda.get_device_name(), "torch", torch.__version__, "cupy", cupy.__v
 PY
 }
 
-# what one of this machine's libraries calls deprecated in another is not the matter here
+# ignore DeprecationWarnings raised between third-party libraries
 gpu_tests=("$python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning -m gpu)
 
 run_tests() { # a process for each file: an error that stays with one's device is not seen by the others
   local seconds=$((most - SECONDS)) logs=$build/logs good=0
   rm -rf "$logs" && mkdir "$logs"
-  grep -l 'gpu_library\|mark.gpu' tests/test_*.py | xargs -P "${TEST_JOBS:-8}" -I{} bash -c '
+  grep -l 'gpu_library\|mark.gpu' tests/*/test_*.py | xargs -P "${TEST_JOBS:-8}" -I{} bash -c '
     timeout "$1" "${@:4}" "$2" >"$3/${2##*/}.log" 2>&1 || [ $? = 5 ]' _ "$((seconds < 210 ? seconds : 210))" {} \
     "$logs" "${gpu_tests[@]}" || good=$?  # 5: a file whose tests are all skipped
   tail -n +1 "$logs"/*.log | grep -v "^SKIPPED"

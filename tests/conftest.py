@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tamis import _arrays, _core
+from tamis import _core
+from tamis._shared import arrays
 
-sys.path.insert(0, str(Path(__file__).parent))  # reference.py
+for folder in Path(__file__).parent.iterdir():  # tests import references, and cases of other rooms
+    if folder.is_dir() and str(folder) not in sys.path:
+        sys.path.append(str(folder))
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -43,7 +46,7 @@ class Library:
 
     @contextlib.contextmanager
     def not_waiting(self) -> Iterator[None]:
-        """Fail where the host reads what a device has computed."""
+        """Fail if the host synchronises with the device."""
         if self.name == "torch" and not self.emulated:
             self.module.cuda.set_sync_debug_mode("error")
             try:
@@ -113,7 +116,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
     """Tensors of the host as if they were on a device (cpp/core/emulation.hpp runs the kernels)."""
     torch = pytest.importorskip("torch")
     module = pytest.importorskip("tamis._emulated", reason="tamis was built without the emulation")
-    before = _arrays.backend, _arrays.device, _arrays.from_host
+    before = arrays.backend, arrays.device, arrays.from_host
 
     def device(x: Any) -> str:
         return "cuda:0" if isinstance(x, torch.Tensor) else before[1](x)
@@ -124,14 +127,14 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
     def from_host(like: Any, x: np.ndarray) -> Any:
         if device(like) != "cuda:0":
             return before[2](like, x)
-        return _arrays.tensor(x).clone()
+        return arrays.tensor(x).clone()
 
     @contextlib.contextmanager
     def stream(like: Any) -> Iterator[int]:
         yield 1
 
     for new in (backend, device, from_host, stream):
-        monkeypatch.setattr(_arrays, new.__name__, new)
+        monkeypatch.setattr(arrays, new.__name__, new)
     return Library("torch", "cpu", emulated=True)
 
 

@@ -6,7 +6,7 @@
 //   at = searchsorted(recall, recall_thresholds, side="left")
 //   out = precision[at], score[at]                                        # 0 from the first `at` past the end on
 //
-// Bitwise pycocotools' accumulate. Only true positives change the curve: between two of them precision can but fall,
+// Bitwise pycocotools' accumulate. Only true positives change the curve: between two true positives precision can only decrease,
 // so a detection that matches nothing costs one addition a cap. -1 where a class has no regular ground truth in the area.
 // Outputs are C-ordered: precision and scores (T, R, K, A, M), recall (T, K, A, M).
 #pragma once

@@ -83,7 +83,7 @@ struct CocoShape {              // of a record
   uint32_t area;                // of a result's mask, whose box is the record's
 };
 
-// Compressed counts, one mask after the other: in memory of their own, or in a part of a buffer as long as the file.
+// Compressed counts of consecutive masks, stored in own memory or in a slice of a file-sized buffer.
 // There each piece stands where its text stood in the file, as unpacked strings are never longer: so they are written
 // once, and what is left between pieces stays 0 and untouched.
 class CocoText {

@@ -45,7 +45,7 @@ class Cursor {
     const bool negative = take('-');
     Digits digits;
     if (!take_few_digits(digits)) {
-      Cursor other(*this);  // this one stays in registers
+      Cursor other(*this);  // copy, so that *this can stay in registers
       const bool good = other.take_any_number(negative, max_integer, out, is_integer);
       *this = other;
       return good;

@@ -14,7 +14,7 @@ struct AlignedFree {
 template <class T>
 using Aligned = std::unique_ptr<T[], AlignedFree>;
 
-// n values, not set, at 64 bytes; a whole line more may be read.
+// Allocates n uninitialised values, 64-byte aligned, padded by one cache line.
 template <class T>
 Aligned<T> make_aligned(int64_t n) {
   const size_t bytes = (static_cast<size_t>(n) * sizeof(T) + 127) / 64 * 64;

@@ -1,4 +1,4 @@
-// Floats as integers: of the same order, and as the halves that tensor cores take.
+// Order-preserving float-to-integer keys, and float32 <-> float16 conversion.
 #pragma once
 #include "core/hd.hpp"
 

@@ -69,7 +69,7 @@ __device__ inline void lower(int64_t* to, int64_t row) {  // neither is below 0
   atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(row));
 }
 
-// Where a lane that is `in` puts what it adds to a list of the warp, of n before; by all lanes, which count what is new.
+// Warp-level append: returns the slot for each lane with `in` set and advances *n. Must be called by all lanes.
 template <class Count>
 __device__ Count warp_place(bool in, Count* n) {
   const unsigned all = __ballot_sync(kWarp, in), before = (1u << threadIdx.x % kWarpSize) - 1;

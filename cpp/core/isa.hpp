@@ -1,4 +1,4 @@
-// Picks the best instruction set this CPU has, capped by TAMIS_MAX_ISA or cap_isa (tests run every path).
+// Runtime dispatch to the best instruction set; TAMIS_MAX_ISA or cap_isa() lowers it (used by tests).
 #pragma once
 namespace tamis {
 enum class Isa { v2 = 2, v3 = 3, v4 = 4 };  // x86-64 levels; other processors have one, v2

@@ -10,7 +10,7 @@ int num_threads();              // at least 1
 void set_num_threads(int n);    // 0: the CPUs this process may use (the default)
 int set_thread_limit(int n);    // the same for the calling thread alone; -1: as for all. What it was before
 
-// Which chunk goes to which thread is left to chance, so f must not depend on it. The calling thread works too and
+// Chunks are assigned to threads dynamically; f must not depend on the assignment. The calling thread works too and
 // polls for an interrupt between chunks: a chunk should take well under a second. The first exception is rethrown.
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f);
 

@@ -5,7 +5,7 @@
 #include "core/parallel.hpp"
 
 // The tree is a tournament too: each node knows the most pairs of its live boxes and the first box that has them. When a
-// box goes, a node all of whose boxes were paired with it only notes that each of them is owed one pair less.
+// box is removed, a node whose boxes were all paired with it only records that each of them owes one pair.
 namespace tamis::duplicates {
 namespace {
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kFilesPerChunk = 32;
 constexpr size_t kWindow = 4096;
-constexpr int kMostSegments = 4096;  // of a JPEG, entries of a TIFF: a crafted file must not take for ever
+constexpr int kMostSegments = 4096;  // of a JPEG, entries of a TIFF: a crafted file must not take forever
 
 // A file as bytes at offsets, one window in memory.
 class Bytes {

@@ -1,11 +1,11 @@
-// The filter of the device: scores from halves by tensor cores, and which of them a row must look at.
+// The filter on the device: float16 scores from tensor cores, and which pairs a row must examine.
 //
-//   z = (y - centre) * gain, rounded to halves; half = |z|^2 / 2
+//   z = (y - centre) * gain, rounded to float16; half = |z|^2 / 2
 //   score[i, j] = z[i] . z[j] - half[j]    # half[i] - score is half the squared distance; for products half is 0
 //
-// A row that knows k scores knows how far k of its neighbours are at most, all errors against it; a pair is left out
-// if it is farther than that at least, all errors for it. Errors are those of the two rows at hand, so one row that is
-// longer than all others spoils nothing but itself.
+// From k scores follows an upper bound of the k-th neighbour distance (all errors added); a pair whose lower bound (all
+// errors subtracted) exceeds it is skipped. Errors are bounded per row, so a single outlier does not loosen the bounds
+// of others.
 #pragma once
 #include "core/bits.hpp"
 #include "knn/knn_math.hpp"

@@ -6,7 +6,7 @@
 
 namespace tamis {
 
-constexpr int64_t kKnnStrip = 192;  // rows between two looks at the limits
+constexpr int64_t kKnnStrip = 192;  // rows per strip; limits are re-read after each strip
 
 template <class T>
 struct alignas(64) KnnLine {

@@ -88,7 +88,7 @@ struct MaskPairs {
   const double* a_boxes;  // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
   double least;           // IoUs below it need not be told apart; -inf or NaN: all are wanted
 };
-// out: (rows, columns) of each group, one after the other.
+// out: (rows, columns) of each group, consecutively.
 void mask_iou_batched(const MaskPairs& pairs, double* out);
 
 // A mask column by column: run k of column first + x has the rows top[k * n + x] to bottom[k * n + x].

@@ -247,8 +247,7 @@ TAMIS_HD double common_side(const double* a, const double* b, int axis) {
   return (a_end < b_end ? a_end : b_end) - (a[axis] > b[axis] ? a[axis] : b[axis]);
 }
 
-// What the IoU of two regular masks, whose boxes touch, cannot be above: each number here is exact, or rounded as that
-// of the IoU is.
+// Upper bound of the IoU of two regular masks with touching boxes; rounding matches that of the IoU itself.
 TAMIS_HD double most_iou(const Runs& a, const Runs& b, bool crowd) {
   const double least_area = a.area < b.area ? a.area : b.area;
   const double in_both = common_side(a.box, b.box, 0) * common_side(a.box, b.box, 1);

@@ -10,8 +10,8 @@
 // where the boxes do not overlap. A NaN IoU is not below any threshold, so it matches, as it does there.
 //
 // Layout: boxes are (n, 4) float64 xywh; category and image are positions 0..count-1, -1 leaves the box out.
-// Thresholds are the bits of 64-bit words: whether a ground truth is free, in reach and chosen is decided for all of
-// them by a few logical operations. Exact. Cost: a radix sort of the scores, one IoU per pair of the same image and
+// Thresholds are packed as bits of 64-bit words, so availability, reach and choice are computed for all thresholds with
+// a few bitwise operations. Exact. Cost: a radix sort of the scores, one IoU per pair of the same image and
 // class. Memory: 12 + 8 A ceil(T / 64) bytes for each detection that matches.
 #pragma once
 #include <cstdint>

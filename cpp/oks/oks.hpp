@@ -30,7 +30,7 @@ struct OksPairs {
   double least;             // similarities below it need not be told apart; -inf or NaN: all are wanted
 };
 
-// out: (rows, columns) of each group, one after the other. `exp` replaces values by their exponentials, in place, and
+// out: (rows, columns) of each group, consecutively. `exp` replaces values by their exponentials, in place, and
 // is called on all threads.
 void oks(const OksPairs& pairs, const std::function<void(double*, int64_t)>& exp, double* out);
 

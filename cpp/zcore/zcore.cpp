@@ -63,7 +63,7 @@ class ZcoreRun<T>::Slice {
         rows_(static_cast<size_t>(draws)) {
     std::vector<int64_t> order(static_cast<size_t>(draws));
     std::iota(order.begin(), order.end(), 0);
-    // draws of the same column one after the other: it stays in the nearest cache
+    // draws of the same column consecutively: it stays in the nearest cache
     std::sort(order.begin(), order.end(),
               [&](int64_t a, int64_t b) { return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b; });
     for (int64_t i = 0; i < draws; ++i)

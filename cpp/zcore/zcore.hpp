@@ -45,8 +45,8 @@ struct ZcoreSpread {
   bool finite;
 };
 
-// A draw on one thread's way through the rows: those within `limit` are logged. It follows a row that is nearer than
-// `nearest` (zcore_limit). More than `most` of them are too many.
+// Search state of one draw on one thread: rows within `limit` are logged; `limit` shrinks when a nearer row is found
+// (zcore_limit). More than `most` logged rows are too many.
 template <class T>
 struct ZcoreBall {
   T limit, more, nearest;

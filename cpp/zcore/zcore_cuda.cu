@@ -287,7 +287,7 @@ __device__ void pay(const ZcoreScoring<T>& s, const Found<T>& found) {
     if (found.keys[i] < least) least = found.keys[i];
   least = block_least(least);
   const double nearest = zcore_distance(least);
-  if (nearest == 0) {  // a row at the same place pays for all
+  if (nearest == 0) {  // a duplicate row takes the whole penalty
     if (threadIdx.x == 0)
       atomicAdd(s.sums + static_cast<uint32_t>(least), static_cast<unsigned long long>(-kZcoreUnit));
     return;

@@ -1,5 +1,4 @@
-// What one thread's draws have found, in the order of finding: written in sequence, where a list for each draw would
-// miss the caches with each entry. Draws are logged together by eights, and read so.
+// Append-only log of one thread's hits. Sequential writes avoid the cache misses of one list per draw. Draws are logged together by eights, and read so.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -90,7 +90,7 @@ class ZcoreWorker {
   bool pay(int64_t wanted, double exponent, T radius) {
     int64_t same = 0, within = 0;
     zcore_count(distances_.data(), n_, T(0), &same);
-    if (same > 0) {  // a row at the same place pays for all
+    if (same > 0) {  // a duplicate row takes the whole penalty
       uint32_t first = std::numeric_limits<uint32_t>::max();
       for (size_t i = 0; i < static_cast<size_t>(n_); ++i)
         if (distances_[i] == 0) first = std::min(first, row(i));

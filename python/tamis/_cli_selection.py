@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -190,36 +191,40 @@ def coverage(args: argparse.Namespace) -> int:
     return 0
 
 
+def _command(
+    commands: Any, name: str, run: Any, help: str, example: str, threshold: Any = None
+) -> Any:
+    """A command with the options that most of them share."""
+    made = commands.add_parser(name, help=help, epilog=f"example: tamis {example}")
+    made.set_defaults(run=run)
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    if name == "drift":
+        return made
+    made.add_argument("embeddings", metavar="X", help=INPUT)
+    made.add_argument("--names", metavar="FILE", help=NAMES)
+    made.add_argument("-o", "--output", metavar="FILE", help=OUTPUT)
+    made.add_argument("--top", type=int, default=10, metavar="N", help="shown, default 10")
+    made.add_argument(
+        "--metric", choices=("cosine", "euclidean"),
+        default="euclidean" if name == "coverage" else "cosine",
+    )  # fmt: skip
+    if threshold is not None:
+        kind = str if threshold == "auto" else float
+        made.add_argument(
+            "--threshold", type=kind, default=threshold,
+            help=f"largest distance of near-duplicates, default {threshold}",
+        )  # fmt: skip
+    if name in ("select", "batch"):
+        made.add_argument("--scores", metavar="SCORES.npy", help="instead of zcore's")
+        made.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
+    if name in ("select", "batch", "split"):
+        made.add_argument("--seed", type=int, default=0, help="default 0")
+    return made
+
+
 def add(commands: Any) -> None:
     """The commands, to the subparsers of `tamis`."""
-
-    def command(name: str, run: Any, help: str, example: str, threshold: Any = None) -> Any:
-        made = commands.add_parser(name, help=help, epilog=f"example: tamis {example}")
-        made.set_defaults(run=run)
-        made.add_argument("--json", action="store_true", help="print one JSON object")
-        if name == "drift":
-            return made
-        made.add_argument("embeddings", metavar="X", help=INPUT)
-        made.add_argument("--names", metavar="FILE", help=NAMES)
-        made.add_argument("-o", "--output", metavar="FILE", help=OUTPUT)
-        made.add_argument("--top", type=int, default=10, metavar="N", help="shown, default 10")
-        made.add_argument(
-            "--metric", choices=("cosine", "euclidean"),
-            default="euclidean" if name == "coverage" else "cosine",
-        )  # fmt: skip
-        if threshold is not None:
-            kind = str if threshold == "auto" else float
-            made.add_argument(
-                "--threshold", type=kind, default=threshold,
-                help=f"largest distance of near-duplicates, default {threshold}",
-            )  # fmt: skip
-        if name in ("select", "batch"):
-            made.add_argument("--scores", metavar="SCORES.npy", help="instead of zcore's")
-            made.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
-        if name in ("select", "batch", "split"):
-            made.add_argument("--seed", type=int, default=0, help="default 0")
-        return made
-
+    command = partial(_command, commands)
     command(
         "near-duplicates", near_duplicates, "embeddings that nearly repeat an earlier one",
         "near-duplicates x.npy --names files.txt -o repeats.csv", "auto",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 import tamis
+from tamis._shared.arrays import Array
 
-Array = NDArray[Any]
 IMAGES, CLASSES = 200, 5
 
 

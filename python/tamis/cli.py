@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis import _cli_compare, _cli_selection, _output
+from tamis import _cli_compare, _cli_selection
+from tamis._shared import output
 from tamis.annotations.command import add_check
-from tamis.detection_result import STATS
+from tamis.evaluation.detection_result import STATS
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -55,7 +56,7 @@ def demo(args: argparse.Namespace) -> None:
 
 def per_class(e: Any) -> list[dict[str, Any]]:
     """One dict a category: id, name and the 12 numbers."""
-    from tamis._summary import detection_rows, of_class
+    from tamis.evaluation.summary import detection_rows, of_class
 
     p, rows = e.params, []
     for k, category in enumerate(p.catIds):
@@ -182,14 +183,14 @@ def check_options(args: argparse.Namespace) -> None:
         raise ValueError(f"--top must be 0 or more, got {args.top}")
     checkpoint = getattr(args, "checkpoint", None)
     if args.output is not None:
-        _output.check("--output", args.output, (args.embeddings, checkpoint))
+        output.check("--output", args.output, (args.embeddings, checkpoint))
     if checkpoint is not None:
-        _output.check("--checkpoint", checkpoint, (args.embeddings,))
+        output.check("--checkpoint", checkpoint, (args.embeddings,))
 
 
 def load(path: str) -> Any:
     """The array of a .npy file, left on disk."""
-    _output.check_readable("embeddings", path)
+    output.check_readable("embeddings", path)
     try:
         x = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError):
@@ -200,7 +201,7 @@ def load(path: str) -> Any:
 
 
 def save(path: str, values: Any) -> None:
-    _output.write("--output", path, lambda file: np.save(file, values))
+    output.write("--output", path, lambda file: np.save(file, values))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -208,7 +209,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"tamis {tamis.__version__}")
     commands = top.add_subparsers(required=True, metavar="command")
 
-    command = commands.add_parser("demo", help="what each part says of a small data set")
+    command = commands.add_parser("demo", help="run every feature on a small synthetic data set")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=demo)
 
@@ -222,11 +223,11 @@ def parser() -> argparse.ArgumentParser:
 
     add_check(commands)
 
-    command = commands.add_parser("duplicates", help="boxes that repeat another of their image")
+    command = commands.add_parser("duplicates", help="find duplicate boxes in a ground-truth file")
     command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
     command.add_argument("--threshold", type=float, default=0.99, help="of IoU, default 0.99")
     command.add_argument("--method", choices=("simple", "greedy", "groups"), default="simple")
-    command.add_argument("--any-label", action="store_true", help="labels need not be the same")
+    command.add_argument("--any-label", action="store_true", help="compare across labels too")
     command.add_argument("--json", action="store_true", help="print one JSON array")
     command.set_defaults(run=duplicates)
 
@@ -246,7 +247,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
     command.add_argument("--seed", type=int, default=0, help="default 0")
     command.add_argument(
-        "--checkpoint", metavar="FILE", help="keep what is done, and go on from it"
+        "--checkpoint", metavar="FILE", help="file to save progress to and resume from"
     )
     command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
     command.add_argument("--json", action="store_true", help="print one JSON object")

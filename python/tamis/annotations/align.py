@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from tamis.annotations.annotations import Annotations, Array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations
 from tamis.annotations.files import image_key, stem, unique_index
 
 _SHOWN = 5

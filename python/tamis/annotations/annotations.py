@@ -9,17 +9,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis._evaluation import image_of, runs
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import image_of, runs
 from tamis.annotations.findings import Finding
 from tamis.annotations.shapes import Shapes, around, corners
-from tamis.masks import Masks
+from tamis.regions.masks import Masks
 
 if TYPE_CHECKING:
     from tamis.annotations.check import Report
 
-Array = NDArray[Any]
 _SHOWN = 5
 
 

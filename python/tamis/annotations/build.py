@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tamis.annotations.annotations import Annotations, Array, Source, object_array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations, Source, object_array
 from tamis.annotations.findings import Finding
 from tamis.annotations.options import Options
 from tamis.annotations.problems import Problems

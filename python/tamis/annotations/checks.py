@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tamis.annotations.annotations import Annotations, Array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations
 from tamis.annotations.files import IMAGES, image_key, stem, unique_index, walk
 from tamis.annotations.findings import Finding, Severity
 from tamis.annotations.options import header_sizes
-from tamis.duplicates import find_duplicate_boxes
+from tamis.regions.duplicates import find_duplicate_boxes
 
 _SHOWN = 5
 _OUTSIDE = 1.0  # pixels that a box may lie outside its image, as formats round
@@ -73,7 +74,7 @@ def of_boxes(side: Annotations) -> list[Finding]:
     out += rows_found(
         side, "degenerate boxes", "warning", flat & ~inverted,
         "A width or height of 0: their IoU with any box is 0, so that each is a miss, or a false"
-        " positive, for ever.",
+        " positive, forever.",
     )  # fmt: skip
     out += _outside(side, inverted)
     if side.fmt == "xywh" and side.area is not None:

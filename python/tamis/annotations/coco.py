@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from tamis import _core
-from tamis.annotations.annotations import Annotations, Array, Source
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations, Source
 from tamis.annotations.coco_records import Records
 from tamis.annotations.files import load_json
 from tamis.annotations.findings import Finding
 from tamis.annotations.options import Options
 from tamis.annotations.problems import fail
 from tamis.annotations.shapes import Shapes
+from tamis.coco._coco_json import _read as read_bytes
 from tamis.coco._shapes import PEOPLE, keypoints_of
-from tamis.coco._sources import _read as read_bytes
 
 _SHAPE = re.compile(rb'"segmentation"\s*:\s*(?!\[\s*\])[\[{]')  # one that is not empty
 _SHAPE_KEYS = ("numbers", "part_splits", "row_parts", "text", "text_splits", "extent")

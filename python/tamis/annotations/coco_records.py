@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tamis.annotations.annotations import Annotations, Array, object_array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations, object_array
 from tamis.annotations.findings import Finding
 from tamis.annotations.problems import Problems, fail
 from tamis.annotations.shapes import Shapes, around, outline
 from tamis.coco import mask
-from tamis.masks import Masks
+from tamis.regions.masks import Masks
 
 Record = dict[str, Any]
 _UNKNOWN = {"image_id": "image", "category_id": "category"}

@@ -14,7 +14,7 @@ from tamis.annotations.files import read_text
 from tamis.annotations.findings import Finding
 from tamis.annotations.options import Options
 from tamis.annotations.problems import fail
-from tamis.masks import Masks
+from tamis.regions.masks import Masks
 
 SHAPES = {"box", "polygon", "ellipse", "mask"}
 _OTHERS = {"polyline", "points", "cuboid", "skeleton"}

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import runs
-from tamis._masks_input import join_texts
-from tamis.masks import Masks
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import runs
+from tamis.regions.masks import Masks
+from tamis.regions.masks_input import join_texts
 
-Array = NDArray[Any]
 Polygons = Sequence[Sequence[float]]  # [[x0, y0, x1, y1, ...], ...]
 
 

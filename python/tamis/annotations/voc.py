@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tamis import _core
-from tamis.annotations.annotations import Annotations, Array, Source, object_array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations, Source, object_array
 from tamis.annotations.build import number_names
 from tamis.annotations.files import encoded, text_of, walk, without_suffix
 from tamis.annotations.names import names_of

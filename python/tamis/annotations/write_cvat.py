@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from tamis.annotations.annotations import Annotations, Array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations
 
 _OWN = {"occluded": 0, "z_order": 0, "source": "manual", "group_id": None}
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -7,7 +7,8 @@ import os
 
 import numpy as np
 
-from tamis.annotations.annotations import Annotations, Array
+from tamis._shared.arrays import Array
+from tamis.annotations.annotations import Annotations
 from tamis.annotations.files import image_key
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tamis.annotations.annotations import Array
+from tamis._shared.arrays import Array
 from tamis.annotations.options import Options
 from tamis.annotations.problems import Problems
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tamis.annotations.annotations import Array
+from tamis._shared.arrays import Array
 from tamis.annotations.findings import Finding
 from tamis.annotations.options import Options, header_sizes
 from tamis.annotations.problems import Problems

@@ -1,4 +1,4 @@
-"""pycocotools by the same names: change the import and nothing else.
+"""pycocotools with the same names: change the import and nothing else.
 
 ``from tamis.coco import COCO, COCOeval`` gives pycocotools 2.0.11's answers bit for bit;
 `init_as_pycocotools` makes ``import pycocotools`` in other people's code mean this module.

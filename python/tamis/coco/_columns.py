@@ -8,14 +8,13 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import positions
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import positions
 from tamis.coco import mask
-from tamis.masks import Masks
+from tamis.regions.masks import Masks
 
-Array = NDArray[Any]
 Annotation = dict[str, Any]
 
 _EXACT = 2**53  # integers a float64 holds without rounding

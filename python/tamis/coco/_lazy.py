@@ -6,7 +6,7 @@ import weakref
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tamis._locks import Lock
+from tamis._shared.locks import Lock
 from tamis.coco._columns import Columns
 from tamis.coco._prepare import collector_paused
 from tamis.coco._sources import Base, DatasetFile, Source

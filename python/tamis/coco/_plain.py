@@ -1,4 +1,4 @@
-"""The fast way: annotations as columns, everything matched at once, objects only when asked for."""
+"""Fast path: columnar annotations, one batched match; Python objects are built lazily."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluated import Evaluated
-from tamis._evaluation import Detections, Groups, MatchTable, Targets, curves, match
-from tamis._kinds import keypoint_similarity, mask_similarity
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import Groups
 from tamis.coco import mask
 from tamis.coco._columns import Columns, KnownIds, from_annotations
 from tamis.coco._lazy import Mark
 from tamis.coco._records import mark, shape_of
 from tamis.coco.coco import COCO, DRAWN, ORIGINAL
-from tamis.mask_iou import DILATION_RATIO
-
-Array = NDArray[Any]
+from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.average_precision import curves
+from tamis.evaluation.kinds import keypoint_similarity, mask_similarity
+from tamis.evaluation.match_table import Detections, MatchTable, Targets, match
+from tamis.regions.mask_iou import DILATION_RATIO
 
 _NO_CAP = 2**31 - 1  # detections of an image
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tamis._shared.arrays import Array
 from tamis.coco._columns import Annotation, Columns
-
-Array = NDArray[Any]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The faithful way: one image, category and area range after the other, on the dicts themselves.
+"""Compatible path: pycocotools' own loop over images, categories and area ranges, on dicts.
 
 Taken when somebody overrides a step, edits its outcome, or has ids, scores or boxes that are not
 plain numbers. Python's own objects then decide what happens, as they do in pycocotools.
@@ -10,16 +10,15 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import MatchTable, capped, curves
+from tamis._shared.arrays import Array
 from tamis.coco import mask
 from tamis.coco._lazy import set_ignore
 from tamis.coco.coco import DRAWN, ORIGINAL
-from tamis.mask_iou import DILATION_RATIO, grouped_boundary_iou
-
-Array = NDArray[Any]
+from tamis.evaluation.average_precision import curves
+from tamis.evaluation.match_table import MatchTable, capped
+from tamis.regions.mask_iou import DILATION_RATIO, grouped_boundary_iou
 
 
 def prepare(e: Any) -> None:

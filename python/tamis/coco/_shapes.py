@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis._evaluation import positions, runs
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import positions, runs
 from tamis.coco._columns import Columns
-from tamis.masks import LenientMasks, Masks
+from tamis.regions.masks import LenientMasks, Masks
 
-Array = NDArray[Any]
 Table = dict[str, Array]
 
 PEOPLE = ("extent", "numbers", "part_splits", "row_parts")  # of a table: keypoints and their count

@@ -14,19 +14,13 @@ from typing import Any
 import numpy as np
 
 from tamis.coco import mask
+from tamis.coco._coco_json import read_dataset, read_results, results_from_array
 from tamis.coco._columns import Columns, KnownIds
 from tamis.coco._faults import check_known, load_json, naming_records, not_a_list
 from tamis.coco._hooks import Originals
 from tamis.coco._lazy import LazyDataset
 from tamis.coco._prepare import prepare_results
-from tamis.coco._sources import (
-    Results,
-    Source,
-    read_dataset,
-    read_results,
-    results_from_array,
-    results_from_dicts,
-)
+from tamis.coco._sources import Results, Source, results_from_dicts
 
 __version__, PYTHON_VERSION = "2.0", 3
 maskUtils = mask  # by this name others import it from here

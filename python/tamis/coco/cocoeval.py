@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tamis._evaluated import Evaluated
-from tamis._summary import summarize
 from tamis.coco import _plain, _records, mask
 from tamis.coco._faults import naming_records
 from tamis.coco._hooks import Originals
 from tamis.coco.params import Params, snapshot
-from tamis.mask_iou import DILATION_RATIO
+from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.summary import summarize
+from tamis.regions.mask_iou import DILATION_RATIO
 
 maskUtils = mask  # by this name others import it from here
 _HOOKS = ("_prepare", "computeIoU", "computeOks", "evaluateImg")
@@ -25,7 +25,7 @@ _BUILT = ("evalImgs", "ious", "_gts", "_dts")
 
 
 class COCOeval:
-    """Average precision and recall of detections, by pycocotools' names and to its last bit.
+    """Average precision and recall of detections, with pycocotools' names and to its last bit.
 
     Parameters
     ----------

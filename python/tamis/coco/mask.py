@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._masks_input import join_texts
-from tamis.mask_iou import grouped_iou
-from tamis.masks import LenientMasks, Masks
-
-Array = NDArray[Any]
+from tamis._shared.arrays import Array
+from tamis.regions.mask_iou import grouped_iou
+from tamis.regions.masks import LenientMasks, Masks
+from tamis.regions.masks_input import join_texts
 
 __all__ = ["area", "decode", "encode", "frPyObjects", "iou", "merge", "toBbox"]
 

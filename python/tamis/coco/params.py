@@ -1,4 +1,4 @@
-"""Evaluation parameters by pycocotools' names."""
+"""Evaluation parameters with pycocotools' names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.mask_iou import DILATION_RATIO
+from tamis.regions.mask_iou import DILATION_RATIO
 
 
 class Params:

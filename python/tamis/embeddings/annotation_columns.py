@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
-from tamis.embeddings.distances import Array
+from tamis._shared import arrays, ragged
+from tamis._shared.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +74,19 @@ def _of_coco(function: str, name: str, data: Mapping[str, Any]) -> Columns:
 
 
 def _of_columns(function: str, name: str, given: Mapping[str, Any]) -> Columns:
-    boxes = np.asarray(_arrays.host(function, f"{name} boxes", given["boxes"]), np.float64)
+    boxes = np.asarray(arrays.host(function, f"{name} boxes", given["boxes"]), np.float64)
     if given.get("fmt") == "obb":
         raise ValueError(f"{function}: {name} must have upright boxes, got oriented ones")
-    _arrays.check_shape(function, f"{name} boxes", boxes, ("n", 4))
+    arrays.check_shape(function, f"{name} boxes", boxes, ("n", 4))
     n = len(boxes)
     labels = np.asarray(given["labels"])
-    _arrays.check_shape(function, f"{name} labels", labels, (n,))
-    splits = _arrays.splits(function, f"{name} splits", np.asarray(given["splits"]), n)
+    arrays.check_shape(function, f"{name} labels", labels, (n,))
+    splits = ragged.splits(function, f"{name} splits", np.asarray(given["splits"]), n)
     images = len(splits) - 1
     image = np.repeat(np.arange(images), np.diff(splits))
     sizes = given.get("image_sizes")
     sizes = np.zeros((images, 2)) if sizes is None else np.asarray(sizes, np.float64)
-    _arrays.check_shape(function, f"{name} image_sizes", sizes, (images, 2))
+    arrays.check_shape(function, f"{name} image_sizes", sizes, (images, 2))
     classes = {k: str(v) for k, v in dict(given.get("classes") or {}).items()}
     names = np.array([classes.get(label, str(label)) for label in labels.tolist()], object)
     crowd = given.get("iscrowd")

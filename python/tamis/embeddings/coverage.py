@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
-from tamis._progress import Progress
-from tamis._results import Result
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis._shared.results import Result
 from tamis.embeddings.distances import (
-    Array,
     Metric,
     check_metric,
     groups_of,
@@ -19,8 +19,8 @@ from tamis.embeddings.distances import (
     neighbours,
     two_matrices,
 )
+from tamis.embeddings.knn_pairs import any_matrix, take
 from tamis.embeddings.prdc import prdc
-from tamis.near_duplicates import any_matrix, take
 
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 LINKS = 10  # neighbours by which uncovered rows are joined to holes
@@ -174,8 +174,8 @@ def coverage(
 
 def _check(name: str, eps: float | None, k: int, percent: float, metric: str) -> None:
     check_metric(name, metric)
-    _arrays.check_integer(name, "k", k, 1, 128)
-    _arrays.check_number(name, "percent", percent, 0, 1)
+    arrays.check_integer(name, "k", k, 1, 128)
+    arrays.check_number(name, "percent", percent, 0, 1)
     if eps is not None and not 0 <= eps < np.inf:
         raise ValueError(f"{name}: eps must be a finite number of 0 or more, got {eps!r}")
 
@@ -184,11 +184,11 @@ def _sides(name: str, pool: Any, labelled: Any) -> tuple[Any, Any, Array | None]
     """(pool, labelled rows, their numbers in the pool or None)."""
     if isinstance(labelled, list):
         labelled = np.asarray(labelled, np.int64)
-    given = _arrays.as_array(name, "labelled", labelled)
+    given = arrays.as_array(name, "labelled", labelled)
     numbers = None
     if len(given.shape) == 1:
         rows = any_matrix(name, "pool", pool)
-        numbers = _arrays.host(name, "labelled", _arrays.integers(name, "labelled", given))
+        numbers = arrays.host(name, "labelled", arrays.integers(name, "labelled", given))
         numbers = np.unique(numbers.astype(np.int64))
         if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < len(rows):
             bad = numbers[0] if numbers[0] < 0 else numbers[-1]

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis import _arrays, _core, _knn_cuda
-from tamis._knn_search import check_k, make_rows, nearest, nearest_cosine
-from tamis._progress import Progress
-from tamis.near_duplicates import any_matrix
+from tamis import _core
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis.embeddings import knn_cuda
+from tamis.embeddings.knn_pairs import any_matrix
+from tamis.embeddings.knn_search import check_k, make_rows, nearest, nearest_cosine
 
-Array = NDArray[Any]
 Metric = Literal["euclidean", "cosine"]
 BLOCK = 4096  # rows turned into float64, or compared with all others, at a time
 
@@ -21,12 +22,12 @@ BLOCK = 4096  # rows turned into float64, or compared with all others, at a time
 def two_matrices(function: str, **given: Any) -> tuple[Any, Any]:
     """Two checked matrices of one width, dtype and device; no dtype is widened."""
     (a_name, a), (b_name, b) = ((name, any_matrix(function, name, x)) for name, x in given.items())
-    _arrays.one_device(function, **{a_name: a, b_name: b})
-    b = _arrays.same_library(a, b)
-    if b.shape[1] != a.shape[1] or _arrays.dtype_name(b) != _arrays.dtype_name(a):
+    arrays.one_device(function, **{a_name: a, b_name: b})
+    b = arrays.same_library(a, b)
+    if b.shape[1] != a.shape[1] or arrays.dtype_name(b) != arrays.dtype_name(a):
         raise ValueError(
-            f"{function}: {b_name} must be {_arrays.dtype_name(a)} of shape (M, {a.shape[1]}) as"
-            f" {a_name} is, got {_arrays.dtype_name(b)} {tuple(b.shape)}"
+            f"{function}: {b_name} must be {arrays.dtype_name(a)} of shape (M, {a.shape[1]}) as"
+            f" {a_name} is, got {arrays.dtype_name(b)} {tuple(b.shape)}"
         )
     return a, b
 
@@ -52,7 +53,7 @@ def neighbours(
     if k > most:
         raise ValueError(f"{function}: k must be at most {most} for {len(x)} rows, got {k}")
     cosine = metric == "cosine"
-    where: Any = _knn_cuda if _arrays.device(x) != "cpu" else None
+    where: Any = knn_cuda if arrays.device(x) != "cpu" else None
     make = make_rows if where is None else where.make_rows
     rows = make(function, names[0], x, cosine=cosine)
     asked = None if queries is None else make(function, names[1], queries, cosine=cosine)
@@ -60,7 +61,7 @@ def neighbours(
         found = where.nearest(
             rows, asked, k, told=where.TOLD_OF[metric], progress=progress, title=function
         )
-        far, near = (_arrays.host(function, "neighbours", part) for part in found)
+        far, near = (arrays.host(function, "neighbours", part) for part in found)
         return far, near
     if cosine:
         return nearest_cosine(rows, asked, k, progress=progress, title=function)
@@ -70,7 +71,7 @@ def neighbours(
 
 def hosted(x: Any) -> Array:
     """A checked matrix on the host."""
-    return _arrays.host("", "x", x)
+    return arrays.host("", "x", x)
 
 
 def blocks(x: Array, size: int = BLOCK) -> Iterator[tuple[slice, Array]]:

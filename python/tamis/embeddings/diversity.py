@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
-from tamis._knn_search import check_matrix
-from tamis._progress import Progress, reporter
-from tamis._results import Result
-from tamis.embeddings.distances import BLOCK, Array, blocks
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress, reporter
+from tamis._shared.results import Result
+from tamis.embeddings.distances import BLOCK, blocks
+from tamis.embeddings.knn_search import check_matrix
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,7 +24,7 @@ class Diversity(Result):
     vendi : float
         Vendi score, 1 (all rows the same) to the number of rows.
     effective_rank : float
-        Of the rows less their mean: how many directions they spread over, 0 where all are equal.
+        Of the rows minus their mean: how many directions they spread over, 0 where all are equal.
     rows, columns : int
     spectrum : (min(N, D),) float64
         Eigenvalues of the similarity matrix over N, the largest first; they sum to 1.
@@ -78,7 +79,7 @@ def diversity(x: Any, *, progress: Progress = None) -> Diversity:
     4.0
     """
     name = "diversity"
-    rows = _arrays.host(name, "x", check_matrix(name, "x", x))
+    rows = arrays.host(name, "x", check_matrix(name, "x", x))
     n, d = rows.shape
     if n == 0:
         raise ValueError(f"{name}: x must have at least one row, got {rows.shape}")

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
-from tamis._progress import Progress, reporter
-from tamis.embeddings.distances import Array, hosted, k_means, neighbours, two_matrices
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress, reporter
+from tamis.embeddings.distances import hosted, k_means, neighbours, two_matrices
 from tamis.embeddings.drift_annotations import is_annotations, of_annotations
 from tamis.embeddings.drift_result import Drift, verdict
 from tamis.embeddings.two_samples import energy_and_mmd, p_value, same_label_shares
@@ -91,9 +92,9 @@ def drift(
     (False, True)
     """
     name = "drift"
-    alpha = _arrays.check_number(name, "alpha", alpha, 0, 1)
-    _arrays.check_integer(name, "permutations", permutations, 1, 1_000_000)
-    _arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    alpha = arrays.check_number(name, "alpha", alpha, 0, 1)
+    arrays.check_integer(name, "permutations", permutations, 1, 1_000_000)
+    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     if is_annotations(reference) or is_annotations(batch):
         if tests is not None:
             raise ValueError(f"{name}: tests must be None for annotations, got {tests!r}")
@@ -102,11 +103,11 @@ def drift(
     for test in wanted:
         if test not in TESTS:
             raise ValueError(f"{name}: tests must be among {', '.join(TESTS)}, got {test!r}")
-    _arrays.check_integer(name, "k", k, 1, 1024)
-    _arrays.check_integer(name, "clusters", clusters, 2, 10_000)
-    _arrays.check_integer(name, "max_rows", max_rows, 2)
+    arrays.check_integer(name, "k", k, 1, 1024)
+    arrays.check_integer(name, "clusters", clusters, 2, 10_000)
+    arrays.check_integer(name, "max_rows", max_rows, 2)
     if bandwidth is not None:
-        bandwidth = _arrays.check_number(name, "bandwidth", bandwidth, 0, 1e150)
+        bandwidth = arrays.check_number(name, "bandwidth", bandwidth, 0, 1e150)
     a, b = (hosted(x) for x in two_matrices(name, reference=reference, batch=batch))
     if len(a) < 2 or len(b) < 2:
         raise ValueError(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tamis._shared.arrays import Array
 from tamis.embeddings.annotation_columns import Columns, is_annotations, read_columns
-from tamis.embeddings.distances import Array
 from tamis.embeddings.drift_result import Drift, verdict
 from tamis.embeddings.two_samples import p_value
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tamis._results import Result
-from tamis.embeddings.distances import Array
+from tamis._shared.arrays import Array
+from tamis._shared.results import Result
 
 
 @dataclass(frozen=True, eq=False, repr=False)

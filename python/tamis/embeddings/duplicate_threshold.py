@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays, _knn_cuda
-from tamis._knn_search import nearest, nearest_cosine
-from tamis._progress import Progress
-from tamis._results import Result
-from tamis.embeddings.distances import Array, Metric, check_metric
-from tamis.near_duplicates import any_matrix, searched_rows
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis._shared.results import Result
+from tamis.embeddings import knn_cuda
+from tamis.embeddings.distances import Metric, check_metric
+from tamis.embeddings.knn_pairs import any_matrix, searched_rows
+from tamis.embeddings.knn_search import nearest, nearest_cosine
 
 FENCE = 3.0  # interquartile ranges below the lower quartile: Tukey's outer fence
 TWO_HUMPS = 0.85  # of the variance, explained by two classes: 0.64 for a normal, 0.75 for a uniform
@@ -81,6 +83,14 @@ def duplicate_threshold(
     (Exploratory Data Analysis, 1977), over all rows that have no copy; where the logarithms have
     two humps (Otsu's best cut explains at least 85 % of their variance), over the upper one. It is
     a proposal: look at the counts, and at pairs near the threshold. Cost: `tamis.knn` with k = 1.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> x = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
+    >>> x[1] = x[0]
+    >>> tamis.duplicate_threshold(x).threshold >= 0
+    True
     """
     name = "duplicate_threshold"
     check_metric(name, metric)
@@ -89,9 +99,9 @@ def duplicate_threshold(
         raise ValueError(f"{name}: x must have at least 8 rows, got {len(given)}")
     rows = searched_rows(name, given, metric)
     how: dict[str, Any] = {"progress": progress, "title": name}
-    if isinstance(rows, _knn_cuda.DeviceRows):
-        found = _knn_cuda.nearest(rows, None, 1, told=_knn_cuda.TOLD_OF[metric], **how)[0]
-        far = _arrays.host(name, "distances", found)[:, 0]
+    if isinstance(rows, knn_cuda.DeviceRows):
+        found = knn_cuda.nearest(rows, None, 1, told=knn_cuda.TOLD_OF[metric], **how)[0]
+        far = arrays.host(name, "distances", found)[:, 0]
     elif metric == "cosine":
         far = nearest_cosine(rows, None, 1, **how)[0][:, 0]
     else:

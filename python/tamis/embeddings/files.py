@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis import _output
+from tamis._shared import output
+from tamis._shared.arrays import Array
 
-Array = NDArray[Any]
 KINDS = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 SHARDS = (".npy", ".npz", ".parquet", ".arrow", ".safetensors")
 
@@ -34,7 +33,7 @@ def read_embeddings(path: str) -> Array:
             raise ValueError(f"{file} holds no shards, files {' '.join(SHARDS)}")
         parts = [read_embeddings(f"{p}::{name}" if name else str(p)) for p in shards]
         return np.concatenate(parts)
-    _output.check_readable("embeddings", file)
+    output.check_readable("embeddings", file)
     suffix = Path(file).suffix
     if suffix in (".parquet", ".arrow", ".feather"):
         found = _vectors(file, name)
@@ -191,7 +190,7 @@ def write_table(path: str, columns: dict[str, list[Any]]) -> None:
         content = "".join(f"{row[0]}\n" for row in rows)
     else:
         raise ValueError(f"--output must end in .txt, .csv, .json or .parquet, got {path!r}")
-    _output.write("--output", path, lambda file: file.write(content.encode()))
+    output.write("--output", path, lambda file: file.write(content.encode()))
 
 
 def check_output(path: str | None, others: Sequence[str | None]) -> None:
@@ -200,7 +199,7 @@ def check_output(path: str | None, others: Sequence[str | None]) -> None:
         return
     if Path(path).suffix not in (".txt", ".csv", ".json", ".parquet"):
         raise ValueError(f"--output must end in .txt, .csv, .json or .parquet, got {path!r}")
-    _output.check("--output", path, [o.partition("::")[0] for o in others if o is not None])
+    output.check("--output", path, [o.partition("::")[0] for o in others if o is not None])
 
 
 def _table_writer(path: str, columns: dict[str, list[Any]]) -> None:
@@ -210,4 +209,4 @@ def _table_writer(path: str, columns: dict[str, list[Any]]) -> None:
     except ImportError:
         raise ImportError(f"{path} needs pyarrow: pip install tamis[arrow]") from None
     table = pa.table(columns)
-    _output.write("--output", path, lambda file: parquet.write_table(table, file))
+    output.write("--output", path, lambda file: parquet.write_table(table, file))

@@ -6,18 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tamis import _arrays
-from tamis._progress import Progress
-from tamis.embeddings.distances import (
-    BLOCK,
-    Array,
-    Metric,
-    blocks,
-    check_metric,
-    hosted,
-    neighbours,
-)
-from tamis.near_duplicates import any_matrix
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis.embeddings.distances import BLOCK, Metric, blocks, check_metric, hosted, neighbours
+from tamis.embeddings.knn_pairs import any_matrix
 
 METHODS = ("pca", "umap", "pacmap")
 
@@ -66,12 +59,19 @@ def map2d(
     UMAP and PaCMAP get the exact neighbours of `tamis.knn` instead of looking for approximate ones
     of their own. "pca": the two directions of the largest variance, each turned such that its
     largest weight is positive; one product of N * D * D.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> x = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
+    >>> tamis.map2d(x, "pca").shape
+    (100, 2)
     """
     name = "map2d"
     if method not in METHODS:
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     check_metric(name, metric)
-    _arrays.check_integer(name, "seed", seed, 0, 2**32 - 1)
+    arrays.check_integer(name, "seed", seed, 0, 2**32 - 1)
     rows = any_matrix(name, "x", x)
     if len(rows) < 3:
         raise ValueError(f"{name}: x must have at least 3 rows, got {len(rows)}")

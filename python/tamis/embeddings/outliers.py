@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
-from tamis._progress import Progress
-from tamis.embeddings.distances import BLOCK, Array, Metric, check_metric, neighbours
-from tamis.near_duplicates import any_matrix
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis.embeddings.distances import BLOCK, Metric, check_metric, neighbours
+from tamis.embeddings.knn_pairs import any_matrix
 
 TINY = 1e-10  # scikit-learn's, against a division by zero where all neighbours are copies
 
@@ -60,12 +61,12 @@ def outliers(
     """
     name = "outliers"
     check_metric(name, metric)
-    like = _arrays.as_array(name, "x", x)
+    like = arrays.as_array(name, "x", x)
     rows = any_matrix(name, "x", like)
     if len(rows) == 0:
-        return _arrays.from_host(like, np.empty(0))
+        return arrays.from_host(like, np.empty(0))
     far, near = neighbours(name, rows, k, metric=metric, progress=progress)
-    return _arrays.from_host(like, local_outlier_factor(far, near))
+    return arrays.from_host(like, local_outlier_factor(far, near))
 
 
 def local_outlier_factor(far: Array, near: Array) -> Array:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tamis._progress import Progress
-from tamis.embeddings.distances import BLOCK, Array, hosted, neighbours
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis.embeddings.distances import BLOCK, hosted, neighbours
 
 FIRST, MORE = 4, 8  # neighbours looked at, in units of k, and how many times more at each retry
 MOST = 1024

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.embeddings.distances import Array
+from tamis._shared.arrays import Array
 
 TILE = 1024
 MEDIAN_ROWS = 2000  # of which the median heuristic takes all distances

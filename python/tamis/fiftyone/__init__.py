@@ -7,16 +7,12 @@ changes nothing.
 
 from tamis.fiftyone._install import install, uninstall
 from tamis.fiftyone.detections import evaluate_detections
-from tamis.fiftyone.duplicates import compute_leaky_splits, compute_near_duplicates
 from tamis.fiftyone.embeddings import compute_representativeness, compute_uniqueness
 from tamis.fiftyone.ious import compute_ious, compute_max_ious, find_duplicates
 from tamis.fiftyone.mistakes import compute_hardness, compute_mistakenness
+from tamis.fiftyone.near_duplicates import compute_leaky_splits, compute_near_duplicates
 from tamis.fiftyone.selection import select_next_batch, zcore
-from tamis.fiftyone.similarity import (
-    TamisSimilarity,
-    TamisSimilarityConfig,
-    TamisSimilarityIndex,
-)
+from tamis.fiftyone.similarity import TamisSimilarity, TamisSimilarityConfig, TamisSimilarityIndex
 
 __all__ = [
     "TamisSimilarity",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tamis._shared.arrays import Array
 from tamis.fiftyone._matching import Matched, Sides
 
-Array = NDArray[Any]
 Ties = Literal["fiftyone", "coco"]
 NO_CONFIDENCE = (
     "All predicted objects must have their `confidence` attribute populated in order to compute "

@@ -8,14 +8,12 @@ from typing import Any
 import fiftyone.core.labels as fol
 import fiftyone.utils.eval.openimages as fououi
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis._evaluation import runs
-from tamis.fiftyone import _documents
-from tamis.fiftyone._documents import LabelList
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import runs
+from tamis.fiftyone import _bson_columns
+from tamis.fiftyone._bson_columns import LabelList
 from tamis.fiftyone._matching import Part, Sides
-
-Array = NDArray[Any]
 
 
 def applies(config: Any) -> bool:
@@ -72,7 +70,7 @@ def _verified(samples: Any, ids: Array, config: Any) -> list[set[Any]] | None:
             continue
         listed = samples.values(["id", f"{field}.classifications.label"])
         of_sample = dict(zip(*listed, strict=True))
-        labels = [of_sample[sample] or [] for sample in _documents.hex_ids(ids)]
+        labels = [of_sample[sample] or [] for sample in _bson_columns.hex_ids(ids)]
         if config.expand_gt_hierarchy:  # what is there is there as its parents, what is not is
             labels = [  # not there as its children
                 fououi._expand_label_hierarchy(one, config, expand_child=is_positive)

@@ -9,7 +9,7 @@ import fiftyone.utils.eval as foue
 import fiftyone.utils.eval.detection as foudet
 import fiftyone.utils.iou as foui
 
-from tamis.fiftyone import detections, duplicates, embeddings, ious, mistakes
+from tamis.fiftyone import detections, embeddings, ious, mistakes, near_duplicates
 
 BACKEND = {"config_cls": "tamis.fiftyone.similarity.TamisSimilarityConfig"}
 REPLACED: list[tuple[Any, Any, str]] = [  # FiftyOne's module, ours, the name
@@ -20,8 +20,8 @@ REPLACED: list[tuple[Any, Any, str]] = [  # FiftyOne's module, ours, the name
     (foui, ious, "find_duplicates"),
     (fob, embeddings, "compute_uniqueness"),
     (fob, embeddings, "compute_representativeness"),
-    (fob, duplicates, "compute_near_duplicates"),
-    (fob, duplicates, "compute_leaky_splits"),
+    (fob, near_duplicates, "compute_near_duplicates"),
+    (fob, near_duplicates, "compute_leaky_splits"),
     (fob, mistakes, "compute_mistakenness"),
     (fob, mistakes, "compute_hardness"),
 ]

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import fiftyone.core.labels as fol
 import fiftyone.utils.iou as foui
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis.fiftyone._documents import LabelList
+from tamis._shared.arrays import Array
+from tamis.fiftyone._bson_columns import LabelList
 
-Array = NDArray[Any]
 Rule = Literal["coco", "open-images"]
 RTREE_LEAF = 100  # an R-tree of so many boxes is one leaf and finds them in insertion order
 

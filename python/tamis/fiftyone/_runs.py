@@ -1,4 +1,4 @@
-"""Runs that are there whole or not at all."""
+"""Atomic FiftyOne runs: saved completely or rolled back."""
 
 from __future__ import annotations
 

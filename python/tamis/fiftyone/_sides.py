@@ -8,13 +8,12 @@ import fiftyone.core.labels as fol
 import fiftyone.utils.eval.coco as foucoco
 import numpy as np
 from bson import ObjectId
-from numpy.typing import NDArray
 
-from tamis.fiftyone import _documents
-from tamis.fiftyone._documents import Columns, LabelList
+from tamis._shared.arrays import Array
+from tamis.fiftyone import _bson_columns
+from tamis.fiftyone._bson_columns import Columns, LabelList
 from tamis.fiftyone._matching import Pairs, Sides
 
-Array = NDArray[Any]
 BOX: Columns = (
     ("_id", "id"), ("label", "text"), ("bounding_box", "box"),
     ("attributes", "empty"), ("dimensions", "empty"),
@@ -22,7 +21,7 @@ BOX: Columns = (
 
 
 def from_columns(samples: Any, config: Any) -> tuple[Array, Sides] | None:
-    """Boxes as columns; None where they are not plain ones, which FiftyOne's objects can tell."""
+    """Boxes as columns, or None if any label is not a plain box (FiftyOne handles those)."""
     if (
         not issubclass(samples._get_label_field_type(config.gt_field), fol.Detections)
         or config.use_masks
@@ -30,9 +29,9 @@ def from_columns(samples: Any, config: Any) -> tuple[Array, Sides] | None:
         or config.iscrowd in dict(BOX)
     ):
         return None
-    paths = [_documents.list_path(samples, f) for f in (config.pred_field, config.gt_field)]
+    paths = [_bson_columns.list_path(samples, f) for f in (config.pred_field, config.gt_field)]
     crowd: Columns = ((config.iscrowd, "flag"),)
-    got = _documents.read(
+    got = _bson_columns.read(
         samples, [(paths[0], (*BOX, ("confidence", "number"))), (paths[1], BOX + crowd)]
     )
     if got is None or not all(plain_boxes(side) for side in got.lists):
@@ -76,7 +75,7 @@ class Collector:
 
 def from_objects(samples: Any, config: Any, progress: Any) -> tuple[Array, Sides]:
     """Masks, polygons, keypoints and odd boxes: their similarities are FiftyOne's own."""
-    paths = [_documents.list_path(samples, f) for f in (config.pred_field, config.gt_field)]
+    paths = [_bson_columns.list_path(samples, f) for f in (config.pred_field, config.gt_field)]
     dets, gts = Collector(paths[0]), Collector(paths[1])
     ids: list[bytes] = []
     candidates: list[list[tuple[int, float]]] = []

@@ -12,15 +12,14 @@ import fiftyone.utils.eval.coco as foucoco
 import fiftyone.utils.eval.detection as foudet
 import fiftyone.utils.eval.openimages as fououi
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis.fiftyone import _documents, _hierarchy, _runs, _sides
+from tamis._shared.arrays import Array
+from tamis.fiftyone import _bson_columns, _documents, _hierarchy, _runs, _sides
 from tamis.fiftyone._curves import Ties, coco_curves, open_images_curves
 from tamis.fiftyone._documents import Update
 from tamis.fiftyone._matching import Matched, Rule, Sides, match
 from tamis.fiftyone._original import in_place_of
 
-Array = NDArray[Any]
 fiftyone_evaluate_detections = foudet.evaluate_detections
 MOST_IOU = 1 - 1e-10  # a threshold of 1 would miss equal boxes
 
@@ -130,7 +129,7 @@ def _schema(samples: Any, config: Any, key: str, dynamic: bool) -> dict[str, typ
     """The fields that `DetectionEvaluation.register_samples` declares."""
     schema = {f"{key}_{name}": fof.IntField for name in ("tp", "fp", "fn")}
     for field in (config.gt_field, config.pred_field) if dynamic else ():
-        path = _documents.list_path(samples, field)
+        path = _bson_columns.list_path(samples, field)
         schema |= {
             f"{path}.{key}": fof.StringField,
             f"{path}.{key}_id": fof.StringField,

@@ -10,16 +10,16 @@ import fiftyone.core.labels as fol
 import fiftyone.core.validation as fov
 import fiftyone.utils.iou as foui
 import numpy as np
-from numpy.typing import NDArray
 
 import tamis
-from tamis.fiftyone import _documents
-from tamis.fiftyone._documents import LabelList, Read, Update
+from tamis._shared.arrays import Array
+from tamis.fiftyone import _bson_columns, _documents
+from tamis.fiftyone._bson_columns import LabelList, Read
+from tamis.fiftyone._documents import Update
 from tamis.fiftyone._matching import RTREE_LEAF
 from tamis.fiftyone._original import in_place_of
 from tamis.fiftyone._sides import BOX, plain_boxes
 
-Array = NDArray[Any]
 fiftyone_compute_ious = foui.compute_ious
 fiftyone_compute_max_ious = foui.compute_max_ious
 fiftyone_find_duplicates = foui.find_duplicates
@@ -161,7 +161,7 @@ def _writable(samples: Any, fields: list[str], attributes: dict[str, Any]) -> bo
             return False
         if not issubclass(samples._get_label_field_type(field), fol.Detections):
             return False
-        path = _documents.list_path(samples, field)
+        path = _bson_columns.list_path(samples, field)
         for name, kind in attributes.items():
             known = samples.get_field(f"{path}.{name}")
             if name in dict(BOX) or not (isinstance(name, str) and name.isidentifier()):
@@ -172,7 +172,7 @@ def _writable(samples: Any, fields: list[str], attributes: dict[str, Any]) -> bo
 
 
 def _read_boxes(samples: Any, fields: list[str]) -> Read | None:
-    got = _documents.read(samples, [(_documents.list_path(samples, f), BOX) for f in fields])
+    got = _bson_columns.read(samples, [(_bson_columns.list_path(samples, f), BOX) for f in fields])
     return got if got is not None and all(plain_boxes(side) for side in got.lists) else None
 
 

@@ -13,15 +13,15 @@ import fiftyone.core.labels as fol
 import fiftyone.core.validation as fov
 import fiftyone.utils.eval.detection as foudet
 import numpy as np
-from numpy.typing import NDArray
 
 import tamis
-from tamis.fiftyone import _documents, _runs, _sides
-from tamis.fiftyone._documents import Columns, Update
+from tamis._shared.arrays import Array
+from tamis.fiftyone import _bson_columns, _documents, _runs, _sides
+from tamis.fiftyone._bson_columns import Columns
+from tamis.fiftyone._documents import Update
 from tamis.fiftyone._matching import Matched, Sides, match
 from tamis.fiftyone._original import in_place_of
 
-Array = NDArray[Any]
 fiftyone_compute_mistakenness = fob.compute_mistakenness
 fiftyone_compute_hardness = fob.compute_hardness
 CLASSIFICATION: Columns = (("label", "text"), ("confidence", "number"))
@@ -80,7 +80,7 @@ def _detections(
     samples: Any, pred_field: str, label_field: str, names: tuple[str, ...], corrected: bool,
     progress: Any,
 ) -> bool:  # fmt: skip
-    """False where Brain must do it, before anything is written."""
+    """Return False if Brain's own function must handle this case; nothing is written then."""
     iou = brain_mistakenness._DETECTION_IOU
     if fo.evaluation_config.default_detection_backend != "coco":
         return False
@@ -101,7 +101,7 @@ def _detections(
     brain_mistakenness.logger.info("Computing mistakenness...")
     if not sides.has_confidence.all():
         i = int(np.argmin(sides.has_confidence))
-        sample = _documents.hex_ids(ids)[sides.dets.sample[i]]
+        sample = _bson_columns.hex_ids(ids)[sides.dets.sample[i]]
         raise ValueError(
             f"Detection '{sides.dets.ids[i]}' in sample '{sample}' field '{pred_field}' has no"
             " confidence"
@@ -164,7 +164,7 @@ def _label_updates(
 def _classifications(
     samples: Any, pred_field: str, label_field: str, field: str, progress: Any
 ) -> bool:
-    got = _documents.read(samples, [(pred_field, CLASSIFICATION), (label_field, CLASSIFICATION)])
+    got = _bson_columns.read(samples, [(pred_field, CLASSIFICATION), (label_field, CLASSIFICATION)])
     if got is None:
         return False
     config = brain_mistakenness.ClassificationMistakennessConfig(
@@ -180,7 +180,7 @@ def _classifications(
     confidence[predicted] = preds.columns["confidence"]
     unsure = np.flatnonzero(predicted)[preds.columns["has_confidence"] == 0]
     if len(unsure):
-        sample = _documents.hex_ids(got.ids)[unsure[0]]
+        sample = _bson_columns.hex_ids(got.ids)[unsure[0]]
         raise ValueError(f"Sample '{sample}' field '{pred_field}' has no confidence")
     scores = tamis.classification_mistakes(
         codes[0] == codes[1], confidence=confidence, predicted=predicted, labelled=labelled

@@ -42,7 +42,7 @@ def zcore(
         The field of samples to write. Default "zcore".
     roi_field, embeddings, similarity_index, model, model_kwargs, force_square, alpha, batch_size, \
 num_workers, skip_failures, progress
-        As of `compute_uniqueness`.
+        As in `compute_uniqueness`.
     **options
         ``n_samples``, ``seed`` and the others of :func:`tamis.zcore`.
 
@@ -62,7 +62,9 @@ num_workers, skip_failures, progress
         num_workers=num_workers, skip_failures=skip_failures, progress=progress,
     )  # fmt: skip
     if samples._is_generated:
-        raise ValueError("zcore: samples must be those of a dataset, not patches, clips or frames")
+        raise ValueError(
+            "zcore: samples must be a dataset or a view of samples, not patches, clips or frames"
+        )
     rows, sample_ids = Source(samples, brain_uniqueness, given).get()
     with _documents.counted(progress) as told, _arguments("zcore", x="embeddings"):
         scores = tamis.zcore(np.asarray(rows), progress=told, **options) if len(rows) else rows

@@ -13,13 +13,12 @@ from fiftyone.brain.internal.core.sklearn import (
     SklearnSimilarityConfig,
     SklearnSimilarityIndex,
 )
-from numpy.typing import NDArray
 
 import tamis
-from tamis._knn_search import make_rows, matrix
-from tamis.near_duplicates import MOST_PAIRS, Searched, all_pairs
+from tamis._shared.arrays import Array
+from tamis.embeddings.knn_pairs import MOST_PAIRS, Searched, all_pairs
+from tamis.embeddings.knn_search import make_rows, matrix
 
-Array = NDArray[Any]
 MOST_K = 1024  # of tamis.knn
 STORED = f"{SklearnSimilarity.__module__}.{SklearnSimilarity.__name__}"  # what the database names
 QUERIES_AT_ONCE = 256
@@ -36,7 +35,7 @@ class TamisSimilarityConfig(SklearnSimilarityConfig):  # type: ignore[misc]
     Parameters
     ----------
     metric : {"cosine", "euclidean"}
-        Default "cosine": one minus the cosine of embeddings less their mean.
+        Default "cosine": one minus the cosine of embeddings minus their mean.
     compat : "brain", optional
         In `find_duplicates` the keeper of each duplicate, and its distance, as Brain 0.25's sklearn
         backend has them: the keepers centred once more, the duplicates not normalised.
@@ -127,7 +126,7 @@ class _Space:
 class TamisSimilarityIndex(SklearnSimilarityIndex):  # type: ignore[misc]
     """FiftyOne's in-memory index with exact neighbours that need no matrix of distances.
 
-    Distances are those of embeddings less the mean of the whole index, also of vectors that are
+    Distances are those of embeddings minus the mean of the whole index, also of vectors that are
     asked for; the embeddings themselves are left as they are. Memory: a centred copy.
     """
 

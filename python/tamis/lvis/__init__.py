@@ -1,4 +1,4 @@
-"""lvis-api by the same names: change the import and nothing else.
+"""lvis-api with the same names: change the import and nothing else.
 
 ``from tamis.lvis import LVIS, LVISResults, LVISEval`` gives the answers of lvis 0.5.3 bit for bit.
 """

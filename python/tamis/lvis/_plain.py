@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis._evaluation import positions
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import positions
 from tamis.coco import _plain, mask
 from tamis.coco._columns import Columns, KnownIds, from_annotations, whole_numbers
 from tamis.coco._records import shape_of
@@ -18,15 +18,13 @@ from tamis.lvis._records import RECORD, mark, selected
 from tamis.lvis._sources import Federation, LvisFile
 from tamis.lvis.lvis import LVIS, ORIGINAL
 from tamis.lvis.results import LVISResults
-from tamis.mask_iou import DILATION_RATIO
-
-Array = NDArray[Any]
+from tamis.regions.mask_iou import DILATION_RATIO
 
 NO_CAP = 2**31 - 1  # results are cut to the best of an image when they are loaded
 
 
 def as_coco(p: Any) -> SimpleNamespace:
-    """The parameters as they are now, by pycocotools' names."""
+    """The parameters as they are now, with pycocotools' names."""
     return SimpleNamespace(
         iouType=p.iou_type, useCats=p.use_cats, imgIds=list(p.img_ids),
         catIds=list(p.cat_ids) if p.use_cats else [-1], iouThrs=np.array(p.iou_thrs),

@@ -10,17 +10,15 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tamis._shared.arrays import Array
 from tamis.coco import _records, mask
 from tamis.coco.coco import DRAWN
 from tamis.lvis.lvis import ORIGINAL
-from tamis.mask_iou import DILATION_RATIO
-
-Array = NDArray[Any]
+from tamis.regions.mask_iou import DILATION_RATIO
 
 IOU_TYPES = ("bbox", "segm", "boundary")
-RECORD = {  # an item of `eval_imgs` by lvis-api's names, and by pycocotools'
+RECORD = {  # an item of `eval_imgs` with lvis-api's names, and by pycocotools'
     "image_id": "image_id",
     "category_id": "category_id",
     "area_rng": "aRng",
@@ -116,7 +114,7 @@ def evaluate_image(e: Any, image: Any, category: Any, area: Any) -> Any:
 
 
 def accumulate(records: Any, p: Any) -> tuple[Array, Array]:
-    """Precision and recall from `eval_imgs` as they are now; `p` by pycocotools' names."""
+    """Precision and recall from `eval_imgs` as they are now; `p` with pycocotools' names."""
     named = [r and {theirs: r[name] for name, theirs in RECORD.items()} for r in records]
     precision, recall, _ = _records.accumulate(named, p, p)
     return precision[..., 0], recall[..., 0]

@@ -9,18 +9,17 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tamis import _core
-from tamis._evaluation import positions
+from tamis._shared.arrays import Array
+from tamis._shared.ragged import positions
+from tamis.coco._coco_json import _read, read_results
 from tamis.coco._columns import Annotation, Columns
 from tamis.coco._faults import check_known
 from tamis.coco._plain_records import PlainRecords
 from tamis.coco._prepare import measured
-from tamis.coco._sources import Base, Dataset, DatasetFile, Results, _read, read_results
+from tamis.coco._sources import Base, Dataset, DatasetFile, Results
 from tamis.coco.coco import unknown_images
-
-Array = NDArray[Any]
 
 
 @dataclass

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tamis._summary import mean_of_present
 from tamis.coco import mask
 from tamis.coco._faults import naming_records
 from tamis.coco._hooks import Originals
+from tamis.evaluation.summary import mean_of_present
 from tamis.lvis import _plain, _records
 from tamis.lvis.lvis import LVIS
 from tamis.lvis.results import LVISResults
-from tamis.mask_iou import DILATION_RATIO
+from tamis.regions.mask_iou import DILATION_RATIO
 
 _HOOKS = ("_prepare", "_get_gt_dt", "compute_iou", "evaluate_img")
 _BUILT = ("eval_imgs", "ious", "_gts", "_dts", "img_nel")
@@ -65,7 +65,7 @@ class Params:
 
 
 class LVISEval:
-    """Federated average precision and recall, by lvis-api's names and to its last bit.
+    """Federated average precision and recall, with lvis-api's names and to its last bit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Results against an LVIS dataset, by lvis-api's names."""
+"""Results against an LVIS dataset, with lvis-api's names."""
 
 from __future__ import annotations
 

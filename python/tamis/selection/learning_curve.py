@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis import _arrays
-from tamis._results import Result
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.results import Result
 
-Array = NDArray[Any]
 EXPONENTS = np.geomspace(0.01, 4, 400)
 REFITS = 1000
 
@@ -126,8 +125,8 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
     """
     name = "learning_curve"
     n, y = (_column(name, what, v) for what, v in (("sizes", sizes), ("scores", scores)))
-    level = _arrays.check_number(name, "level", level, 0, 1 - 1e-9)
-    _arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    level = arrays.check_number(name, "level", level, 0, 1 - 1e-9)
+    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     if len(n) != len(y):
         raise ValueError(f"{name}: scores must have shape ({len(n)},), got ({len(y)},)")
     if not (n > 0).all() or len(np.unique(n)) < 3:
@@ -152,9 +151,9 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
 
 
 def _column(name: str, what: str, values: Any) -> Array:
-    found = values if isinstance(values, (list, tuple)) else _arrays.host(name, what, values)
+    found = values if isinstance(values, (list, tuple)) else arrays.host(name, what, values)
     column = np.asarray(found, np.float64)
-    _arrays.check_shape(name, what, column, ("n",))
+    arrays.check_shape(name, what, column, ("n",))
     if not np.isfinite(column).all():
         raise ValueError(f"{name}: {what} must be finite, got {column}")
     return column

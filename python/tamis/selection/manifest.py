@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays, _output
-from tamis._progress import Progress, reporter
-from tamis._results import Result
-from tamis.leaks import leaks
+from tamis._shared import arrays, output
+from tamis._shared.progress import Progress, reporter
+from tamis._shared.results import Result
+from tamis.embeddings.leaks import leaks
 from tamis.selection.split import Split
 
 FORMAT = "tamis split 1"
@@ -95,6 +95,17 @@ def save_split(
     ------
     ValueError, TypeError, OSError
         For names that do not fit, and files that cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "split.json"
+    >>> names = [f"{i}.jpg" for i in range(10)]
+    >>> found = tamis.split(groups=np.arange(10), keys=names)
+    >>> tamis.save_split(found, path, keys=names)
+    >>> path.exists()
+    True
     """
     name = "save_split"
     texts = _texts(name, keys, len(split.split))
@@ -110,7 +121,7 @@ def save_split(
     if labels is not None:
         manifest["labels"] = _label_digests(name, labels, len(texts))
     content = json.dumps(manifest).encode()
-    _output.write(f"{name}: path", path, lambda file: file.write(content))
+    output.write(f"{name}: path", path, lambda file: file.write(content))
 
 
 def read_manifest(function: str, given: Any) -> dict[str, Any]:
@@ -289,5 +300,5 @@ def _label_digests(name: str, labels: Sequence[Any], n: int) -> list[str]:
 
 def _plain(value: Any) -> Any:
     if hasattr(value, "__dlpack__") or isinstance(value, np.generic):
-        return _arrays.host("save_split", "labels", np.asarray(value)).tolist()
+        return arrays.host("save_split", "labels", np.asarray(value)).tolist()
     return value

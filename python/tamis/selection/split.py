@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays, _core
-from tamis._progress import Progress
-from tamis._results import Result
-from tamis.near_duplicates import (
+from tamis import _core
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis._shared.results import Result
+from tamis.embeddings.knn_pairs import (
     MOST_PAIRS,
     all_pairs,
     any_matrix,
@@ -20,7 +22,7 @@ from tamis.near_duplicates import (
     searched_rows,
 )
 from tamis.selection.split_inputs import key_numbers, label_table, one_axis
-from tamis.selection.stratification import Array, balanced, by_hash, mixed, refined
+from tamis.selection.stratification import balanced, by_hash, mixed, refined
 
 FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -132,7 +134,7 @@ def split(
     pairs : (P, 2) array of integers or `tamis.near_duplicates` result, optional
         Near-duplicates found before; `x` is then not looked at.
     keys : (N,) array or list, optional
-        What names a row for ever, such as its file name: the hash is made of them. Default: the
+        What names a row forever, such as its file name: the hash is made of them. Default: the
         row number, which serves where new rows come at the end.
     previous : (N,) array or list, path or dict, optional
         The split (name or place) of each row that has one already, None, "" or -1 for new rows; or
@@ -170,7 +172,7 @@ def split(
     [0, 0, 2, 2]
     """
     name = "split"
-    _arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     names, shares = _shares(name, fractions)
     edges, n = _edges(name, x, pairs, threshold, metric, progress)
     n = _rows(name, n, groups=groups, labels=labels, keys=keys, previous=previous)
@@ -215,8 +217,8 @@ def _edges(
     check_search(name, threshold, metric)
     if pairs is not None:
         found = getattr(pairs, "pairs", pairs)
-        rows = _arrays.host(name, "pairs", _arrays.integers(name, "pairs", found))
-        _arrays.check_shape(name, "pairs", rows, ("P", 2))
+        rows = arrays.host(name, "pairs", arrays.integers(name, "pairs", found))
+        arrays.check_shape(name, "pairs", rows, ("P", 2))
         return [rows.astype(np.int64)], None if x is None else len(x)
     if x is None:
         return [], None

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _arrays
-from tamis.selection.stratification import Array
+from tamis._shared import arrays, ragged
+from tamis._shared.arrays import Array
 
 
 def one_axis(name: str, what: str, of: Any, n: int) -> Array:
@@ -18,8 +18,8 @@ def one_axis(name: str, what: str, of: Any, n: int) -> Array:
         if values.dtype == object:
             values[:] = of
     else:
-        values = np.asarray(_arrays.host(name, what, of) if hasattr(of, "__dlpack__") else of)
-    _arrays.check_shape(name, what, values, (n,))
+        values = np.asarray(arrays.host(name, what, of) if hasattr(of, "__dlpack__") else of)
+    arrays.check_shape(name, what, values, (n,))
     return values
 
 
@@ -48,15 +48,15 @@ def label_table(name: str, labels: Any, n: int) -> tuple[tuple[str, ...], tuple[
         return (), (none, none, none)
     if isinstance(labels, tuple) and len(labels) == 2 and np.ndim(labels[1]) == 1:
         values = np.asarray(labels[0])
-        offsets = _arrays.splits(name, "labels splits", np.asarray(labels[1]), len(values), n)
+        offsets = ragged.splits(name, "labels splits", np.asarray(labels[1]), len(values), n)
         rows = np.repeat(np.arange(n), np.diff(offsets))
     else:
         values = np.asarray(
-            _arrays.host(name, "labels", labels) if hasattr(labels, "__dlpack__") else labels
+            arrays.host(name, "labels", labels) if hasattr(labels, "__dlpack__") else labels
         )
         if values.ndim == 2:
             return _of_counts(name, values, n)
-        _arrays.check_shape(name, "labels", values, (n,))
+        arrays.check_shape(name, "labels", values, (n,))
         rows = np.arange(n)
     if values.dtype == object:
         values = values.astype(str)
@@ -67,7 +67,7 @@ def label_table(name: str, labels: Any, n: int) -> tuple[tuple[str, ...], tuple[
 
 
 def _of_counts(name: str, values: Array, n: int) -> tuple[tuple[str, ...], tuple[Array, ...]]:
-    _arrays.check_shape(name, "labels", values, (n, "C"))
+    arrays.check_shape(name, "labels", values, (n, "C"))
     if values.dtype.kind not in "biu" or (values < 0).any():
         raise ValueError(f"{name}: labels must be counts of 0 or more, got {values.dtype}")
     rows, of = np.nonzero(values)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from tamis._shared.arrays import Array
+
 CLOSE = 0.002  # of a class, by which its shares may be off
 MOVES = 5000
 CANDIDATES = 4096
@@ -138,7 +136,7 @@ def _gain(
 
 
 def _ranges(bounds: Array, which: Array) -> Array:
-    """The places bounds[i] to bounds[i + 1] of all i, one after the other."""
+    """The places bounds[i] to bounds[i + 1] of all i, consecutively."""
     first, lengths = bounds[which], bounds[which + 1] - bounds[which]
     ends = np.cumsum(lengths)
     return np.repeat(first - (ends - lengths), lengths) + np.arange(lengths.sum())

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamis import _arrays, _core, _zcore_cuda
-from tamis._progress import Progress, reporter
-from tamis._results import Result
-from tamis.zcore import MOST_DRAWS, checked_rows, checked_rule, make_scorer, zcore_finish
+from tamis import _core
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress, reporter
+from tamis._shared.results import Result
+from tamis.selection import zcore_cuda
+from tamis.selection.zcore import MOST_DRAWS, zcore_finish
+from tamis.selection.zcore_scorer import checked_rows, checked_rule, make_scorer
 
-Array = NDArray[Any]
 FIRST_DRAWS = 8192
 LOW = 0.5  # overlaps below are warned of
 
@@ -112,26 +114,33 @@ def zcore_stability(
     one and to the higher rows in the other, so that rows nobody drew do not count as agreement.
     The scores rest on twice the draws of a half and are steadier than what is told. Cost: that of
     `tamis.zcore` with as many draws, and twice its memory.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> x = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
+    >>> tamis.zcore_stability(x, count=60, n_samples=20_000).scores.shape
+    (100,)
     """
     name = "zcore_stability"
     rule = checked_rule(name, sample_dim, redundancy_nn, redundancy_exp)
-    _arrays.check_integer(name, "seed", seed, 0, 2**64 - 1)
-    _arrays.check_integer(name, "most_samples", most_samples, 2, MOST_DRAWS)
-    level = _arrays.check_number(name, "level", level, 0, 1)
+    arrays.check_integer(name, "seed", seed, 0, 2**64 - 1)
+    arrays.check_integer(name, "most_samples", most_samples, 2, MOST_DRAWS)
+    level = arrays.check_number(name, "level", level, 0, 1)
     if n_samples is not None:
-        _arrays.check_integer(name, "n_samples", n_samples, 2, MOST_DRAWS)
+        arrays.check_integer(name, "n_samples", n_samples, 2, MOST_DRAWS)
         most_samples = n_samples
     rows = checked_rows(name, x, sample_dim)
     n = len(rows)
     wanted = max(1, n // 10) if count is None else count
-    _arrays.check_integer(name, "count", wanted, 1, n)
+    arrays.check_integer(name, "count", wanted, 1, n)
     halves = [make_scorer(name, rows, *rule) for _ in range(2)]
     report = reporter(progress, name)
     done, history = 0, {}
     end = most_samples if n_samples is not None else min(FIRST_DRAWS, most_samples)
     while True:
         done = _draw(halves, seed, done, end, report)
-        first, second = (_arrays.host(name, "sums", half.sums()) for half in halves)
+        first, second = (arrays.host(name, "sums", half.sums()) for half in halves)
         history[done] = overlap(first, second, wanted)
         if history[done] >= level or done >= most_samples:
             break
@@ -144,10 +153,10 @@ def zcore_stability(
             RuntimeWarning,
             stacklevel=2,
         )
-    if _arrays.device(rows) != "cpu":
+    if arrays.device(rows) != "cpu":
         both = halves[0].sums() + halves[1].sums()
-        finished = _zcore_cuda.finish(both, random_init=random_init, seed=seed)
-        scores = _arrays.host(name, "scores", finished)
+        finished = zcore_cuda.finish(both, random_init=random_init, seed=seed)
+        scores = arrays.host(name, "scores", finished)
     else:
         total = (first + second) / _core.ZCORE_UNIT
         scores = zcore_finish(total, random_init=random_init, seed=seed)

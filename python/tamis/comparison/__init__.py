@@ -1,0 +1,1 @@
+"""Evaluations beside each other: intervals, differences, parts, and versions of labels."""

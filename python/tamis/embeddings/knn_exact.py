@@ -1,0 +1,107 @@
+"""Exact neighbours on the host and on a device, and the metrics they are measured in."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis.embeddings import knn_cuda
+from tamis.embeddings.knn_search import (
+    Rows,
+    make_rows,
+    nearest,
+    nearest_cosine,
+)
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+Metric = Literal["euclidean", "sqeuclidean", "cosine", "inner_product"]
+
+
+def exact_on_device(
+    function: str,
+    x: Any,
+    queries: Any,
+    k: int,
+    metric: Metric,
+    exclude_self: bool = True,
+    progress: Progress = None,
+) -> tuple[Any, Any]:
+    """`knn` on checked matrices of a device."""
+    cosine = metric == "cosine"
+    rows = knn_cuda.make_rows(function, "x", x, cosine=cosine)
+    asked = None
+    if queries is not None:
+        asked = knn_cuda.make_rows(function, "queries", queries, cosine=cosine)
+    distances, indices = knn_cuda.nearest(
+        rows,
+        asked,
+        k,
+        told=knn_cuda.TOLD_OF[metric],
+        without_self=exclude_self,
+        progress=progress,
+        title=function,
+    )
+    distances = arrays.cast(distances, arrays.dtype_name(x))
+    largest = rows.largest + (rows.largest if asked is None else asked.largest)
+    if largest**2 > FLOAT32_MAX and bool((abs(distances) > FLOAT32_MAX).any()):
+        _refuse_infinite(function, metric)
+    return distances, indices
+
+
+def _refuse_infinite(function: str, metric: str) -> None:
+    raise ValueError(
+        f"{function}: x has rows whose {metric} is beyond float32: pass float64 rows, or use metric"
+        " 'euclidean' or 'cosine'"
+    )
+
+
+def exact(
+    function: str,
+    x: Array,
+    queries: Array | None,
+    k: int,
+    metric: Metric,
+    exclude_self: bool = True,
+    progress: Progress = None,
+) -> tuple[Array, Array]:
+    """`knn` on checked host matrices."""
+    cosine = metric == "cosine"
+    rows = make_rows(function, "x", x, cosine=cosine)
+    asked = None
+    if queries is not None:
+        asked = make_rows(function, "queries", queries, cosine=cosine)
+    itself = queries is None and not exclude_self
+    wanted = max(0, min(k, len(x) - 1)) if itself else k
+    if cosine:
+        keys, indices = nearest_cosine(rows, asked, wanted, progress=progress, title=function)
+    else:
+        dots = metric == "inner_product"
+        keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
+    if itself:
+        keys, indices = _with_itself(rows, keys, indices, metric, k)
+    if metric == "euclidean":
+        np.sqrt(keys, out=keys)
+    elif metric == "inner_product":
+        np.negative(keys, out=keys)
+    if x.dtype == np.float32 and np.abs(keys).max(initial=0) > FLOAT32_MAX:
+        _refuse_infinite(function, metric)
+    return keys.astype(x.dtype, copy=False), indices
+
+
+def _with_itself(
+    rows: Rows, keys: Array, indices: Array, metric: Metric, k: int
+) -> tuple[Array, Array]:
+    """Each row put among its neighbours, where its key and index belong; the first `k` of them."""
+    n = len(rows.x)
+    own = np.zeros((n, 1))
+    if metric == "inner_product":
+        wide = rows.x.astype(np.float64)
+        own = -np.einsum("nd,nd->n", wide, wide)[:, None]
+    keys = np.concatenate([keys, own], axis=1)
+    indices = np.concatenate([indices, np.arange(n)[:, None]], axis=1)
+    order = np.lexsort((indices, keys), axis=1)[:, :k]
+    return np.take_along_axis(keys, order, 1), np.take_along_axis(indices, order, 1)

@@ -1,0 +1,191 @@
+"""Choose the fastest filter for an exact search, estimated on a sample (affects speed only)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tamis import _core
+from tamis._shared.arrays import Array
+from tamis._shared.blas import products
+
+SMALL = 2e9  # multiply-adds below which float tiles in the given order are done before a plan is
+MOST_SAMPLED = 10_000
+ASKED = 128  # rows of the sample whose neighbourhoods are measured
+PREFIXES = (64, 128, 256)
+MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
+
+# Nanoseconds on one core of a 2.6 GHz server; only their ratios count.
+TILE = {  # per pair and coordinate, per pair: by kernel, "bytes" by instruction set
+    "amx": (0.0006, 0.08),
+    "vnni": (0.0047, 0.06),
+    "bytes 4": (0.0077, 0.95),
+    "bytes 3": (0.0090, 0.95),
+    "bytes 2": (0.135, 0.2),
+}
+FLOATS = {4: 0.0128, 3: 0.0224, 2: 0.059}  # per pair and dimension, by instruction set
+DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
+EXACT_KEY = 150.0  # a pair computed exactly, 512 dimensions
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `_core.KnnSearch` is told besides the rows."""
+
+    mean: npt.NDArray[np.float64]
+    gain: float
+    codes: bool = False
+    ordered: bool = False
+    basis: npt.NDArray[np.float32] | None = None
+
+
+def make_plan(
+    x: Array,
+    scale: Array | None,
+    offset: Array | None,
+    n_queries: int | None,
+    *,
+    k: int,
+    radius: float,
+    dots: bool,
+) -> Plan:
+    """The cheapest plan by survivors counted on a sample; `n_queries` is None for a self search.
+
+    `radius` is the largest key wanted where `k` is 0.
+    """
+    n, d = x.shape
+    pairs = n * n / 2 if n_queries is None else float(n) * n_queries
+    small = pairs * d <= SMALL or d > MOST_CODED
+    sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
+    if small or sample.size == 0:
+        return sample.plain()
+    with products():
+        sample.measure(k, radius, both=n_queries is None)
+        return sample.cheapest()
+
+
+class Sample:
+    """Some of the rows, and what they tell: the mean, the size, how far neighbours are."""
+
+    def __init__(
+        self, x: Array, scale: Array | None, offset: Array | None, *, dots: bool, size: int
+    ) -> None:
+        self.n, self.dots = len(x), dots
+        self.rng = np.random.default_rng(0)
+        which = np.sort(self.rng.choice(self.n, min(self.n, size), replace=False))
+        y = np.asarray(x[which], dtype=np.float64)
+        if scale is not None and offset is not None:
+            y -= offset
+            y *= scale[which, None]
+        self.mean = np.zeros(x.shape[1]) if dots else y.mean(0)
+        y -= self.mean
+        self.size = float(np.sqrt(np.einsum("nd,nd->n", y, y).mean()))
+        self.gain = 1 / self.size if self.size > 0 else 1.0
+        self.z = (y * self.gain).astype(np.float32)
+
+    def plain(self) -> Plan:
+        return Plan(self.mean, self.gain)
+
+    def coded(self, basis: Array | None = None) -> Plan:
+        ordered = self.n > 2 * _core.KNN_BLOCK
+        return Plan(self.mean, self.gain, codes=True, ordered=ordered, basis=basis)
+
+    def measure(self, k: int, radius: float, *, both: bool) -> None:
+        """How far some of the rows look for neighbours; `both` rows of a pair in a self search."""
+        self.asked = self.rng.choice(len(self.z), min(ASKED, len(self.z)), replace=False)
+        self.sides = 2 if both else 1
+        self.kernel = _core.knn_codes()
+        self.levels = 127 if self.kernel != "bytes" else 63
+        self.far = self._distances(self.z)
+        self.far[np.arange(len(self.asked)), self.asked] = np.inf
+        if k > 0:
+            rank = max(0, min(len(self.z) - 2, round(k * len(self.z) / self.n) - 1))
+            self.reach = np.partition(self.far, rank, axis=1)[:, rank, None]
+        else:
+            reach = np.sqrt(max(0.0, radius)) * self.gain
+            self.reach = np.full((len(self.asked), 1), reach)
+
+    def _distances(self, rows: Array) -> Array:
+        """(asked, sampled) distances, or negated dot products."""
+        dot = rows[self.asked] @ rows.T
+        if self.dots:
+            return np.asarray(-dot)
+        squares = np.einsum("nd,nd->n", rows, rows)
+        return np.asarray(np.sqrt(np.maximum(0, squares[self.asked, None] + squares - 2 * dot)))
+
+    def _survivors(self, bound: Array, lost: float) -> float:
+        return self.sides * float((bound <= self.reach + 2 * lost).mean())
+
+    def _lost(self, largest: float, width: int) -> float:
+        return largest / self.levels * float(np.sqrt(width / 12))
+
+    def cheapest(self) -> Plan:
+        """By the time a pair would take."""
+        d = self.z.shape[1]
+        isa = _core.isa()
+        kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {isa}"
+        per_coordinate, per_pair = TILE[kernel]
+        exact, dot = EXACT_KEY * d / 512, DOT_CODES[self.kernel] * d / 512
+        mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
+        lost = self._lost(mixed, d)
+        if self.dots:  # a dot product goes off by about what was lost times the other norm
+            lost *= float(np.linalg.norm(self.z, axis=1).max())
+        last = self._survivors(self.far, lost) * exact
+        costs = [
+            (FLOATS[isa] * d + self._survivors(self.far, 1e-4) * exact, 0, self.plain()),
+            (per_coordinate * d + per_pair + last, 1, self.coded()),
+        ]
+        for width, basis, kept in self.prefixes():
+            largest = float(np.abs(kept).max())
+            first = self._survivors(self._distances(kept), self._lost(largest, width))
+            cost = per_coordinate * width + per_pair + first * dot + last
+            costs.append((cost, width, self.coded(basis)))
+        return min(costs, key=lambda option: option[:2])[-1]
+
+    def prefixes(self) -> Iterator[tuple[int, Array, Array]]:
+        """(width, basis, the rows in it and the norm of their rest) of the prefixes to weigh."""
+        widths = [width for width in PREFIXES if 2 * width <= self.z.shape[1]]
+        if self.dots or not widths:
+            return
+        leading = self.basis(max(widths) - 1)
+        squares = np.einsum("nd,nd->n", self.z, self.z)
+        for width in widths:
+            basis = _evened_out(leading[:, : width - 1])
+            inside = self.z @ basis
+            rest = np.sqrt(np.maximum(0, squares - np.einsum("nd,nd->n", inside, inside)))
+            yield width, basis, np.column_stack([inside, rest - rest.mean()])
+
+    def basis(self, width: int) -> Array:
+        """About the `width` leading directions, most important first."""
+        # matrix products as far as possible: LAPACK's small threaded calls crawl on busy machines
+        covariance = (self.z.T @ self.z).astype(np.float64)
+        covariance /= max(np.trace(covariance), 1e-30)
+        found = self.rng.standard_normal((self.z.shape[1], width))
+        for _ in range(2):
+            found = _orthonormal(covariance @ found)
+        order = np.linalg.eigh(found.T @ covariance @ found)[1][:, ::-1]
+        return np.asarray(found @ order)
+
+
+def _orthonormal(columns: Array) -> Array:
+    """By Cholesky, which is matrix products; by QR where the columns are nearly dependent."""
+    columns = columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-30)
+    for _ in range(2):
+        try:
+            lower = np.linalg.cholesky(columns.T @ columns)
+        except np.linalg.LinAlgError:
+            return np.asarray(np.linalg.qr(columns)[0])
+        columns = columns @ np.linalg.inv(lower).T
+    return np.asarray(columns)
+
+
+def _evened_out(basis: Array) -> npt.NDArray[np.float32]:
+    """The same subspace by a cosine transform: even sizes make the int8 steps finer."""
+    width = basis.shape[1]
+    at = np.arange(width)
+    mix = np.cos(np.pi / width * (at[:, None] + 0.5) * at) * np.sqrt(2 / width)
+    mix[:, 0] *= np.sqrt(0.5)
+    return np.ascontiguousarray(basis @ mix.T, dtype=np.float32)

@@ -1,0 +1,361 @@
+"""Rows made ready for an exact search, and the two searches: k nearest, and all within a radius."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tamis import _core
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress, reporter
+from tamis.embeddings.knn_plan import make_plan
+
+MOST_NEIGHBOURS = 1024
+METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
+SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
+MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
+SLICES = 64  # of a search, between which progress is reported
+
+
+class TooManyPairs(Exception):
+    """A radius search went past the number of pairs its caller can use."""
+
+
+@dataclass
+class Rows:
+    """A checked matrix; for cosine also what turns a row into a unit row about `offset`."""
+
+    x: Array
+    largest: float  # of their norms; 1 for unit rows
+    scale: Array | None = None
+    offset: Array | None = None
+    zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
+
+    def without_zeros(self) -> tuple[Rows, Array]:
+        """The rows that have a direction, and where they stand here; no copy when all have one."""
+        assert self.scale is not None
+        if len(self.zeros) == 0:
+            return self, np.arange(len(self.x))
+        kept = np.flatnonzero(np.isfinite(self.scale))
+        return Rows(np.ascontiguousarray(self.x[kept]), 1.0, self.scale[kept], self.offset), kept
+
+
+def check_k(function: str, k: int) -> None:
+    """Raise unless `k` is a number of neighbours."""
+    arrays.check_integer(function, "k", k, 1, MOST_NEIGHBOURS)
+
+
+def check_matrix(function: str, name: str, x: Any) -> Any:
+    """`x` as an array of its own library, of floats, with two axes and at least one column."""
+    x = arrays.as_array(function, name, x)
+    arrays.check_shape(function, name, x, ("N", "D"))
+    if arrays.dtype_name(x) not in arrays.FLOATS + arrays.HALVES:
+        raise TypeError(
+            f"{function}: {name} must be float16, bfloat16, float32 or float64,"
+            f" got {arrays.dtype_name(x)}"
+        )
+    if x.shape[1] == 0:
+        raise ValueError(f"{function}: {name} must have at least one column, got {tuple(x.shape)}")
+    return x
+
+
+def matrix(function: str, name: str, x: Any) -> Array:
+    """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps."""
+    x = check_matrix(function, name, x)
+    if arrays.device(x) != "cpu":
+        raise arrays.CudaUnavailable(
+            f"{function}: {name} must be on the host, where this function runs,"
+            f" got an array on {arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
+        )
+    host = arrays.host(function, name, x)
+    wanted = np.float64 if arrays.dtype_name(host) == "float64" else np.float32  # of any byte order
+    return np.ascontiguousarray(host, dtype=wanted)
+
+
+def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
+    """Check every value; for cosine take norms."""
+    norms, _ = _scan(function, name, x)
+    check_small(function, name, x, norms)
+    if cosine:
+        return _with_norms(x, norms, np.zeros(x.shape[1]))
+    return Rows(x, norms.max(initial=0))
+
+
+def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
+    """Rows for cosine about their common mean."""
+    xs = tuple(matrices.values())
+    n = max(1, sum(len(x) for x in xs))
+    mean = np.sum([_scan(function, name, x)[1] for name, x in matrices.items()], axis=0) / n
+    if xs[0].dtype == np.float64:  # with what summing large values lost
+        mean += np.sum([_about(x, mean)[1] for x in xs], axis=0) / n
+    rows = []
+    for name, x in zip(matrices, xs, strict=True):
+        norms = _about(x, mean)[0]
+        check_small(function, name, x, norms, mean)
+        rows.append(_with_norms(x, norms, mean))
+    return tuple(rows)
+
+
+def _about(x: Array, offset: Array) -> tuple[Array, Array]:
+    """(norms of the rows, sums of the columns) of x - offset, of values known to be finite."""
+    norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
+    _core.knn_scan(x, offset, norms, sums)
+    return norms, sums
+
+
+def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
+    """(norms of the rows, sums of the columns), of values that are finite and can be squared."""
+    norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
+    bad = _core.knn_scan(x, None, norms, sums)
+    if bad >= 0:
+        raise ValueError(f"{function}: {name} must be finite, got NaN or infinity in row {bad}")
+    if norms.max(initial=0) > LARGEST:
+        row = int(np.argmax(norms > LARGEST))
+        raise ValueError(
+            f"{function}: {name}: row {row} is too large: its norm must be at most {LARGEST:g},"
+            f" got {norms[row]:g}"
+        )
+    return norms, sums
+
+
+def check_small(
+    function: str, name: str, x: Array, norms: Array, offset: Array | float = 0.0
+) -> None:
+    """Raise for the first row whose squares underflow; rows at the offset are fine."""
+    for row in np.flatnonzero(norms < SMALLEST) if arrays.dtype_name(x) == "float64" else ():
+        if (arrays.host(function, name, x[int(row)]) != offset).any():
+            raise ValueError(
+                f"{function}: {name} has values too small to square in row {row}: norms"
+                f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
+            )
+
+
+def _with_norms(x: Array, norms: Array, offset: Array) -> Rows:
+    with np.errstate(divide="ignore"):
+        scale = 1 / norms
+    return Rows(x, 1.0, scale, offset, np.flatnonzero(~np.isfinite(scale)))
+
+
+def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: bool) -> Any:
+    """A `_core.KnnSearch` by the plan that suits these rows."""
+    plan = make_plan(
+        rows.x,
+        rows.scale,
+        rows.offset,
+        None if queries is None else len(queries.x),
+        k=k,
+        radius=radius,
+        dots=dots,
+    )
+    largest = max(rows.largest, 0 if queries is None else queries.largest)
+    return _core.KnnSearch(
+        x=rows.x,
+        scale=rows.scale,
+        offset=rows.offset,
+        queries=None if queries is None else queries.x,
+        query_scale=None if queries is None else queries.scale,
+        k=k,
+        radius=radius,
+        dots=dots,
+        mean=plan.mean,
+        gain=min(plan.gain, MOST_GAINED / largest) if largest > 0 else plan.gain,
+        codes=plan.codes,
+        ordered=plan.ordered,
+        basis=plan.basis,
+    )
+
+
+@contextlib.contextmanager
+def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
+    """A search during which memory-mapped rows are advised for random access."""
+    found = search(rows, queries, **how)
+    maps = [m for m in (_map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
+    if not maps or not hasattr(mmap, "MADV_RANDOM"):
+        yield found
+        return
+    found.set_paged(True)
+    for m in maps:
+        m.madvise(mmap.MADV_RANDOM)
+    try:
+        yield found
+    finally:
+        for m in maps:
+            m.madvise(mmap.MADV_NORMAL)
+
+
+def _map_of(x: Any) -> mmap.mmap | None:
+    """The file map under an array."""
+    while isinstance(x, np.ndarray):
+        x = x.base
+    return x if isinstance(x, mmap.mmap) else None
+
+
+def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
+    """All steps of a search, in slices."""
+    if most_pairs is not None:
+        found.set_most_pairs(most_pairs)
+    report = reporter(progress, title)
+    steps = found.steps
+    size = max(1, -(-steps // SLICES))
+    for begin in range(0, steps, size):
+        end = min(steps, begin + size)
+        found.run(begin, end)
+        if found.too_many_pairs:
+            raise TooManyPairs
+        report(end, steps)
+
+
+def nearest(
+    rows: Rows, queries: Rows | None, k: int, *, dots: bool, progress: Progress, title: str
+) -> tuple[Array, Array]:
+    """(keys, indices), both (n, k): squared distances of scaled rows, or negated products."""
+    n = len(rows.x) if queries is None else len(queries.x)
+    keys, indices = np.empty((n, k)), np.empty((n, k), np.int64)
+    if n == 0 or k == 0:
+        return keys, indices
+    with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
+        run(found, progress, title)
+    found.write_neighbours(keys, indices)
+    return keys, indices
+
+
+def nearest_cosine(
+    rows: Rows, queries: Rows | None, k: int, *, progress: Progress, title: str
+) -> tuple[Array, Array]:
+    """(distances, indices) by cosine; see `within_cosine` for rows without a direction."""
+    if len(rows.zeros) == 0 and (queries is None or len(queries.zeros) == 0):
+        keys, indices = nearest(rows, queries, k, dots=False, progress=progress, title=title)
+        keys *= 0.5
+        return keys, indices
+    kept, at = rows.without_zeros()
+    asked, asked_at = (kept, at) if queries is None else queries.without_zeros()
+    possible = len(at) - (queries is None)
+    some = max(0, min(k, possible))
+    keys, found = nearest(
+        kept, None if queries is None else asked, some, dots=False, progress=progress, title=title
+    )
+    n = len(rows.x) if queries is None else len(queries.x)
+    distances, indices = np.ones((n, k)), np.empty((n, k), np.int64)
+    nowhere = rows.zeros if queries is None else queries.zeros
+    distances[nowhere], indices[nowhere] = _of_zeros(rows, at, nowhere, k, queries is None)
+    far = np.broadcast_to(rows.zeros[:k], (len(asked_at), min(k, len(rows.zeros))))
+    both = np.concatenate([at[found], far], axis=1)
+    apart = np.concatenate([0.5 * keys, np.ones(far.shape)], axis=1)
+    best = np.lexsort((both, apart), axis=1)[:, :k]
+    indices[asked_at] = np.take_along_axis(both, best, 1)
+    distances[asked_at] = np.take_along_axis(apart, best, 1)
+    return distances, indices
+
+
+def _of_zeros(
+    rows: Rows, others: Array, nowhere: Array, k: int, itself: bool
+) -> tuple[Array, Array]:
+    """The `k` nearest of rows without a direction: their like at 0, then the others at 1."""
+    like = rows.zeros[: k + itself]
+    candidates = np.concatenate([like, others[: k + itself - len(like)]])
+    apart = np.repeat([0.0, 1.0], [len(like), len(candidates) - len(like)])
+    order = np.broadcast_to(np.arange(len(candidates)), (len(nowhere), len(candidates)))
+    if itself:
+        own = candidates == nowhere[:, None]
+        own[~own.any(1), -1] = True
+        order = order[~own].reshape(len(nowhere), -1)
+    return apart[order], candidates[order]
+
+
+def within(
+    rows: Rows,
+    queries: Rows | None,
+    radius: float,
+    *,
+    progress: Progress,
+    title: str,
+    most_pairs: int | None = None,
+) -> tuple[Array, Array]:
+    """(pairs (p, 2), keys (p,)) with key <= `radius`, ascending; in a self search left < right."""
+    if len(rows.x) == 0 or (queries is not None and len(queries.x) == 0):
+        return np.empty((0, 2), np.int64), np.empty(0)
+    most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
+    with searched(rows, queries, k=0, radius=min(radius, most**2), dots=False) as found:
+        run(found, progress, title, most_pairs)
+    pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
+    found.write_pairs(pairs, keys)
+    return pairs, keys
+
+
+def within_cosine(
+    rows: Rows,
+    threshold: float,
+    *,
+    progress: Progress,
+    title: str,
+    most_pairs: int | None = None,
+) -> tuple[Array, Array]:
+    """(pairs, distances) of a self search by cosine.
+
+    Rows without a direction are at 0 from each other and at 1 from all others.
+    """
+    kept, at = rows.without_zeros()
+    pairs, keys = within(
+        kept, None, 2 * threshold, progress=progress, title=title, most_pairs=most_pairs
+    )
+    distances = np.multiply(keys, 0.5, out=keys)
+    if len(rows.zeros) == 0:
+        return pairs, distances
+    z = len(rows.zeros)
+    check_most(most_pairs, len(pairs) + z * (z - 1) // 2 + (z * len(at) if threshold >= 1 else 0))
+    like = rows.zeros[np.stack(np.triu_indices(z, 1), axis=1)]
+    rest = product(rows.zeros, at if threshold >= 1 else at[:0])
+    return in_order(
+        (at[pairs], distances), (like, np.zeros(len(like))), (np.sort(rest), np.ones(len(rest)))
+    )
+
+
+def between_cosine(
+    rows: Rows,
+    queries: Rows,
+    threshold: float,
+    *,
+    progress: Progress,
+    title: str,
+    most_pairs: int,
+) -> tuple[Array, Array]:
+    """(pairs of a row of `queries` and one of `rows`, distances), as `within_cosine`."""
+    (kept, there), (asked, at) = rows.without_zeros(), queries.without_zeros()
+    pairs, keys = within(
+        kept, asked, 2 * threshold, progress=progress, title=title, most_pairs=most_pairs
+    )
+    pairs = np.stack([at[pairs[:, 0]], there[pairs[:, 1]]], axis=1)
+    more = len(queries.zeros) * len(rows.zeros)
+    if threshold >= 1:
+        more += len(queries.zeros) * len(there) + len(at) * len(rows.zeros)
+    check_most(most_pairs, len(pairs) + more)
+    like = product(queries.zeros, rows.zeros)
+    parts = [(pairs, 0.5 * keys), (like, np.zeros(len(like)))]
+    if threshold >= 1:
+        for rest in (product(queries.zeros, there), product(at, rows.zeros)):
+            parts.append((rest, np.ones(len(rest))))
+    return in_order(*parts)
+
+
+def check_most(most_pairs: int | None, found: int) -> None:
+    """Raise where a search has found more pairs than its caller can use."""
+    if most_pairs is not None and found > most_pairs:
+        raise TooManyPairs
+
+
+def product(left: Array, right: Array) -> Array:
+    """(p, 2): all pairs of one of each."""
+    return np.stack([np.repeat(left, len(right)), np.tile(right, len(left))], axis=1)
+
+
+def in_order(*parts: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Pairs and their distances of all parts, ascending."""
+    pairs, distances = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[order], distances[order]

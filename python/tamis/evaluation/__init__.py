@@ -1,0 +1,1 @@
+"""Detections matched with ground truth, and every number of an evaluation."""

@@ -1,0 +1,119 @@
+"""The confidence at which a detector is best used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tamis._shared import arrays
+from tamis._shared.arrays import Array
+from tamis._shared.results import Result
+from tamis.evaluation.analysis import ratio, view
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BestF1(Result):
+    """What `best_f1` finds: each array is (K + 1,), K classes and then all of them together.
+
+    Attributes
+    ----------
+    classes : (K,) int64
+    confidence, precision, recall, f1 : (K + 1,) float64
+        Where F1 is largest, and the three there. NaN: the class has no ground truth. Where no
+        detection is right F1 and recall are 0, and confidence and precision NaN.
+    tp, fp, fn : (K + 1,) int64
+        Counts at that confidence.
+    iou, beta : float
+    """
+
+    classes: Array
+    confidence: Array
+    precision: Array
+    recall: Array
+    f1: Array
+    tp: Array
+    fp: Array
+    fn: Array
+    iou: float
+    beta: float = 1.0
+
+
+def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
+    """The confidence threshold of largest F1, for each class and for all.
+
+    Parameters
+    ----------
+    evaluated : DetectionResult or tamis.coco.COCOeval
+        Of a `COCOeval`, what `evaluate` looked at.
+    iou : float, default 0.5
+        IoU threshold for a true positive, in (0, 1].
+    beta : float, default 1
+        How many times as much recall counts as precision: F-beta takes the place of F1.
+
+    Returns
+    -------
+    BestF1
+        The last entry is for one threshold for all classes, counts of all of them together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Another object, or an evaluation that has not run; a number out of range.
+
+    Notes
+    -----
+    The matches are those of COCO's evaluation in its first area range, up to its largest number of
+    detections: dropping detections below a threshold leaves the others' as they are, so every score
+    is tried. A threshold keeps the scores equal to it; of equal F1 the highest threshold is given.
+    Cost: a sort of the scores; about 50 bytes a detection.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]])
+    >>> evaluator = tamis.DetectionEvaluator()
+    >>> evaluator.update(
+    ...     {"boxes": boxes, "scores": np.array([0.9, 0.4]), "labels": np.array([1, 1])},
+    ...     {"boxes": boxes[:1], "labels": np.array([1])},
+    ... )
+    >>> tamis.best_f1(evaluator.compute()).confidence
+    array([0.9, 0.9])
+    """
+    name = "best_f1"
+    e = view(name, evaluated)
+    iou = arrays.check_number(name, "iou", iou, 0, 1)
+    square = arrays.check_number(name, "beta", beta, 0, 1e6) ** 2
+    table = e.at(iou)
+    tp, fp = e.counted(table)
+    targets = table.n_regular[:, 0]
+    every = table.index[np.argsort(-e.dets.scores[table.index], kind="stable")]
+    runs = [table.index[a:b] for a, b in zip(table.splits[:-1], table.splits[1:], strict=True)]
+    counts = [
+        _best(e.dets.scores[run], tp[run], fp[run], n, square)
+        for run, n in zip([*runs, every], [*targets.tolist(), int(targets.sum())], strict=True)
+    ]
+    confidence, right, wrong, missed = map(np.array, zip(*counts, strict=True))
+    return BestF1(
+        e.classes, confidence, ratio(right, right + wrong), ratio(right, right + missed),
+        np.where(right + missed > 0, _f(right, wrong, right + missed, square), np.nan),
+        right, wrong, missed, iou, square**0.5,
+    )  # fmt: skip
+
+
+def _f(right: Array, wrong: Array, targets: Any, square: float) -> Array:
+    """F-beta of counts; `square` is beta's."""
+    return ratio((1 + square) * right, right + wrong + square * targets)
+
+
+def _best(
+    scores: Array, tp: Array, fp: Array, targets: int, square: float
+) -> tuple[float, int, int, int]:
+    """Confidence, and true positives, false positives and misses there; scores descend."""
+    if not tp.any():
+        return np.nan, 0, 0, targets
+    last = np.append(scores[1:] != scores[:-1], True)  # a threshold lies between unequal scores
+    right, wrong = np.cumsum(tp)[last], np.cumsum(fp)[last]
+    best = int(np.argmax(_f(right, wrong, targets, square)))
+    return scores[last][best], int(right[best]), int(wrong[best]), targets - int(right[best])

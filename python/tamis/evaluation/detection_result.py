@@ -1,0 +1,184 @@
+"""The result of a detection evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tamis._shared.arrays import Array
+from tamis.evaluation import summary
+from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.average_precision import curves
+from tamis.evaluation.best_f1 import BestF1, best_f1
+from tamis.evaluation.calibration import Calibration, calibration
+from tamis.evaluation.confusion_matrix import ConfusionMatrix, confusion_matrix
+from tamis.evaluation.detection_errors import DetectionErrors, detection_errors
+from tamis.evaluation.image_scores import ImageScores, image_scores
+from tamis.evaluation.kinds import pair_by_pair
+from tamis.evaluation.match_table import Sides
+from tamis.evaluation.matching import Matches, pair_iou, spread_matches
+from tamis.evaluation.parts import image_mask, of_images
+
+STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
+
+
+@dataclass
+class DetectionResult:
+    """What `DetectionEvaluator.compute` gives.
+
+    Attributes
+    ----------
+    stats : dict of str to float
+        The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
+        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are. Of
+        keypoints 10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
+    iou_type : str
+    classes : (K,) int64
+    precision, scores : (T, R, K, A, M) float64
+        Interpolated precision, and the score at which each recall threshold is reached.
+    recall : (T, K, A, M) float64
+    iou_thresholds, recall_thresholds : arrays
+    area_ranges : dict
+        Name to closed range, square pixels.
+    max_detections : tuple of int
+    image_ids : (images,) integers or strings
+        As given to `update`, ascending; else numbers from 0, in the order of `update`.
+    class_names : (K,) tuple of str, or None
+        As given to the evaluator; None for a label without a name.
+    """
+
+    stats: dict[str, float] = field(init=False)
+    iou_type: str
+    classes: Array
+    precision: Array
+    recall: Array
+    scores: Array
+    iou_thresholds: Array
+    recall_thresholds: Array
+    area_ranges: dict[str, tuple[float, float]]
+    max_detections: tuple[int, ...]
+    _n_targets: Array  # (K,) that are no crowds
+    _sides: Sides | Callable[[], Sides]
+    image_ids: Array
+    class_names: tuple[str | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        names, part = self._names(), {"precision": self.precision, "recall": self.recall}
+        values = (float(summary.mean(part, names, row)) for row in self._rows())
+        self.stats = dict(zip(self._stat_names(), values, strict=True))
+
+    def _stat_names(self) -> tuple[str, ...]:
+        return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
+
+    def _on_host(self) -> Sides:
+        """Columns and matches; those of a device are copied, and matched here, when asked for."""
+        if callable(self._sides):
+            self._sides = self._sides()
+        return self._sides
+
+    def _names(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            iouThrs=self.iou_thresholds, recThrs=self.recall_thresholds,
+            areaRng=list(self.area_ranges.values()), areaRngLbl=list(self.area_ranges),
+            maxDets=list(self.max_detections), iouType=self.iou_type,
+        )  # fmt: skip
+
+    def _rows(self) -> list[summary.Row]:
+        if self.iou_type == "keypoints":
+            return summary.keypoint_rows(self.max_detections[0])
+        return summary.detection_rows(self.max_detections, main=self.max_detections[2])
+
+    def __str__(self) -> str:
+        names = self._names()
+        return "\n".join(
+            summary.line(names, row, value)
+            for row, value in zip(self._rows(), self.stats.values(), strict=True)
+        )
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """One dict a class: its label, name if known, number of ground truths, and its numbers."""
+        table: list[dict[str, Any]] = []
+        names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
+        for k, label in enumerate(self.classes.tolist()):
+            stats = summary.of_class(arrays, names, self._rows(), k)
+            count = int(self._n_targets[k])
+            named = dict(zip(self._stat_names(), stats, strict=True))
+            name = {} if self.class_names is None else {"name": self.class_names[k]}
+            table.append({"label": label, **name, "targets": count, **named})
+        return table
+
+    def matches(self, area: str = "all") -> Matches:
+        """Matches of every detection at every threshold, in the order of `update`."""
+        if not isinstance(area, str) or area not in self.area_ranges:
+            raise ValueError(
+                f"DetectionResult.matches: area must be one of {list(self.area_ranges)},"
+                f" got {area!r}"
+            )
+        where = list(self.area_ranges).index(area)
+        s = self._on_host()
+
+        def iou_of(dets: Array, gts: Array) -> Array:
+            if s.similarity is not None:
+                return pair_by_pair(s.similarity, dets, gts)
+            assert s.dets.boxes is not None and s.gts.boxes is not None
+            return pair_iou(s.dets.boxes[dets], s.gts.boxes[gts], s.gts.crowd[gts])
+
+        return spread_matches(s.dets, s.gts, s.table, where, iou_of)
+
+    def errors(self, **options: Any) -> DetectionErrors:
+        """TIDE's error types and what each costs: see `tamis.detection_errors`."""
+        return detection_errors(self, **options)
+
+    def confusion_matrix(self, **options: Any) -> ConfusionMatrix:
+        """Which classes are taken for which: see `tamis.confusion_matrix`."""
+        return confusion_matrix(self, **options)
+
+    def best_f1(self, **options: Any) -> BestF1:
+        """The confidence of largest F1 by class: see `tamis.best_f1`."""
+        return best_f1(self, **options)
+
+    def calibration(self, **options: Any) -> Calibration:
+        """How far confidence is from precision: see `tamis.calibration`."""
+        return calibration(self, **options)
+
+    def per_image(self, iou: float = 0.5, **options: Any) -> ImageScores:
+        """Counts, F1 and AP of every image: see `tamis.image_scores`."""
+        return image_scores(self, iou=iou, **options)
+
+    def slice(self, images: Any) -> DetectionResult:
+        """The result of a part of the images, without matching again: that of evaluating it anew.
+
+        Parameters
+        ----------
+        images : (images,) bool, or integers
+            A mask, or places among `image_ids`.
+
+        Returns
+        -------
+        DetectionResult
+            Images, classes and rows keep their numbers; what lies outside counts for nothing.
+        """
+        e = self._evaluated()
+        part = of_images(e, image_mask("DetectionResult.slice", images, len(self.image_ids)))
+        precision, recall, scores = curves(
+            part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections,
+        )  # fmt: skip
+        return replace(
+            self, precision=precision, recall=recall, scores=scores,
+            _n_targets=part.table.n_regular[:, 0],
+            _sides=replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table),
+        )  # fmt: skip
+
+    def _evaluated(self) -> Evaluated:
+        s = self._on_host()
+        return Evaluated(
+            self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
+            self.image_ids, np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
+            self.max_detections[-1], self.area_ranges["all"], s.similarity, self._names(),
+        )  # fmt: skip

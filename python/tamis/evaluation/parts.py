@@ -1,0 +1,126 @@
+"""The evaluation of some of the images, among more classes, or of two models side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tamis import _core
+from tamis._shared.arrays import Array
+from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.match_table import MatchTable
+
+
+def image_mask(function: str, images: Any, n: int) -> Array:
+    """(n,) bool of a mask or of the numbers of images."""
+    given = np.asarray(images)
+    if given.dtype == bool:
+        if given.shape != (n,):
+            raise ValueError(f"{function}: images must have shape ({n},), got {given.shape}")
+        return given
+    if given.ndim != 1 or (given.dtype.kind not in "iu" and len(given)):
+        raise TypeError(f"{function}: images must be a mask or integers, got {images!r}")
+    wrong = (given < 0) | (given >= n)
+    if wrong.any():
+        raise ValueError(f"{function}: images must be 0 to {n - 1}, got {given[wrong][0]}")
+    mask = np.zeros(n, bool)
+    mask[given.astype(np.int64)] = True
+    return mask
+
+
+def of_images(e: Evaluated, keep: Array) -> Evaluated:
+    """The evaluation of a part of the images; rows and images keep their numbers."""
+    t, image = e.table, e.dets.image
+    rows = np.flatnonzero(keep[image[t.index]])
+    gt_out = (e.gts.image < 0) | ~keep[e.gts.image]
+    table = replace(
+        t, index=t.index[rows], rank=t.rank[rows], splits=np.searchsorted(rows, t.splits),
+        row=t.row[rows], outside=np.take(t.outside, rows, axis=1), n_regular=regular(e, t, ~gt_out),
+    )  # fmt: skip
+    det_out = (image < 0) | ~keep[image]
+    return replace(
+        e, table=table,
+        dets=replace(e.dets, image=np.where(det_out, np.int32(-1), image)),
+        gts=replace(e.gts, image=np.where(gt_out, np.int32(-1), e.gts.image)),
+    )  # fmt: skip
+
+
+def regular(e: Evaluated, t: MatchTable, used: Array) -> Array:
+    """(K, A) ground truths that count, of those used."""
+    k = len(t.splits) - 1
+    used = used & (e.gts.category >= 0)
+    counts = [np.bincount(e.gts.category[used & (row == 0)], minlength=k) for row in t.gt_ignore]
+    return np.ascontiguousarray(np.array(counts, np.int64).reshape(len(t.gt_ignore), k).T)
+
+
+def with_classes(e: Evaluated, classes: Array) -> Evaluated:
+    """The same evaluation among more classes, ascending as its own are."""
+    if np.array_equal(e.classes, classes):
+        return e
+    place = np.searchsorted(classes, e.classes).astype(np.int32)
+    sizes = np.zeros(len(classes), np.int64)
+    sizes[place] = np.diff(e.table.splits)
+    n_regular = np.zeros((len(classes), e.table.n_regular.shape[1]), np.int64)
+    n_regular[place] = e.table.n_regular
+    splits = np.concatenate([[0], np.cumsum(sizes)])
+
+    def moved(category: Array) -> Array:
+        return np.where(category < 0, category, place[category]).astype(np.int32)
+
+    return replace(
+        e, classes=classes, table=replace(e.table, splits=splits, n_regular=n_regular),
+        dets=replace(e.dets, category=moved(e.dets.category)),
+        gts=replace(e.gts, category=moved(e.gts.category)),
+    )  # fmt: skip
+
+
+def pooled(a: Evaluated, b: Evaluated) -> Evaluated:
+    """Both evaluations side by side: image i of `a` is 2 i, of `b` 2 i + 1.
+
+    With weights that add up to 1 for each pair it is the evaluation whose images come from either.
+    """
+    both = (a, b)
+
+    def side_by_side(values: list[Array]) -> Array:
+        return np.concatenate([np.where(x < 0, x, 2 * x + m) for m, x in enumerate(values)]).astype(
+            np.int32
+        )
+
+    kept = [e.table.index for e in both]
+    image = side_by_side([e.dets.image[i] for e, i in zip(both, kept, strict=True)])
+    category = np.concatenate([e.dets.category[i] for e, i in zip(both, kept, strict=True)])
+    scores = np.concatenate([e.dets.scores[i] for e, i in zip(both, kept, strict=True)])
+    order, _, splits = _core.order_detections(
+        category, image, scores, len(a.classes), 2 * len(a.images), 2**31 - 1
+    )
+    ta, tb = a.table, b.table
+    row = np.concatenate([ta.row, np.where(tb.row < 0, tb.row, tb.row + len(ta.first) - 1)])
+    counts = None
+    if any(e.gts.counts is not None for e in both):
+        counts = np.concatenate(
+            [
+                np.ones(len(e.gts.crowd), np.uint8) if e.gts.counts is None else e.gts.counts
+                for e in both
+            ]
+        )
+    table = MatchTable(
+        np.arange(len(order)), np.concatenate([ta.rank, tb.rank])[order], splits,
+        row[order].astype(np.int32), np.concatenate([ta.first[:-1], tb.first + ta.first[-1]]),
+        np.concatenate([ta.gt, tb.gt + len(a.gts.crowd)]).astype(np.int32),
+        np.concatenate([ta.at, tb.at]), ta.n_thresholds,
+        np.concatenate([ta.gt_ignore, tb.gt_ignore], axis=1),
+        np.ascontiguousarray(np.concatenate([ta.outside, tb.outside], axis=1)[:, order]),
+        ta.n_regular + tb.n_regular,
+    )  # fmt: skip
+    dets = replace(
+        a.dets, image=image[order], category=category[order], scores=scores[order], boxes=None,
+        area=scores[order], claims=None,
+    )  # fmt: skip
+    gts = replace(
+        a.gts, image=side_by_side([a.gts.image, b.gts.image]), boxes=None,
+        category=np.concatenate([a.gts.category, b.gts.category]),
+        crowd=np.concatenate([a.gts.crowd, b.gts.crowd]), area=np.empty(0), counts=counts,
+    )  # fmt: skip
+    return replace(a, dets=dets, gts=gts, table=table, images=np.repeat(a.images, 2))

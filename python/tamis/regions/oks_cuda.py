@@ -1,0 +1,63 @@
+"""Object keypoint similarity of arrays on a CUDA device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis._shared import arrays, ragged
+
+Array = Any  # of the caller's library, on its device
+NUMBERS = (*arrays.FLOATS, *arrays.HALVES, *arrays.INTEGERS)
+
+
+def batched(
+    function: str,
+    keypoints: Array,
+    splits: Any,
+    gt_keypoints: Any,
+    gt_splits: Any,
+    gt_areas: Any,
+    gt_boxes: Any,
+    variances: NDArray[Any],
+) -> tuple[Array, Array]:
+    """(values, their splits) of `oks_batched`; the host does not wait."""
+    arrays.backend(function, arrays.device(keypoints))
+    k = len(variances)
+    gt = arrays.as_array(function, "gt_keypoints", gt_keypoints)
+    arrays.one_device(function, keypoints=keypoints, gt_keypoints=gt)
+    arrays.check_shape(function, "keypoints", keypoints, ("n", k, "2 or 3"))
+    if keypoints.shape[2] != 2:
+        arrays.check_shape(function, "keypoints", keypoints, ("n", k, 3))
+    det = _beside(function, "keypoints", keypoints, keypoints, tuple(keypoints.shape))
+    gt = _beside(function, "gt_keypoints", gt, keypoints, ("m", k, 3))
+    n, m = len(det), len(gt)
+    gt_areas = arrays.column(function, "gt_areas", gt_areas)
+    areas = _beside(function, "gt_areas", gt_areas, keypoints, (m,))
+    if gt_boxes is None:
+        boxes = arrays.full(det, (m, 4), "float64", np.nan)  # makes NaN where they are needed
+    else:
+        boxes = _beside(function, "gt_boxes", gt_boxes, keypoints, (m, 4))
+    rows = ragged.splits(function, "splits", splits, n)
+    columns = ragged.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
+    ends = ragged.pair_splits(rows, columns)
+    values = arrays.empty(det, (int(ends[-1]),), "float64")
+    spread, *tables = (arrays.from_host(det, x) for x in (variances, rows, columns, ends))
+    arguments = det, tables[0], gt, boxes, areas, tables[1], spread, tables[2], values
+    arrays.call("oks", det, *arguments)
+    return values, tables[2]
+
+
+def _beside(function: str, name: str, x: Any, like: Array, shape: tuple[int | str, ...]) -> Array:
+    """`x` as float64 of a shape, in the library and on the device of `like`."""
+    x = arrays.as_array(function, name, x)
+    arrays.check_shape(function, name, x, shape)
+    if arrays.dtype_name(x) not in NUMBERS:
+        raise TypeError(f"{function}: {name} must hold numbers, got {arrays.dtype_name(x)}")
+    if arrays.device(x) == "cpu":
+        host = np.ascontiguousarray(arrays.host(function, name, x), np.float64)
+        return arrays.from_host(like, host)
+    arrays.one_device(function, **{"keypoints": like, name: x})
+    return arrays.cast(arrays.same_library(like, x), "float64")

@@ -1,0 +1,36 @@
+"""The examples of public names run, and every public function has one."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+import tamis
+
+ELSEWHERE = {"align", "write", "verify_split"}  # shown with `read` and `save_split`
+FUNCTIONS = [
+    name
+    for name in tamis.__all__
+    if inspect.isfunction(getattr(tamis, name)) and name not in ELSEWHERE
+]
+
+
+@pytest.mark.parametrize("name", tamis.__all__)
+def test_examples_run(name: str) -> None:
+    value: Any = getattr(tamis, name)
+    found = doctest.DocTestFinder(recurse=False).find(value, name, globs={})
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    out: list[str] = []
+    with np.printoptions(legacy=False):
+        for test in found:
+            runner.run(test, out=out.append)
+    tamis.set_num_threads(0)
+    assert runner.failures == 0, "".join(out)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_an_example(name: str) -> None:
+    assert ">>>" in (getattr(tamis, name).__doc__ or "")
