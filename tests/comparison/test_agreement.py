@@ -12,6 +12,7 @@ import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tamis import coco
+from tamis.comparison import draws
 from tamis.comparison.agreement import cohens_kappa
 
 SIDES = ("left", "top", "right", "bottom")
@@ -188,7 +189,7 @@ def test_tightness_shifts_between_batches() -> None:
 
 def test_medians_of_samples_are_those_of_images_repeated() -> None:
     t = tamis.agreement(*batch(np.random.default_rng(4), 15, 0.02)).tightness
-    times = tamis._draws.times_drawn(7, range(20), 15, 0)
+    times = draws.times_drawn(7, range(20), 15, 0)
     for row, counts in zip(t._medians(20, 7, 0), times, strict=True):
         repeated = np.repeat(t.offsets, counts[t.image], axis=0)
         np.testing.assert_allclose(row, np.median(repeated, axis=0), rtol=1e-14)

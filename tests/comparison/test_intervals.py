@@ -11,7 +11,7 @@ import tamis
 from reference_resampling import evaluation, problem, repeated, result_of
 from tamis import coco, set_num_threads
 from tamis.coco import cocoeval
-from tamis.comparison import statistics
+from tamis.comparison import draws, statistics
 
 BOX = np.array([[0.0, 0.0, 10.0, 10.0]])
 
@@ -107,7 +107,7 @@ def test_every_sample_is_an_evaluation() -> None:
     images = problem(3, 15)
     result = result_of(images)
     found = tamis.intervals(result, 40, seed=5)
-    draw = tamis._draws.bootstrap(5, np.arange(15))
+    draw = draws.bootstrap(5, np.arange(15))
     anew = [list(result_of(repeated(images, w)).stats.values()) for w in draw(0, 40)]
     values = np.where(np.array(anew) == -1, np.nan, anew)
     for i, (name, interval) in enumerate(found.stats.items()):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reference_resampling import by_class, coco_files, evaluation, problem, repeated, result_of
 from tamis import coco
 from tamis.coco import cocoeval
+from tamis.comparison import draws
 
 OURS = (coco, cocoeval)
 
@@ -75,7 +76,7 @@ def test_intervals_of_slices_are_those_of_samples_of_all_images() -> None:
     images = problem(7, 20)
     mask = np.arange(20) % 2 == 0
     found = tamis.slices(result_of(images), {"even": mask}, samples=30, seed=2)["even"]
-    drawn = tamis._draws.bootstrap(2, np.arange(20))(0, 30)
+    drawn = draws.bootstrap(2, np.arange(20))(0, 30)
     both = [
         [result_of(repeated(images, w * side)).stats["AP50"] for w in drawn]
         for side in (mask, ~mask)

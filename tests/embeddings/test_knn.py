@@ -106,13 +106,9 @@ class TestByHand:
         ):
             bad = x.copy()
             bad[[3, 5]] *= size
-            with pytest.raises(
-                ValueError, match=f"knn: x has values too {kind} to square in row 3"
-            ):
+            with pytest.raises(ValueError, match=f"knn: x: row 3 is too {kind}"):
                 tamis.knn(bad, 2, metric=metric)
-            with pytest.raises(
-                ValueError, match=f"knn: queries has values too {kind} to sq.* row 3"
-            ):
+            with pytest.raises(ValueError, match=f"knn: queries: row 3 is too {kind}"):
                 tamis.knn(x, 2, queries=bad, metric=metric)
         for size in (2.0**480, 2.0**-480):
             scaled = tamis.knn(x * size, 3, metric=metric)

@@ -171,9 +171,9 @@ def test_weights_are_checked():
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_image_index_far_above_the_rows(dtype):
     index = np.array([0, 1, 2**62], dtype)
-    with pytest.raises(ValueError, match="every image from 0 on, image 2 has no row"):
+    with pytest.raises(ValueError, match="image 2 has no row"):
         tamis.uniqueness(rows(3, 4), image_index=index)
-    with pytest.raises(ValueError, match="every image from 0 on, image 0 has no row"):
+    with pytest.raises(ValueError, match="image 0 has no row"):
         tamis.uniqueness(rows(3, 4), image_index=index[[2, 2, 2]])
     assert len(tamis.uniqueness(rows(3, 4), image_index=np.array([1, 0, 1], dtype))) == 2
 

@@ -142,7 +142,7 @@ def test_bad_numbers(options: Any, error: Any, text: str) -> None:
 def test_bad_objects(tmp_path: Any) -> None:
     with pytest.raises(TypeError, match="must be a DetectionResult or a tamis"):
         tamis.detection_errors({})
-    with pytest.raises(ValueError, match=r"evaluated call evaluate\(\)"):
+    with pytest.raises(ValueError, match=r"call evaluate\(\) first"):
         tamis.detection_errors(coco.COCOeval())
     e = evaluated(random_problem(1), tmp_path)
     e._plain._kind = "keypoints"

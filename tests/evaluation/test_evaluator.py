@@ -251,7 +251,7 @@ def test_bad_input_adds_nothing(preds: Any, targets: Any, error: type, text: str
         ({"iou_thresholds": "abc"}, "iou_thresholds must be numbers"),
         ({"iou_thresholds": []}, "iou_thresholds must be numbers"),
         ({"recall_thresholds": [np.nan]}, "recall_thresholds must be numbers"),
-        ({"area_ranges": {}}, "area_ranges must name"),
+        ({"area_ranges": {}}, "must contain the key 'all', got"),
     ],
 )
 def test_bad_settings(options: dict[str, Any], text: str) -> None:

@@ -76,7 +76,7 @@ def test_compiled_functions_check_every_offset_themselves(splits):
             *good, *good, np.zeros(2, np.uint8), None, group, None, group, None, -np.inf, out
         ),
     ):
-        with pytest.raises(ValueError, match=r"no such row|negative|out of range|wrong shapes"):
+        with pytest.raises(ValueError, match=r"no such row|negative|out of range|fit|shapes"):
             wrong()
 
 

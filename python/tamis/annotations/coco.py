@@ -71,6 +71,8 @@ def _dataset(path: str, text: Array) -> Annotations | None:
     if re.search(rb'"score"\s*:', raw):  # results beside their images
         return None
     table = tables["annotations"]
+    if "image_names" in table or "category_names" in table:  # ids that are text
+        return None
     shapes = None
     if _SHAPE.search(raw):
         with_masks = _core.read_dataset_masks(text)

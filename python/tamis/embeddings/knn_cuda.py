@@ -236,8 +236,7 @@ def _scan(function: str, name: str, x: Array, offset: Array | None) -> tuple[Arr
     if largest > LARGEST:
         row = int(np.argmax(arrays.host(function, name, norms) > LARGEST))
         raise ValueError(
-            f"{function}: {name} has values too large to square in row {row}:"
-            f" norms must be at most {LARGEST:g}"
+            f"{function}: {name}: row {row} is too large: its norm must be at most {LARGEST:g}"
         )
     if arrays.dtype_name(x) == "float64":
         about = 0.0 if offset is None else arrays.host(function, name, offset)

@@ -131,7 +131,7 @@ def check_small(
     for row in np.flatnonzero(norms < SMALLEST) if arrays.dtype_name(x) == "float64" else ():
         if (arrays.host(function, name, x[int(row)]) != offset).any():
             raise ValueError(
-                f"{function}: {name} has values too small to square in row {row}: norms"
+                f"{function}: {name}: row {row} is too small: its norm"
                 f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
             )
 

@@ -48,7 +48,7 @@ class Checkpoint:
             names = "(sample_dim, redundancy_nn, redundancy_exp, seed)"
             raise ValueError(f"{where} belongs to other {names}: {rule}, got {self.rule}")
         if done < 0:
-            raise ValueError(f"{where} is no checkpoint of zcore: it has {done} draws")
+            raise ValueError(f"{where} is not a zcore checkpoint: it has {done} draws")
         if done > n_samples:
             raise ValueError(f"{where} has {done} draws, more than n_samples {n_samples}")
         return done, sums
