@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import faulthandler
 import fcntl
 import inspect
@@ -42,22 +43,12 @@ import tamis
 import tamis.coco
 import tamis.coco.mask
 import tamis.lvis
+from fuzz_api_special import SELVES
 from fuzz_api_values import Problem, spoilt
 from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)
-RECORDS = {  # what functions return: fields without checks
-    "BestF1",
-    "ConfusionMatrix",
-    "DetectionErrors",
-    "DetectionResult",
-    "DuplicateBoxes",
-    "LabelMistakes",
-    "Matches",
-    "CudaUnavailable",
-    "Leaks",
-    "NearDuplicates",
-}
+FILES = ("read", "write", "save_split", "verify_split", "Split.save")  # may raise OSError
 SKIPPED = {  # names that need what a fuzzer should not have
     "coco.init_as_pycocotools": "changes sys.modules",
     "coco.COCO.download": "network",
@@ -93,13 +84,21 @@ def targets() -> dict[str, Callable[..., Any]]:
     for prefix, module, names in modules:
         for name in names:
             thing = getattr(module, name)
-            if name not in RECORDS:
+            record = is_record(thing)
+            if not record:
                 found[prefix + name] = thing
-            if inspect.isclass(thing) and (name not in RECORDS or name == "DetectionResult"):
+            if inspect.isclass(thing) and (not record or name in SELVES):
                 for method in vars(thing):
                     if callable(getattr(thing, method)) and not method.startswith("_"):
                         found[f"{prefix}{name}.{method}"] = getattr(thing, method)
     return {name: thing for name, thing in found.items() if name not in SKIPPED}
+
+
+def is_record(thing: Any) -> bool:
+    """Whether functions make or raise it: its fields have no checks."""
+    return dataclasses.is_dataclass(thing) or (
+        inspect.isclass(thing) and issubclass(thing, BaseException)
+    )
 
 
 def _module(path: str) -> Any:
@@ -143,18 +142,23 @@ def call(name: str, thing: Any, seed: int) -> str:
             problem.use(thing(*positional, **given))
     except ALLOWED as error:
         text = str(error)
+        if isinstance(error, tamis.AnnotationError):  # which names the file and line
+            return "AnnotationError"
         if problem.drop_in or isinstance(error, MemoryError) or not text:
             return type(error).__name__
         named = [*name.split("."), *names]
         if any(part in text for part in named if part != "self"):
             return type(error).__name__
         return f"FINDING {type(error).__name__} names nothing: {text[:200]}\n{_at()}"
-    except UserWarning as warning:  # one that a function documents
+    except (UserWarning, RuntimeWarning) as warning:  # one that a function documents
+        kind = type(warning).__name__
         if name in str(warning):
-            return "UserWarning"
-        return f"FINDING UserWarning: {str(warning)[:200]}\n{_at()}"
+            return kind
+        return f"FINDING {kind}: {str(warning)[:200]}\n{_at()}"
     except BaseException as error:
-        ours = isinstance(error, (SystemError, RuntimeWarning)) or not isinstance(error, Exception)
+        if isinstance(error, OSError) and name in FILES:
+            return "OSError"
+        ours = isinstance(error, SystemError) or not isinstance(error, Exception)
         if problem.drop_in and not ours:
             return type(error).__name__
         return f"FINDING {type(error).__name__}: {str(error)[:200]}\n{_at()}"

@@ -12,6 +12,7 @@ import numpy as np
 import tamis
 import tamis.coco
 import tamis.lvis
+from fuzz_api_special import ALWAYS, SELVES, SPECIAL
 
 try:
     import torch
@@ -28,15 +29,16 @@ class Problem:
     UNSIGNED: ClassVar[dict[str, list[str]]] = {"num_threads": [], "set_num_threads": ["n"]}
     OPTIONS: ClassVar[dict[str, list[str]]] = {
         "DetectionResult.best_f1": ["iou"],
+        "Split.save": ["keys", "root", "labels"],
         "DetectionResult.confusion_matrix": ["iou", "confidence"],
         "DetectionResult.errors": ["iou", "background", "max_detections"],
         "DetectionResult.per_image": ["confidence"],
         "torchmetrics.MeanAveragePrecision": [],
     }
     SELVES = (
+        *SELVES,
         "DetectionEvaluator",
         "Masks",
-        "DetectionResult",
         "COCO",
         "COCOeval",
         "LVIS",
@@ -65,10 +67,12 @@ class Problem:
 
     @classmethod
     def knows(cls, name: str, parameter: str) -> bool:
-        return hasattr(cls, f"a_{parameter}")
+        return parameter in SPECIAL.get(name, ()) or hasattr(cls, f"a_{parameter}")
 
     def is_given(self, thing: Any, parameter: str) -> bool:
         """Whether the case says it: what must be, and mostly the rest."""
+        if parameter in ALWAYS or f"{self.name}.{parameter}" in ALWAYS:
+            return True
         with contextlib.suppress(ValueError):
             for p in inspect.signature(thing).parameters.values():
                 if p.name == parameter and p.default is not p.empty:
@@ -76,7 +80,8 @@ class Problem:
         return True
 
     def value(self, parameter: str) -> Any:
-        return getattr(self, f"a_{parameter}")()
+        special = SPECIAL.get(self.name, {}).get(parameter)
+        return special(self) if special else getattr(self, f"a_{parameter}")()
 
     def pick(self, *choices: Any) -> Any:
         return choices[int(self.rng.integers(len(choices)))]
@@ -87,6 +92,11 @@ class Problem:
             pickle.loads(pickle.dumps(result))
         if self.owner == "DetectionEvaluator" and self.name.endswith(("update", "merge")):
             self.me.compute()
+        if self.name == "threads":
+            with result:
+                pass
+        if self.name.endswith(".submit"):
+            result = result.result()
         repr(result)
 
     # boxes
@@ -476,8 +486,8 @@ class Problem:
     def _self(self) -> Any:
         if self.owner == "DetectionEvaluator":
             return self.evaluator()
-        if self.owner == "DetectionResult":
-            return self.evaluator().compute()
+        if self.owner in SELVES:
+            return SELVES[self.owner](self)
         if self.owner == "Masks":
             return self.masks(4)
         if self.owner == "COCO":
@@ -613,7 +623,15 @@ VALUES = (
     1e15,
 )
 COUNTS = (2**31, 2**63 - 1, 2**63, 2**64, -(2**63), 10**30)
-SLOW = ("n_samples", "n", "num_workers")  # where a large number is only much work
+SLOW = (
+    "n_samples",
+    "n",
+    "num_workers",
+    "samples",
+    "permutations",
+    "most_samples",
+    "max_rows",
+)  # where a large number is only much work
 
 
 def odd_scalar(parameter: str, rng: Rng) -> Any:
