@@ -103,9 +103,9 @@ def select_batch(
         cluster of each failure, such as `tamis.failures` gives. Default: the nearest rows go first,
         whichever failure they are near.
     threshold, metric
-        No row of the batch is within this distance of another one, of an excluded row or of a
-        failure, as `tamis.near_duplicates` measures it. Default 0.02, "cosine" (about the mean of
-        `x`).
+        No row of the batch is within this distance of another one or of an excluded row, nor of a
+        failure unless the budget asks for more than there are, as `tamis.near_duplicates` measures
+        it. Default 0.02, "cosine" (about the mean of `x`).
 
     Returns
     -------
@@ -151,8 +151,10 @@ def select_batch(
     asked, failed, cluster = _failures(name, failures, given, quota)
     free = np.ones(n, bool)
     free[failed] = False
+    excluded = np.empty(0, np.int64)
     if exclude is not None:
-        free[row_columns.row_numbers(name, "exclude", exclude, n)] = False
+        excluded = row_columns.row_numbers(name, "exclude", exclude, n)
+        free[excluded] = False
     taken = Taken(name, rows, np.flatnonzero(~free), float(threshold), metric)
     if len(failed) == 0 and len(asked) > 0:
         taken.apart_from(given, asked)
@@ -174,7 +176,11 @@ def select_batch(
     for which, share in _shares(cluster, budget - len(batch)):
         batch = near_failures(batch, which, len(batch) + share)
     batch = near_failures(batch, np.arange(len(asked)), budget)
-    return taken.add(batch, by_score, budget)
+    batch = taken.add(batch, by_score, budget)
+    if len(batch) < budget and len(asked) > 0:  # what repeats a failure, where there is no more
+        taken = Taken(name, rows, excluded, float(threshold), metric)
+        batch = taken.add(batch, by_score, budget)
+    return batch
 
 
 class Taken:
