@@ -47,6 +47,8 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("knn", lambda: tamis.knn(X, 2, metric=TWO), ValueError, "metric"),
     ("representativeness", lambda: tamis.representativeness(X, method=TWO), ValueError, "method"),
     ("representativeness", lambda: tamis.representativeness(X, compat=TWO), ValueError, "compat"),
+    ("map2d", lambda: tamis.map2d(X, TWO), ValueError, "method"),
+    ("drift", lambda: tamis.drift(X, X, tests=[TWO]), ValueError, "tests"),
     ("intervals", lambda: tamis.intervals(evaluated(), 2, method=TWO), ValueError, "method"),
     ("slices", lambda: tamis.slices(evaluated(), {"a": [True]}, of=TWO), ValueError, "of"),
     ("read", lambda: tamis.read(".", TWO), ValueError, "format"),

@@ -101,7 +101,7 @@ def drift(
         return of_annotations(reference, batch, alpha, permutations, seed)
     wanted = TESTS if tests is None else tuple(arrays.as_list(name, "tests", tests))
     for test in wanted:
-        if test not in TESTS:
+        if not arrays.one_of(test, TESTS):
             raise ValueError(f"{name}: tests must be among {', '.join(TESTS)}, got {test!r}")
     arrays.check_integer(name, "k", k, 1, 1024)
     arrays.check_integer(name, "clusters", clusters, 2, 10_000)

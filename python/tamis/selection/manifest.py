@@ -15,6 +15,7 @@ import numpy as np
 from tamis._shared import arrays, output
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.results import Result
+from tamis.embeddings.knn_pairs import check_search
 from tamis.embeddings.leaks import leaks
 from tamis.selection.split import Split
 
@@ -250,6 +251,7 @@ def _leaks(
 ) -> tuple[tuple[str, str], ...]:
     if x is None:
         return ()
+    check_search(name, held.get("threshold", ""), held.get("metric", ""))
     x = arrays.as_array(name, "x", x)
     arrays.check_shape(name, "x", x, (len(texts), "D"))
     rows = np.array([i for i, split in enumerate(now) if split is not None], np.int64)
