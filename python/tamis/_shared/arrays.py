@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,22 @@ def column(function: str, name: str, x: Any, dtype: str | None = None) -> Any:
     return values if dtype is None else values.astype(dtype)
 
 
+def as_list(function: str, name: str, values: Any) -> list[Any]:
+    """What `values` holds, whatever that is; an error for what holds nothing."""
+    try:
+        return list(values)
+    except TypeError:
+        kind = type(values).__name__
+        raise TypeError(f"{function}: {name} must be a sequence, got {kind}") from None
+
+
+def path_of(function: str, name: str, path: Any) -> str:
+    """`path` as text; numbers and bytes are none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{function}: {name} must be a path, got {type(path).__name__}")
+    return str(os.fspath(path))
+
+
 def check_flag(function: str, name: str, value: Any) -> bool:
     """`value` as a bool, or an error for anything but True and False."""
     if not isinstance(value, (bool, np.bool_)):
@@ -183,13 +200,14 @@ def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) 
 
 def check_integer(
     function: str, name: str, value: Any, least: int | None = None, most: int | None = None
-) -> None:
-    """Raise unless `value` is an integer in the range."""
+) -> int:
+    """`value` as an int, or an error unless it is an integer in the range."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{function}: {name} must be an integer, got {value!r}")
     if least is not None and (value < least or (most is not None and value > most)):
         wanted = f"at least {least}" if most is None else f"{least} to {most}"
         raise ValueError(f"{function}: {name} must be {wanted}, got {value}")
+    return int(value)
 
 
 def check_number(function: str, name: str, value: Any, low: float, high: float) -> float:

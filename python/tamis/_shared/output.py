@@ -36,6 +36,8 @@ def check(what: str, path: Path, others: Iterable[Path | None] = ()) -> str:
     others : iterable of paths
         Files of the same run that must not be written over.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{what} must be the name of a file, got {path!r}")
     named = os.fspath(path)
     if not isinstance(named, str) or not named or "\0" in named:
         raise ValueError(f"{what} must be the name of a file, got {path!r}")

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.files import image_key, stem, unique_index
@@ -55,7 +56,7 @@ def align(
     ValueError
         No image, or no class, is the same; or boxes are oriented in one only.
     """
-    if unmatched not in ("warn", "error", "ignore"):
+    if not arrays.one_of(unmatched, ("warn", "error", "ignore")):
         raise ValueError(f"align: unmatched must be 'warn', 'error' or 'ignore', got {unmatched!r}")
     for name, side in (("gt", gt), ("dt", dt)):
         if not isinstance(side, Annotations):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import image_of, runs
 from tamis.annotations.findings import Finding
@@ -167,14 +168,25 @@ class Annotations:
         return self.shapes.masks(sizes)
 
     def label_name(self, label: int) -> str:
-        return self.classes.get(int(label), str(int(label)))
+        try:
+            return self.classes.get(int(label), str(int(label)))
+        except (TypeError, ValueError, OverflowError):
+            raise TypeError(
+                f"Annotations.label_name: label must be an integer, got {label!r}"
+            ) from None
 
     def image_name(self, image: int) -> str:
-        return self.image_names[image] or str(self.image_ids[image])
+        try:
+            return self.image_names[image] or str(self.image_ids[image])
+        except (TypeError, IndexError):
+            raise _no_place("image_name", "image", image, self.n_images) from None
 
     def where(self, row: int) -> str:
         """The place of a row in its file, for messages."""
-        image = self.image_name(int(self.image_index[row]))
+        try:
+            image = self.image_name(int(self.image_index[row]))
+        except (TypeError, IndexError, OverflowError):
+            raise _no_place("where", "row", row, len(self)) from None
         if self.ids is not None:
             return f"annotation {self.ids[row]} of {image}"
         if self.source is None or not self.source.paths:
@@ -221,15 +233,24 @@ class Annotations:
 
     def take(self, rows: Any, splits: Any, **changes: Any) -> Annotations:
         """These rows, as the rows of the same images; `changes` are columns of other images."""
-        rows = np.asarray(rows)
-        changed = {name: _take(getattr(self, name), rows) for name in _ROWS}
+        name = "Annotations.take"
+        rows = arrays.host(name, "rows", arrays.column(name, "rows", rows))
+        if rows.dtype.kind not in "biu" or rows.ndim != 1:
+            raise TypeError(f"{name}: rows must be (r,) integers or bool, got {rows!r}")
+        splits = arrays.host(name, "splits", arrays.integers(name, "splits", splits))
+        arrays.check_shape(name, "splits", splits, ("images + 1",))
+        try:
+            changed = {name: _take(getattr(self, name), rows) for name in _ROWS}
+        except IndexError:
+            raise _no_place("take", "rows", rows, len(self)) from None
         attributes = {key: value[rows] for key, value in self.attributes.items()}
         columns = {**changed, "attributes": attributes, **changes}
-        return dataclasses.replace(self, **columns, splits=np.asarray(splits, np.int64))
+        return dataclasses.replace(self, **columns, splits=splits.astype(np.int64))
 
     def keep(self, mask: Any) -> Annotations:
         """The rows where `mask`, (n,) bool, is true; all images stay."""
-        mask = np.asarray(mask)
+        name = "Annotations.keep"
+        mask = arrays.host(name, "mask", arrays.column(name, "mask", mask))
         if mask.dtype != np.bool_ or mask.shape != (len(self),):
             raise ValueError(
                 f"Annotations.keep: mask must be bool of shape ({len(self)},), got"
@@ -245,7 +266,8 @@ class Annotations:
         ----------
         images : integers, or (images,) bool
         """
-        places = np.asarray(images)
+        name = "Annotations.select"
+        places = arrays.host(name, "images", arrays.column(name, "images", images))
         if places.size == 0:
             places = places.astype(np.int64)
         if places.dtype == np.bool_ and places.shape != (self.n_images,):
@@ -255,7 +277,10 @@ class Annotations:
             )
         if places.dtype.kind not in "iub" or places.ndim != 1:
             raise TypeError(f"Annotations.select: images must be integers or bool, got {images!r}")
-        places = np.arange(self.n_images)[places]
+        try:
+            places = np.arange(self.n_images)[places]
+        except IndexError:
+            raise _no_place("select", "images", images, self.n_images) from None
         lengths = np.diff(self.splits)[places]
         return self.take(
             runs(self.splits[places], lengths),
@@ -312,6 +337,10 @@ class Annotations:
         """
         from tamis.annotations.check import check
 
+        if results is not None and not isinstance(results, Annotations):
+            raise TypeError(
+                f"Annotations.check: results must be Annotations, got {type(results).__name__}"
+            )
         return check(self, results)
 
 
@@ -319,6 +348,10 @@ _ROWS = (
     "boxes", "labels", "scores", "iscrowd", "area", "ids", "keypoints", "oriented", "shapes",
     "source",
 )  # fmt: skip
+
+
+def _no_place(method: str, name: str, value: Any, n: int) -> IndexError:
+    return IndexError(f"Annotations.{method}: {name} must be among {n} from 0, got {value!r}")
 
 
 def _fill(annotations: Annotations, name: str, n: int, default: Any) -> None:

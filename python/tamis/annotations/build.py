@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis.annotations.annotations import Annotations, Source, object_array
 from tamis.annotations.findings import Finding
@@ -203,7 +204,11 @@ def class_table(classes: Any) -> dict[int, str]:
     """What ``classes=`` may be: names in order, or a mapping of number to name."""
     if isinstance(classes, str):
         raise TypeError(f"read: classes must be names or a dict of number to name, got {classes!r}")
-    table = dict(classes) if isinstance(classes, Mapping) else dict(enumerate(classes))
+    table = (
+        dict(classes)
+        if isinstance(classes, Mapping)
+        else dict(enumerate(arrays.as_list("read", "classes", classes)))
+    )
     for label, name in table.items():
         if not isinstance(label, (int, np.integer)) or not isinstance(name, str):
             raise TypeError(f"read: classes must map numbers to names, got {label!r}: {name!r}")

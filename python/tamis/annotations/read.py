@@ -6,6 +6,7 @@ import importlib
 import os
 from typing import Any
 
+from tamis._shared import arrays
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.build import class_table
 from tamis.annotations.options import Options
@@ -103,21 +104,24 @@ def read(
     >>> evaluator = tamis.DetectionEvaluator(fmt="xywh")  # doctest: +SKIP
     >>> evaluator.update(dt.preds(), gt.targets())  # doctest: +SKIP
     """
-    if format != "auto" and format not in FORMATS:
+    if not arrays.one_of(format, ("auto", *FORMATS)):
         raise ValueError(
             f"read: format must be 'auto' or one of {', '.join(FORMATS)}, got {format!r}"
         )
-    if task not in TASKS:
+    if not arrays.one_of(task, TASKS):
         raise ValueError(f"read: task must be one of {', '.join(TASKS)}, got {task!r}")
-    if difficult not in ("object", "crowd"):
+    if not arrays.one_of(difficult, ("object", "crowd")):
         raise ValueError(f"read: difficult must be 'object' or 'crowd', got {difficult!r}")
     if like is not None and not isinstance(like, Annotations):
         raise TypeError(f"read: like must be Annotations, got {type(like).__name__}")
+    if not isinstance(layout, str):
+        raise TypeError(f"read: layout must be a str, got {type(layout).__name__}")
+    if split is not None and not isinstance(split, str):
+        raise TypeError(f"read: split must be a str or None, got {type(split).__name__}")
+    one_based = arrays.check_flag("read", "one_based", one_based)
     if layout != "auto":
         parse_layout(layout)
-    place = os.fspath(path)
-    if not isinstance(place, str):
-        raise TypeError(f"read: path must be str or a path, got {type(path).__name__}")
+    place = arrays.path_of("read", "path", path)
     os.stat(place)  # FileNotFoundError, or a loop of links
     options = Options(
         images=_folder(images), image_sizes=image_sizes, like=like, split=split, task=task,
@@ -138,7 +142,7 @@ def read(
 def _folder(images: Any) -> str | None:
     if images is None:
         return None
-    folder = os.fspath(images)
+    folder = arrays.path_of("read", "images", images)
     if not os.path.isdir(folder):
         raise ValueError(f"read: images must be a folder, got {folder!r}")
-    return str(folder)
+    return folder

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from typing import IO
 
+from tamis._shared import arrays
 from tamis.annotations.annotations import Annotations
 
 FORMATS = ("coco", "yolo", "cvat")
@@ -39,14 +40,14 @@ def write(annotations: Annotations, path: str | os.PathLike[str], format: str = 
     """
     if not isinstance(annotations, Annotations):
         raise TypeError(f"write: annotations must be Annotations, got {type(annotations).__name__}")
-    place = os.fspath(path)
-    if format == "auto":
+    place = arrays.path_of("write", "path", path)
+    if arrays.one_of(format, ("auto",)):
         end = os.path.splitext(place)[1].lower()
-        format = {".json": "coco", ".xml": "cvat", "": "yolo"}.get(end, "")
-    if format not in FORMATS:
+        format = {".json": "coco", ".xml": "cvat", "": "yolo"}.get(end, place)
+    if not arrays.one_of(format, FORMATS):
         raise ValueError(
             f"write: format must be 'auto' (for .json, .xml or a folder) or one of"
-            f" {', '.join(FORMATS)}, got {format or place!r}"
+            f" {', '.join(FORMATS)}, got {format!r}"
         )
     if format == "yolo":
         from tamis.annotations.write_yolo import write_yolo

@@ -43,7 +43,7 @@ def compressed(objects: Sequence[Any]) -> Masks:
     """Masks of compressed objects, as lenient about their counts as pycocotools."""
     texts = [_text(obj["counts"]) for obj in objects]
     sizes = [(_siz(obj["size"][0]), _siz(obj["size"][1])) for obj in objects]
-    return LenientMasks._of(*join_texts(texts), np.reshape(sizes, (-1, 2)))
+    return LenientMasks._of(*join_texts(texts), np.array(sizes, np.uint64).reshape(-1, 2))
 
 
 def encode(bimask: Any) -> Any:
@@ -233,4 +233,4 @@ def _from_counts(objects: list[Any]) -> list[dict[str, Any]]:
     sizes = [(_siz(obj["size"][0]), _siz(obj["size"][1])) for obj in objects]
     splits = np.cumsum([0, *map(len, counts)])
     text, ends = _core.encode_counts(np.concatenate(counts), splits)
-    return LenientMasks._of(text, ends, np.array(sizes)).to_coco()
+    return LenientMasks._of(text, ends, np.array(sizes, np.uint64)).to_coco()

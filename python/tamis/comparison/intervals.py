@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.comparison.draws import bootstrap, leave_one_out, units_of
@@ -192,7 +193,7 @@ def intervals(
     level = check_options(name, samples, seed, confidence)
     if samples < 2:
         raise ValueError(f"{name}: samples must be at least 2, got {samples}")
-    if method not in ("percentile", "bca"):
+    if not arrays.one_of(method, ("percentile", "bca")):
         raise ValueError(f"{name}: method must be 'percentile' or 'bca', got {method!r}")
     e, numbers = evaluated(name, result)
     check_device(name, on)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.comparison.draws import Draw, bootstrap, units_of
@@ -160,7 +161,7 @@ def slices(
     """
     name = "slices"
     level = check_options(name, samples, seed, confidence)
-    if of not in ("images", "objects"):
+    if not arrays.one_of(of, ("images", "objects")):
         raise ValueError(f"{name}: of must be 'images' or 'objects', got {of!r}")
     e, numbers = evaluated(name, result)
     masks = masks_of(name, by, e.images if of == "images" else e.gt_ids, of)

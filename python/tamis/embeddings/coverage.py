@@ -176,7 +176,7 @@ def _check(name: str, eps: float | None, k: int, percent: float, metric: str) ->
     check_metric(name, metric)
     arrays.check_integer(name, "k", k, 1, 128)
     arrays.check_number(name, "percent", percent, 0, 1)
-    if eps is not None and not 0 <= eps < np.inf:
+    if eps is not None and not 0 <= arrays.check_real(name, "eps", eps) < np.inf:
         raise ValueError(f"{name}: eps must be a finite number of 0 or more, got {eps!r}")
 
 

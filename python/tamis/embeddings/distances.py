@@ -33,7 +33,7 @@ def two_matrices(function: str, **given: Any) -> tuple[Any, Any]:
 
 
 def check_metric(function: str, metric: str) -> None:
-    if metric not in ("euclidean", "cosine"):
+    if not arrays.one_of(metric, ("euclidean", "cosine")):
         raise ValueError(f"{function}: metric must be euclidean or cosine, got {metric!r}")
 
 

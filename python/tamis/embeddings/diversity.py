@@ -87,7 +87,7 @@ def diversity(x: Any, *, progress: Progress = None) -> Diversity:
     for part, values in blocks(rows):
         with np.errstate(over="ignore", invalid="ignore"):
             norms[part] = np.sqrt(np.einsum("nd,nd->n", values, values))
-        mean += values.sum(0) / n
+            mean += values.sum(0) / n
     _check_norms(name, norms)
     report, total = reporter(progress, name), 2 * (-(-n // BLOCK))
     spectra = []

@@ -99,15 +99,15 @@ def drift(
         if tests is not None:
             raise ValueError(f"{name}: tests must be None for annotations, got {tests!r}")
         return of_annotations(reference, batch, alpha, permutations, seed)
-    wanted = TESTS if tests is None else tuple(tests)
+    wanted = TESTS if tests is None else tuple(arrays.as_list(name, "tests", tests))
     for test in wanted:
-        if test not in TESTS:
+        if not arrays.one_of(test, TESTS):
             raise ValueError(f"{name}: tests must be among {', '.join(TESTS)}, got {test!r}")
     arrays.check_integer(name, "k", k, 1, 1024)
     arrays.check_integer(name, "clusters", clusters, 2, 10_000)
     arrays.check_integer(name, "max_rows", max_rows, 2)
     if bandwidth is not None:
-        bandwidth = arrays.check_number(name, "bandwidth", bandwidth, 0, 1e150)
+        bandwidth = arrays.check_number(name, "bandwidth", bandwidth, 1e-18, 1e150)
     a, b = (hosted(x) for x in two_matrices(name, reference=reference, batch=batch))
     if len(a) < 2 or len(b) < 2:
         raise ValueError(

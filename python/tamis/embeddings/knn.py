@@ -154,7 +154,7 @@ def _on_device(
 
 
 def _check(k: int, metric: str, method: Any) -> None:
-    if metric not in METRICS:
+    if not arrays.one_of(metric, METRICS):
         raise ValueError(f"knn: metric must be one of {', '.join(METRICS)}, got {metric!r}")
     check_k("knn", k)
     if not isinstance(method, str) and not hasattr(method, "metric_type"):

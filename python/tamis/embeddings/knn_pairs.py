@@ -71,7 +71,7 @@ def searched_rows(function: str, x: Any, metric: str) -> Any:
 
 def check_search(function: str, threshold: float, metric: str, max_pairs: int = MOST_PAIRS) -> None:
     """Raise unless these describe a radius search."""
-    if metric not in ("cosine", "euclidean"):
+    if not arrays.one_of(metric, ("cosine", "euclidean")):
         raise ValueError(f"{function}: metric must be cosine or euclidean, got {metric!r}")
     if isinstance(threshold, bool) or not isinstance(
         threshold, (int, float, np.integer, np.floating)

@@ -108,7 +108,7 @@ def leaks(
     """
     if (splits is None) == (other is None):
         raise TypeError("leaks: give either splits or other")
-    if compat not in (None, "brain"):
+    if compat is not None and not arrays.one_of(compat, ("brain",)):
         raise ValueError(f"leaks: compat must be 'brain' or None, got {compat!r}")
     if compat == "brain" and (splits is None or metric != "cosine"):
         raise ValueError("leaks: compat='brain' needs splits and metric 'cosine'")

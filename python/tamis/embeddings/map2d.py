@@ -68,7 +68,7 @@ def map2d(
     (100, 2)
     """
     name = "map2d"
-    if method not in METHODS:
+    if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     check_metric(name, metric)
     arrays.check_integer(name, "seed", seed, 0, 2**32 - 1)

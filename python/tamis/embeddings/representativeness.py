@@ -65,11 +65,11 @@ def representativeness(
     >>> scores.shape, float(scores.min()), float(scores.max())
     ((100,), 0.0, 1.0)
     """
-    if method not in ("cluster-center", "cluster-center-downweight"):
+    if not arrays.one_of(method, ("cluster-center", "cluster-center-downweight")):
         raise ValueError(
             f"representativeness: method must be cluster-center[-downweight], got {method!r}"
         )
-    if compat not in (None, "brain"):
+    if compat is not None and not arrays.one_of(compat, ("brain",)):
         raise ValueError(f"representativeness: compat must be 'brain' or None, got {compat!r}")
     name, like = "representativeness", check_matrix("representativeness", "x", x)
     on_device = arrays.device(like).startswith("cuda")

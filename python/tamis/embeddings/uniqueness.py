@@ -139,9 +139,9 @@ def _on_device(
 def _check(
     k: int, weights: Sequence[float] | None, metric: str, compat: str | None
 ) -> Sequence[float]:
-    if metric not in ("cosine", "euclidean"):
+    if not arrays.one_of(metric, ("cosine", "euclidean")):
         raise ValueError(f"uniqueness: metric must be cosine or euclidean, got {metric!r}")
-    if compat not in (None, "brain"):
+    if compat is not None and not arrays.one_of(compat, ("brain",)):
         raise ValueError(f"uniqueness: compat must be 'brain' or None, got {compat!r}")
     check_k("uniqueness", k)
     if compat == "brain" and (k != 3 or weights is not None or metric != "cosine"):

@@ -86,7 +86,7 @@ def calibration(evaluated: Any, *, iou: float = 0.5, bins: int = 10) -> Calibrat
     name = "calibration"
     e = view(name, evaluated)
     iou = arrays.check_number(name, "iou", iou, 0, 1)
-    arrays.check_integer(name, "bins", bins, 1, 10_000)
+    bins = arrays.check_integer(name, "bins", bins, 1, 10_000)
     table = e.at(iou)
     right, wrong = e.counted(table)
     used = np.flatnonzero(right | wrong)

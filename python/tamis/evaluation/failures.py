@@ -136,6 +136,7 @@ def failures(
     for what, value in (("count", count), ("per_class", per_class)):
         if value is not None:
             arrays.check_integer(name, what, value, 0)
+    least_score = arrays.check_real(name, "least_score", least_score)
     errors = detection_errors(
         evaluated, iou=iou, background=background, max_detections=max_detections
     )
@@ -168,6 +169,8 @@ def _limits(name: str, quota: Mapping[str, int] | None) -> dict[int, int]:
     """Most failures of each type by its place."""
     if quota is None:
         return {i: 2**62 for i, kind in enumerate(TYPES) if kind != "Dupe"}
+    if not isinstance(quota, Mapping):
+        raise TypeError(f"{name}: quota must be a dict of type to int, got {type(quota).__name__}")
     for kind, most in quota.items():
         if kind not in TYPES:
             raise ValueError(f"{name}: quota must name types among {' '.join(TYPES)}, got {kind!r}")

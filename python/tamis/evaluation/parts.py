@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tamis import _core
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.match_table import MatchTable
@@ -15,12 +16,14 @@ from tamis.evaluation.match_table import MatchTable
 
 def image_mask(function: str, images: Any, n: int) -> Array:
     """(n,) bool of a mask or of the numbers of images."""
-    given = np.asarray(images)
+    given = arrays.host(function, "images", arrays.column(function, "images", images))
     if given.dtype == bool:
         if given.shape != (n,):
             raise ValueError(f"{function}: images must have shape ({n},), got {given.shape}")
         return given
-    if given.ndim != 1 or (given.dtype.kind not in "iu" and len(given)):
+    if not given.size:
+        given = given.astype(np.int64) if given.dtype.kind in "f" else given
+    if given.ndim != 1 or given.dtype.kind not in "iu":
         raise TypeError(f"{function}: images must be a mask or integers, got {images!r}")
     wrong = (given < 0) | (given >= n)
     if wrong.any():

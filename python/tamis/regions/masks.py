@@ -20,6 +20,9 @@ from tamis.regions.masks_input import (
     join_texts,
     size_of,
 )
+from tamis.regions.masks_input import (
+    named as _named,
+)
 
 
 class Masks:
@@ -137,7 +140,7 @@ class Masks:
             For anything else, or counts that do not cover the image exactly.
         """
         texts, sizes = [], []
-        for i, obj in enumerate(objects):
+        for i, obj in enumerate(arrays.as_list("Masks.from_coco", "objects", objects)):
             if not isinstance(obj, dict) or "counts" not in obj or "size" not in obj:
                 raise TypeError(
                     f"Masks: object {i} must be a dict with size and counts,"
@@ -214,8 +217,8 @@ class Masks:
         Time: a step per column that an edge crosses; memory: a few bytes a number and a run.
         """
         parts, groups = [], [0]
-        for i, mask in enumerate(polygons):
-            for polygon in mask:
+        for i, mask in enumerate(arrays.as_list("Masks.from_polygons", "polygons", polygons)):
+            for polygon in arrays.as_list("Masks.from_polygons", f"polygons[{i}]", mask):
                 try:
                     xy = np.asarray(polygon, np.float64)
                 except (TypeError, ValueError):
@@ -230,7 +233,8 @@ class Masks:
                 parts.append(xy)
             groups.append(len(parts))
         sizes = image_sizes("Masks.from_polygons", size, len(groups) - 1)
-        each = cls._polygons(parts, np.repeat(sizes, np.diff(groups), axis=0))
+        with _named("Masks.from_polygons: "):
+            each = cls._polygons(parts, np.repeat(sizes, np.diff(groups), axis=0))
         return each._merge(np.array(groups), False, sizes)
 
     @classmethod
@@ -247,7 +251,9 @@ class Masks:
     def from_boxes(cls, boxes: Any, size: Any) -> Masks:
         """Masks out of (n, 4) boxes x, y, w, h in pixels, as :meth:`from_polygons` draws them."""
         xywh = read_rows("Masks.from_boxes", "boxes", boxes, 4)
-        return cls._boxes(xywh, image_sizes("Masks.from_boxes", size, len(xywh)))
+        sizes = image_sizes("Masks.from_boxes", size, len(xywh))
+        with _named("Masks.from_boxes: boxes as polygons, "):
+            return cls._boxes(xywh, sizes)
 
     @classmethod
     def _boxes(cls, xywh: Array, sizes: Array) -> Masks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,15 @@ from tamis.regions.masks_cuda import run_counts
 
 TOO_LARGE = 2**32  # pixels of an image
 _PIXELS_AT_ONCE = 1 << 22
+
+
+@contextlib.contextmanager
+def named(where: str) -> Iterator[None]:
+    """Errors of compiled code say where they come from."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from None
 
 
 def join_texts(texts: Sequence[bytes]) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ from tamis._shared.results import Result
 
 EXPONENTS = np.geomspace(0.01, 4, 400)
 REFITS = 1000
+LARGEST = 1e15  # sizes to the fourth, and their squares, fit a float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,9 +44,13 @@ class LearningCurve(Result):
 
     def predict(self, size: Any) -> tuple[Any, Any, Any]:
         """(score, lower, upper) at a size or sizes, for the curve itself."""
-        at = np.asarray(size, np.float64)
+        name = "LearningCurve.predict"
+        one = isinstance(size, (int, float, np.integer, np.floating))
+        at = _numbers(
+            name, "size", np.asarray(arrays.check_real(name, "size", size)) if one else size
+        )
         if not (at > 0).all():
-            raise ValueError("LearningCurve.predict: size must be above 0")
+            raise ValueError(f"{name}: size must be above 0, got {size}")
         curve = self.limit - self.factor * at**-self.exponent
         limit, factor, exponent = self.refits.T.reshape(3, -1, *[1] * at.ndim)
         around = limit - factor * at**-exponent
@@ -56,7 +61,7 @@ class LearningCurve(Result):
 
     def labels_for(self, gain: float = 1.0) -> tuple[float, float, float]:
         """(labels, fewest, most) beyond the largest size for so much more score; inf: never."""
-        if not gain > 0:
+        if not arrays.check_real("LearningCurve.labels_for", "gain", gain) > 0:
             raise ValueError(f"LearningCurve.labels_for: gain must be above 0, got {gain}")
         size = float(self.sizes.max())
         curves = np.concatenate([[[self.limit, self.factor, self.exponent]], self.refits])
@@ -151,12 +156,18 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
 
 
 def _column(name: str, what: str, values: Any) -> Array:
-    found = values if isinstance(values, (list, tuple)) else arrays.host(name, what, values)
-    column = np.asarray(found, np.float64)
+    column = _numbers(name, what, values)
     arrays.check_shape(name, what, column, ("n",))
-    if not np.isfinite(column).all():
-        raise ValueError(f"{name}: {what} must be finite, got {column}")
+    if not (np.abs(column) <= LARGEST).all():
+        raise ValueError(f"{name}: {what} must be within {LARGEST:g}, got {column}")
     return column
+
+
+def _numbers(name: str, what: str, values: Any) -> Array:
+    found = arrays.host(name, what, arrays.column(name, what, values))
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: {what} must be numbers, got {found.dtype}")
+    return np.asarray(found, np.float64)
 
 
 def _fit(x: Array, y: Array) -> tuple[Array, Array, Array]:

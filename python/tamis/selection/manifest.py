@@ -15,6 +15,7 @@ import numpy as np
 from tamis._shared import arrays, output
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.results import Result
+from tamis.embeddings.knn_pairs import check_search
 from tamis.embeddings.leaks import leaks
 from tamis.selection.split import Split
 
@@ -108,6 +109,8 @@ def save_split(
     True
     """
     name = "save_split"
+    if not isinstance(split, Split):
+        raise TypeError(f"{name}: split must be a Split, got {type(split).__name__}")
     texts = _texts(name, keys, len(split.split))
     manifest: dict[str, Any] = {
         "format": FORMAT, "seed": split.seed, "threshold": split.threshold,
@@ -127,12 +130,18 @@ def save_split(
 def read_manifest(function: str, given: Any) -> dict[str, Any]:
     """A manifest from its path or as it is, checked."""
     if not isinstance(given, Mapping):
-        with open(given, encoding="utf-8") as file:
-            given = json.load(file)
+        with open(arrays.path_of(function, "manifest", given), encoding="utf-8") as file:
+            try:
+                given = json.load(file)
+            except ValueError as error:
+                raise ValueError(f"{function}: manifest must be JSON: {error}") from None
     columns = ("keys", "split", "unit")
     if not isinstance(given, Mapping) or given.get("format") != FORMAT:
         raise ValueError(f"{function}: manifest must be of the format {FORMAT!r}")
-    sizes = {len(given.get(c, ())) for c in columns}
+    for column in (*columns, *(c for c in ("files", "labels") if c in given)):
+        if not isinstance(given.get(column), list):
+            raise ValueError(f"{function}: manifest must have a list called {column}")
+    sizes = {len(given[c]) for c in columns}
     sizes |= {len(given[c]) for c in ("files", "labels") if c in given}
     if len(sizes) != 1:
         raise ValueError(f"{function}: manifest must have columns of one length, got {sizes}")
@@ -180,7 +189,7 @@ def verify_split(
     """
     name = "verify_split"
     held = read_manifest(name, manifest)
-    texts = _texts(name, keys, len(keys))
+    texts = _texts(name, keys, None)
     at = {key: i for i, key in enumerate(texts)}
     there = [(row, at[key]) for row, key in enumerate(held["keys"]) if key in at]
     checked = {"samples": len(held["keys"])}
@@ -206,6 +215,7 @@ def verify_split(
     for row, i in there:
         now[i] = held["split"][row]
     if splits is not None:
+        splits = arrays.as_list(name, "splits", splits)
         if len(splits) != len(texts):
             raise ValueError(f"{name}: splits must have {len(texts)} entries, got {len(splits)}")
         now = [str(s) for s in splits]
@@ -241,8 +251,9 @@ def _leaks(
 ) -> tuple[tuple[str, str], ...]:
     if x is None:
         return ()
-    if len(x) != len(texts):
-        raise ValueError(f"{name}: x must have {len(texts)} rows, got {len(x)}")
+    check_search(name, held.get("threshold", ""), held.get("metric", ""))
+    x = arrays.as_array(name, "x", x)
+    arrays.check_shape(name, "x", x, (len(texts), "D"))
     rows = np.array([i for i, split in enumerate(now) if split is not None], np.int64)
     checked["embeddings"] = len(rows)
     some = x if len(rows) == len(texts) else x[rows]
@@ -253,13 +264,13 @@ def _leaks(
     return tuple((texts[rows[a]], texts[rows[b]]) for a, b in pairs.tolist())
 
 
-def _texts(name: str, keys: Sequence[Any], n: int) -> list[str]:
+def _texts(name: str, keys: Sequence[Any], n: int | None) -> list[str]:
     if isinstance(keys, str):
         raise TypeError(f"{name}: keys must be a sequence of names, got a str")
-    texts = [str(key) for key in keys]
-    if len(texts) != n:
+    texts = [str(key) for key in arrays.as_list(name, "keys", keys)]
+    if n is not None and len(texts) != n:
         raise ValueError(f"{name}: keys must have {n} entries, got {len(texts)}")
-    if len(set(texts)) != n:
+    if len(set(texts)) != len(texts):
         raise ValueError(f"{name}: keys must differ")
     return texts
 
@@ -272,9 +283,10 @@ def _file_digests(
     only: set[str] | None = None,
 ) -> list[str]:
     """SHA-256 of each file; "" for one that is not there."""
+    folder = arrays.path_of(name, "root", root)
     report, digests = reporter(progress, name), []
     for i, text in enumerate(texts):
-        path = Path(root) / text
+        path = Path(folder) / text
         if only is not None and (text not in only or not path.is_file()):
             digests.append("")
             continue
@@ -288,14 +300,17 @@ def _file_digests(
 
 
 def _label_digests(name: str, labels: Sequence[Any], n: int) -> list[str]:
+    labels = arrays.as_list(name, "labels", labels)
     if len(labels) != n:
         raise ValueError(f"{name}: labels must have {n} entries, got {len(labels)}")
-    return [
-        hashlib.sha256(
-            json.dumps(_plain(one), sort_keys=True, separators=(",", ":")).encode()
-        ).hexdigest()
-        for one in labels
-    ]
+    digests = []
+    for i, one in enumerate(labels):
+        try:
+            text = json.dumps(_plain(one), sort_keys=True, separators=(",", ":"))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name}: labels[{i}] must be what JSON can hold: {error}") from None
+        digests.append(hashlib.sha256(text.encode()).hexdigest())
+    return digests
 
 
 def _plain(value: Any) -> Any:

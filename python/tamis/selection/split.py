@@ -66,7 +66,7 @@ class Split(Result):
 
     def rows_of(self, name: str) -> Array:
         """The rows of one split, ascending."""
-        if name not in self.names:
+        if not arrays.one_of(name, self.names):
             raise ValueError(f"Split.rows_of: name must be one of {self.names}, got {name!r}")
         return np.flatnonzero(self.split == self.names.index(name))
 
@@ -205,7 +205,7 @@ def _shares(name: str, fractions: Mapping[str, float] | None) -> tuple[tuple[str
     given = FRACTIONS if fractions is None else fractions
     if not isinstance(given, Mapping) or len(given) < 2:
         raise TypeError(f"{name}: fractions must be a dict of two splits or more, got {given!r}")
-    values = np.array([float(v) for v in given.values()])
+    values = np.array([arrays.check_real(name, f"fractions[{k!r}]", v) for k, v in given.items()])
     if not (np.isfinite(values) & (values >= 0)).all() or values.sum() <= 0:
         raise ValueError(f"{name}: fractions must be 0 or more and not all 0, got {given!r}")
     return tuple(str(key) for key in given), values / values.sum()
@@ -236,11 +236,11 @@ def _rows(name: str, n: int | None, **given: Any) -> int:
         if value is None or isinstance(value, (str, os.PathLike)):
             continue
         if what == "groups" and isinstance(value, Mapping) and value:
-            return len(next(iter(value.values())))
+            return len(arrays.as_list(name, what, next(iter(value.values()))))
         if what == "labels" and isinstance(value, tuple):
             return len(value[1]) - 1
         if not isinstance(value, Mapping):
-            return len(value)
+            return len(arrays.as_list(name, what, value))
     raise TypeError(f"{name}: give x, groups, labels or keys: nothing says how many rows there are")
 
 
@@ -294,6 +294,8 @@ def _previous(name: str, previous: Any, keys: Any, names: tuple[str, ...], n: in
     place.update({None: -1, -1: -1})
     try:
         return np.array([place[value] for value in given], np.int64).reshape(n)
+    except TypeError:
+        raise TypeError(f"{name}: previous must hold names or places of splits") from None
     except KeyError as error:
         raise ValueError(
             f"{name}: previous must hold splits among {', '.join(names)}, got {error.args[0]!r}"

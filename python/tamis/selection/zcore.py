@@ -315,7 +315,10 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
         given = arrays.cast(given, "float64")
         if bool((given * 0.0 == 0).all()):
             return zcore_cuda.scaled(given, random_init=random_init, seed=seed)
-    scores = np.array(arrays.host("zcore_finish", "sums", given), np.float64)
+    hosted = arrays.host("zcore_finish", "sums", given)
+    if hosted.dtype.kind not in "biuf":
+        raise TypeError(f"zcore_finish: sums must be numbers, got {hosted.dtype}")
+    scores = np.array(hosted, np.float64)
     arrays.check_shape("zcore_finish", "sums", scores, ("N",))
     if not np.isfinite(scores).all():
         row = int(np.argmin(np.isfinite(scores)))
@@ -341,7 +344,7 @@ def _check_draws(function: str, dims: Array, points: Array, d: int) -> None:
     if twice.any():
         row = int(np.argmax(twice))
         raise ValueError(f"{function}: dims must differ, got {dims[row]} in row {row}")
-    bad = ~(np.abs(points) <= LARGEST).all(axis=1)
+    bad = ~(np.abs(points) <= np.float64(LARGEST)).all(axis=1)
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(f"{function}: points must be finite, got {points[row]} in row {row}")
