@@ -159,7 +159,7 @@ def _column(name: str, what: str, values: Any) -> Array:
     column = _numbers(name, what, values)
     arrays.check_shape(name, what, column, ("n",))
     if not (np.abs(column) <= LARGEST).all():
-        raise ValueError(f"{name}: {what} must be within {LARGEST:g}, got {column}")
+        raise ValueError(f"{name}: {what} must be finite and within {LARGEST:g}, got {column}")
     return column
 
 
