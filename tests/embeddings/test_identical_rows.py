@@ -41,7 +41,7 @@ class Everywhere:
                 assert len(tamis.find_unique(x, 2, metric=metric)) == 1
                 batch = tamis.select_batch(np.zeros(5), x, np.array([0]), budget=5, metric=metric)
                 assert len(batch) == 1  # all repeat the failure
-                assert np.asarray(tamis.uniqueness(x, metric=metric)).tolist() == [1] * 5
+                assert tamis.uniqueness(x, metric=metric).tolist() == [1] * 5
 
     def check_pairs(self, give, x):
         far = about_mean(x)
