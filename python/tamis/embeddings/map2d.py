@@ -98,12 +98,15 @@ def _library(method: str) -> Any:
 
 def _pca(name: str, x: Array) -> Array:
     n, d = x.shape
-    mean, square = np.zeros(d), np.zeros((d, d))
+    mean, square, largest = np.zeros(d), np.zeros((d, d)), 1.0
     for part, values in blocks(x):
         if not np.isfinite(values).all():
             row = part.start + int(np.argmin(np.isfinite(values).all(1)))
             raise ValueError(f"{name}: x must be finite, got NaN or infinity in row {row}")
-        mean += values.sum(0) / n
+        mean += (values / n).sum(0)
+        largest = max(largest, float(np.abs(values).max(initial=0)))
+    if largest > 1e37:  # the map is float32
+        raise ValueError(f"{name}: x must hold values of at most 1e37, got {largest:g}")
     for _, values in blocks(x):
         values = values - mean
         square += values.T @ values

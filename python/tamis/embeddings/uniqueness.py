@@ -147,6 +147,7 @@ def _check(
     if compat == "brain" and (k != 3 or weights is not None or metric != "cosine"):
         raise ValueError("uniqueness: compat='brain' fixes k, weights and metric")
     if weights is None:
+        k = int(k)  # of a small NumPy integer the product may overflow
         even = 2 * np.arange(k, 0, -1) / (k * (k + 1))
         return WEIGHTS if k == 3 else [float(w) for w in even]
     given = np.asarray(weights)

@@ -231,8 +231,9 @@ def mistakes_of_matches(
     certain[used] = certainty(name, None if logits is not None else sure, logits, n, used)
     mistaken, mistaken_loc = np.full(m, np.nan), np.full(m, np.nan)
     mistaken[pairs] = wrong(label[of] == gt_label[pairs], certain[of])
-    far = (1.0 / (1.0 - iou)) * (1.0 - ious)
-    mistaken_loc[pairs] = (certain[of] * ((2.0 * far) - 1.0) + 1.0) / 2.0
+    with np.errstate(over="ignore"):  # of an iou near 1
+        far = (1.0 / (1.0 - iou)) * (1.0 - ious)
+        mistaken_loc[pairs] = (certain[of] * ((2.0 * far) - 1.0) + 1.0) / 2.0
     spurious = counts & (det_of < 0)
     missing = (gt_of < 0) & (sure > missing_confidence)
     worst = np.full(len(starts) - 1, -1.0)
