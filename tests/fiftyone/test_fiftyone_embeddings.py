@@ -115,8 +115,10 @@ def test_representativeness(tf: Any, images: Any, method: str) -> None:
     same_scores(ours, theirs, "representativeness", **CLOSE)
     tf.compute_representativeness(ours, embeddings="emb", corrected=True)
     if method == "cluster-center":
-        upside_down = 1 - np.array(theirs.values("representativeness"))
-        np.testing.assert_allclose(ours.values("representativeness"), upside_down, **CLOSE)
+        got, brain = (np.array(d.values("representativeness")) for d in (ours, theirs))
+        alone = (got == 1) & (brain == 1)  # equal rows, which Brain takes for far by rounding
+        assert alone.sum() < 10
+        np.testing.assert_allclose(got[~alone], 1 - brain[~alone], **CLOSE)
 
 
 def test_scores_that_cannot_be_leave_no_run(tf: Any, images: Any) -> None:
@@ -161,7 +163,8 @@ def same_neighbors(ours: Any, theirs: Any) -> None:
 @pytest.mark.parametrize("threshold", [0.001, 0.05, 0.3])
 def test_near_duplicates(tf: Any, images: Any, threshold: float) -> None:
     ours = tf.compute_near_duplicates(images, threshold, embeddings="emb")
-    theirs = tf.duplicates.fiftyone_compute_near_duplicates(images, threshold, embeddings="emb")
+    module = tf.near_duplicates
+    theirs = module.fiftyone_compute_near_duplicates(images, threshold, embeddings="emb")
     assert ours.duplicate_ids == theirs.duplicate_ids
     assert ours.unique_ids == theirs.unique_ids
     same_neighbors(ours.neighbors_map, theirs.neighbors_map)
@@ -186,7 +189,8 @@ def test_corrected_near_duplicates(tf: Any, images: Any) -> None:
 @pytest.mark.parametrize("splits", [["train", "test"], "split"], ids=str)
 def test_leaky_splits(tf: Any, images: Any, splits: Any) -> None:
     ours = tf.compute_leaky_splits(images, splits, 0.05, embeddings="emb")
-    theirs = tf.duplicates.fiftyone_compute_leaky_splits(images, splits, 0.05, embeddings="emb")
+    module = tf.near_duplicates
+    theirs = module.fiftyone_compute_leaky_splits(images, splits, 0.05, embeddings="emb")
     assert sorted(ours.leak_ids) == sorted(theirs.leak_ids)
     assert ours.leak_ids
     assert len(ours.no_leaks_view()) == len(theirs.no_leaks_view())

@@ -124,13 +124,13 @@ def test_views_of_more_samples_than_a_command_names(
 def test_documents_in_small_pieces(tf: Any, odd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a set of millions comes: each piece has texts of its own."""
     fields = [(f"{name}.detections", tf._sides.BOX) for name in ("predictions", "ground_truth")]
-    whole = tf._documents.read(odd, fields)
+    whole = tf._bson_columns.read(odd, fields)
     one_by_one: list[bytes] = []
     for i in range(len(odd)):
         pipeline = odd[i : i + 1]._pipeline(detach_frames=True)
         one_by_one += odd._sample_collection.aggregate_raw_batches(pipeline)
-    monkeypatch.setattr(tf._documents, "_chunks", lambda _: [[batch] for batch in one_by_one])
-    pieces = tf._documents.read(odd, fields)
+    monkeypatch.setattr(tf._bson_columns, "_chunks", lambda _: [[batch] for batch in one_by_one])
+    pieces = tf._bson_columns.read(odd, fields)
     assert pieces.texts == whole.texts
     assert np.array_equal(pieces.ids, whole.ids)
     for a, b in zip(pieces.lists, whole.lists, strict=True):

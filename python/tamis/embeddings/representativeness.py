@@ -34,8 +34,8 @@ def representativeness(
     n_clusters : int
         Of scikit-learn's KMeans with `random_state` 1234. Default 20, Brain's.
     compat : "brain", optional
-        FiftyOne Brain 0.25's numbers: upside down, 1 is the row farthest from its centre. A cluster
-        of equal rows is all zeros; Brain has NaN, or the rounding of its centre.
+        FiftyOne Brain 0.25's numbers: upside down, 1 is the row farthest from its centre. Where
+        Brain divides 0 by 0, in a cluster of equal rows, 0.
     progress : bool or callable, optional
         Of the radius search of the second method.
 
@@ -101,7 +101,8 @@ def _by_centre(x: Array, n_clusters: int, *, upside_down: bool) -> Array:
     unlike[fitted.labels_[(x != x[first[fitted.labels_]]).any(1)]] = True
     most = np.zeros(n_clusters)
     np.maximum.at(most, fitted.labels_, far)
-    most[~unlike] = 0  # equal rows are as far from their centre as it is rounded
+    if not upside_down:
+        most[~unlike] = 0  # equal rows are as far from their centre as it is rounded
     largest = most[fitted.labels_]
     score = np.divide(far, largest, out=np.zeros(len(x)), where=largest > 0)
     return score if upside_down else np.asarray(1 - score)
