@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the COCO JSON readers and the masks, consecutively: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev).
+# Fuzzes the COCO JSON readers, then the masks: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev).
 # The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
 set -eu
 seconds=${1:-60}

@@ -49,7 +49,7 @@ struct BsonDocuments {
   std::vector<std::string> texts;
 };
 
-// `batches` hold whole documents, consecutively; `tables` bring names, kinds and paths.
+// `batches` hold consecutive whole documents; `tables` bring names, kinds and paths.
 std::optional<BsonDocuments> read_bson_columns(const std::vector<std::string_view>& batches,
                                                std::vector<BsonTable> tables);
 

@@ -1,6 +1,6 @@
 // Device twin of matching.hpp for boxes, also rotated, queued on a stream, without a wait. Rows come image by image,
 // all take part and all claim what they match. The caller sorts: match_keys gives the keys, and all else takes rows in
-// their order. A warp matches the detections of one image and class, consecutively, best score first: its lanes
+// their order. A warp matches the detections of one image and class one by one, best score first: its lanes
 // share out the ground truths, then the area ranges. Where there are many ground truths, the other warps of a block
 // look for those within reach of the detections that come next.
 // Memory: 53 + 8 w + A (24 w + 1) bytes a ground truth, w = ceil(T / 64); 24 more a rotated one.

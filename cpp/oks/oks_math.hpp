@@ -34,7 +34,7 @@ TAMIS_HD bool may_reach(int64_t far, int64_t odd, int64_t n_distances, int64_t n
   return odd > 0 || !(near + kFarTerm * (n - near) < 0.999 * least * n);
 }
 
-// -e of one pair for each keypoint that counts, consecutively, of rows of keypoints.
+// -e of one pair for each keypoint that counts, in order, of rows of keypoints.
 struct OksTerms {
   const double *det, *gt;  // x, y and perhaps a score; x, y, v
   const double *box, *variances;
@@ -57,7 +57,7 @@ struct OksTerms {
   }
 };
 
-// numpy.sum of contiguous float64, which next() gives consecutively: eight running sums for up to 128 values,
+// numpy.sum of contiguous float64, which next() gives in order: eight running sums for up to 128 values,
 // halves of a multiple of eight above.
 template <class Next>
 TAMIS_HD double sum_block(const Next& next, int64_t n) {

@@ -52,7 +52,7 @@ def draws(x, n, first=0, sample_dim=2, seed=0):
 
 
 def total(values: np.ndarray) -> np.ndarray:
-    """Sums over the columns, consecutively."""
+    """Sums over the columns, one column at a time."""
     sums = np.zeros(len(values), values.dtype)
     for j in range(values.shape[1]):
         sums += values[:, j]

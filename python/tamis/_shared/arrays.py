@@ -161,7 +161,7 @@ def copied(x: Any, dtype: str) -> Any:
 
 
 def concatenate(arrays: Sequence[Any]) -> Any:
-    """Arrays of one library and device, consecutively."""
+    """Arrays of one library and device, joined."""
     module = sys.modules[library(arrays[0])]
     if library(arrays[0]) != "cupy":
         return module.concatenate(arrays)

@@ -59,7 +59,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
     about 150 bytes a box while `compute` runs, 300 on a device.
 
     Threads may share a metric, and a process that does may fork: `update`, `forward`, `compute`,
-    `reset`, copies and pickles come consecutively.
+    `reset`, copies and pickles come one at a time.
 
     Examples
     --------
