@@ -244,11 +244,11 @@ ERRORS: dict[str, Any] = {
     "Masks.from_polygons: polygons of mask 0 .* at least 3 points": lambda: Masks.from_polygons(
         [[[0, 0, 1, 1]]], (4, 4)
     ),
-    r"polygon 0: coordinates must be numbers within 2\^27, got nan": lambda: Masks.from_polygons(
-        [[[0, 0, 1, np.nan, 2, 2]]], (4, 4)
+    r"Masks.from_polygons: polygon 0: coordinates must be numbers within 2\^27, got nan": lambda: (
+        Masks.from_polygons([[[0, 0, 1, np.nan, 2, 2]]], (4, 4))
     ),
-    "polygon 0: its image must have fewer than": lambda: Masks.from_boxes(
-        np.ones((1, 4)), (2**16, 2**16)
+    "Masks.from_boxes: boxes as polygons, polygon 0: its image must have fewer than": lambda: (
+        Masks.from_boxes(np.ones((1, 4)), (2**16, 2**16))
     ),
     "Masks.from_boxes: size must be": lambda: Masks.from_boxes(np.ones((1, 4)), (2.5, 3)),
     r"mask_iou: masks of an image must be of one size, got \[3, 3\] at row 0 of b": lambda: (
