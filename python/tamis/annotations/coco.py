@@ -33,7 +33,7 @@ def read_coco(path: str, options: Options) -> Annotations:
         raise fail(path, f"cannot be read: {error.strerror}") from None
     head = text[:200].tobytes().lstrip()
     found = None
-    if _core.has_simdjson and head[:1] == b"{":
+    if head[:1] == b"{":
         found = _dataset(path, text)
     elif head[:1] == b"[":
         found = _results(path, text)
@@ -153,7 +153,7 @@ def _size(record: dict[str, Any] | None) -> tuple[int, int]:
 def _results(path: str, text: Array) -> Annotations | None:
     with open(path, "rb", buffering=0) as file:
         table = _core.read_plain_file(file.fileno(), os.fstat(file.fileno()).st_size)
-    if table is None and _core.has_simdjson:
+    if table is None:
         table = _core.read_coco_results(text)
     if table is None or b'"file_name"' in text[:2000].tobytes():
         return None

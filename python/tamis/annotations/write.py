@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from typing import IO
+from typing import IO, BinaryIO
 
-from tamis._shared import arrays
+from tamis._shared import arrays, output
 from tamis.annotations.annotations import Annotations
 
 FORMATS = ("coco", "yolo", "cvat")
@@ -64,20 +65,12 @@ def write(annotations: Annotations, path: str | os.PathLike[str], format: str = 
 
 
 def _file(path: str, fill: Callable[[IO[str]], None]) -> None:
-    """Like others of the folder: the mode that the process gives to new files."""
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, prefix=".tamis-", encoding="utf-8", delete=False, newline="\n"
-    ) as file:
-        try:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o666 & ~_mask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    def encoded(file: BinaryIO) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="\n", write_through=True)
+        fill(text)
+        text.detach()  # the file is closed by who opened it
+
+    output.write("write: path", path, encoded)
 
 
 def _folder(path: str, fill: Callable[[str], None]) -> None:

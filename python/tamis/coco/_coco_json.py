@@ -34,7 +34,7 @@ def read_dataset(path: Any) -> tuple[DatasetFile | None, Any]:
 
     A pipe is left to json: it can be read only once.
     """
-    if _core.has_simdjson and isinstance(path, (str, os.PathLike)) and os.path.isfile(path):
+    if isinstance(path, (str, os.PathLike)) and os.path.isfile(path):
         text = _read(path)
         tables = _core.read_coco_dataset(text)
         needed = ("images", "annotations", "categories")
