@@ -49,7 +49,7 @@ struct Scratch {
   std::vector<int64_t> needed;     // (R,) true positives that reach each recall threshold
   std::vector<int64_t> unmatched;  // (matched + 1,) false positives before each that match nothing at any threshold
   std::vector<Seen> seen;
-  std::vector<int64_t> fp;         // false positives before each true positive of one threshold
+  std::vector<int64_t> fp;               // false positives before each true positive of one threshold
   std::vector<double> precision, score;  // at each of them
   Steps steps;
 };
@@ -75,8 +75,8 @@ host::Verdict judge(const CurveProblem& p, int64_t det, int64_t area, int64_t wo
   for (int64_t e = p.first[p.row[det]]; e < p.first[p.row[det] + 1]; ++e) {
     const int32_t g = p.gt[e];
     const bool counts = p.gt_counts == nullptr || p.gt_counts[g] != 0;
-    host::judge_match(p.at[(e * p.n_areas + area) * words_of(p) + word], p.gt_ignore[area * p.n_gts + g] != 0,
-                      counts, &verdict);
+    host::judge_match(p.at[(e * p.n_areas + area) * words_of(p) + word], p.gt_ignore[area * p.n_gts + g] != 0, counts,
+                      &verdict);
   }
   if (p.outside[area * p.n_dets + det] != 0) host::judge_outside(&verdict);
   return verdict;

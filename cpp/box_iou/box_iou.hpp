@@ -32,14 +32,13 @@ void box_iou_batched(BoxKind kind, BoxFormat format, const T* a, const int64_t* 
 template <class T>
 int64_t first_bad_box(const T* boxes, int64_t n);  // the first row with a NaN or an infinity; n if there is none
 
-#define TAMIS_BOX_KERNELS(T)                                                                                \
-  TAMIS_KERNEL(box_iou_block,                                                                               \
-               (BoxKind kind, BoxFormat format, const T* a, int64_t rows, const T* b, int64_t columns,      \
-                int64_t stride, T* out),                                                                    \
-               (kind, format, a, rows, b, columns, stride, out))                                            \
-  TAMIS_KERNEL(box_iou_rows,                                                                                \
-               (BoxKind kind, BoxFormat format, const T* a, const T* b, int64_t n, T* out),                 \
-               (kind, format, a, b, n, out))                                                                \
+#define TAMIS_BOX_KERNELS(T)                                                                                           \
+  TAMIS_KERNEL(                                                                                                        \
+      box_iou_block,                                                                                                   \
+      (BoxKind kind, BoxFormat format, const T* a, int64_t rows, const T* b, int64_t columns, int64_t stride, T* out), \
+      (kind, format, a, rows, b, columns, stride, out))                                                                \
+  TAMIS_KERNEL(box_iou_rows, (BoxKind kind, BoxFormat format, const T* a, const T* b, int64_t n, T* out),              \
+               (kind, format, a, b, n, out))                                                                           \
   TAMIS_KERNEL(find_bad_box, (const T* boxes, int64_t n, int64_t* row), (boxes, n, row))
 TAMIS_BOX_KERNELS(float)
 TAMIS_BOX_KERNELS(double)

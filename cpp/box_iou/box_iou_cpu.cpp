@@ -47,24 +47,29 @@ void bad_box(const T* boxes, int64_t n, int64_t* row) {
 
 }  // namespace
 
-#define TAMIS_EACH_KIND(call)                           \
-  switch (kind) {                                       \
-    case BoxKind::iou: return call(BoxKind::iou);       \
-    case BoxKind::giou: return call(BoxKind::giou);     \
-    case BoxKind::diou: return call(BoxKind::diou);     \
-    case BoxKind::ciou: return call(BoxKind::ciou);     \
-    case BoxKind::iof: return call(BoxKind::iof);       \
+#define TAMIS_EACH_KIND(call)     \
+  switch (kind) {                 \
+    case BoxKind::iou:            \
+      return call(BoxKind::iou);  \
+    case BoxKind::giou:           \
+      return call(BoxKind::giou); \
+    case BoxKind::diou:           \
+      return call(BoxKind::diou); \
+    case BoxKind::ciou:           \
+      return call(BoxKind::ciou); \
+    case BoxKind::iof:            \
+      return call(BoxKind::iof);  \
   }
 #define TAMIS_BLOCK(k) block<k>(format, a, n, b, columns, stride, out)
 #define TAMIS_ROWS(k) rows<k>(format, a, b, n, out)
-#define TAMIS_BOX_KERNELS(T)                                                                                  \
-  void box_iou_block(BoxKind kind, BoxFormat format, const T* a, int64_t n, const T* b, int64_t columns,      \
-                     int64_t stride, T* out) {                                                                \
-    TAMIS_EACH_KIND(TAMIS_BLOCK)                                                                              \
-  }                                                                                                           \
-  void box_iou_rows(BoxKind kind, BoxFormat format, const T* a, const T* b, int64_t n, T* out) {              \
-    TAMIS_EACH_KIND(TAMIS_ROWS)                                                                               \
-  }                                                                                                           \
+#define TAMIS_BOX_KERNELS(T)                                                                             \
+  void box_iou_block(BoxKind kind, BoxFormat format, const T* a, int64_t n, const T* b, int64_t columns, \
+                     int64_t stride, T* out) {                                                           \
+    TAMIS_EACH_KIND(TAMIS_BLOCK)                                                                         \
+  }                                                                                                      \
+  void box_iou_rows(BoxKind kind, BoxFormat format, const T* a, const T* b, int64_t n, T* out) {         \
+    TAMIS_EACH_KIND(TAMIS_ROWS)                                                                          \
+  }                                                                                                      \
   void find_bad_box(const T* boxes, int64_t n, int64_t* row) { bad_box(boxes, n, row); }
 TAMIS_BOX_KERNELS(float)
 TAMIS_BOX_KERNELS(double)

@@ -87,7 +87,8 @@ __global__ void __launch_bounds__(kThreads)
 
 template <BoxKind kind, class T, class Pairs>
 void flat(BoxFormat format, const T* a, const T* b, const Pairs& pairs, int64_t total, T* out, cudaStream_t stream) {
-  launch({"box_iou", blocks_for(total, kThreads), stream}, flat_kernel<kind, T, Pairs>, format, a, b, pairs, total, out);
+  launch({"box_iou", blocks_for(total, kThreads), stream}, flat_kernel<kind, T, Pairs>, format, a, b, pairs, total,
+         out);
 }
 
 template <BoxKind kind, class T>
@@ -109,11 +110,16 @@ struct Kind {
 template <class F>
 void for_kind(BoxKind kind, const F& f) {
   switch (kind) {
-    case BoxKind::iou: return f(Kind<BoxKind::iou>());
-    case BoxKind::giou: return f(Kind<BoxKind::giou>());
-    case BoxKind::diou: return f(Kind<BoxKind::diou>());
-    case BoxKind::ciou: return f(Kind<BoxKind::ciou>());
-    case BoxKind::iof: return f(Kind<BoxKind::iof>());
+    case BoxKind::iou:
+      return f(Kind<BoxKind::iou>());
+    case BoxKind::giou:
+      return f(Kind<BoxKind::giou>());
+    case BoxKind::diou:
+      return f(Kind<BoxKind::diou>());
+    case BoxKind::ciou:
+      return f(Kind<BoxKind::ciou>());
+    case BoxKind::iof:
+      return f(Kind<BoxKind::iof>());
   }
 }
 

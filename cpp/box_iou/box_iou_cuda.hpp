@@ -9,8 +9,7 @@ typedef struct CUstream_st* cudaStream_t;
 namespace tamis::cuda {
 
 template <class T>
-void box_iou(BoxKind kind, BoxFormat format, const T* a, int64_t n, const T* b, int64_t m, T* out,
-             cudaStream_t stream);
+void box_iou(BoxKind kind, BoxFormat format, const T* a, int64_t n, const T* b, int64_t m, T* out, cudaStream_t stream);
 template <class T>
 void box_iou_paired(BoxKind kind, BoxFormat format, const T* a, const T* b, int64_t n, T* out, cudaStream_t stream);
 template <class T>

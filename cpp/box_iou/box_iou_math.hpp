@@ -37,8 +37,8 @@ TAMIS_HD T length(T from, T to) {  // of an interval; none where it ends before 
 
 template <class T>
 TAMIS_HD T ratio(T part, T whole) {  // 0 where there is no whole
-#if defined(TAMIS_ON_DEVICE)  // where 0 is divided by a subroutine, and most boxes share nothing
-  constexpr T kSome = T(0x1p-60);  // finite over any whole but 0
+#if defined(TAMIS_ON_DEVICE)         // where 0 is divided by a subroutine, and most boxes share nothing
+  constexpr T kSome = T(0x1p-60);    // finite over any whole but 0
   const T quotient = (part != T(0) ? part : kSome) / whole;
   const T found = part != T(0) ? quotient : quotient * part;
   return whole != T(0) ? found : T(0);
@@ -113,8 +113,7 @@ struct Ratio {
 template <BoxKind kind, class T, class Divide = Ratio>
 TAMIS_HD T overlap(const Box<T>& a, const Box<T>& b, Divide&& divide = Divide()) {
   constexpr T kEps = T(1e-7), kFourOverPiSquared = T(0.40528473456935108577551785283891);
-  const T inter = length(larger(a.x1, b.x1), smaller(a.x2, b.x2)) *
-                  length(larger(a.y1, b.y1), smaller(a.y2, b.y2));
+  const T inter = length(larger(a.x1, b.x1), smaller(a.x2, b.x2)) * length(larger(a.y1, b.y1), smaller(a.y2, b.y2));
   const T whole = kind == BoxKind::iof ? a.area : a.area + b.area - inter;
   const T iou = divide(inter, whole);
   if (kind == BoxKind::iou || kind == BoxKind::iof) return iou;
@@ -176,8 +175,10 @@ struct BatchedPairs {  // image by image, each row-major
     int64_t low = 0, high = images;
     while (high - low > 1) {
       const int64_t middle = (low + high) / 2;
-      if (out_splits[middle] <= i) low = middle;
-      else high = middle;
+      if (out_splits[middle] <= i)
+        low = middle;
+      else
+        high = middle;
     }
     return low;
   }

@@ -26,9 +26,7 @@ bool contiguous(const std::vector<int64_t>& shape, const int64_t* strides) {
 std::optional<dlpack::DataType> parse_format(const char* format, int64_t item_size) {
   if (format == nullptr) format = "B";
   if (*format == '<' || *format == '=' || *format == '@' || *format == '|') ++format;
-  const auto type = [&](dlpack::TypeCode code) {
-    return dlpack::DataType{uint8_t(code), uint8_t(8 * item_size), 1};
-  };
+  const auto type = [&](dlpack::TypeCode code) { return dlpack::DataType{uint8_t(code), uint8_t(8 * item_size), 1}; };
   if (*format == '\0' || item_size > 8) return std::nullopt;
   if (std::strchr("?", *format)) return type(dlpack::kBool);
   if (std::strchr("fd", *format)) return type(dlpack::kFloat);
@@ -82,8 +80,7 @@ bool Exported::open_dlpack(py::handle source, bool writable) {
     capsule = source.attr("__dlpack__")(py::arg("stream") = stream);  // an exporter from before DLPack 1.0
   }
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
-    auto* held = static_cast<dlpack::ManagedVersioned*>(
-        PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
+    auto* held = static_cast<dlpack::ManagedVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
     if (held->major != 1) return false;
     PyCapsule_SetName(capsule.ptr(), "used_dltensor_versioned");
     versioned_ = held;

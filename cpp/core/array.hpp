@@ -74,10 +74,10 @@ class Exported {
 template <class T>
 constexpr dlpack::DataType dtype_of() {
   using U = std::remove_const_t<T>;
-  constexpr uint8_t code = std::is_same_v<U, bool>        ? dlpack::kBool
-                           : std::is_floating_point_v<U>  ? dlpack::kFloat
-                           : std::is_signed_v<U>          ? dlpack::kInt
-                                                          : dlpack::kUInt;
+  constexpr uint8_t code = std::is_same_v<U, bool>       ? dlpack::kBool
+                           : std::is_floating_point_v<U> ? dlpack::kFloat
+                           : std::is_signed_v<U>         ? dlpack::kInt
+                                                         : dlpack::kUInt;
   return {code, uint8_t(8 * sizeof(U)), 1};
 }
 

@@ -21,9 +21,7 @@ TAMIS_HD uint64_t ordered(double value) {
   return bits >> 63 ? ~bits : bits | 0x8000000000000000;
 }
 TAMIS_HD float from_ordered(uint32_t bits) { return bits_as<float>(bits >> 31 ? bits & 0x7fffffff : ~bits); }
-TAMIS_HD double from_ordered(uint64_t bits) {
-  return bits_as<double>(bits >> 63 ? bits & 0x7fffffffffffffff : ~bits);
-}
+TAMIS_HD double from_ordered(uint64_t bits) { return bits_as<double>(bits >> 63 ? bits & 0x7fffffffffffffff : ~bits); }
 
 // To the nearest half, ties to even; |value| < 65504.
 TAMIS_HD uint16_t half_bits(float value) {

@@ -51,8 +51,10 @@ template <class Key, class Count>
 __device__ Key block_rank_by(const Count& count, int64_t rank, Key low, Key high) {
   while (low < high) {
     const Key middle = low + (high - low) / 2;
-    if (block_sum<int64_t>(count(middle)) >= rank) high = middle;
-    else low = middle + 1;
+    if (block_sum<int64_t>(count(middle)) >= rank)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return high;
 }

@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-#define TAMIS_CHECK(condition, message)                       \
-  do {                                                        \
+#define TAMIS_CHECK(condition, message)                                  \
+  do {                                                                   \
     if (!(condition)) throw std::invalid_argument(std::string(message)); \
   } while (0)

@@ -18,12 +18,9 @@ Isa detect() {
   Isa best = Isa::v2;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi2"))
-    best = Isa::v3;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) best = Isa::v3;
   if (best == Isa::v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512cd"))
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
     best = Isa::v4;
 #endif
   if (const char* cap = std::getenv("TAMIS_MAX_ISA")) {
@@ -68,11 +65,7 @@ bool find_once(std::atomic<int8_t>& known, bool (*find)()) {
 Isa isa() { return current.load(std::memory_order_relaxed); }
 void cap_isa(Isa most) { current.store(std::min(most, kDetected), std::memory_order_relaxed); }
 
-bool has_vnni() {
-  return find_once(vnni, detect_vnni) && isa() == Isa::v4;
-}
-bool has_amx_int8() {
-  return find_once(amx_int8, detect_amx_int8) && isa() == Isa::v4;
-}
+bool has_vnni() { return find_once(vnni, detect_vnni) && isa() == Isa::v4; }
+bool has_amx_int8() { return find_once(amx_int8, detect_amx_int8) && isa() == Isa::v4; }
 
 }  // namespace tamis

@@ -11,22 +11,25 @@ bool has_amx_int8();  // asks Linux for the tile registers, once
 
 // Declares one kernel that is compiled once per instruction set, and the function that calls the best.
 #if defined(__x86_64__)
-#define TAMIS_KERNEL(name, params, args)      \
-  namespace v2 {                              \
-  void name params;                           \
-  }                                           \
-  namespace v3 {                              \
-  void name params;                           \
-  }                                           \
-  namespace v4 {                              \
-  void name params;                           \
-  }                                           \
-  inline void name params {                   \
-    switch (isa()) {                          \
-      case Isa::v4: return v4::name args;     \
-      case Isa::v3: return v3::name args;     \
-      case Isa::v2: return v2::name args;     \
-    }                                         \
+#define TAMIS_KERNEL(name, params, args) \
+  namespace v2 {                         \
+  void name params;                      \
+  }                                      \
+  namespace v3 {                         \
+  void name params;                      \
+  }                                      \
+  namespace v4 {                         \
+  void name params;                      \
+  }                                      \
+  inline void name params {              \
+    switch (isa()) {                     \
+      case Isa::v4:                      \
+        return v4::name args;            \
+      case Isa::v3:                      \
+        return v3::name args;            \
+      case Isa::v2:                      \
+        return v2::name args;            \
+    }                                    \
   }
 #else
 #define TAMIS_KERNEL(name, params, args) \

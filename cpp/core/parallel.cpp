@@ -78,8 +78,8 @@ struct Here {  // the job that this thread is working on
 thread_local Here here;
 thread_local Clock::time_point last_poll_alone;
 
-// glibc ends the process where a thread's first use of thread-local data, as by its first exception, finds no memory. So
-// a thread sees to it that there is some, uses it at once, and does no work where there is none.
+// glibc ends the process where a thread's first use of thread-local data, as by its first exception, finds no memory.
+// So a thread sees to it that there is some, uses it at once, and does no work where there is none.
 bool use_thread_data() {
   asm volatile("" : : "r"(std::uncaught_exceptions()), "r"(here.job) : "memory");
   return true;
@@ -132,7 +132,8 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(helpers));
   try {
-    for (int64_t i = 0; i < helpers; ++i) threads.emplace_back([&job] {
+    for (int64_t i = 0; i < helpers; ++i)
+      threads.emplace_back([&job] {
         if (prepare_thread()) job.work(false);
       });
   } catch (const std::exception&) {

@@ -34,16 +34,17 @@ struct Group {
         f(p, tree.items[size_t(p)]);
       }
     };
-    if (crowded) parallel_for(tree.size(), kSearchesAtOnce, places);
-    else places(0, tree.size());
+    if (crowded)
+      parallel_for(tree.size(), kSearchesAtOnce, places);
+    else
+      places(0, tree.size());
   }
 };
 
 // The first box over the threshold that is no duplicate itself, else the first over the threshold.
 void name_originals(Group& g) {
   for (const bool any : {false, true}) {
-    for (size_t p = 0; p < g.of.size(); ++p)
-      g.tree.items[p].key = any || !g.duplicate[p] ? g.tree.items[p].row : kNone;
+    for (size_t p = 0; p < g.of.size(); ++p) g.tree.items[p].key = any || !g.duplicate[p] ? g.tree.items[p].row : kNone;
     g.tree.set_keys();
     g.each([&](int64_t p, const Item& item) {
       if (g.duplicate[size_t(p)] && g.of[size_t(p)] == kNone) g.of[size_t(p)] = g.tree.first(item, kNone);
@@ -93,9 +94,14 @@ void find_in_group(Group& g, DuplicateMethod method, const double* scores) {
   g.duplicate.assign(g.tree.items.size(), 0);
   g.of.assign(g.tree.items.size(), kNone);
   switch (method) {
-    case DuplicateMethod::simple: find_simple(g); break;
-    case DuplicateMethod::greedy: find_greedy(g); break;
-    case DuplicateMethod::groups: return find_groups(g, scores);
+    case DuplicateMethod::simple:
+      find_simple(g);
+      break;
+    case DuplicateMethod::greedy:
+      find_greedy(g);
+      break;
+    case DuplicateMethod::groups:
+      return find_groups(g, scores);
   }
   if (std::find(g.duplicate.begin(), g.duplicate.end(), 1) != g.duplicate.end()) name_originals(g);
 }
@@ -113,9 +119,8 @@ class Search {
     std::iota(rows_.begin(), rows_.end(), 0);
     const int64_t* labels = p_.labels == nullptr ? nullptr : p_.labels + first;
     if (labels != nullptr)
-      std::sort(rows_.begin(), rows_.end(), [&](int64_t a, int64_t b) {
-        return labels[a] != labels[b] ? labels[a] < labels[b] : a < b;
-      });
+      std::sort(rows_.begin(), rows_.end(),
+                [&](int64_t a, int64_t b) { return labels[a] != labels[b] ? labels[a] < labels[b] : a < b; });
     for (int64_t begin = 0, end; begin < n; begin = end) {
       end = labels == nullptr ? n : begin + 1;
       while (end < n && labels[rows_[size_t(end)]] == labels[rows_[size_t(begin)]]) ++end;

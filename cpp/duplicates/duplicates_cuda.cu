@@ -1,6 +1,5 @@
-#include "duplicates/duplicates_cuda.hpp"
-
 #include "core/cuda_block.hpp"
+#include "duplicates/duplicates_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {

@@ -31,11 +31,14 @@ void find(const Rows& rows, int64_t n, double threshold, const Splits& splits, c
 
 template <class T>
 void bind_dtype(py::module_& m) {
-  m.def("find_duplicate_boxes", [](int format, DeviceView<const T, 2> boxes, double threshold, Splits splits,
-                                   Labels labels, Crowd crowd, Duplicate duplicate, Of of, Iou iou, uintptr_t stream) {
-    const tamis::cuda::DeviceBoxRows<T> rows{tamis::BoxFormat(format), boxes.data};
-    find(rows, boxes.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
-  }, py::call_guard<py::gil_scoped_release>());
+  m.def(
+      "find_duplicate_boxes",
+      [](int format, DeviceView<const T, 2> boxes, double threshold, Splits splits, Labels labels, Crowd crowd,
+         Duplicate duplicate, Of of, Iou iou, uintptr_t stream) {
+        const tamis::cuda::DeviceBoxRows<T> rows{tamis::BoxFormat(format), boxes.data};
+        find(rows, boxes.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
+      },
+      py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace
@@ -44,21 +47,26 @@ void bind_duplicates(py::module_& m) {
   const auto nogil = py::call_guard<py::gil_scoped_release>();
   bind_dtype<float>(m);
   bind_dtype<double>(m);
-  m.def("find_duplicate_rotated_boxes", [](DeviceView<const double, 2> prepared, double threshold, Splits splits,
-                                           Labels labels, Crowd crowd, Duplicate duplicate, Of of, Iou iou,
-                                           uintptr_t stream) {
-    TAMIS_CHECK(prepared.shape[1] * sizeof(double) == sizeof(tamis::host::RotatedBox),
-                "find_duplicate_boxes: boxes must be prepared");
-    const tamis::cuda::DeviceRotatedRows rows{reinterpret_cast<const tamis::host::RotatedBox*>(prepared.data)};
-    find(rows, prepared.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
-  }, nogil);
-  m.def("find_duplicate_masks", [](DeviceView<const int32_t, 1> ends, Splits mask_splits,
-                                   DeviceView<const uint8_t, 2> masks, double threshold, Splits splits, Labels labels,
-                                   Crowd crowd, Duplicate duplicate, Of of, Iou iou, uintptr_t stream) {
-    TAMIS_CHECK(masks.shape[1] == sizeof(tamis::host::Runs) && mask_splits.size() == masks.shape[0] + 1,
-                "find_duplicate_boxes: masks must be read");
-    const tamis::cuda::DeviceMaskRows rows{reinterpret_cast<const tamis::host::Runs*>(masks.data),
-                                           reinterpret_cast<const uint32_t*>(ends.data), mask_splits.data, ends.size()};
-    find(rows, masks.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
-  }, nogil);
+  m.def(
+      "find_duplicate_rotated_boxes",
+      [](DeviceView<const double, 2> prepared, double threshold, Splits splits, Labels labels, Crowd crowd,
+         Duplicate duplicate, Of of, Iou iou, uintptr_t stream) {
+        TAMIS_CHECK(prepared.shape[1] * sizeof(double) == sizeof(tamis::host::RotatedBox),
+                    "find_duplicate_boxes: boxes must be prepared");
+        const tamis::cuda::DeviceRotatedRows rows{reinterpret_cast<const tamis::host::RotatedBox*>(prepared.data)};
+        find(rows, prepared.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
+      },
+      nogil);
+  m.def(
+      "find_duplicate_masks",
+      [](DeviceView<const int32_t, 1> ends, Splits mask_splits, DeviceView<const uint8_t, 2> masks, double threshold,
+         Splits splits, Labels labels, Crowd crowd, Duplicate duplicate, Of of, Iou iou, uintptr_t stream) {
+        TAMIS_CHECK(masks.shape[1] == sizeof(tamis::host::Runs) && mask_splits.size() == masks.shape[0] + 1,
+                    "find_duplicate_boxes: masks must be read");
+        const tamis::cuda::DeviceMaskRows rows{reinterpret_cast<const tamis::host::Runs*>(masks.data),
+                                               reinterpret_cast<const uint32_t*>(ends.data), mask_splits.data,
+                                               ends.size()};
+        find(rows, masks.shape[0], threshold, splits, labels, crowd, duplicate, of, iou, stream);
+      },
+      nogil);
 }

@@ -1,11 +1,10 @@
-#include "duplicates/duplicates_tree.hpp"
-
 #include <algorithm>
 
 #include "core/parallel.hpp"
+#include "duplicates/duplicates_tree.hpp"
 
-// The tree is a tournament too: each node knows the most pairs of its live boxes and the first box that has them. When a
-// box is removed, a node whose boxes were all paired with it only records that each of them owes one pair.
+// The tree is a tournament too: each node knows the most pairs of its live boxes and the first box that has them. When
+// a box is removed, a node whose boxes were all paired with it only records that each of them owes one pair.
 namespace tamis::duplicates {
 namespace {
 
@@ -55,8 +54,10 @@ class Tournament {
 
   void remove(int64_t index, int64_t at) {
     const int64_t right = tree_.nodes[size_t(index)].right;
-    if (right == 0) tree_.items[size_t(at)].pairs = kGone;
-    else remove(at < tree_.nodes[size_t(right)].begin ? index + 1 : right, at);
+    if (right == 0)
+      tree_.items[size_t(at)].pairs = kGone;
+    else
+      remove(at < tree_.nodes[size_t(right)].begin ? index + 1 : right, at);
     update(index);
   }
 

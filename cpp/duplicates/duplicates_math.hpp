@@ -38,13 +38,13 @@ TAMIS_HD bool areas_may_reach(const DuplicateBox& a, const DuplicateBox& b, doub
   return !(bounded && smaller(a.area, b.area) < cut * larger(a.area, b.area));
 }
 
-struct DuplicateBounds {  // of a node's boxes
+struct DuplicateBounds {     // of a node's boxes
   DuplicateBox least, most;  // number by number
 
   TAMIS_HD void add(const DuplicateBox& b) {
-    least = {smaller(least.x1, b.x1), smaller(least.y1, b.y1), smaller(least.x2, b.x2), smaller(least.y2, b.y2),
-             smaller(least.area, b.area), least.crowd && b.crowd, least.loose && b.loose};
-    most = {larger(most.x1, b.x1), larger(most.y1, b.y1), larger(most.x2, b.x2), larger(most.y2, b.y2),
+    least = {smaller(least.x1, b.x1),     smaller(least.y1, b.y1), smaller(least.x2, b.x2), smaller(least.y2, b.y2),
+             smaller(least.area, b.area), least.crowd && b.crowd,  least.loose && b.loose};
+    most = {larger(most.x1, b.x1),     larger(most.y1, b.y1), larger(most.x2, b.x2), larger(most.y2, b.y2),
             larger(most.area, b.area), most.crowd || b.crowd, most.loose || b.loose};
   }
 };

@@ -1,5 +1,5 @@
-// The IoU of one pair of rotated boxes or masks, at most 1; where the earlier one is a crowd, over the area of the later
-// one alone.
+// The IoU of one pair of rotated boxes or masks, at most 1; where the earlier one is a crowd, over the area of the
+// later one alone.
 #pragma once
 #include "mask_iou/mask_iou_math.hpp"
 #include "rotated_iou/rotated_iou_math.hpp"

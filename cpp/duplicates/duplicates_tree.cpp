@@ -16,7 +16,7 @@ DuplicateBounds bounds_of(const Item* items, int64_t n) {
   return bounds;
 }
 
-template <double DuplicateBox::*number>
+template <double DuplicateBox::* number>
 void halve(Item* begin, Item* middle, Item* end) {
   std::nth_element(begin, middle, end, [](const Item& a, const Item& b) { return a.box.*number < b.box.*number; });
 }
@@ -26,10 +26,14 @@ void halve(const DuplicateBounds& bounds, Item* begin, Item* middle, Item* end) 
   const DuplicateBox &a = bounds.least, &b = bounds.most;
   const double spread[] = {b.x1 - a.x1, b.y1 - a.y1, b.x2 - a.x2, b.y2 - a.y2};
   switch (std::max_element(spread, spread + 4) - spread) {
-    case 0: return halve<&DuplicateBox::x1>(begin, middle, end);
-    case 1: return halve<&DuplicateBox::y1>(begin, middle, end);
-    case 2: return halve<&DuplicateBox::x2>(begin, middle, end);
-    default: return halve<&DuplicateBox::y2>(begin, middle, end);
+    case 0:
+      return halve<&DuplicateBox::x1>(begin, middle, end);
+    case 1:
+      return halve<&DuplicateBox::y1>(begin, middle, end);
+    case 2:
+      return halve<&DuplicateBox::x2>(begin, middle, end);
+    default:
+      return halve<&DuplicateBox::y2>(begin, middle, end);
   }
 }
 
@@ -56,8 +60,10 @@ void Tree::set_keys() {
   for (size_t i = nodes.size(); i-- > 0;) {  // children come after their parent
     Node& node = nodes[i];
     node.key = kNone;
-    if (node.right != 0) node.key = std::min(nodes[i + 1].key, nodes[size_t(node.right)].key);
-    else for (int64_t p = node.begin; p < node.end; ++p) node.key = std::min(node.key, items[size_t(p)].key);
+    if (node.right != 0)
+      node.key = std::min(nodes[i + 1].key, nodes[size_t(node.right)].key);
+    else
+      for (int64_t p = node.begin; p < node.end; ++p) node.key = std::min(node.key, items[size_t(p)].key);
   }
 }
 

@@ -16,16 +16,16 @@ constexpr int64_t kNone = INT64_MAX;
 
 struct Item {
   DuplicateBox box;
-  int64_t row;   // within the image, ascending order decides which box is the first
-  int64_t key;   // what a search looks for the least of, kNone: it is passed over
-  int64_t pairs; // greedy: boxes over the threshold
+  int64_t row;    // within the image, ascending order decides which box is the first
+  int64_t key;    // what a search looks for the least of, kNone: it is passed over
+  int64_t pairs;  // greedy: boxes over the threshold
 };
 
 struct Node {
   DuplicateBounds bounds;
-  int64_t begin, end;  // its items
-  int64_t right;       // the right child; the left one follows its parent. 0: a leaf
-  int64_t key;         // least key
+  int64_t begin, end;                 // its items
+  int64_t right;                      // the right child; the left one follows its parent. 0: a leaf
+  int64_t key;                        // least key
   int64_t most_pairs, most_at, owed;  // greedy; see duplicates_greedy.cpp
 };
 

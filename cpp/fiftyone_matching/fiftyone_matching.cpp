@@ -69,8 +69,7 @@ void find_candidates(const FiftyoneProblem& p, int64_t image, const Group& group
   }
 }
 
-void match_group(const FiftyoneProblem& p, const Group& group, int64_t n_dets, Scratch& s,
-                 const FiftyoneMatches& out) {
+void match_group(const FiftyoneProblem& p, const Group& group, int64_t n_dets, Scratch& s, const FiftyoneMatches& out) {
   const auto choose = p.rule == FiftyoneRule::coco ? host::choose_coco : host::choose_open_images;
   for (int64_t t = 0; t < p.n_thresholds; ++t) {
     int32_t* gt_det = out.gt_det + t * p.gts.n;

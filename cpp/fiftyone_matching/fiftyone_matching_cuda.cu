@@ -1,6 +1,5 @@
-#include "fiftyone_matching/fiftyone_matching_cuda.hpp"
-
 #include "core/cuda.hpp"
+#include "fiftyone_matching/fiftyone_matching_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {

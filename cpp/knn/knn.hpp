@@ -29,7 +29,7 @@ enum class KnnMetric { squared_distance, inner_product };
 struct KnnRows {
   const float* f32 = nullptr;  // one of the two
   const double* f64 = nullptr;
-  const double* scale = nullptr;  // (n,), 1 / |x - offset|, or null: y = x
+  const double* scale = nullptr;   // (n,), 1 / |x - offset|, or null: y = x
   const double* offset = nullptr;  // (d,), given exactly when scale is
   const float* rounded = nullptr;  // (d,), the offset in float32, for tests of float32 rows, and
   double lost = 0;                 // the norm of what that rounding took off

@@ -207,7 +207,7 @@ void code_limits(const KnnLimits& l, int32_t* limit, int32_t* rest) {
   for (int64_t i = 0; i < l.n; ++i) {
     const double half = 0.5 * l.squares[i], reach = static_cast<double>(l.reach[i]) + static_cast<double>(l.lost[i]);
     double least = distance_limit(half, reach + l.other_lost, l.step) - 1;  // truncation rounds up below zero
-    least = least > kKnnAlways ? least : kKnnAlways;  // NaN too
+    least = least > kKnnAlways ? least : kKnnAlways;                        // NaN too
     limit[i] = static_cast<int32_t>(least) + l.shift * l.sums[i];
     rest[i] = (l.squares[i] >> 1) + l.shift * l.sums[i];
   }

@@ -1,6 +1,5 @@
-#include "knn/knn_cuda.hpp"
-
 #include "core/cuda_block.hpp"
+#include "knn/knn_cuda.hpp"
 #include "knn/knn_tile_cuda.hpp"
 
 namespace tamis::cuda {
@@ -235,9 +234,12 @@ void finish(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaStream
   const size_t shared = static_cast<size_t>(s.lists.room) * (sizeof(double) + sizeof(uint32_t));
   const Launch on{"knn", blocks_for(rows, 1), stream, shared};
   const bool scaled = s.x.scale != nullptr;
-  if (s.dots) launch(on, exact_kernel<true, false, T>, s, begin);
-  else if (scaled) launch(on, exact_kernel<false, true, T>, s, begin);
-  else launch(on, exact_kernel<false, false, T>, s, begin);
+  if (s.dots)
+    launch(on, exact_kernel<true, false, T>, s, begin);
+  else if (scaled)
+    launch(on, exact_kernel<false, true, T>, s, begin);
+  else
+    launch(on, exact_kernel<false, false, T>, s, begin);
 }
 
 }  // namespace
@@ -278,9 +280,9 @@ void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaSt
   finish(s, begin, rows, stream);
 }
 
-#define TAMIS_KNN(T)                                                                                           \
-  template void knn_scan(const KnnMatrix<T>&, double*, unsigned long long*, cudaStream_t);                     \
-  template void knn_encode(const KnnMatrix<T>&, const double*, double, bool, const KnnScores&, cudaStream_t);  \
+#define TAMIS_KNN(T)                                                                                          \
+  template void knn_scan(const KnnMatrix<T>&, double*, unsigned long long*, cudaStream_t);                    \
+  template void knn_encode(const KnnMatrix<T>&, const double*, double, bool, const KnnScores&, cudaStream_t); \
   template void knn_search(const KnnDeviceSearch<T>&, int64_t, int64_t, cudaStream_t);
 TAMIS_KNN(float)
 TAMIS_KNN(double)

@@ -23,7 +23,7 @@ template <class T>
 struct KnnMatrix {
   const T* x;
   int64_t n, d;
-  const double* scale;  // (n,), 0 for a row without direction, or null
+  const double* scale;   // (n,), 0 for a row without direction, or null
   const double* offset;  // (d,) or null
 };
 
@@ -33,7 +33,7 @@ template <class T>
 void knn_scan(const KnnMatrix<T>& x, double* norms, unsigned long long* stats, cudaStream_t stream);
 
 struct KnnScores {  // rows in `order`, padded to whole tiles
-  uint16_t* z;  // (padded, width) halves
+  uint16_t* z;      // (padded, width) halves
   float *half, *norm, *lost;
   float *low, *gap, *slack;  // ScoreColumn has these, and lost
   int64_t n, padded, width;
@@ -48,12 +48,12 @@ struct KnnEntry {
   uint32_t column;
 };
 struct KnnLists {
-  float* sampled;   // (rows, sample) how far at most
-  int64_t sample;   // columns, a multiple of a tile
+  float* sampled;            // (rows, sample) how far at most
+  int64_t sample;            // columns, a multiple of a tile
   host::ScoreLimit* limits;  // (rows,)
-  uint32_t* counts;        // (rows,)
-  KnnEntry* entries;  // (rows, room)
-  int64_t room;       // a power of two from 256 to 4096, at least 4 k
+  uint32_t* counts;          // (rows,)
+  KnnEntry* entries;         // (rows, room)
+  int64_t room;              // a power of two from 256 to 4096, at least 4 k
 };
 template <class T>
 struct KnnDeviceSearch {
@@ -76,10 +76,10 @@ template <class T>
 struct KnnDevicePairs {
   KnnMatrix<T> x, queries;
   KnnScores columns, rows;
-  bool self;      // queries are x
-  double radius, reach;  // the latter in z
+  bool self;                 // queries are x
+  double radius, reach;      // the latter in z
   host::ScoreLimit* limits;  // (rows,)
-  uint32_t* candidates;  // (capacity, 2) positions
+  uint32_t* candidates;      // (capacity, 2) positions
   int64_t capacity;
   unsigned long long* counts;  // candidates and pairs: 0 at the start; with more candidates than capacity all is void
   int64_t* pairs;              // (capacity, 2): the row of the queries, and that of x

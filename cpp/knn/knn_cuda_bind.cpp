@@ -35,73 +35,100 @@ tamis::cuda::KnnScores scores(const Table& t, int64_t n) {
               "knn: a table must be padded to whole tiles");
   float* of = t.of_rows.data;
   return {reinterpret_cast<uint16_t*>(t.z.data),
-          of, of + padded, of + 2 * padded, of + 3 * padded, of + 4 * padded, of + 5 * padded,
-          n, padded, width, tamis::host::knn_order(n)};
+          of,
+          of + padded,
+          of + 2 * padded,
+          of + 3 * padded,
+          of + 4 * padded,
+          of + 5 * padded,
+          n,
+          padded,
+          width,
+          tamis::host::knn_order(n)};
 }
 
 template <class T>
 void bind_dtype(py::module_& m) {
   using Matrix = DeviceView<const T, 2>;
   const auto nogil = py::call_guard<py::gil_scoped_release>();
-  m.def("knn_scan", [](Matrix x, Offset offset, DeviceView<double, 1> norms, DeviceView<int64_t, 1> stats,
-                       uintptr_t stream) {
-    TAMIS_CHECK(norms.size() == x.shape[0] && stats.size() == 3, "knn_scan: outputs must fit x");
-    tamis::cuda::knn_scan(matrix<T>(x, std::nullopt, offset), norms.data,
-                          reinterpret_cast<unsigned long long*>(stats.data), as_stream(stream));
-  }, nogil);
-  m.def("knn_encode", [](Matrix x, Scale scale, Offset offset, DeviceView<const double, 1> centre, double gain,
-                         bool dots, DeviceView<int16_t, 2> z, DeviceView<float, 2> of_rows,
-                         uintptr_t stream) {
-    TAMIS_CHECK(centre.size() == x.shape[1] && z.shape[1] >= x.shape[1], "knn_encode: arrays must fit x");
-    tamis::cuda::knn_encode(matrix<T>(x, scale, offset), centre.data, gain, dots,
-                            scores({z, of_rows}, x.shape[0]), as_stream(stream));
-  }, nogil);
-  m.def("knn_search", [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset,
-                         DeviceView<int16_t, 2> z, DeviceView<float, 2> of_columns,
-                         DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows, DeviceView<float, 2> sampled,
-                         DeviceView<float, 2> limits, DeviceView<int32_t, 1> counts, DeviceView<int64_t, 2> entries,
-                         bool dots, bool without_self, int told, int64_t begin, int64_t rows,
-                         DeviceView<double, 2> keys, DeviceView<int64_t, 2> indices, uintptr_t stream) {
-    const int64_t k = keys.shape[1], room = entries.shape[1];
-    const bool fits = limits.shape[1] == 3 && rows <= limits.shape[0] && limits.shape[0] == counts.size() &&
-                      rows <= entries.shape[0] && rows <= sampled.shape[0] && begin + rows <= query_z.shape[0] &&
-                      z.shape[1] == query_z.shape[1];
-    const bool whole = begin % tamis::cuda::kKnnTile == 0 && rows % tamis::cuda::kKnnTile == 0 &&
-                       sampled.shape[1] % tamis::cuda::kKnnTile == 0 && sampled.shape[1] <= z.shape[0];
-    TAMIS_CHECK(fits && whole && keys.shape == indices.shape && keys.shape[0] == queries.shape[0] &&
-                    (room & (room - 1)) == 0 && room >= 4 * k && room <= 4096,
-                "knn_search: arrays must fit");
-    const tamis::cuda::KnnDeviceSearch<T> search{
-        matrix<T>(x, scale, offset),
-        matrix<T>(queries, query_scale, offset),
-        scores({z, of_columns}, x.shape[0]),
-        scores({query_z, of_rows}, queries.shape[0]),
-        {sampled.data, sampled.shape[1], reinterpret_cast<tamis::host::ScoreLimit*>(limits.data),
-         reinterpret_cast<uint32_t*>(counts.data), reinterpret_cast<tamis::cuda::KnnEntry*>(entries.data), room},
-        k, dots, without_self, tamis::host::KnnTold(told), keys.data, indices.data};
-    tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
-  }, nogil);
-  m.def("knn_pairs", [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset,
-                        DeviceView<int16_t, 2> z, DeviceView<float, 2> of_columns,
-                        DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows, DeviceView<float, 2> limits,
-                        DeviceView<int32_t, 2> candidates, DeviceView<int64_t, 1> counts, DeviceView<int64_t, 2> pairs,
-                        DeviceView<double, 1> keys, bool self, double radius, double reach,
-                        std::array<int64_t, 4> part, uintptr_t stream) {
-    bool fits = counts.size() == 2 && candidates.shape[1] == 2 && candidates.shape == pairs.shape &&
-                keys.size() == candidates.shape[0] && limits.shape[1] == 3 && part[1] - part[0] <= limits.shape[0] &&
-                part[1] <= query_z.shape[0] && part[3] <= z.shape[0] && z.shape[1] == query_z.shape[1];
-    for (const int64_t edge : part) fits &= edge >= 0 && edge % tamis::cuda::kKnnTile == 0;
-    TAMIS_CHECK(fits, "knn_pairs: arrays must fit");
-    const tamis::cuda::KnnDevicePairs<T> search{
-        matrix<T>(x, scale, offset),
-        matrix<T>(queries, query_scale, offset),
-        scores({z, of_columns}, x.shape[0]),
-        scores({query_z, of_rows}, queries.shape[0]),
-        self, radius, reach, reinterpret_cast<tamis::host::ScoreLimit*>(limits.data),
-        reinterpret_cast<uint32_t*>(candidates.data), candidates.shape[0],
-        reinterpret_cast<unsigned long long*>(counts.data), pairs.data, keys.data};
-    tamis::cuda::knn_pairs(search, {part[0], part[1], part[2], part[3]}, as_stream(stream));
-  }, nogil);
+  m.def(
+      "knn_scan",
+      [](Matrix x, Offset offset, DeviceView<double, 1> norms, DeviceView<int64_t, 1> stats, uintptr_t stream) {
+        TAMIS_CHECK(norms.size() == x.shape[0] && stats.size() == 3, "knn_scan: outputs must fit x");
+        tamis::cuda::knn_scan(matrix<T>(x, std::nullopt, offset), norms.data,
+                              reinterpret_cast<unsigned long long*>(stats.data), as_stream(stream));
+      },
+      nogil);
+  m.def(
+      "knn_encode",
+      [](Matrix x, Scale scale, Offset offset, DeviceView<const double, 1> centre, double gain, bool dots,
+         DeviceView<int16_t, 2> z, DeviceView<float, 2> of_rows, uintptr_t stream) {
+        TAMIS_CHECK(centre.size() == x.shape[1] && z.shape[1] >= x.shape[1], "knn_encode: arrays must fit x");
+        tamis::cuda::knn_encode(matrix<T>(x, scale, offset), centre.data, gain, dots, scores({z, of_rows}, x.shape[0]),
+                                as_stream(stream));
+      },
+      nogil);
+  m.def(
+      "knn_search",
+      [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset, DeviceView<int16_t, 2> z,
+         DeviceView<float, 2> of_columns, DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows,
+         DeviceView<float, 2> sampled, DeviceView<float, 2> limits, DeviceView<int32_t, 1> counts,
+         DeviceView<int64_t, 2> entries, bool dots, bool without_self, int told, int64_t begin, int64_t rows,
+         DeviceView<double, 2> keys, DeviceView<int64_t, 2> indices, uintptr_t stream) {
+        const int64_t k = keys.shape[1], room = entries.shape[1];
+        const bool fits = limits.shape[1] == 3 && rows <= limits.shape[0] && limits.shape[0] == counts.size() &&
+                          rows <= entries.shape[0] && rows <= sampled.shape[0] && begin + rows <= query_z.shape[0] &&
+                          z.shape[1] == query_z.shape[1];
+        const bool whole = begin % tamis::cuda::kKnnTile == 0 && rows % tamis::cuda::kKnnTile == 0 &&
+                           sampled.shape[1] % tamis::cuda::kKnnTile == 0 && sampled.shape[1] <= z.shape[0];
+        TAMIS_CHECK(fits && whole && keys.shape == indices.shape && keys.shape[0] == queries.shape[0] &&
+                        (room & (room - 1)) == 0 && room >= 4 * k && room <= 4096,
+                    "knn_search: arrays must fit");
+        const tamis::cuda::KnnDeviceSearch<T> search{
+            matrix<T>(x, scale, offset),
+            matrix<T>(queries, query_scale, offset),
+            scores({z, of_columns}, x.shape[0]),
+            scores({query_z, of_rows}, queries.shape[0]),
+            {sampled.data, sampled.shape[1], reinterpret_cast<tamis::host::ScoreLimit*>(limits.data),
+             reinterpret_cast<uint32_t*>(counts.data), reinterpret_cast<tamis::cuda::KnnEntry*>(entries.data), room},
+            k,
+            dots,
+            without_self,
+            tamis::host::KnnTold(told),
+            keys.data,
+            indices.data};
+        tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
+      },
+      nogil);
+  m.def(
+      "knn_pairs",
+      [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset, DeviceView<int16_t, 2> z,
+         DeviceView<float, 2> of_columns, DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows,
+         DeviceView<float, 2> limits, DeviceView<int32_t, 2> candidates, DeviceView<int64_t, 1> counts,
+         DeviceView<int64_t, 2> pairs, DeviceView<double, 1> keys, bool self, double radius, double reach,
+         std::array<int64_t, 4> part, uintptr_t stream) {
+        bool fits = counts.size() == 2 && candidates.shape[1] == 2 && candidates.shape == pairs.shape &&
+                    keys.size() == candidates.shape[0] && limits.shape[1] == 3 &&
+                    part[1] - part[0] <= limits.shape[0] && part[1] <= query_z.shape[0] && part[3] <= z.shape[0] &&
+                    z.shape[1] == query_z.shape[1];
+        for (const int64_t edge : part) fits &= edge >= 0 && edge % tamis::cuda::kKnnTile == 0;
+        TAMIS_CHECK(fits, "knn_pairs: arrays must fit");
+        const tamis::cuda::KnnDevicePairs<T> search{matrix<T>(x, scale, offset),
+                                                    matrix<T>(queries, query_scale, offset),
+                                                    scores({z, of_columns}, x.shape[0]),
+                                                    scores({query_z, of_rows}, queries.shape[0]),
+                                                    self,
+                                                    radius,
+                                                    reach,
+                                                    reinterpret_cast<tamis::host::ScoreLimit*>(limits.data),
+                                                    reinterpret_cast<uint32_t*>(candidates.data),
+                                                    candidates.shape[0],
+                                                    reinterpret_cast<unsigned long long*>(counts.data),
+                                                    pairs.data,
+                                                    keys.data};
+        tamis::cuda::knn_pairs(search, {part[0], part[1], part[2], part[3]}, as_stream(stream));
+      },
+      nogil);
 }
 
 }  // namespace

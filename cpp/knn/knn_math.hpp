@@ -82,8 +82,8 @@ TAMIS_HD float float_key(const RowOf<float>& a, const RowOf<float>& b, const flo
   return sum;
 }
 
-// Rows about an offset whose rounding to float32 took `lost` off: they are moved by lost * scale, both in one direction,
-// and what is computed is of a norm of 1 + lost * scale.
+// Rows about an offset whose rounding to float32 took `lost` off: they are moved by lost * scale, both in one
+// direction, and what is computed is of a norm of 1 + lost * scale.
 TAMIS_HD double scaled_slack(double a, double b, double lost) {
   const double apart = a < b ? b - a : a - b;
   return 6e-7 * (1 + lost * (a + b)) + lost * apart;

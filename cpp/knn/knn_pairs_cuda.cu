@@ -53,8 +53,7 @@ __global__ void __launch_bounds__(kThreads) keys_kernel(KnnDevicePairs<T> s) {
 template <class T>
 void knn_pairs(const KnnDevicePairs<T>& s, const KnnPart& part, cudaStream_t stream) {
   const int64_t rows = part.end - part.begin, down = rows / kKnnTile;
-  launch({"knn", blocks_for(rows, kThreads), stream}, reach_kernel, s.rows, part.begin, rows, s.reach,
-         s.limits);
+  launch({"knn", blocks_for(rows, kThreads), stream}, reach_kernel, s.rows, part.begin, rows, s.reach, s.limits);
   const Tiles tiles{s.rows, s.columns, part.begin, part.left, down, false};
   launch({"knn", blocks_for(down * ((part.right - part.left) / kKnnTile), 1), stream}, candidates_kernel<T>, tiles, s);
   const auto kernel = s.x.scale != nullptr ? keys_kernel<true, T> : keys_kernel<false, T>;

@@ -12,12 +12,12 @@
 
 namespace tamis::TAMIS_ISA {
 
-constexpr float kNoLimit = -3e38f;     // any row's score is above it
-constexpr float kNever = 3e38f;        // and below this
-constexpr double kScoreNorm = 256;     // norms of z are made no larger
-constexpr double kZeroRowKey = 2;      // of a row without direction and one that has one, by cosine
+constexpr float kNoLimit = -3e38f;  // any row's score is above it
+constexpr float kNever = 3e38f;     // and below this
+constexpr double kScoreNorm = 256;  // norms of z are made no larger
+constexpr double kZeroRowKey = 2;   // of a row without direction and one that has one, by cosine
 
-constexpr double kStep = 0x1p-22;      // of sums, see below
+constexpr double kStep = 0x1p-22;  // of sums, see below
 
 struct ScoreRow {
   double half, norm, lost;  // of the rounded z; what rounding took off
@@ -98,8 +98,8 @@ inline KnnOrder knn_order(int64_t rows) {
 // What is told of a key.
 enum class KnnTold { key, root, half, negative };
 TAMIS_HD double told(double key, KnnTold how) {
-  return how == KnnTold::root   ? __builtin_sqrt(key)
-         : how == KnnTold::half ? 0.5 * key
+  return how == KnnTold::root       ? __builtin_sqrt(key)
+         : how == KnnTold::half     ? 0.5 * key
          : how == KnnTold::negative ? -key
                                     : key;
 }

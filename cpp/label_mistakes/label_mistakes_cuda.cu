@@ -1,6 +1,5 @@
-#include "label_mistakes/label_mistakes_cuda.hpp"
-
 #include "core/cuda.hpp"
+#include "label_mistakes/label_mistakes_cuda.hpp"
 #include "label_mistakes/label_mistakes_math.hpp"
 
 namespace tamis::cuda {

@@ -16,9 +16,9 @@ struct MatchedRows {
   double least_iou, missing_confidence;
 };
 struct DeviceMistakes {
-  double *label, *place;         // (m,)
-  uint8_t *spurious, *missing;   // (m,), (n,)
-  double* worst;                 // (images,)
+  double *label, *place;        // (m,)
+  uint8_t *spurious, *missing;  // (m,), (n,)
+  double* worst;                // (images,)
   int64_t *n_missing, *n_spurious;
   int64_t* bad;  // (4,) lowered to the first row of gt and det out of range, of iou and of certain that is not finite
 };

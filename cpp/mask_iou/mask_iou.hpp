@@ -71,8 +71,8 @@ bool decode_masks(const Masks& masks, uint8_t* out, int64_t size);
 enum class MaskMerge { unite, intersect };
 MaskTexts merge_masks(const Masks& masks, const int64_t* groups, int64_t n_groups, MaskMerge how, int64_t* size);
 
-// What lies within `dilation` (n,) rows or columns, at least 1, of a pixel that is not in the mask. Cost: a few steps per
-// run, and per column of as many as a square that fits into the mask has.
+// What lies within `dilation` (n,) rows or columns, at least 1, of a pixel that is not in the mask. Cost: a few steps
+// per run, and per column of as many as a square that fits into the mask has.
 MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation);
 
 // polygons: n lists of x, y, ...; an odd last number is ignored. size (n, 2) is that of each polygon's image.
@@ -85,8 +85,9 @@ struct MaskPairs {
   const uint8_t* b_crowd;  // by row of b; null: none
   int64_t n_groups;
   const int64_t *a_index, *a_splits, *b_index, *b_splits;
-  const double* a_boxes;  // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
-  double least;           // IoUs below it need not be told apart; -inf or NaN: all are wanted
+  const double*
+      a_boxes;   // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
+  double least;  // IoUs below it need not be told apart; -inf or NaN: all are wanted
 };
 // out: (rows, columns) of each group, consecutively.
 void mask_iou_batched(const MaskPairs& pairs, double* out);
@@ -116,8 +117,7 @@ struct RegularMask {
   uint32_t area;
 };
 constexpr int64_t kSpareRuns = 32;
-TAMIS_KERNEL(read_regular,
-             (const char* at, const char* end, const int64_t* size, uint32_t* ends, RegularMask* out),
+TAMIS_KERNEL(read_regular, (const char* at, const char* end, const int64_t* size, uint32_t* ends, RegularMask* out),
              (at, end, size, ends, out))
 
 // The text of one mask's counts, for those who make texts of their own.

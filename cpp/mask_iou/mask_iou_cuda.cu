@@ -1,6 +1,5 @@
-#include "mask_iou/mask_iou_cuda.hpp"
-
 #include "core/cuda_block.hpp"
+#include "mask_iou/mask_iou_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {

@@ -86,8 +86,7 @@ void check_pixels(const tamis::Masks& masks) {
   }
   const int64_t one[2] = {0, 1}, two[2] = {1, 2}, group[2] = {0, 2};
   double iou = 0;
-  tamis::mask_iou_batched({of(packed, masks.size), of(packed, masks.size), nullptr, 1, nullptr, one, two, one,
-                           nullptr},
+  tamis::mask_iou_batched({of(packed, masks.size), of(packed, masks.size), nullptr, 1, nullptr, one, two, one, nullptr},
                           &iou);
   check(iou == (both > 0 ? double(both) / double(any) : 0));
   int64_t size[2];

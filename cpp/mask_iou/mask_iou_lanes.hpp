@@ -7,7 +7,7 @@
 namespace tamis::TAMIS_ISA {
 namespace {
 
-typedef __m512i Lanes;  // sixteen of 32 bits
+typedef __m512i Lanes;             // sixteen of 32 bits
 constexpr int kMostContinued = 5;  // characters before a number's last, so that it has 30 bits at most
 constexpr int64_t kMostColumns = 1 << 20;
 

@@ -57,8 +57,10 @@ TAMIS_HD int64_t read_runs(const char* at, const char* end, uint32_t* ends, Runs
   while (at != end && *at != 0) {
     const unsigned char c = static_cast<unsigned char>(*at - '0');
     int64_t number = ((c & 0x1f) ^ 0x10) - 0x10;  // most are of one character
-    if ((c & 0x20) == 0) ++at;
-    else if (!read_number(at, end, &number)) return -1;
+    if ((c & 0x20) == 0)
+      ++at;
+    else if (!read_number(at, end, &number))
+      return -1;
     const uint32_t count = static_cast<uint32_t>(number) + (n > 2 ? before : 0);
     before = last;
     last = count;
@@ -172,8 +174,10 @@ TAMIS_HD int64_t run_beyond(const Runs& m, uint32_t pixel) {
   int64_t low = 0, high = m.n / 2;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
-    if (m.ends[2 * middle + 1] > pixel) high = middle;
-    else low = middle + 1;
+    if (m.ends[2 * middle + 1] > pixel)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return low;
 }
@@ -269,9 +273,9 @@ TAMIS_HD int64_t crossed_row(int64_t v, int64_t height) {
 
 // An edge from its left end if it is flat (dx >= dy), from its upper end if it is steep.
 struct Edge {
-  int32_t x, y;      // where it begins
-  int32_t low, high; // its x range
-  int32_t length;    // steps: dx or dy
+  int32_t x, y;       // where it begins
+  int32_t low, high;  // its x range
+  int32_t length;     // steps: dx or dy
   double slope, inverse;
   bool flat;
 
@@ -285,9 +289,7 @@ struct Edge {
   }
 
   // The other coordinate after t steps.
-  TAMIS_HD int32_t after(int32_t t) const {
-    return static_cast<int32_t>((flat ? y : x) + slope * t + .5);
-  }
+  TAMIS_HD int32_t after(int32_t t) const { return static_cast<int32_t>((flat ? y : x) + slope * t + .5); }
 
   // The smaller height beside the step from u to u + 1, both within low and high.
   TAMIS_HD int32_t height_at(int32_t u) const {

@@ -39,8 +39,9 @@ inline host::Runs read_mask(const Masks& masks, int64_t i, uint32_t* ends) {
   host::Runs runs;
   const char *begin = masks.text + masks.splits[i], *end = masks.text + masks.splits[i + 1];
   if (end - begin > kLongText) check_interrupt();
-  TAMIS_CHECK(read_mask(begin, end, masks.size + 2 * i, ends, &runs),
-              "mask " + std::to_string(i) + ": the text of its counts ends within a number, or a number has over 64 bits");
+  TAMIS_CHECK(
+      read_mask(begin, end, masks.size + 2 * i, ends, &runs),
+      "mask " + std::to_string(i) + ": the text of its counts ends within a number, or a number has over 64 bits");
   return runs;
 }
 

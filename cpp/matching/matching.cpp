@@ -28,9 +28,9 @@ struct Groups {
   std::vector<int64_t> image_bounds;  // (images + 1) bounds of groups
   std::vector<double> x1, y1, x2, y2, area;
   std::vector<uint8_t> crowd;
-  std::vector<int64_t> det_bounds;    // (groups + 1)
-  std::vector<KeptDetection> det;     // best score first
-  std::vector<int64_t> pair_bounds;   // (groups + 1), where similarities are given
+  std::vector<int64_t> det_bounds;   // (groups + 1)
+  std::vector<KeptDetection> det;    // best score first
+  std::vector<int64_t> pair_bounds;  // (groups + 1), where similarities are given
 
   int64_t count() const { return static_cast<int64_t>(category.size()); }
 };
@@ -53,8 +53,7 @@ void group_gts(const MatchProblem& p, Groups& groups) {
   groups.crowd.resize(size_t(n));
   for (size_t i = 0; i < size_t(n); ++i) groups.crowd[i] = p.gt_crowd[groups.gt[i]];
   if (p.gt_boxes == nullptr) return;
-  for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area})
-    column->resize(size_t(n));
+  for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area}) column->resize(size_t(n));
   for (size_t i = 0; i < size_t(n); ++i) {
     const host::Corners c = host::corners(p.gt_boxes + 4 * groups.gt[i]);
     groups.x1[i] = c.x1;
@@ -113,7 +112,8 @@ struct Run {
   std::vector<int32_t> gt;
   std::vector<uint64_t> at;
 
-  void add(int64_t kept, int64_t n, const int64_t* gt_index, const int32_t* local, const uint64_t* words, int64_t cells) {
+  void add(int64_t kept, int64_t n, const int64_t* gt_index, const int32_t* local, const uint64_t* words,
+           int64_t cells) {
     if (n == 0) return;
     place.push_back(kept);
     entries.push_back(n);
@@ -220,8 +220,7 @@ Matches match_detections(const MatchProblem& p) {
   std::vector<Run> runs{size_t(n_runs)};
   parallel_for(groups.count(), kGroupsAtOnce, [&](int64_t begin, int64_t end) {
     Scratch scratch;
-    for (int64_t g = begin; g < end; ++g)
-      match_one(p, groups, g, lowest, scratch, runs[size_t(begin / kGroupsAtOnce)]);
+    for (int64_t g = begin; g < end; ++g) match_one(p, groups, g, lowest, scratch, runs[size_t(begin / kGroupsAtOnce)]);
   });
   Matches matches;
   matches.row.assign(size_t(p.n_kept), -1);
@@ -238,8 +237,7 @@ Matches match_detections(const MatchProblem& p) {
   return matches;
 }
 
-void coco_iou(const double* dets, int64_t n_dets, const double* gts, int64_t n_gts,
-              const uint8_t* crowd, double* out) {
+void coco_iou(const double* dets, int64_t n_dets, const double* gts, int64_t n_gts, const uint8_t* crowd, double* out) {
   parallel_for(n_dets, 1 + 65536 / (n_gts + 1), [&](int64_t begin, int64_t end) {
     for (int64_t d = begin; d < end; ++d) {
       const host::Corners det = host::corners(dets + 4 * d);

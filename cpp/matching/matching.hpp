@@ -34,8 +34,7 @@ struct DetectionColumns {
   const int32_t* image;
   const double* score;
 };
-DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images,
-                                int64_t max_det);
+DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images, int64_t max_det);
 
 // Indices of the boxes that are not left out by category, image, input order, and the bounds of each category.
 std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image, int64_t n_categories,
@@ -45,19 +44,19 @@ std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const in
 void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known, int32_t* positions);
 
 struct MatchProblem {
-  int64_t n_kept;              // a DetectionOrder's index
+  int64_t n_kept;  // a DetectionOrder's index
   const int64_t* det_index;
   int64_t n_dets;
-  const int32_t* det_category; // by input index
-  const int32_t* det_image;    // by input index
-  const double* det_boxes;     // by input index
-  const uint8_t* det_claims;   // by input index; 0: its matches leave the gt free (ids <= 0). Null: all claim
+  const int32_t* det_category;  // by input index
+  const int32_t* det_image;     // by input index
+  const double* det_boxes;      // by input index
+  const uint8_t* det_claims;    // by input index; 0: its matches leave the gt free (ids <= 0). Null: all claim
   int64_t n_gts, n_categories, n_images;
   const int32_t* gt_category;
   const int32_t* gt_image;
   const double* gt_boxes;
   const uint8_t* gt_crowd;
-  const uint8_t* gt_ignore;    // (n_areas, n_gts)
+  const uint8_t* gt_ignore;  // (n_areas, n_gts)
   int64_t n_areas, n_thresholds;
   const double* thresholds;
   const double* similarity = nullptr;  // of the pairs of each group (see below), instead of the boxes' IoU
@@ -91,14 +90,14 @@ struct MatchGroup {
   int64_t n_gts, n_areas, n_thresholds;
   const double *x1, *y1, *x2, *y2, *area;  // of the ground truths; not read where the IoU is given
   const uint8_t* crowd;
-  const uint8_t* ignore;     // (n_areas, n_gts)
+  const uint8_t* ignore;  // (n_areas, n_gts)
   const double* thresholds;
   double lowest_threshold;
-  uint64_t* taken;           // (n_areas, n_gts, words), 0 at the start
-  double* iou;               // scratch (n_gts,)
-  int32_t* candidates;       // scratch (n_gts,)
-  uint64_t *reach, *free;    // scratch (n_gts,)
-  uint64_t* chosen;          // scratch (n_gts, n_areas, words)
+  uint64_t* taken;         // (n_areas, n_gts, words), 0 at the start
+  double* iou;             // scratch (n_gts,)
+  int32_t* candidates;     // scratch (n_gts,)
+  uint64_t *reach, *free;  // scratch (n_gts,)
+  uint64_t* chosen;        // scratch (n_gts, n_areas, words)
 };
 struct Detection {
   const double* box;        // xywh
@@ -113,13 +112,14 @@ TAMIS_KERNEL(match_next, (const MatchGroup& group, const Detection& det, int32_t
 // All pairs of one image: out (n_dets, n_gts) is row-major.
 void coco_iou(const double* dets, int64_t n_dets, const double* gts, int64_t n_gts, const uint8_t* crowd, double* out);
 
-// One image and class by a given similarity, for callers that have their own: out (n_areas, n_thresholds, n_dets), gt or -1.
+// One image and class by a given similarity, for callers that have their own: out (n_areas, n_thresholds, n_dets), gt
+// or -1.
 struct GivenProblem {
   int64_t n_dets, n_gts, n_areas, n_thresholds;
   const double* similarity;   // (n_dets, n_gts), best score first
   const uint8_t* det_claims;  // (n_dets,)
   const uint8_t* gt_crowd;
-  const uint8_t* gt_ignore;   // (n_areas, n_gts)
+  const uint8_t* gt_ignore;  // (n_areas, n_gts)
   const double* thresholds;
 };
 void match_given(const GivenProblem& problem, int32_t* out);

@@ -19,8 +19,7 @@ const double* iou_row(const MatchGroup& group, const Detection& detection) {
       iou[g] = apart ? 0.0 : coco_iou(det, {x1[g], y1[g], x2[g], y2[g], area[g]}, crowd[g] != 0);
     }
   } else {
-    for (int64_t g = 0; g < n; ++g)
-      iou[g] = coco_iou(det, {x1[g], y1[g], x2[g], y2[g], area[g]}, crowd[g] != 0);
+    for (int64_t g = 0; g < n; ++g) iou[g] = coco_iou(det, {x1[g], y1[g], x2[g], y2[g], area[g]}, crowd[g] != 0);
   }
   return iou;
 }
@@ -44,8 +43,7 @@ int64_t find_candidates(const MatchGroup& group, const double* iou) {
 void choose_word(const MatchGroup& group, const double* iou, int64_t n, int64_t word, bool claims) {
   const int64_t words = words_for(group.n_thresholds), first = word * kWordBits;
   const int64_t left = group.n_thresholds - first, bits = left < kWordBits ? left : kWordBits;
-  for (int64_t c = 0; c < n; ++c)
-    group.reach[c] = in_reach(iou[group.candidates[c]], group.thresholds + first, bits);
+  for (int64_t c = 0; c < n; ++c) group.reach[c] = in_reach(iou[group.candidates[c]], group.thresholds + first, bits);
   for (int64_t a = 0; a < group.n_areas; ++a) {
     uint64_t* taken = group.taken + a * group.n_gts * words + word;
     for (int64_t c = 0; c < n; ++c) {
@@ -56,8 +54,7 @@ void choose_word(const MatchGroup& group, const double* iou, int64_t n, int64_t 
     choose(n, group.candidates, iou, group.ignore + a * group.n_gts, group.reach, group.free, chosen,
            group.n_areas * words);
     if (!claims) continue;
-    for (int64_t c = 0; c < n; ++c)
-      taken[group.candidates[c] * words] |= chosen[c * group.n_areas * words];
+    for (int64_t c = 0; c < n; ++c) taken[group.candidates[c] * words] |= chosen[c * group.n_areas * words];
   }
 }
 
@@ -67,8 +64,7 @@ void match_next(const MatchGroup& group, const Detection& det, int32_t* gt, uint
   const double* iou = iou_row(group, det);
   const int64_t candidates = find_candidates(group, iou);
   const int64_t words = words_for(group.n_thresholds), cells = group.n_areas * words;
-  for (int64_t word = 0; word < words && candidates > 0; ++word)
-    choose_word(group, iou, candidates, word, det.claims);
+  for (int64_t word = 0; word < words && candidates > 0; ++word) choose_word(group, iou, candidates, word, det.claims);
   int64_t entries = 0;
   for (int64_t c = 0; c < candidates; ++c) {
     uint64_t any = 0;

@@ -14,7 +14,7 @@ struct Keyed {
 };
 constexpr int kDigitBits = 11, kDigits = 3;
 constexpr int kLowBits = 64 - kDigits * kDigitBits;  // left to a comparison sort where they decide
-constexpr int64_t kRadixFrom = 1024;  // below this a comparison sort is faster
+constexpr int64_t kRadixFrom = 1024;                 // below this a comparison sort is faster
 constexpr size_t kManyItems = 1 << 18;
 
 bool before(const Keyed& a, const Keyed& b) { return a.key < b.key; }
@@ -79,9 +79,8 @@ std::vector<int64_t> bucket_sort(std::vector<int64_t>& index, const int32_t* buc
 
 }  // namespace
 
-std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image,
-                                    int64_t n_categories, int64_t n_images,
-                                    std::vector<int64_t>& splits) {
+std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image, int64_t n_categories,
+                                    int64_t n_images, std::vector<int64_t>& splits) {
   std::vector<int64_t> index;
   index.reserve(size_t(n));
   bool sorted = true;
@@ -97,11 +96,9 @@ std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const in
   return index;
 }
 
-DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images,
-                                int64_t max_det) {
+DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images, int64_t max_det) {
   DetectionOrder order;
-  order.index =
-      order_by_group(dets.n, dets.category, dets.image, n_categories, n_images, order.splits);
+  order.index = order_by_group(dets.n, dets.category, dets.image, n_categories, n_images, order.splits);
   order.rank.resize(order.index.size());
   std::vector<int64_t> kept(size_t(n_categories), 0);
   const int64_t grain = std::max<int64_t>(1, n_categories / (16 * num_threads()));
@@ -131,8 +128,7 @@ DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categori
   return order;
 }
 
-void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known,
-                    int32_t* positions) {
+void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known, int32_t* positions) {
   if (n_known == 0) {
     std::fill_n(positions, n, -1);
     return;

@@ -25,10 +25,10 @@ void max_iou_between(BoxFormat format, const LabelledBoxes<T>& set, const Labell
                      T* out);
 
 // Rows of one image against all columns of it; row i leaves out column `own` + i.
-#define TAMIS_MAX_IOU_KERNEL(T)                                                                                  \
-  TAMIS_KERNEL(max_iou_block,                                                                                    \
-               (BoxFormat format, const T* a, const int32_t* a_labels, int64_t rows, const T* b,                 \
-                const int32_t* b_labels, int64_t columns, int64_t own, T* out),                                  \
+#define TAMIS_MAX_IOU_KERNEL(T)                                                                  \
+  TAMIS_KERNEL(max_iou_block,                                                                    \
+               (BoxFormat format, const T* a, const int32_t* a_labels, int64_t rows, const T* b, \
+                const int32_t* b_labels, int64_t columns, int64_t own, T* out),                  \
                (format, a, a_labels, rows, b, b_labels, columns, own, out))
 TAMIS_MAX_IOU_KERNEL(float)
 TAMIS_MAX_IOU_KERNEL(double)

@@ -12,8 +12,8 @@ TAMIS_HD void raise(T* __restrict best, const BoxTile<T>& tile, int64_t width, c
 }
 
 template <class T>
-TAMIS_HD void raise(T* __restrict best, const BoxTile<T>& tile, int64_t width, const Box<T>& box,
-                    const int32_t* labels, int32_t label) {
+TAMIS_HD void raise(T* __restrict best, const BoxTile<T>& tile, int64_t width, const Box<T>& box, const int32_t* labels,
+                    int32_t label) {
   for (int64_t i = 0; i < width; ++i) {
     const T iou = overlap<kIou>(tile.template get<kIou>(i), box);
     best[i] = larger(labels[i] == label ? iou : T(0), best[i]);
@@ -34,8 +34,10 @@ void block(BoxFormat format, const T* a, const int32_t* a_labels, int64_t rows, 
       const int64_t self = j - own - begin;  // this box's own row: put back what it had
       const bool here = self >= 0 && self < width;
       const T kept = here ? best[self] : T(0);
-      if (a_labels == nullptr) raise(best, tile, width, box);
-      else raise(best, tile, width, box, a_labels + begin, b_labels[j]);
+      if (a_labels == nullptr)
+        raise(best, tile, width, box);
+      else
+        raise(best, tile, width, box, a_labels + begin, b_labels[j]);
       if (here) best[self] = kept;
     }
     for (int64_t i = 0; i < width; ++i) out[begin + i] = smaller(best[i], T(1));

@@ -1,6 +1,5 @@
-#include "max_iou/max_iou_cuda.hpp"
-
 #include "core/cuda.hpp"
+#include "max_iou/max_iou_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {

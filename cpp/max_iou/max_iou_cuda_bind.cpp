@@ -19,20 +19,24 @@ tamis::LabelledBoxes<T, int64_t> labelled(const Boxes<T>& boxes, const Splits& s
 template <class T>
 void bind_dtype(py::module_& m) {
   const auto nogil = py::call_guard<py::gil_scoped_release>();
-  m.def("max_iou", [](int format, Boxes<T> boxes, Splits splits, Labels labels, tamis::DeviceView<T, 1> out,
-                      uintptr_t stream) {
-    const tamis::LabelledBoxes<T, int64_t> set = labelled(boxes, splits, labels);
-    tamis::cuda::max_iou<T>(tamis::BoxFormat(format), {set, set, boxes.shape[0], splits.shape[0] - 1, true}, out.data,
-                            reinterpret_cast<cudaStream_t>(stream));
-  }, nogil);
-  m.def("max_iou_between", [](int format, Boxes<T> boxes, Splits splits, Labels labels, Boxes<T> other,
-                              Splits other_splits, Labels other_labels, tamis::DeviceView<T, 1> out,
-                              uintptr_t stream) {
-    tamis::cuda::max_iou<T>(tamis::BoxFormat(format),
-                            {labelled(boxes, splits, labels), labelled(other, other_splits, other_labels),
-                             boxes.shape[0], splits.shape[0] - 1, false},
-                            out.data, reinterpret_cast<cudaStream_t>(stream));
-  }, nogil);
+  m.def(
+      "max_iou",
+      [](int format, Boxes<T> boxes, Splits splits, Labels labels, tamis::DeviceView<T, 1> out, uintptr_t stream) {
+        const tamis::LabelledBoxes<T, int64_t> set = labelled(boxes, splits, labels);
+        tamis::cuda::max_iou<T>(tamis::BoxFormat(format), {set, set, boxes.shape[0], splits.shape[0] - 1, true},
+                                out.data, reinterpret_cast<cudaStream_t>(stream));
+      },
+      nogil);
+  m.def(
+      "max_iou_between",
+      [](int format, Boxes<T> boxes, Splits splits, Labels labels, Boxes<T> other, Splits other_splits,
+         Labels other_labels, tamis::DeviceView<T, 1> out, uintptr_t stream) {
+        tamis::cuda::max_iou<T>(tamis::BoxFormat(format),
+                                {labelled(boxes, splits, labels), labelled(other, other_splits, other_labels),
+                                 boxes.shape[0], splits.shape[0] - 1, false},
+                                out.data, reinterpret_cast<cudaStream_t>(stream));
+      },
+      nogil);
 }
 
 }  // namespace

@@ -18,8 +18,10 @@ TAMIS_HD int64_t image_of_row(const int64_t* splits, int64_t images, int64_t row
   int64_t low = 0, high = images;
   while (high - low > 1) {
     const int64_t middle = (low + high) / 2;
-    if (splits[middle] <= row) low = middle;
-    else high = middle;
+    if (splits[middle] <= row)
+      low = middle;
+    else
+      high = middle;
   }
   return low;
 }

@@ -1,6 +1,5 @@
-#include "oks/oks_cuda.hpp"
-
 #include "core/cuda.hpp"
+#include "oks/oks_cuda.hpp"
 #include "oks/oks_math.hpp"
 
 namespace tamis::cuda {

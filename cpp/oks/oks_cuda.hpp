@@ -1,5 +1,5 @@
-// Device twin of oks.hpp, queued on a stream, without a wait: a thread for each pair. Terms and sums are the host's, bit
-// for bit, but for the exponentials: those of the device, which differ from NumPy's in the last bit.
+// Device twin of oks.hpp, queued on a stream, without a wait: a thread for each pair. Terms and sums are the host's,
+// bit for bit, but for the exponentials: those of the device, which differ from NumPy's in the last bit.
 #pragma once
 #include <cstdint>
 

@@ -81,7 +81,7 @@ TAMIS_HD double pairwise_sum(const Next& next, int64_t n) {
   struct Halves {
     double left;
     int64_t right;  // how many values; 0: they are under way, and `left` is done
-  } above[24];  // enough for 2^31 values
+  } above[24];      // enough for 2^31 values
   for (int depth = 0;;) {
     while (n > 128) {
       const int64_t half = n / 2 - n / 2 % 8;

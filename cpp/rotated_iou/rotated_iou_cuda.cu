@@ -1,6 +1,5 @@
-#include "rotated_iou/rotated_iou_cuda.hpp"
-
 #include "core/cuda.hpp"
+#include "rotated_iou/rotated_iou_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {
@@ -132,8 +131,10 @@ void rotated_prepare(const T* boxes, int64_t n, RotatedBox* out, cudaStream_t st
 template <class T>
 void rotated_box_iou(RotatedKind kind, const RotatedBox* a, int64_t n, const RotatedBox* b, int64_t m, T* out,
                      cudaStream_t stream) {
-  if (kind == RotatedKind::iou) tiles<RotatedKind::iou>(a, n, b, m, out, stream);
-  else tiles<RotatedKind::iof>(a, n, b, m, out, stream);
+  if (kind == RotatedKind::iou)
+    tiles<RotatedKind::iou>(a, n, b, m, out, stream);
+  else
+    tiles<RotatedKind::iof>(a, n, b, m, out, stream);
 }
 
 template <class T>
@@ -147,16 +148,18 @@ template <class T>
 void rotated_box_iou_batched(RotatedKind kind, const RotatedBox* a, const RotatedBox* b, const RotatedSplits& splits,
                              int64_t total, T* out, cudaStream_t stream) {
   const BatchedPairs pairs{splits.a, splits.b, splits.out, splits.images};
-  if (kind == RotatedKind::iou) flat<RotatedKind::iou>(a, b, pairs, total, out, stream);
-  else flat<RotatedKind::iof>(a, b, pairs, total, out, stream);
+  if (kind == RotatedKind::iou)
+    flat<RotatedKind::iou>(a, b, pairs, total, out, stream);
+  else
+    flat<RotatedKind::iof>(a, b, pairs, total, out, stream);
 }
 
-#define TAMIS_ROTATED_IOU(T)                                                                                       \
-  template void rotated_prepare(const T*, int64_t, RotatedBox*, cudaStream_t);                                     \
-  template void rotated_box_iou(RotatedKind, const RotatedBox*, int64_t, const RotatedBox*, int64_t, T*,           \
-                                cudaStream_t);                                                                     \
-  template void rotated_box_iou_paired(RotatedKind, const T*, const T*, int64_t, T*, cudaStream_t);                \
-  template void rotated_box_iou_batched(RotatedKind, const RotatedBox*, const RotatedBox*, const RotatedSplits&,   \
+#define TAMIS_ROTATED_IOU(T)                                                                                     \
+  template void rotated_prepare(const T*, int64_t, RotatedBox*, cudaStream_t);                                   \
+  template void rotated_box_iou(RotatedKind, const RotatedBox*, int64_t, const RotatedBox*, int64_t, T*,         \
+                                cudaStream_t);                                                                   \
+  template void rotated_box_iou_paired(RotatedKind, const T*, const T*, int64_t, T*, cudaStream_t);              \
+  template void rotated_box_iou_batched(RotatedKind, const RotatedBox*, const RotatedBox*, const RotatedSplits&, \
                                         int64_t, T*, cudaStream_t);
 TAMIS_ROTATED_IOU(float)
 TAMIS_ROTATED_IOU(double)

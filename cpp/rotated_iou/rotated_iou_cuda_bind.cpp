@@ -1,7 +1,6 @@
-#include "rotated_iou/rotated_iou_cuda.hpp"
-
 #include "core/array.hpp"
 #include "core/error.hpp"
+#include "rotated_iou/rotated_iou_cuda.hpp"
 
 namespace py = pybind11;
 
@@ -24,28 +23,40 @@ template <class T>
 void bind_dtype(py::module_& m) {
   using Boxes = tamis::DeviceView<const T, 2>;
   const auto nogil = py::call_guard<py::gil_scoped_release>();
-  m.def("rotated_prepare", [](Boxes x, tamis::DeviceView<double, 2> out, uintptr_t stream) {
-    check(x.shape[1] == 5 && out.shape[0] == x.shape[0] && out.shape[1] == kNumbers);
-    tamis::cuda::rotated_prepare(x.data, x.shape[0], reinterpret_cast<tamis::cuda::RotatedBox*>(out.data),
-                                 as_stream(stream));
-  }, nogil);
-  m.def("rotated_box_iou", [](int kind, Prepared a, Prepared b, tamis::DeviceView<T, 2> out, uintptr_t stream) {
-    check(out.shape[0] == a.shape[0] && out.shape[1] == b.shape[0]);
-    tamis::cuda::rotated_box_iou(tamis::RotatedKind(kind), boxes(a), a.shape[0], boxes(b), b.shape[0], out.data,
-                                 as_stream(stream));
-  }, nogil);
-  m.def("rotated_box_iou_paired", [](int kind, Boxes a, Boxes b, tamis::DeviceView<T, 1> out, uintptr_t stream) {
-    check(a.shape[1] == 5 && a.shape == b.shape && out.size() == a.shape[0]);
-    tamis::cuda::rotated_box_iou_paired(tamis::RotatedKind(kind), a.data, b.data, a.shape[0], out.data,
-                                        as_stream(stream));
-  }, nogil);
-  m.def("rotated_box_iou_batched", [](int kind, Prepared a, Splits a_splits, Prepared b, Splits b_splits,
-                                      Splits out_splits, tamis::DeviceView<T, 1> out, uintptr_t stream) {
-    check(a_splits.size() == b_splits.size() && a_splits.size() == out_splits.size());
-    tamis::cuda::rotated_box_iou_batched(tamis::RotatedKind(kind), boxes(a), boxes(b),
-                                         {a_splits.data, b_splits.data, out_splits.data, a_splits.size() - 1},
-                                         out.size(), out.data, as_stream(stream));
-  }, nogil);
+  m.def(
+      "rotated_prepare",
+      [](Boxes x, tamis::DeviceView<double, 2> out, uintptr_t stream) {
+        check(x.shape[1] == 5 && out.shape[0] == x.shape[0] && out.shape[1] == kNumbers);
+        tamis::cuda::rotated_prepare(x.data, x.shape[0], reinterpret_cast<tamis::cuda::RotatedBox*>(out.data),
+                                     as_stream(stream));
+      },
+      nogil);
+  m.def(
+      "rotated_box_iou",
+      [](int kind, Prepared a, Prepared b, tamis::DeviceView<T, 2> out, uintptr_t stream) {
+        check(out.shape[0] == a.shape[0] && out.shape[1] == b.shape[0]);
+        tamis::cuda::rotated_box_iou(tamis::RotatedKind(kind), boxes(a), a.shape[0], boxes(b), b.shape[0], out.data,
+                                     as_stream(stream));
+      },
+      nogil);
+  m.def(
+      "rotated_box_iou_paired",
+      [](int kind, Boxes a, Boxes b, tamis::DeviceView<T, 1> out, uintptr_t stream) {
+        check(a.shape[1] == 5 && a.shape == b.shape && out.size() == a.shape[0]);
+        tamis::cuda::rotated_box_iou_paired(tamis::RotatedKind(kind), a.data, b.data, a.shape[0], out.data,
+                                            as_stream(stream));
+      },
+      nogil);
+  m.def(
+      "rotated_box_iou_batched",
+      [](int kind, Prepared a, Splits a_splits, Prepared b, Splits b_splits, Splits out_splits,
+         tamis::DeviceView<T, 1> out, uintptr_t stream) {
+        check(a_splits.size() == b_splits.size() && a_splits.size() == out_splits.size());
+        tamis::cuda::rotated_box_iou_batched(tamis::RotatedKind(kind), boxes(a), boxes(b),
+                                             {a_splits.data, b_splits.data, out_splits.data, a_splits.size() - 1},
+                                             out.size(), out.data, as_stream(stream));
+      },
+      nogil);
 }
 
 }  // namespace

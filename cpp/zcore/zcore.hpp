@@ -89,7 +89,7 @@ struct ZcoreLogging {
   TAMIS_KERNEL(zcore_rank, (const T* values, int64_t n, int64_t rank, int64_t more, T* out),                          \
                (values, n, rank, more, out))                                                                          \
   /* Moves the `wanted` nearest of n to the front. */                                                                 \
-  TAMIS_KERNEL(zcore_keep_nearest, (T * distances, uint32_t * rows, int64_t n, int64_t wanted),                       \
+  TAMIS_KERNEL(zcore_keep_nearest, (T * distances, uint32_t* rows, int64_t n, int64_t wanted),                        \
                (distances, rows, n, wanted))                                                                          \
   /* out[i] = the share in units of distances[i]; none is 0. */                                                       \
   TAMIS_KERNEL(zcore_shares, (const T* distances, int64_t n, double exponent, double* weights, int64_t* out),         \

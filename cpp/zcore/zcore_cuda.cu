@@ -1,7 +1,6 @@
-#include "zcore/zcore_cuda.hpp"
-
 #include "core/bits.hpp"
 #include "core/cuda_block.hpp"
+#include "zcore/zcore_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {
@@ -9,7 +8,7 @@ namespace {
 using namespace tamis::host;
 
 constexpr int kTile = 32;
-constexpr int kBins = 4096;     // of float32 distances by their exponent and four more bits
+constexpr int kBins = 4096;  // of float32 distances by their exponent and four more bits
 constexpr int kBinShift = 19;
 constexpr int kBinsEach = kBins / kThreads;
 constexpr int kEight = kZcoreEight;  // halves of one 16-byte load
@@ -270,11 +269,15 @@ __device__ Found<T> neighbours(const ZcoreScoring<T>& s, const D& distance, cons
     const int64_t n = count;
     __syncthreads();
     if (n >= s.wanted && n <= s.capacity) return {keys, limit, n};
-    if (n < s.wanted) low = limit + 1;
-    else high = limit;
+    if (n < s.wanted)
+      low = limit + 1;
+    else
+      high = limit;
     bounded |= n > s.capacity;
-    if (bounded || high - limit <= step) limit = low + (high - low) / 2;
-    else limit += step;
+    if (bounded || high - limit <= step)
+      limit = low + (high - low) / 2;
+    else
+      limit += step;
     step *= 2;
   }
 }
@@ -365,12 +368,12 @@ void zcore_score(const ZcoreScoring<T>& s, const ZcoreDeviceDraws& draws, cudaSt
   launch({"zcore", blocks_for(blocks, 1), stream}, kernel, s, draws);
 }
 
-#define TAMIS_ZCORE(T)                                                                                              \
-  template void zcore_columns(const ZcoreRows<T>&, int64_t, const ZcoreColumns<T>&, unsigned long long*,            \
-                              cudaStream_t);                                                                        \
-  template void zcore_sample(const ZcoreColumns<T>&, const ZcoreColumns<T>&, cudaStream_t);                         \
-  template void zcore_halves(const ZcoreRows<T>&, const ZcoreHalves&, cudaStream_t);                                \
-  template void zcore_spans(const ZcoreColumns<T>&, const ZcoreSpans&, cudaStream_t);                               \
+#define TAMIS_ZCORE(T)                                                                                   \
+  template void zcore_columns(const ZcoreRows<T>&, int64_t, const ZcoreColumns<T>&, unsigned long long*, \
+                              cudaStream_t);                                                             \
+  template void zcore_sample(const ZcoreColumns<T>&, const ZcoreColumns<T>&, cudaStream_t);              \
+  template void zcore_halves(const ZcoreRows<T>&, const ZcoreHalves&, cudaStream_t);                     \
+  template void zcore_spans(const ZcoreColumns<T>&, const ZcoreSpans&, cudaStream_t);                    \
   template void zcore_score(const ZcoreScoring<T>&, const ZcoreDeviceDraws&, cudaStream_t);
 TAMIS_ZCORE(float)
 TAMIS_ZCORE(double)

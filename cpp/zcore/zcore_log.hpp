@@ -1,4 +1,5 @@
-// Append-only log of one thread's hits. Sequential writes avoid the cache misses of one list per draw. Draws are logged together by eights, and read so.
+// Append-only log of one thread's hits. Sequential writes avoid the cache misses of one list per draw. Draws are logged
+// together by eights, and read so.
 #pragma once
 #include <algorithm>
 #include <cstdint>
