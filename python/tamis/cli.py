@@ -19,6 +19,7 @@ from tamis._cli_output import check_output, print_json, table, tell
 from tamis.annotations.command import add_check
 from tamis.embeddings.files import write_table
 from tamis.evaluation.detection_result import STATS
+from tamis.shards import command as shards
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -158,6 +159,7 @@ def parser() -> argparse.ArgumentParser:
 
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
+    shards.add(commands)
     return top
 
 
