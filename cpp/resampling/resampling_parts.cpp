@@ -166,9 +166,11 @@ void ResamplingParts::run_cell(const Cell& cell, int64_t word, const Part& part,
           double(found) / double(cell.targets);
     }
     double* out = part.precision + (cell.area * n_categories * n_thresholds + level * cell.width) * part.n_recalls;
+    bool past_end = tps[t] == 0;
     for (int64_t r = 0; r < part.n_recalls; ++r) {
       const int64_t needed = s.needed[size_t(r)];
-      out[r * cell.width + cell.place] = needed > tps[t] || tps[t] == 0 ? 0.0 : curve[std::max<int64_t>(needed, 1) - 1];
+      past_end |= needed > tps[t];  // and stays so: pycocotools leaves its loop there
+      out[r * cell.width + cell.place] = past_end ? 0.0 : curve[std::max<int64_t>(needed, 1) - 1];
     }
   }
 }

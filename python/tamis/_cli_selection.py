@@ -265,18 +265,8 @@ def _command(
     return made
 
 
-def add(commands: Any) -> None:
-    """The commands, to the subparsers of `tamis`."""
-    command = partial(_command, commands)
-    command(
-        "near-duplicates", near_duplicates, "embeddings that nearly repeat an earlier one",
-        "near-duplicates x.npy --names files.txt -o repeats.csv", "auto",
-    )  # fmt: skip
-    made = command(
-        "leaks", leaks, "near-duplicates in different splits; exit code 1 if there are any",
-        "leaks x.npy --splits splits.txt", 0.05,
-    )  # fmt: skip
-    made.add_argument("--splits", metavar="FILE", required=True, help="the split of each row")
+def _add_choices(command: Any) -> None:
+    """Scores of all rows, and what is chosen by them."""
     made = command(
         "uniqueness", uniqueness, "the least and the most unique embeddings",
         "uniqueness x.npy --names files.txt -o scores.csv",
@@ -302,6 +292,21 @@ def add(commands: Any) -> None:
     made.add_argument("--exclude", metavar="FILE", help="names (or row numbers) labelled already")
     made.add_argument("--coverage", type=float, default=0.3, help="share to cover, default 0.3")
     made.add_argument("--quota", type=int, help="clusters of failures that share the rest evenly")
+
+
+def add(commands: Any) -> None:
+    """The commands, to the subparsers of `tamis`."""
+    command = partial(_command, commands)
+    command(
+        "near-duplicates", near_duplicates, "embeddings that nearly repeat an earlier one",
+        "near-duplicates x.npy --names files.txt -o repeats.csv", "auto",
+    )  # fmt: skip
+    made = command(
+        "leaks", leaks, "near-duplicates in different splits; exit code 1 if there are any",
+        "leaks x.npy --splits splits.txt", 0.05,
+    )  # fmt: skip
+    made.add_argument("--splits", metavar="FILE", required=True, help="the split of each row")
+    _add_choices(command)
     made = command(
         "split", split, "splits without leaks, and whether they still are as they were",
         "split x.npy --names files.txt --manifest split.json; then --verify split.json", 0.05,

@@ -42,7 +42,7 @@ def test_more_thresholds_than_a_word_has_bits() -> None:
     mask = rng.random(25) < 0.6
     how: dict[str, Any] = {
         "iou_thresholds": np.linspace(0.3, 0.95, 70), "max_detections": (1, 3, 4),
-        "recall_thresholds": [0.0, 0.1, 0.5, 0.5, 1.0],
+        "recall_thresholds": [0.0, 0.1, 0.9, 0.5, 1.0],
         "area_ranges": {"all": (0, 1e10), "small": (0, 900), "odd": (100, 2000)},
     }  # fmt: skip
     part, anew = (result_of(part, **how) for part in (images, repeated(images, mask)))
@@ -50,6 +50,14 @@ def test_more_thresholds_than_a_word_has_bits() -> None:
     assert part.stats == anew.stats and part.per_class() == [
         row for row in anew.per_class() if row["label"] in part.classes
     ]
+
+
+def test_a_slice_keeps_the_mask_it_was_given() -> None:
+    result, mask = result_of(problem(3, 12)), np.arange(12) % 3 == 0
+    part, want = result.slice(mask), result.slice(np.flatnonzero(mask))
+    mask[:] = True
+    np.testing.assert_array_equal(part.precision, want.precision)
+    assert part.matches() is not None and part.per_class() == want.per_class()
 
 
 def test_a_slice_is_pickled_with_its_tables() -> None:

@@ -189,7 +189,7 @@ class DetectionResult:
         DetectionResult
             Images, classes and rows keep their numbers; what lies outside counts for nothing.
         """
-        keep = image_mask("DetectionResult.slice", images, len(self.image_ids))
+        keep = image_mask("DetectionResult.slice", images, len(self.image_ids)).copy()
         part, sides = cache(lambda: of_images(self._evaluated(), keep)), self._on_host()
         changes: dict[str, Any] = {
             "_tables": cache(lambda: self._tables_of(part().table, sides.dets.scores)),

@@ -100,7 +100,7 @@ class Parts:
                 values = recall[area, self.caps.index(row.cap), : levels * held]
                 if row.is_precision:
                     values = precision[area, : levels * held * len(self.recalls)]
-                if row.iou is not None:
+                if row.iou is not None and len(values):
                     values = values.reshape(levels, -1)[row.iou == self.levels].reshape(-1)
                 value = float(values.mean()) if len(values) else -1.0
             out.append(value)
