@@ -37,6 +37,27 @@ def parted() -> tamis.Split:
 
 
 CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    # beside what makes them needless
+    (
+        "split",
+        lambda: tamis.split(x=5, pairs=np.zeros((0, 2), int)),
+        TypeError,
+        "x must be an array",
+    ),
+    (
+        "DetectionEvaluator.update",
+        lambda: tamis.DetectionEvaluator().update(
+            [{**NAMES, "scores": np.array([0.9])}] * 2, [NAMES] * 2, image_ids=[np.zeros(2), 1]
+        ),
+        TypeError,
+        "image_ids must be integers or strings",
+    ),
+    (
+        "intervals",
+        lambda: tamis.intervals(evaluated(), groups=[[1]]),
+        TypeError,
+        "groups must hold numbers or strings, got list in row 0",
+    ),
     # an option that is an array
     ("uniqueness", lambda: tamis.uniqueness(X, metric=TWO), ValueError, "metric"),
     ("uniqueness", lambda: tamis.uniqueness(X, compat=TWO), ValueError, "compat"),

@@ -65,7 +65,7 @@ def exact_duplicates(
                 f"exact_duplicates: paths[{i}] must be a path, got {type(path).__name__}"
             )
     if num_workers is not None:
-        check_integer("exact_duplicates", "num_workers", num_workers, 1)
+        num_workers = check_integer("exact_duplicates", "num_workers", num_workers, 1)
     with ThreadPoolExecutor(num_workers or num_threads()) as pool:
         sizes = list(pool.map(_size, named))
         by_size: dict[int, list[int]] = defaultdict(list)

@@ -75,7 +75,7 @@ def representativeness(
     on_device = arrays.device(like).startswith("cuda")
     hosted = matrix(name, "x", arrays.host(name, "x", like) if on_device else like)
     rows = make_rows(name, "x", hosted, cosine=False)
-    arrays.check_integer(name, "n_clusters", n_clusters)
+    n_clusters = arrays.check_integer(name, "n_clusters", n_clusters)
     if not 1 <= n_clusters <= len(rows.x):
         raise ValueError(
             f"{name}: n_clusters must be 1 to the {len(rows.x)} rows, got {n_clusters}"

@@ -131,7 +131,7 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
     name = "learning_curve"
     n, y = (_column(name, what, v) for what, v in (("sizes", sizes), ("scores", scores)))
     level = arrays.check_number(name, "level", level, 0, 1 - 1e-9)
-    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     if len(n) != len(y):
         raise ValueError(f"{name}: scores must have shape ({len(n)},), got ({len(y)},)")
     if not (n > 0).all() or len(np.unique(n)) < 3:

@@ -62,7 +62,7 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
     if fraction is not None:
         fraction = _share(name, "fraction", fraction)
         count = int(fraction * len(values) + 0.5)
-    arrays.check_integer(name, "count", count, 0, len(values))
+    count = arrays.check_integer(name, "count", count, 0, len(values))
     if on_device:
         return arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
     return np.asarray(np.argsort(-values, kind="stable")[:count])
@@ -141,7 +141,7 @@ def select_batch(
     """
     name = "select_batch"
     values = _scores(name, scores)
-    arrays.check_integer(name, "budget", budget, 0)
+    budget = arrays.check_integer(name, "budget", budget, 0)
     coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
     given = any_matrix(name, "x", x)
@@ -301,7 +301,7 @@ def _failures(name: str, failures: Any, x: Any, quota: Any) -> tuple[Any, Array,
     if quota is None:
         return asked, failed, None
     if isinstance(quota, (bool, int, np.integer)):
-        arrays.check_integer(name, "quota", quota, 1)
+        quota = arrays.check_integer(name, "quota", quota, 1)
         host = arrays.host(name, "failures", asked)
         return asked, failed, k_means(host, int(quota), 0)[1] if len(host) else first
     cluster = arrays.host(
