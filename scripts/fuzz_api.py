@@ -48,7 +48,7 @@ from fuzz_api_values import Problem, spoilt
 from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)
-FILES = ("read", "write", "save_split", "verify_split", "Split.save")  # may raise OSError
+FILES = ("read", "write", "save_split", "verify_split", "Split.save", "drift")  # may raise OSError
 SKIPPED = {  # names that need what a fuzzer should not have
     "coco.init_as_pycocotools": "changes sys.modules",
     "coco.COCO.download": "network",

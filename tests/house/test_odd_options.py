@@ -37,6 +37,19 @@ def parted() -> tamis.Split:
 
 
 CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    # values beyond what can be computed
+    (
+        "learning_curve",
+        lambda: tamis.learning_curve([1e-300, 1.0, 2.0], [1.0, 2.0, 3.0]),
+        ValueError,
+        "sizes must be within 1e-15 of the largest",
+    ),
+    (
+        "Masks.from_boxes",
+        lambda: tamis.Masks.from_boxes(np.array([[1e308, 0, 1e308, 1]]), (4, 4)),
+        ValueError,
+        "boxes",
+    ),
     # beside what makes them needless
     (
         "split",
