@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+from tamis.selection.manifest import FORMAT
 
 X = np.eye(6, dtype=np.float32)
 TWO = np.array([1, 2])  # compares elementwise, so that `in` has no answer
@@ -50,6 +51,12 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         ValueError,
         "boxes",
     ),
+    (
+        "select_batch",
+        lambda: tamis.select_batch(np.arange(6.0), X, np.full((2, 6), 1e200), budget=2),
+        ValueError,
+        "failures: row 0 is too large",
+    ),
     # beside what makes them needless
     (
         "split",
@@ -70,6 +77,32 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         lambda: tamis.intervals(evaluated(), groups=[[1]]),
         TypeError,
         "groups must hold numbers or strings, got list in row 0",
+    ),
+    (
+        "slices",
+        lambda: tamis.slices(evaluated(), {"night": 5}),
+        TypeError,
+        r"by\['night'\] must be an array",
+    ),
+    (
+        "mask_boundary",
+        lambda: tamis.mask_boundary([3.5]),
+        TypeError,
+        "masks: Masks: object 0 must be a dict with size and counts",
+    ),
+    (
+        "exact_duplicates",
+        lambda: tamis.exact_duplicates(np.array("a")),
+        TypeError,
+        "paths must be a sequence",
+    ),
+    (
+        "verify_split",
+        lambda: tamis.verify_split(
+            {"format": FORMAT, "keys": [["a"]], "split": ["train"], "unit": ["a"]}, keys=["a"]
+        ),
+        TypeError,
+        r"manifest\['keys'\] must hold strings",
     ),
     # an option that is an array
     ("uniqueness", lambda: tamis.uniqueness(X, metric=TWO), ValueError, "metric"),

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tamis._core import num_threads
-from tamis._shared.arrays import check_integer
+from tamis._shared.arrays import as_list, check_integer
 
 CHUNK = 1 << 20
 
@@ -58,7 +58,7 @@ def exact_duplicates(
         raise TypeError(
             f"exact_duplicates: paths must be an iterable of paths, got {type(paths).__name__}"
         )
-    named = list(paths)
+    named = as_list("exact_duplicates", "paths", paths)
     for i, path in enumerate(named):
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise TypeError(

@@ -80,7 +80,7 @@ def matrix(function: str, name: str, x: Any) -> Array:
 
 def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
     """Check every value; for cosine take norms."""
-    norms, _ = _scan(function, name, x)
+    norms, _ = scan_rows(function, name, x)
     check_small(function, name, x, norms)
     if cosine:
         return _with_norms(x, norms, np.zeros(x.shape[1]))
@@ -91,7 +91,7 @@ def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
     """Rows for cosine about their common mean."""
     xs = tuple(matrices.values())
     n = max(1, sum(len(x) for x in xs))
-    mean = np.sum([_scan(function, name, x)[1] for name, x in matrices.items()], axis=0) / n
+    mean = np.sum([scan_rows(function, name, x)[1] for name, x in matrices.items()], axis=0) / n
     if xs[0].dtype == np.float64:  # with what summing large values lost
         mean += np.sum([_about(x, mean)[1] for x in xs], axis=0) / n
     rows = []
@@ -109,7 +109,7 @@ def _about(x: Array, offset: Array) -> tuple[Array, Array]:
     return norms, sums
 
 
-def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
+def scan_rows(function: str, name: str, x: Array) -> tuple[Array, Array]:
     """(norms of the rows, sums of the columns), of values that are finite and can be squared."""
     norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
     bad = _core.knn_scan(x, None, norms, sums)

@@ -141,6 +141,10 @@ def read_manifest(function: str, given: Any) -> dict[str, Any]:
     for column in (*columns, *(c for c in ("files", "labels") if c in given)):
         if not isinstance(given.get(column), list):
             raise ValueError(f"{function}: manifest must have a list called {column}")
+    for column in columns:
+        odd = [v for v in given[column] if not isinstance(v, str)]
+        if odd:
+            raise TypeError(f"{function}: manifest[{column!r}] must hold strings, got {odd[0]!r}")
     sizes = {len(given[c]) for c in columns}
     sizes |= {len(given[c]) for c in ("files", "labels") if c in given}
     if len(sizes) != 1:
