@@ -53,7 +53,9 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ),
     (
         "select_batch",
-        lambda: tamis.select_batch(np.arange(6.0), X, np.full((2, 6), 1e200), budget=2),
+        lambda: tamis.select_batch(
+            np.arange(6.0), X.astype(float), np.full((2, 6), 1e200), budget=2
+        ),
         ValueError,
         "failures: row 0 is too large",
     ),

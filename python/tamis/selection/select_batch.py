@@ -297,7 +297,8 @@ def _failures(name: str, failures: Any, x: Any, quota: Any) -> tuple[Any, Array,
         if asked.shape[1] != x.shape[1]:
             shape = f"(F,) or (F, {x.shape[1]})"
             raise ValueError(f"{name}: failures must have shape {shape}, got {tuple(asked.shape)}")
-        asked = arrays.cast(arrays.same_library(x, asked), arrays.dtype_name(x))
+        with np.errstate(over="ignore"):  # an infinity is refused by name
+            asked = arrays.cast(arrays.same_library(x, asked), arrays.dtype_name(x))
         failed, first, total = np.empty(0, np.int64), np.arange(len(asked)), len(asked)
     if quota is None:
         return asked, failed, None
