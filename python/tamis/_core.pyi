@@ -64,9 +64,6 @@ def mask_iou_batched(
     out: Any,
 ) -> None: ...
 def take_masks(text: Any, splits: Any, size: Any, index: Any) -> tuple[Any, Any]: ...
-
-has_simdjson: bool
-
 def read_plain_results(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
 def read_plain_file(
     descriptor: int, size: int, chunk_bytes: int = ...
@@ -138,6 +135,29 @@ def average_precision(
     recall: Any,
     scores: Any,
 ) -> None: ...
+
+class ResamplingParts:
+    def __init__(
+        self,
+        splits: Any,
+        rank: Any,
+        image: Any,
+        outside: Any,
+        row: Any,
+        first: Any,
+        gt: Any,
+        at: Any,
+        gt_category: Any,
+        gt_image: Any,
+        gt_ignore: Any,
+        gt_counts: Any,
+        n_thresholds: int,
+        n_images: int,
+        caps: Any,
+    ) -> None: ...
+    def evaluate(
+        self, keep: Any, recalls: Any, regular: Any, precision: Any, recall: Any
+    ) -> None: ...
 
 class ResamplingPlan:
     def __init__(
@@ -235,6 +255,7 @@ def rotated_box_iou_batched(
 
 KNN_BLOCK: int
 
+def column_sums(x: Any) -> list[list[float]]: ...
 def cap_knn_codes(level: int) -> None: ...
 def knn_codes() -> str: ...
 def knn_scan(x: Any, offset: Any | None, norms: Any, sums: Any | None) -> int: ...
@@ -263,8 +284,6 @@ class KnnSearch:
     ) -> None: ...
     @property
     def steps(self) -> int: ...
-    @property
-    def counts(self) -> tuple[int, int]: ...
     @property
     def too_many_pairs(self) -> bool: ...
     @property

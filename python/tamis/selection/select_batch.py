@@ -21,7 +21,7 @@ from tamis.embeddings.knn_pairs import (
     some_rows,
     take,
 )
-from tamis.embeddings.knn_search import MOST_NEIGHBOURS, scan_rows
+from tamis.embeddings.knn_search import MOST_NEIGHBOURS, checked_norms
 
 
 def select_coreset(scores: Any, *, fraction: float | None = None, count: int | None = None) -> Any:
@@ -200,7 +200,7 @@ class Taken:
                 part = arrays.host(self.name, "x", x[begin : begin + BLOCK])
                 self.mean += part.sum(0, dtype=np.float64) / len(x)
         self.elsewhere = self._centred(elsewhere)
-        scan_rows(self.name, "failures", self.elsewhere)
+        checked_norms(self.name, "failures", self.elsewhere)
 
     def add(self, batch: Array, order: Array, wanted: int) -> Array:
         """`batch` and, in this order, rows that are near nothing taken, `wanted` in all."""
