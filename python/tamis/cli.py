@@ -20,6 +20,7 @@ from tamis import _cli_compare, _cli_selection
 from tamis._shared import output
 from tamis.annotations.command import add_check
 from tamis.evaluation.detection_result import STATS
+from tamis.reports import command as report_command
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -47,11 +48,14 @@ def print_json(value: Any) -> None:
 def demo(args: argparse.Namespace) -> None:
     from tamis import _demo
 
-    rows = _demo.run()
+    rows, path = _demo.run(), _demo.report()
     if args.json:
-        print_json({f"{part}: {question}": answer for part, question, answer in rows})
-    else:
-        print(table([("part", "question", "answer"), *rows]))
+        answers = {f"{part}: {question}": answer for part, question, answer in rows}
+        print_json({**answers, "report": path})
+        return
+    print(table([("part", "question", "answer"), *rows]))
+    missing = "no report: pip install tamis[report]"
+    print(f"\n{missing if path is None else f'report with pictures: {path}'}")
 
 
 def per_class(e: Any) -> list[dict[str, Any]]:
@@ -254,6 +258,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=zcore)
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
+    report_command.add(commands)
     return top
 
 

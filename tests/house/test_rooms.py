@@ -38,6 +38,17 @@ BELOW = {  # the domains that each may import
     "labels": {"_shared", "evaluation"},
     "annotations": {"_shared", "regions", "coco"},
     "plots": {"_shared", "evaluation"},
+    "reports": {
+        "_shared",
+        "embeddings",
+        "evaluation",
+        "selection",
+        "comparison",
+        "annotations",
+        "plots",
+        "_cli_compare",
+        "",
+    },
 }
 LATE = {("_shared", "plots")}  # in a function: results are drawn when asked
 

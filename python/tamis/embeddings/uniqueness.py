@@ -132,7 +132,7 @@ def _on_device(
     score = sum(far[:, j] * weight for j, weight in enumerate(weights))
     score = score / arrays.from_host(x, np.full(1, k, np.float64))
     most = score.max()
-    nothing = most <= _noise(metric, x.shape[1])
+    nothing = most <= noise(metric, x.shape[1])
     return (score / (most + (most == 0))) * ~nothing + nothing
 
 
@@ -179,13 +179,17 @@ def _score(x: Array, weights: Array, metric: str, compat: str | None, progress: 
     else:
         far, _ = nearest(rows, None, k, dots=False, progress=progress, title="uniqueness")
         np.sqrt(far, out=far)
+    return weighted(far, weights, 0.0 if compat == "brain" else noise(metric, x.shape[1]))
+
+
+def weighted(far: Array, weights: Array, least: float) -> Array:
+    """(N,) scores of the distances to the neighbours; ones where all are up to `least`."""
     score = (far * weights).mean(1)
     most = score.max()
-    noise = 0.0 if compat == "brain" else _noise(metric, x.shape[1])
-    return np.asarray(score / most) if most > noise else np.ones(n)
+    return np.asarray(score / most) if most > least else np.ones(len(score))
 
 
-def _noise(metric: str, d: int) -> float:
+def noise(metric: str, d: int) -> float:
     """The largest distance that rounding makes of 0: that of rows in one direction."""
     return ((d / 16 + 8) * float(np.finfo(np.float64).eps)) ** 2 if metric == "cosine" else 0.0
 
