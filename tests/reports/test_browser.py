@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def browser() -> Iterator[Any]:
                      "--disable-dev-shm-usage"):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    service = webdriver.ChromeService(DRIVER, log_output=subprocess.DEVNULL)
+    driver = webdriver.Chrome(options, service)
     yield driver
     driver.quit()
 
