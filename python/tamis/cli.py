@@ -21,6 +21,7 @@ from tamis._shared import output
 from tamis.annotations.command import add_check
 from tamis.evaluation.detection_result import STATS
 from tamis.reports import command as report_command
+from tamis.shards import command as shards
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -259,6 +260,7 @@ def parser() -> argparse.ArgumentParser:
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
     report_command.add(commands)
+    shards.add(commands)
     return top
 
 

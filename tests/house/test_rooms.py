@@ -49,6 +49,7 @@ BELOW = {  # the domains that each may import
         "_cli_compare",
         "",
     },
+    "shards": {"_shared", "regions", "embeddings", "evaluation", "selection"},
 }
 LATE = {("_shared", "plots")}  # in a function: results are drawn when asked
 

@@ -22,7 +22,7 @@ from tamis.embeddings.leaks import leaks
 from tamis.embeddings.map2d import map2d
 from tamis.embeddings.near_duplicates import near_duplicates
 from tamis.embeddings.outliers import local_outlier_factor
-from tamis.embeddings.uniqueness import WEIGHTS, noise, weighted
+from tamis.embeddings.uniqueness import WEIGHTS, noise_of, over_largest, weighted
 from tamis.reports.crops import Folder, View
 from tamis.reports.galleries import tiles_of
 from tamis.reports.page import Cell, Gallery, Numbers, Section, Table, Text, count, number, picture
@@ -91,12 +91,13 @@ def curate(
     if known is not None or wrong is not None:
         batch = select_batch(
             scores, rows, np.empty(0, np.int64) if wrong is None else wrong,
-            budget=min(count, n), exclude=known, threshold=min(0.02, max(least, 1e-6)),
+            budget=min(count, n), exclude=known,
         )  # fmt: skip
+    mean = weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS))
     return Curated(
         called, told, least, near_duplicates(rows, threshold=least, progress=progress),
         None if parts is None else leaks(rows, parts, threshold=least, progress=progress), parts,
-        weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS), noise("cosine", rows.shape[1])),
+        over_largest(mean, float(mean.max()), noise_of("cosine", rows.shape[1])),
         local_outlier_factor(far, near),
         None if known is None else coverage(rows, known, progress=progress),
         scores, arrays.host(name, "rows", select_coreset(scores, count=min(count, n))), batch,
