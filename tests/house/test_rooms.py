@@ -47,6 +47,7 @@ BELOW = {  # the domains that each may import
         "annotations",
         "plots",
         "_cli_compare",
+        "_cli_output",
         "",
     },
     "shards": {"_shared", "regions", "embeddings", "evaluation", "selection"},

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tamis._cli_output import check_output
 from tamis.embeddings.drift_annotations import is_annotations
 from tamis.embeddings.files import (
-    check_output,
     read_column,
     read_embeddings,
     read_names,
@@ -127,7 +127,7 @@ def make_map(args: argparse.Namespace) -> None:
     """`tamis map`: a table of x, y and what is known of each row."""
     import tamis
 
-    check_output(args.output, [args.embeddings, args.names])
+    check_output(args, [args.embeddings, args.names])
     x = read_embeddings(args.embeddings)
     names = read_names(args.names, len(x))
     progress = sys.stderr.isatty()

@@ -13,7 +13,7 @@ import numpy as np
 import tamis._core as _core
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.read import read
-from tamis.reports import comparison, drift, embeddings, evaluation, galleries
+from tamis.reports import analyses, comparison, drift, embeddings, evaluation, galleries
 from tamis.reports.crops import Folder, library
 from tamis.reports.page import Cell, Section, Table, render
 
@@ -35,7 +35,7 @@ def collect(gt: Any, results: list[Any], **options: Any) -> tuple[dict[str, Any]
             seed=options["seed"], folder=None if folder is None else str(folder.root),
             progress=options["progress"],
         )  # fmt: skip
-        made = evaluation.sections(e)
+        made = analyses.sections(e)
         at = next(i for i, section in enumerate(made) if section.name == "errors")
         made[at].blocks += galleries.errors(e, folder, options["tiles"])
         out += [made[0], *comparison.sections(e), *made[1:]]
