@@ -33,7 +33,9 @@ echo "$known" >"$site/suppressions"
 # Python itself leaks on purpose
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$reports:suppressions=$site/suppressions
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports
-export TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:log_path=$reports:suppressions=$site/suppressions
+export TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:log_path=$reports:suppressions=$site/suppressions
+# a caller that writes into arrays during a call races with it: the test is that nothing worse happens
+left_out=$([[ $preset != tsan* ]] || echo --deselect=tests/house/test_threads.py::test_arrays_that_another_thread_writes_into)
 # TSan does not see how the threads of OpenBLAS and libgomp wait for each other
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 sanitized() { PYTHONPATH=$site LD_PRELOAD=$preload "$python" "$@"; }
@@ -42,7 +44,7 @@ status=0
 if [[ ${1-} == *.py && $1 == scripts/* ]]; then
   sanitized "$@" || status=$?
 else
-  sanitized -m pytest -q -p no:cacheprovider "$@" || status=$?
+  sanitized -m pytest -q -p no:cacheprovider ${left_out:+"$left_out"} "$@" || status=$?
 fi
 # more than the notice of AddressSanitizer that it does not know the stacks of the emulation
 if grep -qsE "ERROR: |WARNING: Thread|runtime error" "$reports".*; then
