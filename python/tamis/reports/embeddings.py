@@ -31,7 +31,7 @@ from tamis.selection.zcore import zcore
 
 DRAWS = 20_000
 FEWEST = 8
-NEIGHBOURS = 20  # of outliers
+NEIGHBOURS = 10  # of outliers
 SHOWN = 30  # rows of a table
 GROUPS = 12  # of near-duplicates, in a gallery
 MEMBERS = 4  # of a group
