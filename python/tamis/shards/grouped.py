@@ -19,6 +19,7 @@ class GroupedPlan(Plan):
     """Scans of parts for their mean where it is subtracted, then groups."""
 
     source: ShardRows
+    source_type = ShardRows
 
     def __init__(self, source: ShardRows, arguments: dict[str, Any], state: str) -> None:
         self.bounds = bounds_of(source.n, arguments["parts"])
