@@ -215,7 +215,7 @@ def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> N
     """Raise unless these are options of the function of that name."""
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
-    arrays.check_real(name, "threshold", threshold)
+    threshold = arrays.check_real(name, "threshold", threshold)
     if scores is not None and method != "groups":
         raise ValueError(f"{name}: scores may only be given with method='groups'")
 
