@@ -32,7 +32,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON, with null for what it has no number for."""
+    """One line of JSON, with null for NaN and infinity."""
 
     def known(part: Any) -> Any:
         if isinstance(part, dict):
@@ -55,7 +55,7 @@ def demo(args: argparse.Namespace) -> None:
 
 
 def per_class(e: Any) -> list[dict[str, Any]]:
-    """One dict a category: id, name and the 12 numbers."""
+    """One dict per category: id, name and the 12 numbers."""
     from tamis.evaluation.summary import detection_rows, of_class
 
     p, rows = e.params, []
@@ -178,7 +178,7 @@ def is_number(x: Any) -> bool:
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Raise, before any work, for options of embeddings that cannot be met in the end."""
+    """Raise, before any work, for options of embeddings that would fail later."""
     if args.top < 0:
         raise ValueError(f"--top must be 0 or more, got {args.top}")
     checkpoint = getattr(args, "checkpoint", None)

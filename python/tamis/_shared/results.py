@@ -26,6 +26,10 @@ class Result:
         names = (f.name for f in fields(self))  # type: ignore[arg-type]
         return {name: getattr(self, name) for name in names if not name.startswith("_")}
 
+    def _set(self, name: str, value: Any) -> None:
+        """Set a field of a frozen result, while it is made or for a value computed late."""
+        object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
         lines = [f"  {name}: {_short(value)}" for name, value in self._public().items()]
         if len(lines) > MOST_LINES - 2:

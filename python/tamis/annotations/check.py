@@ -1,4 +1,4 @@
-"""What is suspicious about annotations and results, and what it does to the numbers."""
+"""Finds suspicious annotations and results, and their effect on the numbers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Report:
     Attributes
     ----------
     findings : tuple of Finding
-        The gravest first.
+        Most severe first.
     images, boxes : int
-        What was checked.
+        Number of images and boxes checked.
     results : int or None
-        Boxes of the results.
+        Number of boxes of the results.
     """
 
     findings: tuple[Finding, ...]
@@ -36,7 +36,7 @@ class Report:
 
     @property
     def serious(self) -> tuple[Finding, ...]:
-        """The errors: numbers are wrong, or objects are lost."""
+        """The findings that are errors: numbers are wrong, or objects are lost."""
         return tuple(f for f in self.findings if f.severity == "error")
 
     @property

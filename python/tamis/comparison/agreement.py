@@ -1,4 +1,4 @@
-"""How two versions of annotations agree: what was changed, and how tight the boxes are."""
+"""How well two versions of annotations agree: what changed, and how tight the boxes are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tightness:
     ----------
     offsets : (pairs, 4) float64
         Left, top, right, bottom: positive where the second box reaches further out, as a share of
-        the first box's width or height. NaN where the first box has none.
+        the first box's width or height. NaN if the first box has no extent.
     image : (pairs,) int64
         Place of the image of each pair.
     median, spread : dict of str to float
@@ -53,7 +53,7 @@ class Tightness:
         """How much looser another batch is: its medians minus these, by side.
 
         Both batches are measured against the same reference: labelled twice, or by one detector.
-        The interval is that of the bootstrap by image, of each batch by itself.
+        The interval is from a bootstrap by image, separate for each batch.
         """
         name = "Tightness.shift"
         if not isinstance(other, Tightness):
@@ -94,15 +94,15 @@ class Tightness:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What `agreement` gives, of n annotations before and m after.
+    """The result of `agreement`, of n annotations before and m after.
 
     Attributes
     ----------
     pairs : (p, 2) int64
-        Rows of the objects that are the same, best IoU first.
+        Rows of the same object in both versions, best IoU first.
     iou : (p,) float64
     relabelled, moved : (k,) int64
-        Places in `pairs` of objects with another label, and of boxes of an IoU below `same`.
+        Indices into `pairs` of objects with another label, and of boxes with an IoU below `same`.
     removed, added : (k,) int64
         Rows of the first version, and of the second, that have no partner.
     f1, f1_labelled : dict of float to float
@@ -175,13 +175,13 @@ def agreement(
 
     Parameters
     ----------
-    a, b : dict of arrays, list of them (one an image), or tamis.coco.COCO
+    a, b : dict of arrays, list of them (one per image), or tamis.coco.COCO
         ``boxes`` (n, 4), ``labels`` (n,) integers, and in a dict of many images ``splits``
         (images + 1,), as for `DetectionEvaluator.update`. COCO datasets are joined by image id.
     iou : float, default 0.5
-        From this IoU on two boxes may be one object, whatever their labels. In (0, 1].
+        Minimum IoU of two boxes of one object, whatever their labels. In (0, 1].
     same : float, default 0.99
-        A pair of a lower IoU was moved. In (0, 1].
+        A pair with a lower IoU counts as moved. In (0, 1].
     thresholds : (T,) floats, optional
         Of the F1; default 0.50, 0.55, ... 0.95.
     fmt : {"xyxy", "xywh", "cxcywh"}
@@ -201,15 +201,15 @@ def agreement(
     Notes
     -----
     Pairs are made best IoU first over each image, each box once; ties go by row. Symmetric in `a`
-    and `b` but for ties.
+    and `b` except for ties.
 
     Krippendorff's alpha is 1 - D_o / D_e with the distance 1 - IoU. D_o is its mean over objects:
     pairs, and boxes without a partner at distance 1. D_e is its mean over all pairs of boxes of
     both versions, whatever their image (beyond 4 million pairs, over as many drawn by a fixed
     seed).
 
-    Cost: the IoU of all pairs of each image. Memory: 8 bytes a pair of the largest image, at least
-    32 MB; 32 MB more for D_e.
+    Cost: the IoU of all pairs of each image. Memory: 8 bytes per pair of the largest image, at
+    least 32 MB, and 32 MB more for D_e.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What became of each ground truth and image between two evaluations of the same images."""
+"""Changes of each ground truth and image between two evaluations of the same images."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ImageChange:
     Attributes
     ----------
     image : int
-        Id of a `COCOeval`, else its number.
+        The image id of a `COCOeval`, else the image's number.
     difference : float
         Average precision of the image alone, second model minus first.
     errors : dict of str to int
-        What changed sides: ``"Miss -> right"`` counts ground truths, ``"Bkg"`` and ``"Dupe"`` how
-        many more (or fewer) such detections the second model has.
+        Changes of state: ``"Miss -> right"`` counts ground truths; ``"Bkg"`` and ``"Dupe"`` count
+        how many more (or fewer) such detections the second model has.
     """
 
     image: int
@@ -77,7 +77,7 @@ def excess(errors: DetectionErrors, images: Array, n: int, kind: str) -> Array:
 def changes(
     a: Evaluated, b: Evaluated, count: int
 ) -> tuple[list[ImageChange], list[ImageChange], dict[str, int]]:
-    """Images won and lost most, and the ground truths that changed; nothing of other rows."""
+    """The images won and lost by most, and the ground truths that changed."""
     if count == 0 or a.kind == "keypoints" or not _same_rows(a, b):
         return [], [], {}
     found = [detection_errors(_View(e)) for e in (a, b)]

@@ -12,9 +12,9 @@ from tamis.comparison.statistics import number, shown
 
 @dataclass(frozen=True)
 class Difference:
-    """A number of two models, the second minus the first with its interval, and the p-value.
+    """A number of two models: the second minus the first, with its interval and p-value.
 
-    `q` is the least false discovery rate at which it is found among all classes; NaN elsewhere.
+    `q` is the smallest false discovery rate at which a class is reported; NaN for other numbers.
     """
 
     first: float
@@ -54,12 +54,13 @@ class Versus:
     slices : dict of str to dict
         Name of a part of the images to a `Difference` of each number.
     won, lost : list of ImageChange
-        Images that the model wins and loses most, of ground truths as `tamis.detection_errors` sees
-        them.
+        Images on which the model is better and worse by most, with changes of ground truths as in
+        `tamis.detection_errors`.
     errors : dict of str to int
         All ground truths that changed: ``"Miss -> right"``.
     same_ground_truth : bool
-        False: the two were evaluated on different annotations, and differ for that too.
+        False: the two were evaluated on different annotations, which contributes to the
+        differences.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Versus:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` gives: every other model against the first.
+    """The result of `compare`: every other model against the first.
 
     `stats`, `per_class`, `slices`, `won`, `lost` and `errors` are those of the second model.
     """

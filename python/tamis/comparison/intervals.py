@@ -1,4 +1,4 @@
-"""How sure the numbers of an evaluation are: bootstrap intervals."""
+"""Bootstrap intervals of the numbers of an evaluation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Intervals:
-    """What `intervals` gives.
+    """The result of `intervals`.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Intervals:
     classes : (K,) array
         Labels.
     value, low, high, error : (K, numbers) arrays
-        The same of each class, in the order of `stats`. A class is judged by the samples that hold
-        a ground truth of it.
+        The same for each class, in the order of `stats`, from the samples that hold a ground truth
+        of the class.
     confidence : float
     samples : int
     method : str
@@ -95,7 +95,7 @@ class Intervals:
         return f"Intervals({ap[0]}={ap[1]}, samples={self.samples}, classes={len(self.classes)})"
 
     def per_class(self) -> list[dict[str, Any]]:
-        """One dict a class: its label, and an `Interval` of each number."""
+        """One dict per class: its label, and an `Interval` of each number."""
         columns = zip(self.value, self.low, self.high, self.error, strict=True)
         return [
             {
@@ -137,20 +137,21 @@ def intervals(
     Parameters
     ----------
     result : DetectionResult or tamis.coco.COCOeval
-        An evaluation; of a `COCOeval`, what `evaluate` looked at.
+        An evaluation; for a `COCOeval`, only what `evaluate` covered.
     samples : int, default 1000
-        Each draws as many images as there are, with repetition, and is evaluated as that data set.
+        Each draws as many images as there are, with replacement, and is evaluated as a data set.
     seed : int, default 0
-        The same seed gives the same bits, for any number of threads.
+        The same seed gives bit-identical results, for any number of threads.
     confidence : float, default 0.95
         In (0, 1).
     groups : (images,) integers or strings, optional
-        Images of one group (a video, a scene) are drawn together: images that resemble each other
-        say less than as many that do not, and drawn one by one they make the interval too short.
+        Images of one group (a video, a scene) are drawn together: similar images carry less
+        information, and drawn one by one they make the interval too narrow.
     method : {"percentile", "bca"}
         "bca" corrects for bias and skewness (Efron 1987); it leaves out each image, or group, once.
     on : CUDA array of PyTorch or CuPy, optional
-        Any array of the device that is to do the samples; the same bits. 256 MB there and the plan.
+        Any array on the device that computes the samples, bit-identical. Takes 256 MB there and the
+        plan.
     progress : bool or callable, optional
         True for a bar, or a function of (done, total).
 
@@ -161,22 +162,22 @@ def intervals(
     Raises
     ------
     TypeError, ValueError
-        Another object, an evaluation that has not run, numbers out of range.
+        Another object, an evaluation that has not run, or numbers out of range.
 
     Notes
     -----
-    Every sample is exact: the curves that evaluating its images anew would give, copies of an image
-    standing beside each other. The numbers of `stats` are the evaluation's own bits, those of the
-    samples and classes are summed in another order (cpp/resampling/resampling.hpp).
+    Every sample is exact: it has the curves of a new evaluation of its images, with copies of an
+    image next to each other. The numbers of `stats` are bit-identical to the evaluation's; those of
+    the samples and classes are summed in another order (cpp/resampling/resampling.hpp).
 
     A class that only a few images hold has an interval of little meaning, and so have the numbers
-    of few images altogether (fewer than some fifty).
+    of few images altogether (fewer than about fifty).
 
-    ``AP`` is of the largest cap of detections, whatever it is.
+    ``AP`` is that of the largest `max_detections`, whatever it is.
 
-    Cost: 5,000 images with 200,000 detections take 1.1 CPU seconds a thousand samples. Memory:
-    the plan of the curves, about 40 bytes a detection, 16 bytes a sample, class and number, and
-    16 MB while weights are at work.
+    Cost: 5,000 images with 200,000 detections take 1.1 CPU seconds per thousand samples. Memory:
+    the plan of the curves, about 40 bytes per detection, 16 bytes per sample, class and number, and
+    16 MB for weights.
 
     Examples
     --------

@@ -34,7 +34,7 @@ _SAMPLES_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Slice:
-    """One part: its numbers, and how far they are from those of the rest.
+    """One part: its numbers, and their difference from those of the rest.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slices:
-    """What `slices` gives: one `Slice` a part, by name, and the numbers of the whole."""
+    """The result of `slices`: one `Slice` per part, by name, and the numbers of the whole."""
 
     parts: dict[str, Slice]
     stats: dict[str, float]
@@ -109,21 +109,21 @@ def slices(
     groups: Any = None,
     progress: Progress = None,
 ) -> Slices:
-    """Evaluate parts of the images, or of the objects, each by itself and against the rest.
+    """Evaluate parts of the images, or of the objects, each alone and against the rest.
 
     Parameters
     ----------
     result : DetectionResult or tamis.coco.COCOeval
-        An evaluation; of a `COCOeval`, what `evaluate` looked at.
+        An evaluation; for a `COCOeval`, only what `evaluate` covered.
     by : dict of str to array
-        A boolean mask is one slice, any other array an attribute with one slice a value, called
-        ``name=value``; at most 50 values, so bin what is continuous first. One value an image, or
-        for `of` "objects" one a ground truth, in the order given; of a `COCOeval` in that of
-        ``params.imgIds``, and of ``detection_errors(result).target_id``. Or a dict of all ids (of
-        a `DetectionResult`: numbers) to values.
+        A boolean mask is one slice, any other array is an attribute with one slice per value,
+        called ``name=value``; at most 50 values, so bin continuous attributes first. One value per
+        image or, with `of` "objects", per ground truth, in the order given. For a `COCOeval` that
+        is the order of ``params.imgIds``, and of ``detection_errors(result).target_id``. Or a dict
+        of all ids (for a `DetectionResult`: numbers) to values.
     of : {"images", "objects"}
-        "objects": the other ground truths are ignored as COCO ignores those out of an area range:
-        a detection that finds one of them counts neither way; one that finds nothing is wrong in
+        "objects": the other ground truths are ignored as COCO ignores those outside an area range:
+        a detection that matches one of them is ignored, and one that matches nothing is wrong in
         every slice. The boxes are matched again.
     samples : int, default 1000
         Of the bootstrap over images, as in :func:`tamis.intervals`; 0: no intervals.
@@ -137,15 +137,15 @@ def slices(
     Raises
     ------
     TypeError, ValueError
-        Another object, an evaluation that has not run, attributes of the wrong length.
+        Another object, an evaluation that has not run, or attributes of the wrong length.
 
     Notes
     -----
-    The numbers of a slice are those of evaluating it anew, bit for bit (pycocotools' with the
-    other images left out of ``imgIds``, or with ``ignore`` set by hand in ``_gts``). A slice's
-    samples are those of all images, so that its share of them varies as it would.
+    The numbers of a slice are bit-identical to those of a new evaluation of it (pycocotools' with
+    the other images left out of ``imgIds``, or with ``ignore`` set by hand in ``_gts``). Samples
+    are drawn from all images, so the size of a slice varies between them.
 
-    Cost: that of :func:`tamis.intervals` for each slice and each rest.
+    Cost: that of :func:`tamis.intervals`, twice per slice.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def slices(
 
 
 def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
-    """One boolean mask a slice."""
+    """One boolean mask per slice."""
     if not isinstance(by, Mapping):
         raise TypeError(f"{function}: by must be a dict of arrays, got {type(by).__name__}")
     masks: dict[str, Array] = {}
@@ -220,7 +220,7 @@ def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
 
 
 def of_objects(e: Evaluated, keep: Array) -> Evaluated:
-    """The evaluation in which the other ground truths are ignored; matched anew."""
+    """The evaluation with the other ground truths ignored, matched again."""
     ignore = (e.gts.crowd if e.gts.ignore is None else e.gts.ignore) != 0
     gts = replace(e.gts, ignore=(ignore | ~keep).astype(np.uint8))
     table = match(

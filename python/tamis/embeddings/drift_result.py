@@ -1,4 +1,4 @@
-"""What drift checks say: one verdict each, with effect size, p and n."""
+"""Results of drift checks: one verdict each, with effect size, p and n."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class DriftCheck(Result):
     ----------
     name : str
     statistic, effect : float
-        What was tested, and how large the difference is; `measure` says in which unit.
+        The test statistic, and how large the difference is; `measure` names its unit.
     measure : str
     p, q : float
         Share of permutations as extreme, and the same adjusted for the number of checks
-        (Benjamini-Hochberg). NaN where nothing is tested.
+        (Benjamini-Hochberg). NaN if nothing was tested.
     n : tuple of int
         How many of the reference and of the batch were compared.
     drifted : bool
@@ -49,7 +49,7 @@ class Drift(Result):
     ----------
     checks : tuple of DriftCheck
     drifted : bool
-        Whether any check says so.
+        Whether any check drifted.
     alpha : float
     details : dict
         Embeddings: ``share_reference``, ``share_batch`` and ``rows`` (the most central row of the
@@ -64,7 +64,7 @@ class Drift(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 where something drifted, for CI."""
+        """1 if anything drifted, for CI."""
         return int(self.drifted)
 
     def __getitem__(self, name: str) -> DriftCheck:
@@ -106,7 +106,7 @@ def benjamini_hochberg(p: Array) -> Array:
 
 
 def verdict(rows: list[dict[str, Any]], alpha: float, details: dict[str, Any]) -> Drift:
-    """Adjust the p values together; a check without one says itself whether it drifted."""
+    """Adjust the p-values together; a check without one sets `drifted` itself."""
     q = benjamini_hochberg(np.array([row["p"] for row in rows]))
     checks = tuple(
         DriftCheck(**{"drifted": bool(adjusted <= alpha), **row, "q": float(adjusted)})

@@ -30,7 +30,7 @@ def exact_on_device(
     exclude_self: bool = True,
     progress: Progress = None,
 ) -> tuple[Any, Any]:
-    """`knn` on checked matrices of a device."""
+    """`knn` on checked matrices on a device."""
     cosine = metric == "cosine"
     rows = knn_cuda.make_rows(function, "x", x, cosine=cosine)
     asked = None
@@ -40,7 +40,7 @@ def exact_on_device(
         rows,
         asked,
         k,
-        told=knn_cuda.TOLD_OF[metric],
+        output=knn_cuda.OUTPUT_OF[metric],
         without_self=exclude_self,
         progress=progress,
         title=function,

@@ -1,4 +1,4 @@
-"""Samples of one split that also live in another."""
+"""Samples of one split that have near-duplicates in another."""
 
 from __future__ import annotations
 

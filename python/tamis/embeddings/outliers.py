@@ -1,4 +1,4 @@
-"""Local outlier factors: how thin the surroundings of a row are against its neighbours' own."""
+"""Local outlier factors: how sparse the surroundings of a row are compared with its neighbours'."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def outliers(
     The reachability of j from i is the larger of their distance and j's distance to its own k-th
     neighbour; the density of i is one over the mean reachability of its neighbours (plus 1e-10);
     the factor is the mean density of the neighbours over the row's own. Equal to scikit-learn's
-    ``-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`` but for neighbours at equal distance,
-    of which the lower rows count here. Cost: one `tamis.knn`, and ``16 * N * k`` bytes. Source:
-    Breunig et al., LOF, SIGMOD 2000.
+    ``-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`` except for neighbours at equal
+    distance, of which the lower rows are used here. Cost: one `tamis.knn`, and ``16 * N * k``
+    bytes. Source: Breunig et al., LOF, SIGMOD 2000.
 
     Examples
     --------

@@ -19,9 +19,9 @@ def prdc(
 ) -> tuple[Array, Array, Array, dict[str, float]]:
     """(distance of each real row to its nearest fake one, that row, radii of the fake ones, PRDC).
 
-    A ball is a row's neighbourhood up to its k-th neighbour in its own set, that one not within.
-    Balls hold about k rows of the other set where both are alike, so a short list of neighbours
-    says which; only where all of a list is within a ball, a longer one is asked for.
+    A ball is a row's neighbourhood up to its k-th neighbour in its own set, exclusive. If both sets
+    are alike, balls hold about k rows of the other set, so a short list of neighbours is enough; a
+    longer one is computed only if the whole list is within the ball.
     """
     how: dict[str, Any] = {"metric": metric, "progress": progress}
     n, m = len(real), len(fake)

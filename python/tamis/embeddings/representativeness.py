@@ -34,8 +34,8 @@ def representativeness(
     n_clusters : int
         Of scikit-learn's KMeans with `random_state` 1234. Default 20, Brain's.
     compat : "brain", optional
-        FiftyOne Brain 0.25's numbers: upside down, 1 is the row farthest from its centre. Where
-        Brain divides 0 by 0, in a cluster of equal rows, 0.
+        FiftyOne Brain 0.25's numbers: inverted, so that 1 is the row farthest from its centre.
+        Where Brain divides 0 by 0, in a cluster of equal rows, the score is 0.
     progress : bool or callable, optional
         Of the radius search of the second method.
 
@@ -53,9 +53,9 @@ def representativeness(
 
     Notes
     -----
-    KMeans takes most of the time. Memory: a float32 copy, and 48 bytes a pair within 0.5 with the
-    second method. CUDA arrays are copied to the host, where scikit-learn computes, and the scores
-    back. Source: `compute_representativeness` of fiftyone-brain 0.25.0.
+    KMeans takes most of the time. Memory: a float32 copy, and 48 bytes per pair within 0.5 with the
+    second method. CUDA arrays are copied to the host, where scikit-learn runs, and the scores are
+    copied back. Source: `compute_representativeness` of fiftyone-brain 0.25.0.
 
     Examples
     --------

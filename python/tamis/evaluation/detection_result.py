@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array
+from tamis._shared.results import Result
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.average_precision import curves
@@ -27,16 +28,16 @@ STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
 
-@dataclass
-class DetectionResult:
-    """What `DetectionEvaluator.compute` gives.
+@dataclass(frozen=True, repr=False, eq=False)
+class DetectionResult(Result):
+    """The result of `DetectionEvaluator.compute`.
 
     Attributes
     ----------
     stats : dict of str to float
         The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
-        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are. Of
-        keypoints 10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
+        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are named so for any three caps. Keypoints have
+        10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
     iou_type : str
     classes : (K,) int64
     precision, scores : (T, R, K, A, M) float64
@@ -62,24 +63,39 @@ class DetectionResult:
     recall_thresholds: Array
     area_ranges: dict[str, tuple[float, float]]
     max_detections: tuple[int, ...]
-    _n_targets: Array  # (K,) that are no crowds
-    _sides: Sides | Callable[[], Sides]
     image_ids: Array
     class_names: tuple[str | None, ...] | None = None
+    _n_targets: Array = field(init=False)  # (K,) that are not crowds
+    _sides: Sides | Callable[[], Sides] = field(init=False)
 
     def __post_init__(self) -> None:
         names, part = self._names(), {"precision": self.precision, "recall": self.recall}
         values = (float(summary.mean(part, names, row)) for row in self._rows())
-        self.stats = dict(zip(self._stat_names(), values, strict=True))
+        self._set("stats", dict(zip(self._stat_names(), values, strict=True)))
+
+    def _with_matches(
+        self, n_targets: Array, sides: Sides | Callable[[], Sides]
+    ) -> DetectionResult:
+        """This result, with what its tables were made of."""
+        self._set("_n_targets", n_targets)
+        self._set("_sides", sides)
+        return self
 
     def _stat_names(self) -> tuple[str, ...]:
         return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
 
     def _on_host(self) -> Sides:
-        """Columns and matches; those of a device are copied, and matched here, when asked for."""
-        if callable(self._sides):
-            self._sides = self._sides()
-        return self._sides
+        """Columns and matches; those on a device are copied and matched here when first used."""
+        if not hasattr(self, "_sides"):
+            raise ValueError(
+                "DetectionResult: this one holds tables only, no matches; make it with"
+                " DetectionEvaluator.compute"
+            )
+        sides = self._sides
+        if callable(sides):
+            sides = sides()
+            self._set("_sides", sides)
+        return sides
 
     def _names(self) -> SimpleNamespace:
         return SimpleNamespace(
@@ -101,7 +117,7 @@ class DetectionResult:
         )
 
     def per_class(self) -> list[dict[str, Any]]:
-        """One dict a class: its label, name if known, number of ground truths, and its numbers."""
+        """One dict per class: label, name if known, number of ground truths, and the numbers."""
         table: list[dict[str, Any]] = []
         names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
         for k, label in enumerate(self.classes.tolist()):
@@ -143,7 +159,7 @@ class DetectionResult:
         return best_f1(self, **options)
 
     def calibration(self, **options: Any) -> Calibration:
-        """How far confidence is from precision: see `tamis.calibration`."""
+        """Confidence compared with precision: see `tamis.calibration`."""
         return calibration(self, **options)
 
     def per_image(self, iou: float = 0.5, **options: Any) -> ImageScores:
@@ -151,7 +167,7 @@ class DetectionResult:
         return image_scores(self, iou=iou, **options)
 
     def slice(self, images: Any) -> DetectionResult:
-        """The result of a part of the images, without matching again: that of evaluating it anew.
+        """The result of some of the images, as if evaluated alone, without matching again.
 
         Parameters
         ----------
@@ -161,7 +177,7 @@ class DetectionResult:
         Returns
         -------
         DetectionResult
-            Images, classes and rows keep their numbers; what lies outside counts for nothing.
+            Images, classes and rows keep their numbers; other images are not counted.
         """
         e = self._evaluated()
         part = of_images(e, image_mask("DetectionResult.slice", images, len(self.image_ids)))
@@ -169,11 +185,9 @@ class DetectionResult:
             part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        return replace(
-            self, precision=precision, recall=recall, scores=scores,
-            _n_targets=part.table.n_regular[:, 0],
-            _sides=replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table),
-        )  # fmt: skip
+        sides = replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table)
+        found = replace(self, precision=precision, recall=recall, scores=scores)
+        return found._with_matches(part.table.n_regular[:, 0], sides)
 
     def _evaluated(self) -> Evaluated:
         s = self._on_host()

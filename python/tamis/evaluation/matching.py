@@ -36,10 +36,10 @@ class Matches(Result):
     iou : (T, n) float64
         Their IoU (over the detection's own area where it is a crowd), 0 for none.
     ignored : (T, n) bool
-        True where a detection counts neither as true nor as false positive: it matched a crowd, or
-        lies beyond `max_detections`.
+        True if a detection counts neither as true nor as false positive: it matched a crowd, or is
+        beyond `max_detections`.
     det : (T, m) int64
-        Detection that matched each ground truth, -1 for none; of a crowd, the last.
+        Detection that matched each ground truth, -1 for none; for a crowd, the last one.
     """
 
     gt: Array
@@ -82,14 +82,14 @@ def match_detections(
 ) -> Matches:
     """Match detections to ground truths, image by image, best score first.
 
-    A detection takes the free ground truth of largest IoU that reaches the threshold (the last
-    one among equals); a crowd, which any number of detections may take, only if no other will do.
-    Equal scores keep their input order.
+    A detection takes the free ground truth of largest IoU that reaches the threshold (the last one
+    among equals); a crowd, which any number of detections may take, only if no other ground truth
+    is left. Equal scores keep their input order.
 
     Parameters
     ----------
     boxes : (n, 4) array
-        Detections of all images, one image after the other. Pixels or any other unit.
+        Detections of all images, concatenated. Pixels or any other unit.
     scores : (n,) array
     splits : (images + 1,) integer array
         Image `i` holds rows ``splits[i]:splits[i + 1]``.
@@ -119,7 +119,7 @@ def match_detections(
     The rule of pycocotools 2.0.11 `COCOeval.evaluateImg` for one area range, exact. Cost: one IoU
     per pair of the same image and label; memory ``T * (n + m) * 25`` bytes for the result.
 
-    CUDA boxes are matched on their device, to the same bits; the other columns are brought there.
+    CUDA boxes are matched on their device, bit-identical; the other columns are copied there.
     The host waits only for splits that live on the device, and where CuPy waits for its own sorts.
     NaN and infinity are not looked for: a NaN score comes last, and a NaN IoU matches, as in
     pycocotools.

@@ -1,4 +1,4 @@
-"""Classifications a model disagrees with, and how hard a sample is: FiftyOne Brain's numbers."""
+"""Mistakenness of classifications, and hardness of samples: FiftyOne Brain's numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def hardness(logits: Any) -> Any:
     Parameters
     ----------
     logits : (n, c) array of numbers
-        -inf for a class that is ruled out, but not for all.
+        -inf for a class that is ruled out, but not for all classes.
 
     Returns
     -------
@@ -37,10 +37,10 @@ def hardness(logits: Any) -> Any:
 
     Notes
     -----
-    `compute_hardness` of fiftyone-brain 0.25, bit for bit. Memory: 40 MB beside the result.
+    `compute_hardness` of fiftyone-brain 0.25, bit for bit. Memory: the result and 40 MB.
 
-    On a device exponentials and logarithms are its own, halves are computed in float32, and the
-    last bits may differ; the host waits to see that no row is bad. Memory: 1 GB at most.
+    A device computes its own exponentials and logarithms, and float16 in float32, so the last bits
+    may differ. The host waits to check that all rows are valid. Memory: 1 GB at most.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def classification_mistakes(
     Parameters
     ----------
     correct : (n,) bool array
-        Whether prediction and label agree; with several labels a sample, whether the sets do.
+        Whether prediction and label agree; with several labels per sample, whether the sets agree.
     confidence : (n,) array of numbers
         The prediction's. Either this or `logits`.
     logits : (n, c) array of numbers
@@ -91,9 +91,9 @@ def classification_mistakes(
 
     Notes
     -----
-    `compute_mistakenness` of fiftyone-brain 0.25, bit for bit. Where `correct` lives on a CUDA
-    device it is computed there, with logits as :func:`hardness` does; other columns are brought
-    there, and the host waits to see that none of them is NaN.
+    `compute_mistakenness` of fiftyone-brain 0.25, bit for bit. If `correct` is on a CUDA device,
+    the result is computed there, with logits as in :func:`hardness`. Other columns are copied
+    there, and the host waits to check that none of them is NaN.
 
     Examples
     --------
