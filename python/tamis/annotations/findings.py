@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from tamis._shared.results import Result
 
 Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, eq=False, repr=False)
+class Finding(Result):
     """Something about annotations that changes the numbers, or may change them.
 
     Attributes
@@ -35,7 +37,3 @@ class Finding:
     unit: str
     effect: str
     examples: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python, for JSON."""
-        return {**vars(self), "examples": list(self.examples)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.columns import check_fmt, read_levels
+from tamis._shared.results import Result
 from tamis.comparison.draws import times_drawn
 from tamis.comparison.intervals import Interval
 from tamis.comparison.pairs import Annotated, best_pairs, read_both
 from tamis.comparison.resampling import check_options
-from tamis.comparison.statistics import number, percentile_interval, shown, standard_errors
+from tamis.comparison.statistics import percentile_interval, shown, standard_errors
 from tamis.regions.box_iou import box_iou, box_iou_paired
 
 SIDES = ("left", "top", "right", "bottom")
@@ -22,8 +23,8 @@ _CHANCE_PAIRS = 1 << 22
 _ROWS_AT_ONCE = 1024
 
 
-@dataclass(frozen=True)
-class Tightness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tightness(Result):
     """How far the sides of the second version lie outside those of the first.
 
     Attributes
@@ -40,8 +41,8 @@ class Tightness:
     images : int
     """
 
-    offsets: Array = field(repr=False)
-    image: Array = field(repr=False)
+    offsets: Array
+    image: Array
     median: dict[str, float]
     spread: dict[str, float]
     size: float
@@ -82,18 +83,16 @@ class Tightness:
                     out[b, s] = self.offsets[at, s].mean()
         return out
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        return {
-            "pairs": len(self.offsets),
-            "median": {k: number(v) for k, v in self.median.items()},
-            "spread": {k: number(v) for k, v in self.spread.items()},
-            "size": number(self.size),
-        }
+    def _plain(self) -> dict[str, Any]:
+        names = ("median", "spread", "size")
+        return {"pairs": len(self.offsets)} | {name: getattr(self, name) for name in names}
+
+    def _columns(self) -> dict[str, Any]:
+        return {"image": self.image} | dict(zip(SIDES, self.offsets.T, strict=True))
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Agreement(Result):
     """The result of `agreement`, of n annotations before and m after.
 
     Attributes
@@ -114,12 +113,12 @@ class Agreement:
     tightness : Tightness
     """
 
-    pairs: Array = field(repr=False)
-    iou: Array = field(repr=False)
-    relabelled: Array = field(repr=False)
-    moved: Array = field(repr=False)
-    removed: Array = field(repr=False)
-    added: Array = field(repr=False)
+    pairs: Array
+    iou: Array
+    relabelled: Array
+    moved: Array
+    removed: Array
+    added: Array
     f1: dict[float, float]
     f1_labelled: dict[float, float]
     kappa: float
@@ -141,25 +140,23 @@ class Agreement:
         ]
         return "\n".join(lines)
 
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{k}={v}" for k, v in self._counts().items())
-        return f"Agreement({counts}, alpha={shown(self.alpha)})"
-
     def _counts(self) -> dict[str, int]:
         names = ("pairs", "relabelled", "moved", "removed", "added")
         return {name: len(getattr(self, name)) for name in names}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
+    def _plain(self) -> dict[str, Any]:
+        fields = self._public() | self._counts()
+        del fields["iou"]
+        for name in ("f1", "f1_labelled"):
+            fields[name] = [{"iou": t, "f1": v} for t, v in fields[name].items()]
+        return fields
+
+    def _columns(self) -> dict[str, Any]:
+        places = np.arange(len(self.pairs))
         return {
-            **self._counts(),
-            "f1": [{"iou": t, "f1": number(v)} for t, v in self.f1.items()],
-            "f1_labelled": [{"iou": t, "f1": number(v)} for t, v in self.f1_labelled.items()],
-            "kappa": number(self.kappa),
-            "alpha": number(self.alpha),
-            "tightness": self.tightness.to_dict(),
-            "threshold": self.threshold,
-        }
+            "first": self.pairs[:, 0], "second": self.pairs[:, 1], "iou": self.iou,
+            "relabelled": np.isin(places, self.relabelled), "moved": np.isin(places, self.moved),
+        }  # fmt: skip
 
 
 def agreement(
@@ -217,8 +214,9 @@ def agreement(
     >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0], [20.0, 20.0, 40.0, 40.0]])
     >>> old = {"boxes": boxes, "labels": np.array([1, 2])}
     >>> new = {"boxes": boxes + [0, 0, 1, 0], "labels": np.array([1, 3])}
-    >>> tamis.agreement(old, new)
-    Agreement(pairs=2, relabelled=1, moved=2, removed=0, added=0, alpha=0.900)
+    >>> found = tamis.agreement(old, new)
+    >>> len(found.pairs), len(found.relabelled), round(found.alpha, 3)
+    (2, 1, 0.9)
     """
     name = "agreement"
     check_fmt(name, fmt)

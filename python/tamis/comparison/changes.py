@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tamis._shared.arrays import Array
+from tamis._shared.results import Result
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.detection_errors import TYPES, DetectionErrors, detection_errors
 from tamis.evaluation.image_scores import image_scores
@@ -18,8 +18,8 @@ _RIGHT, _MISS = 0, 3
 _STATE_OF = {TYPES.index("Cls"): 1, TYPES.index("Loc"): 2}
 
 
-@dataclass(frozen=True)
-class ImageChange:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageChange(Result):
     """An image that one of two models handles better.
 
     Attributes
@@ -40,10 +40,6 @@ class ImageChange:
     def __str__(self) -> str:
         changes = ", ".join(f"{k}: {v}" for k, v in self.errors.items()) or "no errors changed"
         return f"image {self.image}: {self.difference:+.3f} ({changes})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {"image": self.image, "difference": self.difference, "errors": dict(self.errors)}
 
 
 def states_of(errors: DetectionErrors) -> Array:

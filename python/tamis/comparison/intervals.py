@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.results import Result
 from tamis.comparison.draws import bootstrap, leave_one_out, units_of
 from tamis.comparison.resampling import (
     Plan,
@@ -23,7 +24,6 @@ from tamis.comparison.resampling import (
 )
 from tamis.comparison.statistics import (
     bca_interval,
-    number,
     percentile_interval,
     shown,
     standard_errors,
@@ -32,8 +32,8 @@ from tamis.comparison.statistics import (
 Method = Literal["percentile", "bca"]
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, eq=False, repr=False)
+class Interval(Result):
     """A number, its interval and its standard error; NaN where there is no ground truth."""
 
     value: float
@@ -44,13 +44,9 @@ class Interval:
     def __str__(self) -> str:
         return f"{shown(self.value)} [{shown(self.low)}, {shown(self.high)}]"
 
-    def to_dict(self) -> dict[str, float | None]:
-        """Plain JSON; None for NaN."""
-        return {name: number(value) for name, value in vars(self).items()}
 
-
-@dataclass(frozen=True)
-class Intervals:
+@dataclass(frozen=True, eq=False, repr=False)
+class Intervals(Result):
     """The result of `intervals`.
 
     Attributes
@@ -70,11 +66,11 @@ class Intervals:
     """
 
     stats: dict[str, Interval]
-    classes: Array = field(repr=False)
-    value: Array = field(repr=False)
-    low: Array = field(repr=False)
-    high: Array = field(repr=False)
-    error: Array = field(repr=False)
+    classes: Array
+    value: Array
+    low: Array
+    high: Array
+    error: Array
     confidence: float
     samples: int
     method: str
@@ -90,10 +86,6 @@ class Intervals:
         foot = f"{self.samples} samples of {self.units} images or groups, {self.method}"
         return "\n".join([head, *rows, foot])
 
-    def __repr__(self) -> str:
-        ap = next(iter(self.stats.items()))
-        return f"Intervals({ap[0]}={ap[1]}, samples={self.samples}, classes={len(self.classes)})"
-
     def per_class(self) -> list[dict[str, Any]]:
         """One dict per class: its label, and an `Interval` of each number."""
         columns = zip(self.value, self.low, self.high, self.error, strict=True)
@@ -106,18 +98,20 @@ class Intervals:
             for z in [zip(*rows, strict=True)]
         ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
+    def _plain(self) -> dict[str, Any]:
+        names = ("stats", "classes", "confidence", "samples", "method", "units")
+        return {name: getattr(self, name) for name in names} | {"classes": self.per_class()}
+
+    def _columns(self) -> dict[str, Any]:
+        names, n = list(self.stats), len(self.classes)
+        every = [self.stats[name] for name in names]
         return {
-            "stats": {name: i.to_dict() for name, i in self.stats.items()},
-            "classes": [
-                {k: v.to_dict() if isinstance(v, Interval) else v for k, v in row.items()}
-                for row in self.per_class()
-            ],
-            "confidence": self.confidence,
-            "samples": self.samples,
-            "method": self.method,
-            "units": self.units,
+            "label": [None] * len(names) + np.repeat(self.classes, len(names)).tolist(),
+            "number": names * (n + 1),
+            **{
+                key: np.concatenate([[getattr(i, key) for i in every], getattr(self, key).ravel()])
+                for key in ("value", "low", "high", "error")
+            },
         }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.results import Result, rows_of
 from tamis.comparison.draws import Draw, bootstrap, units_of
 from tamis.comparison.intervals import Interval
 from tamis.comparison.resampling import (
@@ -32,8 +33,8 @@ _MOST_VALUES = 50  # of one attribute
 _SAMPLES_AT_ONCE = 64
 
 
-@dataclass(frozen=True)
-class Slice:
+@dataclass(frozen=True, eq=False, repr=False)
+class Slice(Result):
     """One part: its numbers, and their difference from those of the rest.
 
     Attributes
@@ -48,18 +49,21 @@ class Slice:
 
     name: str
     size: int
-    stats: dict[str, Interval] = field(repr=False)
-    difference: dict[str, Interval] = field(repr=False)
+    stats: dict[str, Interval]
+    difference: dict[str, Interval]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        parts = {"stats": self.stats, "difference": self.difference}
-        numbers = {k: {n: i.to_dict() for n, i in v.items()} for k, v in parts.items()}
-        return {"name": self.name, "size": self.size, **numbers}
+    def _rows(self) -> Iterator[tuple[dict[str, Any], Result]]:
+        for number, own in self.stats.items():
+            given = {"slice": self.name, "size": self.size, "number": number}
+            change = {f"difference_{k}": v for k, v in vars(self.difference[number]).items()}
+            yield given | change, own
+
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(self._rows())
 
 
-@dataclass(frozen=True)
-class Slices:
+@dataclass(frozen=True, eq=False, repr=False)
+class Slices(Result):
     """The result of `slices`: one `Slice` per part, by name, and the numbers of the whole."""
 
     parts: dict[str, Slice]
@@ -84,18 +88,11 @@ class Slices:
         more = len(self.parts) - len(shown_parts)
         return "\n".join([head, *rows, *([f"and {more} more"] if more else [])])
 
-    def __repr__(self) -> str:
-        return f"Slices({len(self.parts)} of {self.of}, samples={self.samples})"
+    def _plain(self) -> dict[str, Any]:
+        return self._public() | {"parts": list(self.parts.values())}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        return {
-            "parts": [part.to_dict() for part in self.parts.values()],
-            "stats": {k: None if np.isnan(v) else v for k, v in self.stats.items()},
-            "of": self.of,
-            "confidence": self.confidence,
-            "samples": self.samples,
-        }
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(row for part in self.parts.values() for row in part._rows())
 
 
 def slices(

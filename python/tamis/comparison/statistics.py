@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
@@ -100,12 +99,6 @@ def benjamini_hochberg(p: Array) -> Array:
     raised = p[order] * len(order) / np.arange(1, len(order) + 1)
     q[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0)
     return q
-
-
-def number(value: Any) -> float | None:
-    """A float for JSON, None for NaN."""
-    value = float(value)
-    return None if math.isnan(value) else value
 
 
 def shown(value: float, digits: int = 3, sign: str = "") -> str:

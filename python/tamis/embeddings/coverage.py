@@ -67,6 +67,9 @@ class Coverage(Result):
     density: float
     coverage: float
 
+    def _columns(self) -> dict[str, Any]:
+        return {"distance": self.distance, "nearest": self.nearest, "hole": self.hole}
+
     def __str__(self) -> str:
         lines = [
             f"{self.share:.1%} of {len(self.distance)} rows are covered, within {self.eps:.4g};"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array
-from tamis._shared.results import Result
+from tamis._shared.results import Result, rows_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +39,10 @@ class DriftCheck(Result):
     n: tuple[int, int]
     drifted: bool
     note: str = ""
+
+    def _columns(self) -> dict[str, Any]:
+        reference, batch = self.n
+        return super()._columns() | {"n_reference": [reference], "n_batch": [batch]}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,8 +77,8 @@ class Drift(Result):
                 return check
         raise KeyError(f"Drift: no check {name!r}, there are {[c.name for c in self.checks]}")
 
-    def __repr__(self) -> str:
-        return str(self)
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(({}, check) for check in self.checks)
 
     def __str__(self) -> str:
         head = "drift" if self.drifted else "no drift"

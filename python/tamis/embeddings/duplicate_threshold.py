@@ -44,6 +44,9 @@ class DuplicateThreshold(Result):
     distances: Array
     metric: str
 
+    def _columns(self) -> dict[str, Any]:
+        return {"threshold": list(self.counts), "count": list(self.counts.values())}
+
     def __str__(self) -> str:
         n = max(1, len(self.distances))
         lines = [f"threshold {self.threshold:.4g} ({self.metric}): {self.rule}"]

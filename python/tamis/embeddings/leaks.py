@@ -48,6 +48,13 @@ class Leaks(Result):
     distances: Array
     rows: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "first": self.pairs[:, 0],
+            "second": self.pairs[:, 1],
+            "distance": self.distances,
+        }
+
 
 def leaks(
     x: Any,

@@ -58,6 +58,13 @@ class NearDuplicates(Result):
     distances: Array
     group: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "row": self.duplicates,
+            "keeper": self.keeper,
+            "distance": self.keeper_distance,
+        }
+
 
 def near_duplicates(
     x: Any,

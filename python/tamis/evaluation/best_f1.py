@@ -39,6 +39,11 @@ class BestF1(Result):
     iou: float
     beta: float = 1.0
 
+    def _columns(self) -> dict[str, Any]:
+        names = ("confidence", "precision", "recall", "f1", "tp", "fp", "fn")
+        labels = [*self.classes.tolist(), None]
+        return {"label": labels} | {name: getattr(self, name) for name in names}
+
 
 def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     """The confidence threshold of largest F1, for each class and for all.

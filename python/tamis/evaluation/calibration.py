@@ -41,6 +41,15 @@ class Calibration(Result):
     maximum_error: Array
     iou: float
 
+    def _columns(self) -> dict[str, Any]:
+        bins = self.count.shape[1]
+        return {
+            "label": [label for label in [*self.classes.tolist(), None] for _ in range(bins)],
+            "low": np.tile(self.edges[:-1], len(self.count)),
+            "high": np.tile(self.edges[1:], len(self.count)),
+            **{n: getattr(self, n).ravel() for n in ("count", "confidence", "precision")},
+        }
+
 
 def calibration(evaluated: Any, *, iou: float = 0.5, bins: int = 10) -> Calibration:
     """Compare the confidence of detections with their precision, bin by bin.

@@ -40,6 +40,15 @@ class ConfusionMatrix(Result):
     iou: float
     confidence: float
 
+    def _columns(self) -> dict[str, Any]:
+        labels = [*self.classes.tolist(), None]
+        rows, columns = np.nonzero(self.matrix)
+        return {
+            "target": [labels[i] for i in rows],
+            "detection": [labels[i] for i in columns],
+            "count": self.matrix[rows, columns],
+        }
+
 
 def confusion_matrix(
     evaluated: Any, *, iou: float = 0.5, confidence: float = 0.25

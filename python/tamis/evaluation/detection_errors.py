@@ -68,6 +68,13 @@ class DetectionErrors(Result):
     iou: float
     background: float
 
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "type": list(self.counts),
+            "count": list(self.counts.values()),
+            "ap": [self.main[name] for name in self.counts],
+        }
+
     def __str__(self) -> str:
         rows = [("AP", self.ap, ""), *((k, v, self.counts[k]) for k, v in self.main.items())]
         rows += [(k, v, "") for k, v in self.special.items()]

@@ -128,6 +128,10 @@ class DetectionResult(Result):
             table.append({"label": label, **name, "targets": count, **named})
         return table
 
+    def _columns(self) -> dict[str, Any]:
+        rows = self.per_class()
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
     def matches(self, area: str = "all") -> Matches:
         """Matches of every detection at every threshold, in the order of `update`."""
         if not isinstance(area, str) or area not in self.area_ranges:

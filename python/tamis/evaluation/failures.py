@@ -53,6 +53,10 @@ class Failures(Result):
     image_ids: Array
     cluster: Array
 
+    def _columns(self) -> dict[str, Any]:
+        names = ("row", "label", "score", "image")
+        return {"kind": [TYPES[k] for k in self.kind]} | {n: getattr(self, n) for n in names}
+
     def __len__(self) -> int:
         return len(self.kind)
 

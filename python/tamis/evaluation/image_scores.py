@@ -45,6 +45,9 @@ class ImageScores(Result, Mapping[str, Array]):
     f1: Array
     ap: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return self._public()
+
     def __getitem__(self, name: str) -> Array:
         if name not in list(self):
             raise KeyError(name)

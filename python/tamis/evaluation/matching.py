@@ -20,7 +20,7 @@ from tamis._shared.columns import (
     read_levels,
 )
 from tamis._shared.ragged import distinct, image_of, positions
-from tamis._shared.results import Result
+from tamis._shared.results import Result, spread
 from tamis.evaluation.match_table import Detections, Targets, match
 from tamis.evaluation.matching_cuda import DeviceRows, class_places, match_pairs
 
@@ -46,6 +46,9 @@ class Matches(Result):
     iou: Array
     ignored: Array
     det: Array
+
+    def _columns(self) -> dict[str, Any]:
+        return spread(gt=self.gt, iou=self.iou, ignored=self.ignored)
 
 
 def class_positions(labels: Array, gt_labels: Array) -> tuple[Array, Array, Array]:

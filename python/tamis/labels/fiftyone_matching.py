@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.columns import Format, check_format, finite, read_column, read_levels, to_xywh
-from tamis._shared.results import Result
+from tamis._shared.results import Result, spread
 from tamis.evaluation.matching import class_positions
 
 Rule = Literal["coco", "open-images"]
@@ -40,6 +40,9 @@ class FiftyoneMatches(Result):
     iou: NDArray[np.float64]
     det: NDArray[np.int64]
     order: NDArray[np.int64]
+
+    def _columns(self) -> dict[str, Any]:
+        return spread(gt=self.gt, iou=self.iou)
 
 
 def match_fiftyone(

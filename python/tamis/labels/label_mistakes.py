@@ -47,6 +47,10 @@ class LabelMistakes(Result):
     image_missing: Array
     image_spurious: Array
 
+    def _columns(self) -> dict[str, Any]:
+        names = ("mistakenness", "mistakenness_loc", "possible_spurious")
+        return {name: getattr(self, name) for name in names}
+
 
 def label_mistakes(
     boxes: Any,

@@ -40,6 +40,9 @@ class DuplicateBoxes(Result):
     of: Any
     iou: Any
 
+    def _columns(self) -> dict[str, Any]:
+        return {"row": self.duplicates, "of": self.of, "iou": self.iou}
+
 
 def find_duplicate_boxes(
     boxes: Any,

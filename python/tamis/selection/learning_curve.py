@@ -42,6 +42,9 @@ class LearningCurve(Result):
     scores: Array
     refits: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return {"size": self.sizes, "score": self.scores, "fitted": self.predict(self.sizes)[0]}
+
     def predict(self, size: Any) -> tuple[Any, Any, Any]:
         """(score, lower, upper) at a size or sizes, for the curve itself."""
         name = "LearningCurve.predict"

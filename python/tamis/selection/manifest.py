@@ -51,6 +51,14 @@ class SplitCheck(Result):
     new: tuple[str, ...]
     checked: dict[str, int]
 
+    def _columns(self) -> dict[str, Any]:
+        kinds = ("lost", "changed", "relabelled", "moved", "new")
+        found: list[tuple[str, str, str | None]]
+        found = [(kind, name, None) for kind in kinds for name in getattr(self, kind)]
+        found += [("leak", first, second) for first, second in self.leaks]
+        names = ("problem", "sample", "other")
+        return {name: [row[i] for row in found] for i, name in enumerate(names)}
+
     @property
     def exit_code(self) -> int:
         """1 if there is any problem, for CI."""

@@ -64,6 +64,9 @@ class Split(Result):
     threshold: float
     metric: str
 
+    def _columns(self) -> dict[str, Any]:
+        return {"split": [self.names[i] for i in self.split], "unit": self.unit}
+
     def rows_of(self, name: str) -> Array:
         """The rows of one split, ascending."""
         if not arrays.one_of(name, self.names):

@@ -51,6 +51,9 @@ class ZcoreStability(Result):
     level: float
     history: dict[int, float]
 
+    def _columns(self) -> dict[str, Any]:
+        return {"draws": list(self.history), "overlap": list(self.history.values())}
+
     def __str__(self) -> str:
         lines = [
             f"two halves of {self.n_samples} draws share {self.overlap:.1%} of their first"
