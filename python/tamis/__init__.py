@@ -227,15 +227,17 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name, or a module of tamis, when it is first used."""
-    if name in _MODULES:
-        return import_module(f"tamis.{name}")
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'tamis' has no attribute {name!r}")
-    value = getattr(import_module(f"tamis.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to whom any name would then exist
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name, or a module of tamis, when it is first used."""
+        if name in _MODULES:
+            return import_module(f"tamis.{name}")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'tamis' has no attribute {name!r}")
+        value = getattr(import_module(f"tamis.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -272,5 +272,5 @@ class TestMissingSplits:
         assert tamis.leaks(self.x, splits, threshold=0.01).pairs.tolist() == [[2, 3]]
 
     def test_what_cannot_be_compared_is_named(self):
-        with pytest.raises(TypeError, match="leaks: splits must hold numbers or strings, got list"):
+        with pytest.raises(TypeError, match="leaks: groups must hold numbers or strings, got list"):
             tamis.leaks(self.x, [[1], [2], 3, 4, 5, 6])

@@ -270,10 +270,21 @@ class TestLeaks:
         assert found.rows.tolist() == reference.brain_leaks(x, splits, 0.1)
 
     def test_errors(self):
-        with pytest.raises(TypeError, match="leaks: give either splits or other"):
+        with pytest.raises(TypeError, match="leaks: give either groups or other"):
             tamis.leaks(rows(5, 3))
-        with pytest.raises(ValueError, match=r"leaks: splits must have shape \(5,\), got \(4,\)"):
+        with pytest.raises(ValueError, match=r"leaks: groups must have shape \(5,\), got \(4,\)"):
             tamis.leaks(rows(5, 3), np.zeros(4))
+
+    def test_the_old_name_of_groups_warns(self):
+        x, groups = rows(20, 3), np.arange(20) % 2
+        with pytest.warns(DeprecationWarning, match="leaks: splits is now called groups"):
+            old = tamis.leaks(x, splits=groups, threshold=0.5)
+        assert old == tamis.leaks(x, groups=groups, threshold=0.5) and len(old.pairs)
+        with (
+            pytest.warns(DeprecationWarning, match="leaks: splits"),
+            pytest.raises(TypeError, match="leaks: give groups only, not splits too"),
+        ):
+            tamis.leaks(x, groups, splits=groups)
 
 
 class TestRepresentativeness:

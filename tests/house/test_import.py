@@ -39,7 +39,7 @@ def test_every_name_is_found_and_listed() -> None:
 
 def test_type_checkers_see_the_same_homes() -> None:
     tree = ast.parse(Path(tamis.__file__).read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
         alias.name: node.module.removeprefix("tamis.")
         for node in block.body

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import Host, Int64, T
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_exact import Metric, exact, exact_on_device
 from tamis.embeddings.knn_search import (
@@ -16,6 +17,54 @@ from tamis.embeddings.knn_search import (
 )
 
 
+@overload
+def knn(  # type: ignore[overload-overlap]
+    x: Host,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: Literal[0] = 0,
+    progress: Progress = None,
+) -> tuple[Array, Int64]: ...
+@overload
+def knn(
+    x: Host,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: int,
+    progress: Progress = None,
+) -> tuple[Array, Int64, float]: ...
+@overload
+def knn(  # type: ignore[overload-overlap]
+    x: T,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: Literal[0] = 0,
+    progress: Progress = None,
+) -> tuple[T, T]: ...
+@overload
+def knn(
+    x: T,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: int,
+    progress: Progress = None,
+) -> tuple[T, T, float]: ...
 def knn(
     x: Any,
     k: int,

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import Float64, Host, T
 from tamis.embeddings.distances import BLOCK, Metric, check_metric, neighbours
 from tamis.embeddings.knn_pairs import any_matrix
 
 TINY = 1e-10  # scikit-learn's, against a division by zero where all neighbours are copies
 
 
+@overload
+def outliers(
+    x: Host, k: int = 20, *, metric: Metric = "euclidean", progress: Progress = None
+) -> Float64: ...
+@overload
+def outliers(
+    x: T, k: int = 20, *, metric: Metric = "euclidean", progress: Progress = None
+) -> T: ...
 def outliers(
     x: Any, k: int = 20, *, metric: Metric = "euclidean", progress: Progress = None
 ) -> Any:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import Float64, Host, T
 from tamis.embeddings.knn_search import check_matrix, make_rows, matrix, within
 
 NEARBY, LESS = 0.5, 0.7  # Brain's radius and factor of "cluster-center-downweight"
 
 
+@overload
+def representativeness(
+    x: Host,
+    *,
+    method: Literal["cluster-center", "cluster-center-downweight"] = "cluster-center",
+    n_clusters: int = 20,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> Float64: ...
+@overload
+def representativeness(
+    x: T,
+    *,
+    method: Literal["cluster-center", "cluster-center-downweight"] = "cluster-center",
+    n_clusters: int = 20,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> T: ...
 def representativeness(
     x: Any,
     *,

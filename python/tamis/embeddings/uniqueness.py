@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.blas import products
 from tamis._shared.progress import Progress, reporter
+from tamis._shared.typed import Float64, Host, T
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_search import (
     centred_rows,
@@ -28,6 +29,28 @@ BRAIN_SWITCH = 15_000  # rows above which Brain measures by sqrt(2 * cosine dist
 BRAIN_BLOCK = 960  # rows of its matrix at a time, a multiple of what BLAS kernels take at once
 
 
+@overload
+def uniqueness(
+    x: Host,
+    *,
+    k: int = 3,
+    weights: Sequence[float] | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    image_index: Any = None,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> Float64: ...
+@overload
+def uniqueness(
+    x: T,
+    *,
+    k: int = 3,
+    weights: Sequence[float] | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    image_index: Any = None,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> T: ...
 def uniqueness(
     x: Any,
     *,

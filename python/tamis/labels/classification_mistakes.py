@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -11,11 +11,16 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
+from tamis._shared.typed import Float64, Host
 from tamis.labels import label_mistakes_cuda
 
 ELEMENTS_AT_ONCE = 1 << 20
 
 
+@overload
+def hardness(logits: Host) -> Array: ...
+@overload
+def hardness(logits: object) -> Any: ...
 def hardness(logits: Any) -> Any:
     """Entropy of the softmax of each row, in nats.
 
@@ -56,6 +61,24 @@ def hardness(logits: Any) -> Any:
     return entropy("hardness", given)
 
 
+@overload
+def classification_mistakes(
+    correct: Host,
+    *,
+    confidence: Any = None,
+    logits: Any = None,
+    predicted: Any = None,
+    labelled: Any = None,
+) -> Float64: ...
+@overload
+def classification_mistakes(
+    correct: object,
+    *,
+    confidence: Any = None,
+    logits: Any = None,
+    predicted: Any = None,
+    labelled: Any = None,
+) -> Any: ...
 def classification_mistakes(
     correct: Any,
     *,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from tamis._shared import arrays, ragged
+from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
+from tamis._shared.typed import Host, Int64, T
 
 Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
 KINDS = ("iou", "giou", "diou", "ciou", "iof")  # in the order of tamis::BoxKind
 
 
+@overload
+def box_iou(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+@overload
+def box_iou(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of every box of `a` with every box of `b`.
 
@@ -74,6 +80,10 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     return out
 
 
+@overload
+def box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+@overload
+def box_iou_paired(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of each box of `a` with the box of `b` in the same row.
 
@@ -116,6 +126,14 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
     return out
 
 
+@overload
+def box_iou_batched(
+    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+) -> tuple[Array, Int64]: ...
+@overload
+def box_iou_batched(
+    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+) -> tuple[T, T]: ...
 def box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
 ) -> tuple[Any, Any]:

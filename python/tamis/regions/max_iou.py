@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tamis import _core
 from tamis._shared import arrays, ragged, row_columns
+from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
+from tamis._shared.typed import Host, T
 
 
+@overload
+def max_iou(
+    boxes: Host,
+    splits: Any,
+    *,
+    labels: Any = None,
+    other: Any = None,
+    other_splits: Any = None,
+    other_labels: Any = None,
+    fmt: Format = "xyxy",
+) -> Array: ...
+@overload
+def max_iou(
+    boxes: T,
+    splits: Any,
+    *,
+    labels: Any = None,
+    other: Any = None,
+    other_splits: Any = None,
+    other_labels: Any = None,
+    fmt: Format = "xyxy",
+) -> T: ...
 def max_iou(
     boxes: Any,
     splits: Any,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
+from tamis._shared.typed import Float64, Host
 from tamis.regions import oks_cuda
 
 # of COCO's 17 keypoints of a person, nose to ankles; hundredths first: the last bits count
@@ -17,6 +18,14 @@ COCO_SIGMAS = (
 )
 
 
+@overload
+def oks(
+    keypoints: Host, gt_keypoints: Any, gt_areas: Any, *, gt_boxes: Any = None, sigmas: Any = None
+) -> Float64: ...
+@overload
+def oks(
+    keypoints: object, gt_keypoints: Any, gt_areas: Any, *, gt_boxes: Any = None, sigmas: Any = None
+) -> Any: ...
 def oks(
     keypoints: Any,
     gt_keypoints: Any,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -10,11 +10,16 @@ from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import finite
 from tamis._shared.ragged import Groups, runs
+from tamis._shared.typed import Host, Int64, T
 
 Kind = Literal["iou", "iof"]
 KINDS = ("iou", "iof")  # in the order of tamis::RotatedKind
 
 
+@overload
+def rotated_box_iou(a: Host, b: Any, *, kind: Kind = "iou") -> Array: ...
+@overload
+def rotated_box_iou(a: T, b: Any, *, kind: Kind = "iou") -> T: ...
 def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """Overlap of every rotated box of `a` with every one of `b`.
 
@@ -80,6 +85,10 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     return out
 
 
+@overload
+def rotated_box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou") -> Array: ...
+@overload
+def rotated_box_iou_paired(a: T, b: Any, *, kind: Kind = "iou") -> T: ...
 def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """Overlap of each rotated box of `a` with the box of `b` in the same row.
 
@@ -121,6 +130,14 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     return out
 
 
+@overload
+def rotated_box_iou_batched(
+    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+) -> tuple[Array, Int64]: ...
+@overload
+def rotated_box_iou_batched(
+    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+) -> tuple[T, T]: ...
 def rotated_box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
 ) -> tuple[Any, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
+from tamis._shared.typed import Host, Int64
 from tamis.embeddings.distances import BLOCK, k_means
 from tamis.embeddings.knn_exact import exact, exact_on_device
 from tamis.embeddings.knn_pairs import (
@@ -24,6 +25,14 @@ from tamis.embeddings.knn_pairs import (
 from tamis.embeddings.knn_search import MOST_NEIGHBOURS
 
 
+@overload
+def select_coreset(
+    scores: Host, *, fraction: float | None = None, count: int | None = None
+) -> Int64: ...
+@overload
+def select_coreset(
+    scores: object, *, fraction: float | None = None, count: int | None = None
+) -> Any: ...
 def select_coreset(scores: Any, *, fraction: float | None = None, count: int | None = None) -> Any:
     """The rows with the highest scores.
 

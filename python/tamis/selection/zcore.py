@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
+from tamis._shared.typed import Float32, Host, T
 from tamis.selection import zcore_cuda
 from tamis.selection.zcore_checkpoint import Checkpoint
 from tamis.selection.zcore_scorer import (
@@ -24,6 +25,32 @@ from tamis.selection.zcore_scorer import (
 MOST_DRAWS = 1 << 40
 
 
+@overload
+def zcore(
+    x: Host,
+    *,
+    n_samples: int | Literal["auto"] = 1_000_000,
+    sample_dim: int = 2,
+    redundancy_nn: int = 1000,
+    redundancy_exp: float = 4,
+    random_init: bool = True,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = None,
+) -> Float32: ...
+@overload
+def zcore(
+    x: T,
+    *,
+    n_samples: int | Literal["auto"] = 1_000_000,
+    sample_dim: int = 2,
+    redundancy_nn: int = 1000,
+    redundancy_exp: float = 4,
+    random_init: bool = True,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = None,
+) -> T: ...
 def zcore(
     x: Any,
     *,
