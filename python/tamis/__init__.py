@@ -1,6 +1,7 @@
 """tamis: a fine sieve for vision datasets."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tamis._core import __version__ as __version__
@@ -221,19 +222,15 @@ _HOMES = {  # the modules of the names above
     "selection.zcore_stability": "ZcoreStability zcore_stability",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-_MODULES = {
-    *("annotations", "cli", "coco", "comparison", "embeddings", "evaluation", "fiftyone"),
-    *("labels", "lvis", "regions", "selection", "torchmetrics", "ultralytics"),
-}
 
 
 if not TYPE_CHECKING:  # to whom any name would then exist
 
     def __getattr__(name: str) -> Any:
         """Import a public name, or a module of tamis, when it is first used."""
-        if name in _MODULES:
-            return import_module(f"tamis.{name}")
         if name not in _HOME_OF:
+            if name[:1] != "_" and find_spec(f"tamis.{name}"):
+                return import_module(f"tamis.{name}")
             raise AttributeError(f"module 'tamis' has no attribute {name!r}")
         value = getattr(import_module(f"tamis.{_HOME_OF[name]}"), name)
         globals()[name] = value
@@ -241,4 +238,4 @@ if not TYPE_CHECKING:  # to whom any name would then exist
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*globals(), *__all__})
