@@ -149,7 +149,7 @@ def test_pandas_takes_every_table(results: list[Any]) -> None:
 
 def test_a_result_without_matches_says_so() -> None:
     tables = dataclasses.replace(evaluated())
-    with pytest.raises(ValueError, match="DetectionResult: this one holds tables only"):
+    with pytest.raises(ValueError, match="DetectionResult: this one holds settings only"):
         tables.errors()
 
 

@@ -50,7 +50,7 @@ class Result:
             return NotImplemented
         assert isinstance(other, Result)
         mine, theirs = self._public(), other._public()
-        return all(_same(mine[name], theirs[name]) for name in mine)
+        return mine.keys() == theirs.keys() and all(_same(mine[n], theirs[n]) for n in mine)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain Python: lists, numbers and text; None for NaN and infinity."""

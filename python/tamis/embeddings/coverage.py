@@ -136,9 +136,10 @@ def coverage(
     Holes are the connected groups of uncovered rows. Two are connected if one is among the 10
     nearest uncovered rows of the other and within `eps`, or within the median distance of uncovered
     rows to their k-th such row if that is larger. PRDC: Kynkaanniemi et al. 2019, Naeem et al.
-    2020, the formulas of the package `prdc`; exact. Cost: `tamis.knn` of the labelled rows, of the
-    pool, both ways between them, and of the uncovered rows: three to four times one of all rows
-    together (10,000 + 10,000 rows of 512). Memory: ``64 * k * (N + M)`` bytes more than `knn`.
+    2020, the formulas of the package `prdc`; exact. Cost: one `tamis.knn` with 4 k neighbours of
+    both sets together, on a copy of both, searches of the rows for which these are not enough, and
+    one of the uncovered rows. Rows on a disk are not copied, which takes three to four times that.
+    Memory: ``64 * k * (N + M)`` bytes more than the copy and `knn`.
     DataEval's radii and rows are those of its `coverage_adaptive`.
 
     Examples

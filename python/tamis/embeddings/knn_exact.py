@@ -83,10 +83,10 @@ def exact(
         keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
     if itself:
         keys, indices = _with_itself(rows, keys, indices, metric, k)
-    return told(function, keys, metric, x.dtype), indices
+    return output_of(function, keys, metric, x.dtype), indices
 
 
-def told(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:
+def output_of(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:
     """Keys of a search, which are written over, as distances or products of the type of x."""
     if metric == "euclidean":
         np.sqrt(keys, out=keys)

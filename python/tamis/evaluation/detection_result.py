@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,15 +21,28 @@ from tamis.evaluation.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.evaluation.detection_errors import DetectionErrors, detection_errors
 from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.kinds import pair_by_pair
-from tamis.evaluation.match_table import Sides
+from tamis.evaluation.match_table import MatchTable, Sides
 from tamis.evaluation.matching import Matches, pair_iou, spread_matches
-from tamis.evaluation.parts import image_mask, of_images
+from tamis.evaluation.parts import Parts, image_mask, of_images
 
+Tables = tuple[Array, Array, Array]  # precision, recall, scores
+TABLES = ("precision", "recall", "scores")
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass
+class Made:
+    """What a result is made of; what is a function is called when it is first needed."""
+
+    tables: Tables | Callable[[], Tables]
+    n_targets: Array  # (K,) that are not crowds
+    sides: Sides | Callable[[], Sides]
+    numbers: list[float] | None = None  # of `stats`, where they are known without the tables
+    parts: Parts | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class DetectionResult(Result):
     """The result of `DetectionEvaluator.compute`.
 
@@ -36,8 +50,8 @@ class DetectionResult(Result):
     ----------
     stats : dict of str to float
         The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
-        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are named so for any three caps. Keypoints have
-        10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
+        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are named so for any three caps. Keypoints
+        have 10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
     iou_type : str
     classes : (K,) int64
     precision, scores : (T, R, K, A, M) float64
@@ -53,49 +67,73 @@ class DetectionResult(Result):
         As given to the evaluator; None for a label without a name.
     """
 
-    stats: dict[str, float] = field(init=False)
+    stats: dict[str, float] = field(init=False, default_factory=dict)
     iou_type: str
     classes: Array
-    precision: Array
-    recall: Array
-    scores: Array
     iou_thresholds: Array
     recall_thresholds: Array
     area_ranges: dict[str, tuple[float, float]]
     max_detections: tuple[int, ...]
     image_ids: Array
     class_names: tuple[str | None, ...] | None = None
-    _n_targets: Array = field(init=False)  # (K,) that are not crowds
-    _sides: Sides | Callable[[], Sides] = field(init=False)
+    _made: Made | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        names, part = self._names(), {"precision": self.precision, "recall": self.recall}
-        values = (float(summary.mean(part, names, row)) for row in self._rows())
+    def _with(self, made: Made) -> DetectionResult:
+        """This result, with what it is made of."""
+        self._set("_made", made)
+        values = made.numbers
+        if values is None:
+            names, part = self._names(), {"precision": self.precision, "recall": self.recall}
+            values = [float(summary.mean(part, names, row)) for row in self._rows()]
         self._set("stats", dict(zip(self._stat_names(), values, strict=True)))
-
-    def _with_matches(
-        self, n_targets: Array, sides: Sides | Callable[[], Sides]
-    ) -> DetectionResult:
-        """This result, with what its tables were made of."""
-        self._set("_n_targets", n_targets)
-        self._set("_sides", sides)
         return self
+
+    def _parts_of(self) -> Made:
+        if self._made is None:
+            raise ValueError(
+                "DetectionResult: this one holds settings only; make it with"
+                " DetectionEvaluator.compute"
+            )
+        return self._made
+
+    def _public(self) -> dict[str, Any]:
+        tables = {} if self._made is None else {n: getattr(self, n) for n in TABLES}
+        return super()._public() | tables
+
+    @property
+    def precision(self) -> Array:
+        return self._curves()[0]
+
+    @property
+    def recall(self) -> Array:
+        return self._curves()[1]
+
+    @property
+    def scores(self) -> Array:
+        return self._curves()[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._made is None:
+            return vars(self)
+        made = replace(self._made, tables=self._curves(), sides=self._on_host(), parts=None)
+        return {**vars(self), "_made": made}
+
+    def _curves(self) -> Tables:
+        """Those of a part of the images are made when they are first used."""
+        made = self._parts_of()
+        if callable(made.tables):
+            made.tables = made.tables()
+        return made.tables
 
     def _stat_names(self) -> tuple[str, ...]:
         return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
 
     def _on_host(self) -> Sides:
         """Columns and matches; those on a device are copied and matched here when first used."""
-        if not hasattr(self, "_sides"):
-            raise ValueError(
-                "DetectionResult: this one holds tables only, no matches; make it with"
-                " DetectionEvaluator.compute"
-            )
-        sides = self._sides
-        if callable(sides):
-            sides = sides()
-            self._set("_sides", sides)
-        return sides
+        made = self._parts_of()
+        if callable(made.sides):
+            made.sides = made.sides()
+        return made.sides
 
     def _names(self) -> SimpleNamespace:
         return SimpleNamespace(
@@ -122,7 +160,7 @@ class DetectionResult(Result):
         names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
         for k, label in enumerate(self.classes.tolist()):
             stats = summary.of_class(arrays, names, self._rows(), k)
-            count = int(self._n_targets[k])
+            count = int(self._parts_of().n_targets[k])
             named = dict(zip(self._stat_names(), stats, strict=True))
             name = {} if self.class_names is None else {"name": self.class_names[k]}
             table.append({"label": label, **name, "targets": count, **named})
@@ -183,15 +221,26 @@ class DetectionResult(Result):
         DetectionResult
             Images, classes and rows keep their numbers; other images are not counted.
         """
-        e = self._evaluated()
-        part = of_images(e, image_mask("DetectionResult.slice", images, len(self.image_ids)))
-        precision, recall, scores = curves(
-            part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+        keep = image_mask("DetectionResult.slice", images, len(self.image_ids)).copy()
+        part, sides = cache(lambda: of_images(self._evaluated(), keep)), self._on_host()
+        own, numbers = self._parts_of(), None
+        if own.parts is None and Parts.serve(self._names(), self._rows()):
+            own.parts = Parts(self._evaluated(), self._rows())
+        if own.parts is None:
+            counts = part().table.n_regular
+        else:
+            numbers, counts = own.parts.numbers(keep)
+        made = Made(
+            cache(lambda: self._tables_of(part().table, sides.dets.scores)), counts[:, 0],
+            lambda: replace(sides, dets=part().dets, gts=part().gts, table=part().table), numbers,
+        )  # fmt: skip
+        return replace(self)._with(made)
+
+    def _tables_of(self, table: MatchTable, scores: Array) -> Tables:
+        return curves(
+            table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        sides = replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table)
-        found = replace(self, precision=precision, recall=recall, scores=scores)
-        return found._with_matches(part.table.n_regular[:, 0], sides)
 
     def _evaluated(self) -> Evaluated:
         s = self._on_host()

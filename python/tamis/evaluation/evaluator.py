@@ -18,7 +18,7 @@ from tamis._shared.locks import Lock
 from tamis._shared.ragged import image_of
 from tamis.evaluation import settings
 from tamis.evaluation.average_precision import curves
-from tamis.evaluation.detection_result import DetectionResult
+from tamis.evaluation.detection_result import DetectionResult, Made
 from tamis.evaluation.image_ids import check_ids, ordered_images, read_ids
 from tamis.evaluation.kinds import COLUMN, Kind, box_similarity
 from tamis.evaluation.match_table import Detections, Sides, Targets, match
@@ -332,12 +332,11 @@ class DetectionEvaluator:
     def _result(
         self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: Any, count: int
     ) -> DetectionResult:
-        precision, recall, scores = tables
         image_ids = np.arange(count) if images is None else images.ids
         names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
         result = DetectionResult(
-            self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
+            self.iou_type, classes, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
             image_ids, names,
         )  # fmt: skip
-        return result._with_matches(n_regular[:, 0], sides)
+        return result._with(Made(tables, n_regular[:, 0], sides))
