@@ -58,6 +58,8 @@ if TYPE_CHECKING:  # at run time a name is imported when it is first used: see _
         rotated_box_iou_batched,
         rotated_box_iou_paired,
     )
+    from tamis.reports.contact_sheet import contact_sheet
+    from tamis.reports.report import report
     from tamis.selection.learning_curve import LearningCurve, learning_curve
     from tamis.selection.manifest import SplitCheck, save_split, verify_split
     from tamis.selection.select_batch import select_batch, select_coreset
@@ -118,6 +120,7 @@ __all__ = [
     "classification_mistakes",
     "compare",
     "confusion_matrix",
+    "contact_sheet",
     "coverage",
     "detection_errors",
     "diversity",
@@ -148,6 +151,7 @@ __all__ = [
     "oks_batched",
     "outliers",
     "read",
+    "report",
     "representativeness",
     "rotated_box_iou",
     "rotated_box_iou_batched",
@@ -214,6 +218,8 @@ _HOMES = {  # the modules of the names above
     "regions.max_iou": "max_iou",
     "regions.oks": "oks oks_batched",
     "regions.rotated_iou": "rotated_box_iou rotated_box_iou_batched rotated_box_iou_paired",
+    "reports.contact_sheet": "contact_sheet",
+    "reports.report": "report",
     "selection.learning_curve": "LearningCurve learning_curve",
     "selection.manifest": "SplitCheck save_split verify_split",
     "selection.select_batch": "select_batch select_coreset",

@@ -17,7 +17,23 @@ MOST_ITEMS = 12  # of a dict or list in it
 SCALARS = (bool, int, float, str)
 
 
-class Result:
+class Drawn:
+    """Base of what `tamis.plots` has a picture of."""
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw it on matplotlib's Axes (``pip install tamis[plots]``): see `tamis.plots.plot`."""
+        from tamis.plots.dispatch import plot
+
+        return plot(self, ax, **options)
+
+    def _repr_html_(self) -> str | None:
+        """What notebooks show: the text, and a picture where there is one and matplotlib."""
+        from tamis.plots.notebook import html
+
+        return html(self)
+
+
+class Result(Drawn):
     """Base of frozen dataclasses whose fields are arrays, numbers, text, and dicts of these.
 
     ``repr`` has a line for each field and at most 20, or one line in all if that is short enough.

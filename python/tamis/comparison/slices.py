@@ -204,6 +204,8 @@ def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
                     f" got none for {missing[0]}"
                 )
             values = [values[i] for i in ids.tolist()]
+        if not isinstance(values, (list, tuple)):
+            values = arrays.host(function, f"by[{key!r}]", values)
         given = np.asarray(values)
         if given.shape != ids.shape:
             raise ValueError(
