@@ -135,7 +135,7 @@ def find_duplicate_boxes(
     """
     name = "find_duplicate_boxes"
     check_format(name, fmt)
-    _check_options(threshold, method, scores)
+    check_duplicates(name, threshold, method, scores)
     are_masks = isinstance(boxes, (Masks, DeviceMasks))
     given = boxes if are_masks else arrays.as_array(name, "boxes", boxes)
     if not are_masks and tuple(given.shape[1:]) != (5,):
@@ -214,8 +214,8 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
     return arrays.cast(x if dtype == "int64" else x != 0, dtype)
 
 
-def _check_options(threshold: float, method: str, scores: Any) -> None:
-    name = "find_duplicate_boxes"
+def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> None:
+    """Raise unless these are options of the function of that name."""
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     threshold = arrays.check_real(name, "threshold", threshold)
