@@ -132,7 +132,7 @@ def checked_norms(function: str, name: str, x: Array) -> Array:
 def check_small(
     function: str, name: str, x: Array, norms: Array, offset: Array | float = 0.0
 ) -> None:
-    """Raise for the first row whose squares underflow; rows at the offset are fine."""
+    """Raise for the first row whose squares underflow; rows at the offset are allowed."""
     for row in np.flatnonzero(norms < SMALLEST) if arrays.dtype_name(x) == "float64" else ():
         if (arrays.host(function, name, x[int(row)]) != offset).any():
             what = (

@@ -41,8 +41,8 @@ def opened(path: str) -> BinaryIO:
 def stamp(path: str) -> str:
     """What changes when the file does: its size, and when it was written."""
     if not is_url(path):
-        told = os.stat(path)
-        return f"{told.st_size} {told.st_mtime_ns}"
+        found = os.stat(path)
+        return f"{found.st_size} {found.st_mtime_ns}"
     files, name = file_system(path)
     info = files.info(name)
     if info["type"] != "file":
