@@ -379,12 +379,12 @@ def runs_on_device(x: Any) -> bool:
         return False
 
 
-def call(function: str, like: Any, *arguments: Any) -> None:
+def call(function: str, like: Any, *arguments: Any, **named: Any) -> None:
     """The compiled function of that name where `like` lives; on CUDA on the caller's stream."""
     where = device(like)
     compiled = getattr(backend(function, where), function)
     if where == "cpu":
-        compiled(*arguments)
+        compiled(*arguments, **named)
         return
     with stream(like) as number:
-        compiled(*arguments, number)
+        compiled(*arguments, **named, stream=number)

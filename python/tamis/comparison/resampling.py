@@ -108,9 +108,10 @@ class Plan:
         """`on`: an array of the CUDA device that the weights are to be used on."""
         t = e.table
         plan = _core.ResamplingPlan(
-            t.splits, t.rank, e.dets.image[t.index], t.outside, t.row, t.first, t.gt, t.at,
-            e.gts.category, e.gts.image, t.gt_ignore, e.gts.counts, t.n_thresholds, len(e.images),
-            numbers.cells,
+            splits=t.splits, rank=t.rank, image=e.dets.image[t.index], outside=t.outside, row=t.row,
+            first=t.first, gt=t.gt, at=t.at, gt_category=e.gts.category, gt_image=e.gts.image,
+            gt_ignore=t.gt_ignore, gt_counts=e.gts.counts, n_thresholds=t.n_thresholds,
+            n_images=len(e.images), cells=numbers.cells,
         )  # fmt: skip
         device = None if on is None else DevicePlan(plan, numbers.params.recThrs, on)
         return cls(numbers, plan, len(t.splits) - 1, device)
