@@ -16,7 +16,8 @@ constexpr std::string_view kKinds[] = {"id", "text", "number", "box", "flag", "e
 
 BsonKind kind_of(const std::string& name) {
   const auto* const found = std::find(std::begin(kKinds), std::end(kKinds), name);
-  TAMIS_CHECK(found != std::end(kKinds), "bson_columns: kind must be id, text, number, box, flag or empty, got " + name);
+  TAMIS_CHECK(found != std::end(kKinds),
+              "bson_columns: kind must be id, text, number, box, flag or empty, got " + name);
   return BsonKind(found - kKinds);
 }
 
