@@ -157,6 +157,30 @@ def average_precision(
     scores: Float64,
 ) -> None: ...
 
+class ResamplingParts:
+    def __init__(
+        self,
+        *,
+        splits: Int64,
+        rank: Int32,
+        image: Int32,
+        outside: Bytes,
+        row: Int32,
+        first: Int64,
+        gt: Int32,
+        at: UInt64,
+        gt_category: Int32,
+        gt_image: Int32,
+        gt_ignore: Bytes,
+        gt_counts: Bytes | None,
+        n_thresholds: int,
+        n_images: int,
+        caps: Int64,
+    ) -> None: ...
+    def evaluate(
+        self, keep: Bytes, recalls: Float64, regular: Int64, precision: Float64, recall: Float64
+    ) -> None: ...
+
 class ResamplingPlan:
     def __init__(
         self,
@@ -263,6 +287,7 @@ def rotated_box_iou_batched(
 
 KNN_BLOCK: int
 
+def column_sums(x: Floats) -> list[list[float]]: ...
 def cap_knn_codes(level: int) -> None: ...
 def knn_codes() -> str: ...
 def knn_scan(x: Floats, offset: Float64 | None, norms: Float64, sums: Float64 | None) -> int: ...

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,14 @@ def test_demo_runs_as_a_module() -> None:
         [sys.executable, "-m", "tamis", "demo"], capture_output=True, text=True, check=True
     )
     assert "AP, AP50" in done.stdout and done.stderr == ""
+    last = done.stdout.splitlines()[-1]
+    wanted = [find_spec(name) for name in ("matplotlib", "jinja2", "PIL")]
+    if None in wanted:
+        assert last == "no report: pip install tamis[report]"
+    else:
+        path = Path(last.removeprefix("report with pictures: "))
+        assert "A detector of shapes" in path.read_text("utf-8")
+        shutil.rmtree(path.parent)
 
 
 def test_demo_as_json(capsys: Any) -> None:
@@ -159,7 +169,7 @@ def test_uniqueness_of_bad_input(tmp_path: Any, capsys: Any) -> None:
     (tmp_path / "text.npy").write_text("text")
     for name, text in (
         ("x.npy", "uniqueness: x must be finite"),
-        ("text.npy", "text.npy is not a .npy file"),
+        ("text.npy", "text.npy is not a .npy or .npz file"),
         ("none.npy", "No such file"),
     ):
         assert main(["uniqueness", str(tmp_path / name)]) == 2
@@ -235,16 +245,22 @@ class TestEmbeddings:
     @pytest.mark.parametrize("command", ["uniqueness", "zcore"])
     def test_files_that_hold_no_array(self, command: str, tmp_path: Any, capsys: Any) -> None:
         (tmp_path / "empty.npy").write_bytes(b"")
-        np.savez(tmp_path / "several.npz", a=np.eye(3))
+        np.savez(tmp_path / "several.npz", a=np.eye(3), b=np.eye(3))
         np.save(tmp_path / "cut.npy", np.eye(99))
         whole = (tmp_path / "cut.npy").read_bytes()
         (tmp_path / "cut.npy").write_bytes(whole[:700])
         os.mkfifo(tmp_path / "fifo")
-        for name in ("empty.npy", "several.npz", "cut.npy"):
-            said = one_line(capsys, command, str(tmp_path / name))
-            assert f"{name} is not a .npy file of numbers" in said
+        for name, text in (
+            ("empty.npy", "is not a .npy or .npz file of numbers"),
+            ("several.npz", "::NAME must name one of a, b"),
+            ("cut.npy", "is not a .npy or .npz file of numbers"),
+        ):
+            assert f"{name}{' ' * (text[0] != ':')}{text}" in one_line(
+                capsys, command, str(tmp_path / name)
+            )
         assert "got a FIFO" in one_line(capsys, command, str(tmp_path / "fifo"))
-        assert "folder" in one_line(capsys, command, str(tmp_path))
+        (tmp_path / "none").mkdir()
+        assert "holds no shards" in one_line(capsys, command, str(tmp_path / "none"))
 
     def test_json_has_null_for_nan(self, source: str, capsys: Any) -> None:
         assert main(["uniqueness", source, "--brain", "--json"]) == 0
@@ -285,8 +301,7 @@ def test_any_error_is_one_line(error: Exception, monkeypatch: Any, capsys: Any) 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(tamis.cli, "load", fail)
-    monkeypatch.setattr(tamis.cli, "check_options", lambda args: None)
+    monkeypatch.setattr(tamis._cli_selection, "opened", fail)
     assert type(error).__name__ in one_line(capsys, "uniqueness", "x.npy")
 
 

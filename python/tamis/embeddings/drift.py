@@ -29,6 +29,7 @@ def drift(
     clusters: int = 20,
     max_rows: int = 5000,
     bandwidth: float | None = None,
+    tightness: Any = None,
     seed: int = 0,
     progress: Progress = None,
 ) -> Drift:
@@ -57,6 +58,10 @@ def drift(
         seed. Default 5,000.
     bandwidth : float, optional
         Of the kernel of ``mmd``. Default: sqrt(median squared distance / 2).
+    tightness : (Tightness, Tightness), optional
+        Annotations only, where one detector ran on both sides or both were labelled twice:
+        ``tamis.agreement(detections, annotations).tightness`` of the reference and of the batch.
+        Whether boxes are drawn tighter or looser than they were, side by side.
     seed : int
     progress : bool or callable, optional
         ``f(done, total)`` of each test, or True for a bar.
@@ -93,19 +98,21 @@ def drift(
     """
     name = "drift"
     alpha = arrays.check_number(name, "alpha", alpha, 0, 1)
-    arrays.check_integer(name, "permutations", permutations, 1, 1_000_000)
-    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    permutations = arrays.check_integer(name, "permutations", permutations, 1, 1_000_000)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     if is_annotations(reference) or is_annotations(batch):
         if tests is not None:
             raise ValueError(f"{name}: tests must be None for annotations, got {tests!r}")
-        return of_annotations(reference, batch, alpha, permutations, seed)
+        return of_annotations(reference, batch, tightness, alpha, permutations, seed)
+    if tightness is not None:
+        raise ValueError(f"{name}: tightness must be None for embeddings")
     wanted = TESTS if tests is None else tuple(arrays.as_list(name, "tests", tests))
     for test in wanted:
         if not arrays.one_of(test, TESTS):
             raise ValueError(f"{name}: tests must be among {', '.join(TESTS)}, got {test!r}")
-    arrays.check_integer(name, "k", k, 1, 1024)
-    arrays.check_integer(name, "clusters", clusters, 2, 10_000)
-    arrays.check_integer(name, "max_rows", max_rows, 2)
+    k = arrays.check_integer(name, "k", k, 1, 1024)
+    clusters = arrays.check_integer(name, "clusters", clusters, 2, 10_000)
+    max_rows = arrays.check_integer(name, "max_rows", max_rows, 2)
     if bandwidth is not None:
         bandwidth = arrays.check_number(name, "bandwidth", bandwidth, 1e-18, 1e150)
     a, b = (hosted(x) for x in two_matrices(name, reference=reference, batch=batch))
