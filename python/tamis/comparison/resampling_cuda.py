@@ -14,7 +14,7 @@ _BYTES = 256 << 20  # of runs, on the device
 
 
 class DevicePlan:
-    """The columns of a plan beside the array `like`."""
+    """The columns of a plan on the device of `like`."""
 
     def __init__(self, plan: _core.ResamplingPlan, recalls: Array, like: Any) -> None:
         columns = plan.columns
