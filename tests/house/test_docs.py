@@ -1,0 +1,83 @@
+"""Pages of the documentation: their code runs, and what they name is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pages
+import pytest
+import tamis
+from conftest import ROOT
+from tamis import cli
+
+PAGES = sorted(
+    path
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    if not {"_build", "_ext", "api", "gallery"} & set(path.relative_to(ROOT).parts)
+)
+WITH_CODE = [path for path in PAGES if pages.BLOCK.search(path.read_text())]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    pages.write_files(folder)
+    return folder
+
+
+def run_commands(code: str, where: str) -> None:
+    """Commands of tamis itself; 1 is an answer (a leak, a split that has changed), 2 is not."""
+    for line in code.splitlines():
+        if line.startswith("tamis "):
+            try:
+                status = cli.main(shlex.split(line, comments=True)[1:])
+            except SystemExit as end:
+                status = end.code
+            assert status in (0, 1, None), f"{where}: {line}: exit code {status}"
+
+
+@pytest.mark.filterwarnings("ignore")  # other libraries' own
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_code_of_a_page_runs(page: Path, files: Path, monkeypatch: Any, request: Any) -> None:
+    if "<!-- needs FiftyOne -->" in page.read_text():
+        request.getfixturevalue("fo")  # with its database, or skip
+    monkeypatch.chdir(files)
+    names: dict[str, Any] = {"__name__": "page"}
+    left_out = []
+    for block in pages.blocks(page):
+        where = f"{name_of(page)}:{block.line}"
+        if block.skip:
+            left_out.append(f"line {block.line}: {block.skip}")
+        elif block.kind == "sh":
+            run_commands(block.code, where)
+        else:
+            lines = "\n" * (block.line - 1) + block.code
+            exec(compile(lines, page, "exec"), names)
+    tamis.set_num_threads(0)
+    if left_out:
+        pytest.skip("all but " + "; ".join(left_out))
+
+
+def test_links_of_pages_lead_somewhere() -> None:
+    made = {"api/index.rst", "gallery/index.rst", "benchmarks.md"}  # by the build
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if "://" in link:
+                continue
+            target = (page.parent / link).resolve()
+            inside = target.relative_to(ROOT / "docs") if (ROOT / "docs") in target.parents else ""
+            assert target.exists() or str(inside) in made, f"{name_of(page)}: {link}"
+
+
+def test_public_names_that_pages_call_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"\btamis\.([A-Za-z_]\w*)\(", page.read_text()):
+            assert hasattr(tamis, name), f"{name_of(page)}: tamis.{name}"
