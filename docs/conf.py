@@ -49,6 +49,7 @@ templates_path = []
 nitpick_ignore_regex = [("py:.*", ".*")]
 suppress_warnings = ["config.cache"]
 
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what is taken, shapes included
 autodoc_mock_imports = [

@@ -28,7 +28,7 @@ print(f"{len(x)} rows, {len(unique)} without repeats, {len(pool)} in the pool")
 # %%
 # The first rows to label, by zcore, and as many by chance.
 
-scores = tamis.zcore(x[pool], n_samples=100_000)
+scores = tamis.zcore(x[pool], n_samples=20_000)
 chosen = pool[tamis.select_coreset(scores, count=60)]
 chance = rng.choice(pool, 60, replace=False)
 for name, rows in (("zcore", chosen), ("chance", chance)):
@@ -37,10 +37,10 @@ for name, rows in (("zcore", chosen), ("chance", chance)):
     print(f"{name}: radius {found.radius:.2f}, {scenes} of {len(np.unique(scene))} scenes")
 
 # %%
-# The next batch, near what a model got wrong: here, the rarest scene.
+# The next batch, near what a model got wrong: here, the scene of the fewest labels.
 
-rare = np.flatnonzero(scene == np.argmin(np.bincount(scene, minlength=15) + 1e9 * (size == 0)))
-failed = np.intersect1d(rare, chosen)[:3] if len(np.intersect1d(rare, chosen)) else rare[:3]
+scenes, counts = np.unique(scene[chosen], return_counts=True)
+failed = chosen[scene[chosen] == scenes[counts.argmin()]]
 every = np.zeros(len(x), np.float32)
 every[pool] = scores
 outside = np.setdiff1d(np.arange(len(x)), np.setdiff1d(pool, chosen))

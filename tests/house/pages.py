@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,9 @@ class Block:
 @functools.cache  # a second import of a broken library may pass
 def imports(name: str) -> bool:
     try:
-        importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(name)
     except Exception:  # a library may be there and broken
         return False
     return True
