@@ -55,7 +55,26 @@ def entry(module: str, name: str, value: Any) -> str:
         return ""
     kind = "autoclass" if inspect.isclass(value) else "autofunction"
     members = "   :members:\n" if kind == "autoclass" else ""
-    return f".. {kind}:: {module}.{name}\n{members}\n"
+    return f".. {kind}:: {module}.{name}\n{members}{given_by(module, name, value)}\n"
+
+
+def given_by(module: str, name: str, value: Any) -> str:
+    """For a result without an example of its own: whose example shows it."""
+    if module != "tamis" or not inspect.isclass(value) or ">>>" in (value.__doc__ or ""):
+        return ""
+    word = re.compile(rf"\b{name}\b")
+    public = {other: getattr(tamis, other) for other in tamis.__all__ if other != name}
+    makers = [
+        f":func:`tamis.{other}`"
+        for other, f in public.items()
+        if inspect.isfunction(f) and word.search(str(f.__annotations__.get("return", "")))
+    ] or [
+        f":class:`tamis.{other}`"
+        for other, kind in public.items()
+        if inspect.isclass(kind)
+        and any(word.search(str(t)) for t in getattr(kind, "__annotations__", {}).values())
+    ]
+    return f"\n   An example: {' or '.join(makers)}.\n" if makers else ""
 
 
 def domain_of(value: Any) -> str:
