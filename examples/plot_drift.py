@@ -23,5 +23,5 @@ names = [check.name for check in found.checks]
 place.barh(names, [-np.log10(check.p) for check in found.checks])
 place.axvline(-np.log10(found.alpha), color="k", linestyle="--", label=f"p = {found.alpha}")
 place.set(xlabel="-log10 p")
-place.legend()
+place.legend(loc="lower right")
 figure.tight_layout()
