@@ -20,6 +20,7 @@ from tamis import _cli_compare, _cli_selection
 from tamis._shared import output
 from tamis.annotations.command import add_check
 from tamis.evaluation.detection_result import STATS
+from tamis.shards import command as shards
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -254,6 +255,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=zcore)
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
+    shards.add(commands)
     return top
 
 
