@@ -30,6 +30,7 @@ DOMAINS = {
     "_shared": "Threads and devices",
 }
 STAND_INS = {
+    "tamis.shards": "beyond one machine",
     "tamis.coco": "pycocotools' names",
     "tamis.coco.mask": "pycocotools.mask's names",
     "tamis.lvis": "lvis-api's names",
@@ -110,7 +111,7 @@ def write_api() -> None:
     for domain in ordered:
         put(DOCS / "api" / f"{domain.strip('_')}.rst", domain_page(domain))
         index += f"   {domain.strip('_')}\n"
-    index += "\n" + heading("Stand-ins", "-") + ".. toctree::\n   :maxdepth: 1\n\n"
+    index += "\n" + heading("Modules", "-") + ".. toctree::\n   :maxdepth: 1\n\n"
     for module, what in STAND_INS.items():
         put(DOCS / "api" / f"{module}.rst", stand_in_page(module))
         index += f"   {module}: {what} <{module}>\n"

@@ -65,6 +65,18 @@ def test_code_of_a_page_runs(page: Path, files: Path, monkeypatch: Any, request:
         pytest.skip("all but " + "; ".join(left_out))
 
 
+def test_every_page_stands_in_a_table_of_contents() -> None:
+    written = [
+        page for page in PAGES if page.parent.name != ROOT.name and page.name != "benchmarks.md"
+    ]
+    listed = set()
+    for page in written:
+        for tree in re.findall(r"```{toctree}\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            listed |= {(page.parent / line).with_suffix(".md") for line in tree.splitlines()}
+    left = {page for page in written if page not in listed and page != ROOT / "docs" / "index.md"}
+    assert left == set()
+
+
 def test_links_of_pages_lead_somewhere() -> None:
     made = {"api/index.rst", "gallery/index.rst", "benchmarks.md"}  # by the build
     for page in PAGES:
