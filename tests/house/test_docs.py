@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,15 @@ def test_times_stand_only_where_a_script_writes_them() -> None:
                 r"\d\s?(ms|µs|[GM]B/s)\b|\d\s?(x|times) (faster|as fast|slower)", text
             )
             assert found is None, f"{name_of(page)}: {found}"
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text('<a href="b.html#here">b</a><a href="https://x.y/z">z</a>')
+    (tmp_path / "b.html").write_text('<p id="here"><a href="a.html">a</a></p>')
+    check = [sys.executable, ROOT / "scripts" / "check_links.py", tmp_path]
+    good = subprocess.run(check, capture_output=True, text=True)
+    assert (good.returncode, good.stdout) == (0, "2 links within the pages, 0 broken\n")
+    (tmp_path / "b.html").write_text('<p id="there"><a href="c.html">c</a></p>')
+    bad = subprocess.run(check, capture_output=True, text=True)
+    assert bad.returncode == 1
+    assert "a.html: b.html#here" in bad.stdout and "b.html: c.html" in bad.stdout
