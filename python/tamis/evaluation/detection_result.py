@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,10 +20,11 @@ from tamis.evaluation.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.evaluation.detection_errors import DetectionErrors, detection_errors
 from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.kinds import pair_by_pair
-from tamis.evaluation.match_table import Sides
+from tamis.evaluation.match_table import MatchTable, Sides
 from tamis.evaluation.matching import Matches, pair_iou, spread_matches
-from tamis.evaluation.parts import image_mask, of_images
+from tamis.evaluation.parts import Parts, image_mask, of_images
 
+Tables = tuple[Array, Array, Array]  # precision, recall, scores
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
@@ -55,9 +57,7 @@ class DetectionResult:
     stats: dict[str, float] = field(init=False)
     iou_type: str
     classes: Array
-    precision: Array
-    recall: Array
-    scores: Array
+    _tables: Tables | Callable[[], Tables]
     iou_thresholds: Array
     recall_thresholds: Array
     area_ranges: dict[str, tuple[float, float]]
@@ -66,11 +66,37 @@ class DetectionResult:
     _sides: Sides | Callable[[], Sides]
     image_ids: Array
     class_names: tuple[str | None, ...] | None = None
+    _numbers: list[float] | None = None  # of `stats`, where they are known without the tables
+    _parts: Parts | None = None
 
     def __post_init__(self) -> None:
-        names, part = self._names(), {"precision": self.precision, "recall": self.recall}
-        values = (float(summary.mean(part, names, row)) for row in self._rows())
+        values = self._numbers
+        if values is None:
+            names, part = self._names(), {"precision": self.precision, "recall": self.recall}
+            values = [float(summary.mean(part, names, row)) for row in self._rows()]
         self.stats = dict(zip(self._stat_names(), values, strict=True))
+
+    @property
+    def precision(self) -> Array:
+        return self._curves()[0]
+
+    @property
+    def recall(self) -> Array:
+        return self._curves()[1]
+
+    @property
+    def scores(self) -> Array:
+        return self._curves()[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = {"_tables": self._curves(), "_sides": self._on_host(), "_parts": None}
+        return {**vars(self), **made}
+
+    def _curves(self) -> Tables:
+        """Those of a part of the images are made when asked for."""
+        if callable(self._tables):
+            self._tables = self._tables()
+        return self._tables
 
     def _stat_names(self) -> tuple[str, ...]:
         return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
@@ -163,16 +189,25 @@ class DetectionResult:
         DetectionResult
             Images, classes and rows keep their numbers; what lies outside counts for nothing.
         """
-        e = self._evaluated()
-        part = of_images(e, image_mask("DetectionResult.slice", images, len(self.image_ids)))
-        precision, recall, scores = curves(
-            part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+        keep = image_mask("DetectionResult.slice", images, len(self.image_ids)).copy()
+        part, sides = cache(lambda: of_images(self._evaluated(), keep)), self._on_host()
+        changes: dict[str, Any] = {
+            "_tables": cache(lambda: self._tables_of(part().table, sides.dets.scores)),
+            "_sides": lambda: replace(sides, dets=part().dets, gts=part().gts, table=part().table),
+            "_parts": None,
+        }
+        if self._parts is None and Parts.serve(self._names(), self._rows()):
+            self._parts = Parts(self._evaluated(), self._rows())
+        if self._parts is None:
+            counts = part().table.n_regular
+            return replace(self, **changes, _numbers=None, _n_targets=counts[:, 0])
+        numbers, counts = self._parts.numbers(keep)
+        return replace(self, **changes, _numbers=numbers, _n_targets=counts[:, 0])
+
+    def _tables_of(self, table: MatchTable, scores: Array) -> Tables:
+        return curves(
+            table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
-        )  # fmt: skip
-        return replace(
-            self, precision=precision, recall=recall, scores=scores,
-            _n_targets=part.table.n_regular[:, 0],
-            _sides=replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table),
         )  # fmt: skip
 
     def _evaluated(self) -> Evaluated:

@@ -332,11 +332,10 @@ class DetectionEvaluator:
     def _result(
         self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: Any, count: int
     ) -> DetectionResult:
-        precision, recall, scores = tables
         image_ids = np.arange(count) if images is None else images.ids
         names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
         return DetectionResult(
-            self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
+            self.iou_type, classes, tables, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
             n_regular[:, 0], sides, image_ids, names,
         )  # fmt: skip
