@@ -63,6 +63,7 @@ myst_enable_extensions = ["colon_fence"]
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["gallery"],
+    "ignore_pattern": "rounds_of_labels",  # data to give, and a page of its own
     "filename_pattern": r"/plot_",  # the others train or need a database: the tests run them
     "abort_on_example_error": True,
     "download_all_examples": False,

@@ -27,9 +27,11 @@ DOMAINS = {
     "annotations": "Label files",
     "embeddings": "Embeddings",
     "selection": "What to label, and splits",
+    "reports": "Reports",
     "_shared": "Threads and devices",
 }
 STAND_INS = {
+    "tamis.plots": "pictures",
     "tamis.shards": "beyond one machine",
     "tamis.coco": "pycocotools' names",
     "tamis.coco.mask": "pycocotools.mask's names",

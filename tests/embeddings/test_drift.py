@@ -60,6 +60,21 @@ def test_permuted_values_are_those_of_permuted_rows():
         assert found["mmd"][i] == pytest.approx(slow_mmd(x[ours], x[~ours], 1.5), abs=1e-12)
 
 
+@pytest.mark.parametrize("exponent", [100, -59])
+def test_rows_of_any_scale_give_scaled_answers(exponent):
+    a, b = rows(40, dtype=np.float32), rows(30, seed=1, dtype=np.float32) + np.float32(0.5)
+    plain, scaled = (
+        tamis.drift(
+            np.ldexp(a, e), np.ldexp(b, e), tests=["energy", "mmd"], permutations=9,
+            bandwidth=2.0**e,
+        )
+        for e in (0, exponent)
+    )  # fmt: skip
+    assert scaled["energy"].statistic == np.ldexp(plain["energy"].statistic, exponent)
+    assert scaled["energy"].effect == plain["energy"].effect
+    assert scaled["mmd"].statistic == plain["mmd"].statistic
+
+
 def test_the_bandwidth_is_the_median_heuristic():
     a, b = rows(31), rows(20, seed=1)
     note = tamis.drift(a, b, tests=["mmd"], permutations=1)["mmd"].note

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 NEEDS = {"train_loop": "torch", "train_ddp": "torch", "train_lightning": "lightning"}
-SCRIPTS = sorted(p for p in (ROOT / "examples").glob("*.py") if not p.stem.startswith("plot_"))
+SCRIPTS = sorted([*(ROOT / "examples").glob("train_*.py"), ROOT / "examples" / "with_fiftyone.py"])
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)

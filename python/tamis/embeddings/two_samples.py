@@ -54,6 +54,10 @@ def energy_and_mmd(
     so one product of all labels with a tile serves all permutations.
     """
     total, kinds = len(x), [kind for kind in ("energy", "mmd") if kind in wanted]
+    # by a power of two, which changes no digit: squares neither overflow nor vanish
+    exponent = int(np.frexp(np.abs(x).max(initial=0))[1])
+    x = np.ldexp(x, -exponent)
+    bandwidth = None if bandwidth is None else float(np.ldexp(bandwidth, -exponent))
     x = x - x.mean(0, dtype=np.float64).astype(x.dtype)
     norms = np.einsum("nd,nd->n", x, x)
     sigma = 0.0
@@ -72,13 +76,14 @@ def energy_and_mmd(
                 values = (squares == 0).astype(x.dtype)
             sums[kind].add(values, labels, n, begin)
         report(min(total, begin + TILE), total)
-    found: dict[str, Array] = {"bandwidth": np.array([sigma])}
+    found: dict[str, Array] = {"bandwidth": np.ldexp(np.array([sigma]), exponent)}
     m = total - n
     for kind, of in sums.items():
         rt, tt = of.ra - of.rr, of.aa - 2 * of.ra + of.rr
         if kind == "energy":
             found[kind] = 2 * rt / (n * m) - of.rr / n**2 - tt / m**2
             found["energy_share"] = found[kind] / np.maximum(2 * rt / (n * m), 1e-300)
+            found[kind] = np.ldexp(found[kind], exponent)
         else:
             own = (of.rr - n) / (n * (n - 1)) + (tt - m) / (m * (m - 1))
             found[kind] = own - 2 * rt / (n * m)

@@ -127,7 +127,7 @@ def detection_errors(
         raise ValueError(f"{name}: evaluated must be of boxes or masks, got keypoints")
     iou = arrays.check_number(name, "iou", iou, 0, 1)
     background = arrays.check_number(name, "background", background, 0, iou)
-    arrays.check_integer(name, "max_detections", max_detections, 1, _ALL)
+    max_detections = arrays.check_integer(name, "max_detections", max_detections, 1, _ALL)
     found = _find(e, iou, background, int(max_detections))
     counts = np.bincount(found.kind[found.kind >= 0], minlength=len(TYPES)).tolist()
     counts[-1] = int(found.missed.sum())
