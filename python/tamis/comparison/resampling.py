@@ -62,7 +62,7 @@ class Numbers:
         return cls(names, rows, p, *_cells(rows, p))
 
     def estimate(self, precision: Array, recall: Array) -> Array:
-        """The numbers of an evaluation's tables, its own bits."""
+        """The numbers of an evaluation's tables, bit-identical."""
         tables = {"precision": precision, "recall": recall}
         values = [float(summary.mean(tables, self.params, row)) for row in self.rows]
         return absent_as_nan(np.array(values))
@@ -105,7 +105,7 @@ class Plan:
 
     @classmethod
     def of(cls, numbers: Numbers, e: Evaluated, on: Any = None) -> Plan:
-        """`on`: an array of the CUDA device that the weights are to be used on."""
+        """`on`: an array on the CUDA device that computes the curves."""
         t = e.table
         plan = _core.ResamplingPlan(
             t.splits, t.rank, e.dets.image[t.index], t.outside, t.row, t.first, t.gt, t.at,
@@ -175,7 +175,7 @@ def sample(
 
 
 def numbers_of(e: Evaluated, numbers: Numbers) -> Array:
-    """The numbers that evaluating gives, its own bits; NaN where there is no ground truth."""
+    """The numbers of the evaluation, bit-identical; NaN without ground truth."""
     p = numbers.params
     precision, recall, _ = curves(
         e.table, e.dets.scores, recall_thresholds=p.recThrs, max_dets=p.maxDets, counts=e.gts.counts
@@ -205,7 +205,7 @@ def check_device(function: str, on: Any) -> None:
         return
     where = arrays.device(on)
     if where == "cpu":
-        raise ValueError(f"{function}: on must be an array of a CUDA device, got one of the host")
+        raise ValueError(f"{function}: on must be an array on a CUDA device, got one on the host")
     arrays.backend(function, where)
 
 

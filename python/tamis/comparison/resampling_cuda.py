@@ -15,7 +15,7 @@ _RUNS = 8  # place of the runs among the columns
 
 
 class DevicePlan:
-    """The columns of a plan beside the array `like`."""
+    """The columns of a plan on the device of `like`."""
 
     def __init__(self, plan: _core.ResamplingPlan, recalls: Array, like: Any) -> None:
         columns = plan.columns

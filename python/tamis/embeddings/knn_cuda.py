@@ -13,20 +13,20 @@ from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.knn_search import LARGEST, TooManyPairs, check_matrix, check_small
 
 Array = Any  # of the caller's library, on its device
-SCORE_NORM = 256.0  # of rows in the table of halves, at most
+SCORE_NORM = 256.0  # of rows in the float16 table, at most
 TILE, SLICE = 128, 32  # rows and dimensions that tables are padded to (cpp/knn/knn_cuda.hpp)
 BLOCK = 8192  # rows searched together
 SUMMED = 1 << 24  # values summed together
 CANDIDATES = 1 << 23  # of a radius search in one part; no fewer than the pairs of a tile
 SAMPLE = 4096  # columns whose scores are kept whole; more for a large k
 FEWEST_LISTED, MOST_LISTED = 256, 4096
-TOLD_OF = {
+OUTPUT_OF = {
     "euclidean": "root",
     "sqeuclidean": "key",
     "cosine": "half",
     "inner_product": "negative",
 }
-TOLD = ("key", "root", "half", "negative")  # in the order of KnnTold
+OUTPUTS = ("key", "root", "half", "negative")  # in the order of KnnTold
 
 
 @dataclass
@@ -42,7 +42,7 @@ class DeviceRows:
 
 @dataclass
 class Table:
-    """The rows as halves, in the order of cpp/knn/knn_score_math.hpp, and what the filter knows."""
+    """The rows as float16, in the order of cpp/knn/knn_score_math.hpp, and the filter's bounds."""
 
     z: Array
     of_rows: Array
@@ -93,8 +93,8 @@ def column_sums(x: Array, offset: Array | None = None) -> Array:
 
 
 def mean_by_image(x: Array, order: np.ndarray, counts: np.ndarray) -> Array:
-    """(images, D) float64, `order` and `counts` those of `rows_by_image`: a pass for each of the
-    rows of the image that has most, as the host adds them up."""
+    """(images, D) float64, with `order` and `counts` of `rows_by_image`. Rows are added in the
+    order of the host, one row of every image per pass."""
     sums = arrays.full(x, (len(counts), x.shape[1]), "float64", 0)
     starts = np.cumsum(counts) - counts
     for place in range(int(counts.max(initial=0))):
@@ -109,17 +109,16 @@ def nearest(
     queries: DeviceRows | None,
     k: int,
     *,
-    told: str = "key",
+    output: str = "key",
     without_self: bool = True,
     progress: Progress = None,
     title: str = "",
 ) -> tuple[Array, Array]:
-    """(what is told of keys, indices), both (n, k).
+    """(output of keys, indices), both (n, k).
 
-    A key is the squared distance of scaled rows or, where its negative is told, the negated
-    product; else its root or half.
+    A key is the squared distance of scaled rows or, with output "negative", the negated product.
     """
-    dots = told == "negative"
+    dots = output == "negative"
     asked = rows if queries is None else queries
     n = asked.x.shape[0]
     keys, indices = (arrays.empty(rows.x, (n, k), dtype) for dtype in ("float64", "int64"))
@@ -138,7 +137,7 @@ def nearest(
             *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
             *(table.z, table.of_rows, other.z, other.of_rows, *lists),
             *(dots, queries is None and without_self),
-            *(TOLD.index(told), begin, size),
+            *(OUTPUTS.index(output), begin, size),
             *(keys, indices),
         )
         if progress:
@@ -197,7 +196,7 @@ def within(
 
 
 def _to_host(x: Array) -> np.ndarray:
-    """A copy, also where the device is emulated and its memory used again."""
+    """A copy, even if the device is emulated and its memory is reused."""
     return np.array(arrays.host("knn", "pairs", x))
 
 
@@ -252,8 +251,7 @@ def _inverse(norms: Array) -> Array:
 def _centre_and_gain(
     rows: DeviceRows, queries: DeviceRows | None, dots: bool
 ) -> tuple[Array, float, int]:
-    """What the table of halves takes off the rows, what it multiplies them by, and how many
-    dimensions it has besides: one where rows without a direction need their own."""
+    """Offset, scale and extra dimensions (one if rows lack a direction) of the float16 table."""
     n, d = rows.x.shape
     largest = rows.largest if queries is None else rows.largest + queries.largest
     zeros = rows.zeros + (0 if queries is None else queries.zeros)

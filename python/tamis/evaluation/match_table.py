@@ -40,7 +40,7 @@ class Targets:
 
 @dataclass
 class MatchTable:
-    """Every match at every threshold and area range; sparse, as most detections match nothing."""
+    """All matches at every threshold and area range; sparse, as most detections match nothing."""
 
     index: Array  # (kept,) detections by category, then descending score
     rank: Array  # (kept,) place by score within image and category

@@ -43,7 +43,7 @@ class Order:
 
 @dataclass
 class Tables:
-    """What an evaluation comes to, on the host."""
+    """Tables of an evaluation, on the host."""
 
     precision: NDArray[Any]  # (T, R, K, A, M)
     recall: NDArray[Any]  # (T, K, A, M)
@@ -82,7 +82,7 @@ def evaluate(
     recall_thresholds: Sequence[float],
     max_dets: Sequence[int],
 ) -> Tables:
-    """Match everything and read all curves; only these come to the host, which waits for them."""
+    """Match everything and compute all curves; the host waits for them and copies nothing else."""
     like, n, areas, levels = dets.boxes, len(dets), len(area_ranges), len(thresholds)
     order, gt_order, max_det = _order(dets), _order(gts), int(max_dets[-1])
     ranges = arrays.from_host(like, np.array(area_ranges, np.float64).reshape(-1, 2))
@@ -127,7 +127,7 @@ def host_sides(
     area_ranges: Sequence[Any], max_det: int,
     similarity_of: Callable[[Detections, Targets], Similarity | None],
 ) -> Sides:  # fmt: skip
-    """Both sides copied to the host, and matched there: what the analyses of a result read."""
+    """Both sides copied to the host and matched there, for the analyses of a result."""
     columns = dets.category, dets.boxes, dets.scores, dets.area
     on_host = Detections(image_of(dets.splits), *(_host(x) for x in columns))
     columns = gts.category, gts.boxes, gts.crowd, gts.area
@@ -164,7 +164,7 @@ def _order(rows: DeviceRows) -> Order:
 
 
 def _ranks(dets: DeviceRows, order: Order, n_categories: int, max_det: int) -> tuple[Array, Array]:
-    """By input row: the place by score in image and class; the class, or `n_categories` beyond."""
+    """By input row: rank by score in image and class; the class, or `n_categories` beyond."""
     rank, kept = (arrays.empty(dets.boxes, (len(dets),), "int32") for _ in range(2))
     how = order.index, order.groups, dets.category, n_categories, max_det
     arrays.call("match_ranks", dets.boxes, *how, rank, kept)
@@ -175,7 +175,7 @@ def _problem(
     dets: DeviceRows, gts: DeviceRows, order: Order, gt_order: Order, max_det: int, ranges: Array,
     levels: NDArray[Any],
 ) -> tuple[Any, ...]:  # fmt: skip
-    """What both kinds of matching take."""
+    """Arguments of both kinds of matching."""
     like, m, areas = dets.boxes, len(gts), ranges.shape[0]
     backend = arrays.backend("match_detections", arrays.device(like))
     words = backend.match_scratch_words(like.shape[1] == 5, areas, len(levels))

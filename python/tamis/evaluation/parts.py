@@ -139,7 +139,8 @@ def with_classes(e: Evaluated, classes: Array) -> Evaluated:
 def pooled(a: Evaluated, b: Evaluated) -> Evaluated:
     """Both evaluations side by side: image i of `a` is 2 i, of `b` 2 i + 1.
 
-    With weights that add up to 1 for each pair it is the evaluation whose images come from either.
+    With weights that add up to 1 for each pair, it is the evaluation whose images come from either
+    model.
     """
     both = (a, b)
 

@@ -32,7 +32,7 @@ class Sides:
     pairs : Pairs, optional
         Given similarities; None: boxes are compared.
     parts : (Part, Part), optional
-        What of the stored detections and ground truths these are; None: they are all of them.
+        Which of the stored detections and ground truths these are; None: all of them.
     """
 
     dets: LabelList
@@ -118,8 +118,8 @@ def match(
 def _crowded(sides: Sides, classwise: bool) -> Pairs | None:
     """Candidates of samples with more ground truths of one class than a leaf holds.
 
-    Beyond it R-tree's order is its own affair, and decides where IoUs are equal or crowds are
-    near: FiftyOne's function is asked there.
+    Beyond it the order of FiftyOne's R-tree decides between equal IoUs and near crowds, so
+    FiftyOne's function is called.
     """
     key = sides.gts.sample.astype(np.int64) << 32
     if classwise:

@@ -42,7 +42,7 @@ def entropies(function: str, logits: Array) -> Array:
 
 
 def finite(function: str, name: str, values: Array, rows: Array | None = None) -> None:
-    """Raise for the first of the rows whose value is none; the host waits to see that."""
+    """Raise for the first row without a value; the host waits for this check."""
     bad = values * 0.0 != 0
     bad = bad.any(1) if len(bad.shape) == 2 else bad
     bad = bad if rows is None else bad & rows
@@ -54,7 +54,7 @@ def finite(function: str, name: str, values: Array, rows: Array | None = None) -
 def classification_mistakes(
     function: str, correct: Array, confidence: Any, logits: Any, predicted: Any, labelled: Any
 ) -> Array:
-    """`classification_mistakes` beside `correct`."""
+    """`classification_mistakes` on the device of `correct`."""
     library = sys.modules[arrays.library(correct)]
     arrays.check_shape(function, "correct", correct, ("n",))
 
@@ -194,7 +194,7 @@ def _column(function: str, name: str, x: Any, like: Array, kinds: str) -> Array:
 
 
 def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
-    """(n,) float64 beside `like`; rows that do not count may hold anything."""
+    """(n,) float64 on the device of `like`; unused rows may hold anything."""
     x = arrays.column(function, name, x)
     if arrays.device(x) == "cpu":
         hosted = arrays.host(function, name, x)
@@ -205,7 +205,7 @@ def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
 
 
 def _certainty(function: str, like: Array, logits: Any) -> Array:
-    """(n,) float64 exp(-entropy) beside `like`, NaN where there is none."""
+    """(n,) float64 exp(-entropy) on the device of `like`, NaN for rows without one."""
     logits = arrays.as_array(function, "logits", logits)
     arrays.one_device(function, **{BESIDE[function]: like, "logits": logits})
     arrays.check_shape(function, "logits", logits, (len(like), "C"))

@@ -29,8 +29,8 @@ class DuplicateBoxes(Result):
     duplicates : (k,) int64
         Rows of the boxes that repeat another one, ascending.
     of : (k,) int64
-        For each the row of the box it repeats: the first box over the threshold that is no
-        duplicate itself; where there is none (a chain), the first one over the threshold. With
+        For each duplicate, the row of the box it repeats: the first box over the threshold that is
+        not a duplicate itself; if there is none (a chain), the first one over the threshold. With
         ``method="groups"`` the box of the group that stays, whatever their IoU.
     iou : (k,) float64
         Their IoU.
@@ -39,6 +39,9 @@ class DuplicateBoxes(Result):
     duplicates: Any
     of: Any
     iou: Any
+
+    def _columns(self) -> dict[str, Any]:
+        return {"row": self.duplicates, "of": self.of, "iou": self.iou}
 
 
 def find_duplicate_boxes(
@@ -56,10 +59,10 @@ def find_duplicate_boxes(
 
     Parameters
     ----------
-    boxes : array, shape (n, 4) or (n, 5), or Masks, or what :meth:`Masks.to_device` gives
-        The boxes of all images, one image after the other; float16, bfloat16, float32 or float64.
-        Copied only if not C-contiguous or of half precision. Of five columns they are rotated, as
-        in :func:`tamis.rotated_box_iou`. Masks of an image must be of one size.
+    boxes : array, shape (n, 4) or (n, 5), or Masks, or DeviceMasks
+        The boxes of all images, concatenated; float16, bfloat16, float32 or float64. Copied only if
+        not C-contiguous or of 16 bits. Five columns are rotated boxes, as in
+        :func:`tamis.rotated_box_iou`. Masks of an image must be of one size.
     splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``splits[i]`` to ``splits[i + 1]``; begins with 0, ends with n.
     labels : array of integers, shape (n,), optional
@@ -67,15 +70,15 @@ def find_duplicate_boxes(
     scores : array of numbers, shape (n,), optional
         Only with ``method="groups"``: which box of a group stays.
     iscrowd : array of booleans or integers, shape (n,), optional
-        Where the earlier box of a pair is a crowd, their union is the area of the later one.
+        If the earlier box of a pair is a crowd, the union is the area of the later one.
     threshold : float, default 0.99
         Boxes repeat each other if their IoU is larger; IoU is at most 1. Boxes apart have IoU 0, so
         a negative threshold joins all boxes of an image (and label).
     method : {"simple", "greedy", "groups"}, default "simple"
-        "simple": the later box of every pair over the threshold. "greedy": as few boxes as it can,
-        so that no pair is left: again and again the box with most pairs left, the first of equals.
-        "groups": all boxes but one of each connected group: the one of highest score stays, the
-        first of equals; without scores the first.
+        "simple": the later box of every pair over the threshold. "greedy": boxes are removed one by
+        one until no pair is left, always the one in most remaining pairs (the first on ties).
+        "groups": all boxes of each connected group except the one with the highest score (the first
+        on ties); without scores the first box stays.
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         What the four numbers are, as in :func:`tamis.box_iou`.
 
@@ -97,25 +100,25 @@ def find_duplicate_boxes(
 
     Notes
     -----
-    IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: the same bits with
-    ``fmt="xywh"``, and the same duplicates. Degenerate and inverted boxes have IoU 0 with every
+    IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: bit-identical with
+    ``fmt="xywh"``, with the same duplicates. Degenerate and inverted boxes have IoU 0 with every
     box. Rotated boxes have the IoU of :func:`tamis.rotated_box_iou` in float64, masks that of
     :func:`tamis.mask_iou`. The result does not depend on the number of threads.
 
-    CUDA arrays and masks on a device are computed there with "simple", all pairs of an image, the
-    same bits; the host waits for the number of duplicates. There a NaN coordinate makes IoU 0.
-    Memory: 17 bytes a box and the result; a rotated box has 64 more. With "greedy" and "groups"
-    CUDA arrays are copied to the host, and the result back.
+    With "simple", CUDA arrays and masks on a device are compared there, all pairs of each image,
+    with bit-identical results; the host waits for the number of duplicates. There a NaN coordinate
+    makes the IoU 0. Memory: 17 bytes per box and the result; 64 more per rotated box. With
+    "greedy" and "groups" CUDA arrays are copied to the host, and the result is copied back.
 
-    Time is about n log n where few pairs of an image are over the threshold, and also where nearly
-    all are, as pairs are not listed one by one. At worst it is the number of pairs: "simple" and
-    "groups" where most lie close to the threshold, "greedy" also where each box is paired with
-    many others but not with whole regions (100,000 large boxes strewn over one image, threshold 0:
-    13 s). Rotated boxes and masks are pruned only by area and bounding box, so "greedy" examines
-    every pair above the threshold.
+    Time is about n log n if few pairs of an image are over the threshold, and also if nearly all
+    are, because pairs are not listed one by one. At worst it is the number of pairs: "simple" and
+    "groups" where most lie close to the threshold, "greedy" also where each box is paired with many
+    others but not with whole regions (100,000 large boxes spread over one image, threshold 0: 13
+    s). Rotated boxes and masks are pruned only by area and bounding box, so "greedy" examines every
+    pair above the threshold.
 
-    Memory is 120 bytes a box of the images at work, one for each thread, and the result; a rotated
-    box has 64 more, a mask 96 and 4 a run. Labels, scores and flags are copied.
+    Memory is 120 bytes per box of the images at work, one for each thread, and the result; 64 more
+    per rotated box, 96 per mask and 4 per run. Labels, scores and flags are copied.
 
     References
     ----------
@@ -132,7 +135,7 @@ def find_duplicate_boxes(
     """
     name = "find_duplicate_boxes"
     check_format(name, fmt)
-    _check_options(threshold, method, scores)
+    check_duplicates(name, threshold, method, scores)
     are_masks = isinstance(boxes, (Masks, DeviceMasks))
     given = boxes if are_masks else arrays.as_array(name, "boxes", boxes)
     if not are_masks and tuple(given.shape[1:]) != (5,):
@@ -184,7 +187,7 @@ def _on_device(
 
 
 def _device_shapes(boxes: Any, fmt: str) -> tuple[Any, str, tuple[Any, ...]]:
-    """An array of the device, the compiled function, and what it takes of the boxes."""
+    """An array on the device, the compiled function, and its arguments for the boxes."""
     name = "find_duplicate_boxes"
     if isinstance(boxes, DeviceMasks):
         return boxes.ends, "find_duplicate_masks", (boxes.ends, boxes.splits, boxes.masks)
@@ -196,7 +199,7 @@ def _device_shapes(boxes: Any, fmt: str) -> tuple[Any, str, tuple[Any, ...]]:
 
 
 def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
-    """`x`, (n,) of `dtype` (for "uint8": 1 where it is not 0) beside `like`; empty for None."""
+    """(n,) `dtype` ("uint8": 1 where `x` is not 0) on the device of `like`; empty for None."""
     if x is None:
         return arrays.empty(like, (0,), dtype)
     x = arrays.column("find_duplicate_boxes", name, x)
@@ -211,8 +214,8 @@ def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
     return arrays.cast(x if dtype == "int64" else x != 0, dtype)
 
 
-def _check_options(threshold: float, method: str, scores: Any) -> None:
-    name = "find_duplicate_boxes"
+def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> None:
+    """Raise unless these are options of the function of that name."""
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     threshold = arrays.check_real(name, "threshold", threshold)

@@ -16,7 +16,7 @@ PIXELS_AT_ONCE = 1 << 26  # of masks that are encoded together
 
 @dataclass(frozen=True, eq=False)
 class DeviceMasks:
-    """Masks on a CUDA device: what `Masks.to_device` gives."""
+    """Masks on a CUDA device, made by `Masks.to_device`."""
 
     ends: Any  # of the runs of mask i, from splits[i] on
     splits: Any
@@ -63,7 +63,7 @@ class DeviceMasks:
         return arrays.cast(_viewed(self.masks, "int32")[:, word], "int64") & 0xFFFFFFFF
 
     def to_bbox(self) -> Any:
-        """(n, 4) float64 x, y, w, h, on the device; as of :meth:`Masks.to_bbox`."""
+        """(n, 4) float64 x, y, w, h, on the device; as in :meth:`Masks.to_bbox`."""
         first = arrays.backend("DeviceMasks", arrays.device(self.ends)).MASK_BOX // 8
         return arrays.copied(_viewed(self.masks, "float64")[:, first : first + 4], "float64")
 
@@ -87,7 +87,7 @@ def _viewed(x: Any, dtype: str) -> Any:
 
 
 def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """COCO's counts of (n, w, h) bytes of a device, and where each mask's begin, on the host."""
+    """COCO's counts of (n, w, h) bytes on a device, and their splits by mask, on the host."""
     n, w, h = pixels.shape
     size, ends = w * h, [np.empty(0, np.int64)]
     step = max(1, PIXELS_AT_ONCE // max(size, 1))
@@ -110,7 +110,7 @@ def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
 
 
 def upload(like: Any, text: Any, splits: Any, size: Any) -> DeviceMasks:
-    """Checked masks beside `like`, in its library; the host does not wait."""
+    """Copy checked masks to the device and library of `like`; the host does not wait."""
     function = "Masks.to_device"
     like = arrays.as_array(function, "like", like)
     if arrays.device(like) == "cpu":
@@ -140,7 +140,7 @@ def batched_iou(
 
 
 def _crowd(function: str, b: DeviceMasks, iscrowd: Any) -> Any:
-    """(n,) uint8 beside `b`, empty for None."""
+    """(n,) uint8 on the device of `b`, empty for None."""
     if iscrowd is None:
         return arrays.empty(b.ends, (0,), "uint8")
     flags = arrays.column(function, "iscrowd", iscrowd)

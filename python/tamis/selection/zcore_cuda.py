@@ -36,7 +36,7 @@ class DeviceScorer:
         self.scale = self._scale(function)
 
     def _scale(self, function: str) -> float:
-        """What brings values less their median below 2 ** 15; fills spans and sample."""
+        """The factor that brings centred values below 2 ** 15; fills spans and sample."""
         x, (n, d), dtype = self.x, self.x.shape, arrays.dtype_name(self.x)
         width = min(d, max(1, COLUMN_BYTES // (n * np.dtype(dtype).itemsize)))
         columns, bad = arrays.empty(x, (width, n), dtype), arrays.from_host(x, np.array([n]))
