@@ -180,7 +180,7 @@ def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
     if not maps or not hasattr(mmap, "MADV_RANDOM"):
         yield found
         return
-    found.set_paged(True)
+    found.set_paged()
     for m in maps:
         m.madvise(mmap.MADV_RANDOM)
     try:
