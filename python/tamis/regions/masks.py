@@ -50,12 +50,6 @@ class Masks:
     -----
     The numbers are those of pycocotools.mask 2.0.11. Every operation runs on all threads and
     releases the GIL. Memory: ``c + 24 n`` bytes, about half of that of uncompressed counts.
-
-    Examples
-    --------
-    >>> import numpy as np, tamis
-    >>> tamis.Masks.from_boxes(np.array([[1.0, 2, 3, 4]]), [[10, 10]]).area()
-    array([12], dtype=uint32)
     """
 
     _parts: tuple[Array, Array, Array]
