@@ -15,6 +15,8 @@ FUNCTIONS = [name for name in tamis.__all__ if inspect.isfunction(getattr(tamis,
 
 @pytest.mark.parametrize("name", tamis.__all__)
 def test_examples_run(name: str) -> None:
+    if name == "representativeness":
+        pytest.importorskip("sklearn")
     value: Any = getattr(tamis, name)
     found = doctest.DocTestFinder(recurse=False).find(value, name, globs={})
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
