@@ -48,12 +48,21 @@ from fuzz_api_values import Problem, spoilt
 from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)
-FILES = ("read", "write", "save_split", "verify_split", "Split.save", "drift")  # may raise OSError
+FILES = (
+    "read",
+    "write",
+    "save_split",
+    "verify_split",
+    "Split.save",
+    "drift",
+    "contact_sheet",
+)  # may raise OSError
 SKIPPED = {  # names that need what a fuzzer should not have
     "coco.init_as_pycocotools": "changes sys.modules",
     "coco.COCO.download": "network",
     "lvis.LVIS.download": "network",
     "coco.COCO.showAnns": "a window",
+    "report": "seconds of drawing a call",
 }
 PUBLIC = {  # of modules that also hold what they import
     "coco.mask": ("encode", "decode", "iou", "merge", "area", "toBbox", "frPyObjects"),
@@ -61,6 +70,7 @@ PUBLIC = {  # of modules that also hold what they import
     "lvis": ("LVIS", "LVISEval", "LVISResults", "Params"),
 }
 MEMORY = 6 << 30  # address space of a worker
+DEPRECATED = {("leaks", "splits")}  # arguments that warn
 
 
 def torchmetrics() -> Any:
@@ -117,7 +127,7 @@ def parameters(name: str, thing: Any) -> list[str]:
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = [p.name for p in signature.parameters.values() if p.kind not in kinds]
     more = Problem.OPTIONS.get(name, [])  # behind **options
-    return [p for p in found if not p.startswith("_")] + more
+    return [p for p in found if not p.startswith("_") and (name, p) not in DEPRECATED] + more
 
 
 def call(name: str, thing: Any, seed: int) -> str:

@@ -37,7 +37,7 @@ def demo(args: argparse.Namespace) -> None:
 
 
 def per_class(e: Any) -> list[dict[str, Any]]:
-    """One dict a category: id, name and the 12 numbers."""
+    """One dict per category: id, name and the 12 numbers."""
     from tamis.evaluation.summary import detection_rows, of_class
 
     p, rows = e.params, []

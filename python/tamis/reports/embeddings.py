@@ -31,7 +31,7 @@ from tamis.selection.zcore import zcore
 
 DRAWS = 20_000
 FEWEST = 8
-NEIGHBOURS = 20  # of outliers
+NEIGHBOURS = 10  # of outliers
 SHOWN = 30  # rows of a table
 GROUPS = 12  # of near-duplicates, in a gallery
 MEMBERS = 4  # of a group
@@ -40,7 +40,7 @@ MEMBERS = 4  # of a group
 @dataclass
 class Curated:
     names: Sequence[str]
-    told: Any  # a DuplicateThreshold, None where the threshold was given
+    proposal: Any  # a DuplicateThreshold, None where the threshold was given
     threshold: float
     near: Any
     leaking: Any
@@ -65,11 +65,17 @@ def curate(
     n = len(rows)
     if n < FEWEST:
         raise ValueError(f"{name}: embeddings must have at least {FEWEST} rows, got {n}")
+    for what, given in (("names", names), ("splits", splits), ("scores", scores), ("xy", xy)):
+        if given is None:
+            continue
+        if isinstance(given, str) or np.ndim(given) == 0:
+            raise TypeError(f"{name}: {what} must have {n} rows, got {type(given).__name__}")
+        if len(given) != n:
+            raise ValueError(f"{name}: {what} must have {n} rows, got {len(given)}")
     called = [str(i) for i in range(n)] if names is None else [str(one) for one in names]
     parts = None if splits is None else np.asarray(splits)
-    for what, given in (("names", called), ("splits", parts), ("scores", scores), ("xy", xy)):
-        if given is not None and len(given) != n:
-            raise ValueError(f"{name}: {what} must have {n} rows, got {len(given)}")
+    if xy is not None and (np.shape(xy) != (n, 2) or not np.isfinite(np.asarray(xy)).all()):
+        raise ValueError(f"{name}: xy must be finite of shape ({n}, 2), got {np.shape(xy)}")
     if threshold is not None:
         arrays.check_number(name, "threshold", threshold, 0, 4)
     known, wrong = (
@@ -81,8 +87,8 @@ def curate(
     far, near = nearest_cosine(
         searched, None, min(NEIGHBOURS, n - 1), progress=progress, title=name
     )
-    told = None if threshold is not None else proposed(far[:, 0], "cosine")
-    least = float(told.threshold if told is not None else threshold or 0)
+    proposal = None if threshold is not None else proposed(far[:, 0], "cosine")
+    least = float(proposal.threshold if proposal is not None else threshold or 0)
     if scores is None:
         nearest = min(1000, n - 1)
         scores = zcore(rows, n_samples=DRAWS, redundancy_nn=nearest, seed=seed, progress=progress)
@@ -95,7 +101,7 @@ def curate(
         )  # fmt: skip
     mean = weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS))
     return Curated(
-        called, told, least, near_duplicates(rows, threshold=least, progress=progress),
+        called, proposal, least, near_duplicates(rows, threshold=least, progress=progress),
         None if parts is None else leaks(rows, parts, threshold=least, progress=progress), parts,
         over_largest(mean, float(mean.max()), noise_of("cosine", rows.shape[1])),
         local_outlier_factor(far, near),
@@ -186,12 +192,12 @@ def groups(c: Curated) -> list[Array]:
 
 def _repeats(c: Curated, rows: Rows) -> Section:
     out = Section("near-duplicates", "Near-duplicates", [], ("near_duplicates",))
-    if c.told is not None:
-        out.blocks.append(Text([f"Threshold {c.threshold:.4g}: {c.told.rule}."]))
+    if c.proposal is not None:
+        out.blocks.append(Text([f"Threshold {c.threshold:.4g}: {c.proposal.rule}."]))
         out.blocks.append(
             picture(
                 "threshold",
-                c.told.plot,
+                c.proposal.plot,
                 f"Rows with a neighbour within each distance; the threshold is {c.threshold:.3g}.",
                 "A threshold in a flat part changes little when it moves.",
             )
