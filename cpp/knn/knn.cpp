@@ -348,7 +348,9 @@ void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       KnnHit* heap = heap_.data() + static_cast<size_t>(p) * k;
-      std::sort_heap(heap, heap + k);
+      const size_t n = static_cast<size_t>(filled_[static_cast<size_t>(p)]);
+      std::sort_heap(heap, heap + n);
+      std::fill(heap + n, heap + k, KnnHit{kInfinity, -1});
       const size_t row = static_cast<size_t>(order[static_cast<size_t>(p)]) * k;
       for (size_t i = 0; i < k; ++i) {
         keys[row + i] = heap[i].key;

@@ -94,6 +94,10 @@ void bind_knn(py::module_& m) {
   add_constructor<Halves>(c);
   c.def_property_readonly("steps", &tamis::KnnSearch::steps);
   c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
+  c.def("lower_limits", [](tamis::KnnSearch& s, View<const double, 1> limits) {
+    TAMIS_CHECK(limits.size() == s.searched() && s.k() > 0, "lower_limits: limits must have shape (searched rows,)");
+    s.lower_limits(limits.data);
+  });
   c.def("set_paged", &tamis::KnnSearch::set_paged);
   c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
   c.def("run", [](tamis::KnnSearch& s, int64_t begin, int64_t end) {

@@ -38,6 +38,7 @@ class Rows:
     offset: Array | None = None
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
     plan: Plan | None = None  # of a search among them, where one is at hand
+    limits: Array | None = None  # (n,) keys above which none is wanted of a search among them
 
     def without_zeros(self) -> tuple[Rows, Array]:
         """The rows that have a direction, and where they stand here; no copy when all have one."""
@@ -230,13 +231,18 @@ def run(found: Any, progress: Progress, title: str, most_pairs: int | None = Non
 def nearest(
     rows: Rows, queries: Rows | None, k: int, *, dots: bool, progress: Progress, title: str
 ) -> tuple[Array, Array]:
-    """(keys, indices), both (n, k): squared distances of scaled rows, or negated products."""
+    """(keys, indices), both (n, k): squared distances of scaled rows, or negated products.
+
+    Infinity and -1 where limits of the rows leave fewer than k.
+    """
     n = len(rows.x) if queries is None else len(queries.x)
     keys, indices = np.empty((n, k)), np.empty((n, k), np.int64)
     if n == 0 or k == 0:
         return keys, indices
     progress = reporter(progress, title)  # seen while the rows are made ready
     with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
+        if queries is None and rows.limits is not None:
+            found.lower_limits(rows.limits)
         run(found, progress, title)
     found.write_neighbours(keys, indices)
     return keys, indices
