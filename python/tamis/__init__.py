@@ -31,6 +31,8 @@ from tamis.evaluation.evaluator import DetectionEvaluator
 from tamis.evaluation.failures import Failures, failures
 from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.matching import Matches, match_detections
+from tamis.evaluation.provenance import Provenance
+from tamis.evaluation.results import results
 from tamis.labels.classification_mistakes import classification_mistakes, hardness
 from tamis.labels.fiftyone_matching import FiftyoneMatches, match_fiftyone
 from tamis.labels.label_mistakes import LabelMistakes, label_mistakes, mistakes_of_matches
@@ -87,6 +89,7 @@ __all__ = [
     "Masks",
     "Matches",
     "NearDuplicates",
+    "Provenance",
     "Slice",
     "Slices",
     "Split",
@@ -135,6 +138,7 @@ __all__ = [
     "outliers",
     "read",
     "representativeness",
+    "results",
     "rotated_box_iou",
     "rotated_box_iou_batched",
     "rotated_box_iou_paired",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._shared.arrays import Array
+from tamis._shared.arrays import Array, check_flag
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.average_precision import curves
@@ -22,6 +22,7 @@ from tamis.evaluation.kinds import pair_by_pair
 from tamis.evaluation.match_table import Sides
 from tamis.evaluation.matching import Matches, pair_iou, spread_matches
 from tamis.evaluation.parts import image_mask, of_images
+from tamis.evaluation.provenance import Provenance, provenance
 
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -62,14 +63,16 @@ class DetectionResult:
     recall_thresholds: Array
     area_ranges: dict[str, tuple[float, float]]
     max_detections: tuple[int, ...]
-    _n_targets: Array  # (K,) that are no crowds
+    _n_targets: Array  # (K, A) that are not ignored
     _sides: Sides | Callable[[], Sides]
     image_ids: Array
     class_names: tuple[str | None, ...] | None = None
+    _annotation_ids: tuple[Array, Array] | None = None  # None: row numbers
+    _options: dict[str, Any] = field(default_factory=dict)  # for `provenance`
 
     def __post_init__(self) -> None:
-        names, part = self._names(), {"precision": self.precision, "recall": self.recall}
-        values = (float(summary.mean(part, names, row)) for row in self._rows())
+        names, tables = self._names(), self._tables()
+        values = (float(summary.mean(tables, names, row)) for row in self._rows())
         self.stats = dict(zip(self._stat_names(), values, strict=True))
 
     def _stat_names(self) -> tuple[str, ...]:
@@ -94,23 +97,68 @@ class DetectionResult:
         return summary.detection_rows(self.max_detections, main=self.max_detections[2])
 
     def __str__(self) -> str:
-        names = self._names()
+        names, rows = self._names(), summary.with_areas(self._rows(), list(self.area_ranges))
         return "\n".join(
-            summary.line(names, row, value)
-            for row, value in zip(self._rows(), self.stats.values(), strict=True)
+            summary.line(names, row, summary.mean(self._tables(), names, row)) for row in rows
         )
+
+    def _tables(self) -> dict[str, Array]:
+        return {"precision": self.precision, "recall": self.recall}
 
     def per_class(self) -> list[dict[str, Any]]:
         """One dict a class: its label, name if known, number of ground truths, and its numbers."""
         table: list[dict[str, Any]] = []
-        names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
+        names, tables, counts = self._names(), self._tables(), self._n_targets[:, self._all()]
         for k, label in enumerate(self.classes.tolist()):
-            stats = summary.of_class(arrays, names, self._rows(), k)
-            count = int(self._n_targets[k])
+            stats = summary.of_class(tables, names, self._rows(), k)
             named = dict(zip(self._stat_names(), stats, strict=True))
             name = {} if self.class_names is None else {"name": self.class_names[k]}
-            table.append({"label": label, **name, "targets": count, **named})
+            table.append({"label": label, **name, "targets": int(counts[k]), **named})
         return table
+
+    def _all(self) -> int:
+        """The place of the range of all areas."""
+        return list(self.area_ranges).index("all")
+
+    def per_size(self) -> list[dict[str, Any]]:
+        """One dict an area range: its name, bounds, number of ground truths, and its numbers.
+
+        ``AP AP50 AP75`` and the recall by `max_detections`, ``AR1 AR10 AR100`` of COCO's, -1 where
+        there is no ground truth.
+        """
+        names, tables, cap = self._names(), self._tables(), self.max_detections[-1]
+        table: list[dict[str, Any]] = []
+        for place, (area, (low, high)) in enumerate(self.area_ranges.items()):
+            rows = {
+                key: summary.Row(True, iou, area, cap)
+                for key, iou in (("AP", None), ("AP50", 0.5), ("AP75", 0.75))
+            }
+            rows |= {f"AR{n}": summary.Row(False, None, area, n) for n in self.max_detections}
+            stats = {key: float(summary.mean(tables, names, row)) for key, row in rows.items()}
+            targets = int(self._n_targets[:, place].sum())
+            table.append({"area": area, "low": low, "high": high, "targets": targets, **stats})
+        return table
+
+    def flat(self, prefix: str = "", *, per_class: bool = False) -> dict[str, float]:
+        """The numbers under names for a logger: ``flat(prefix="val/")["val/AP"]``.
+
+        Those without ground truth (-1) are left out. With `per_class` also ``val/AP/person`` and
+        the like, one a class: by name, by label where it has none, and by both where two share one.
+        """
+        if not isinstance(prefix, str):
+            raise TypeError(f"DetectionResult.flat: prefix must be a str, got {prefix!r}")
+        found = {prefix + key: value for key, value in self.stats.items()}
+        if check_flag("DetectionResult.flat", "per_class", per_class):
+            rows = self.per_class()
+            names = [str(row.get("name") or row["label"]) for row in rows]
+            for name, row in zip(names, rows, strict=True):
+                only = name if names.count(name) == 1 else f"{name} ({row['label']})"
+                found[f"{prefix}AP/{only}"] = row["AP"]
+        return {key: value for key, value in found.items() if value > -1}
+
+    def provenance(self) -> Provenance:
+        """What was computed how, and whether a leaderboard of COCO computes the same."""
+        return provenance(self)
 
     def matches(self, area: str = "all") -> Matches:
         """Matches of every detection at every threshold, in the order of `update`."""
@@ -164,21 +212,25 @@ class DetectionResult:
             Images, classes and rows keep their numbers; what lies outside counts for nothing.
         """
         e = self._evaluated()
-        part = of_images(e, image_mask("DetectionResult.slice", images, len(self.image_ids)))
+        keep = image_mask("DetectionResult.slice", images, len(self.image_ids))
+        part = of_images(e, keep)
         precision, recall, scores = curves(
             part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
-            max_dets=self.max_detections,
+            max_dets=self.max_detections, counts=part.gts.counts,
         )  # fmt: skip
         return replace(
             self, precision=precision, recall=recall, scores=scores,
-            _n_targets=part.table.n_regular[:, 0],
+            _n_targets=part.table.n_regular,
             _sides=replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table),
+            _options={**self._options, "left_out_images": len(keep) - int(keep.sum())},
         )  # fmt: skip
 
     def _evaluated(self) -> Evaluated:
         s = self._on_host()
+        rows = np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd))
+        det_ids, gt_ids = self._annotation_ids or rows
         return Evaluated(
             self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
-            self.image_ids, np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
+            self.image_ids, det_ids, gt_ids,
             self.max_detections[-1], self.area_ranges["all"], s.similarity, self._names(),
         )  # fmt: skip

@@ -13,14 +13,14 @@ import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.background import in_background
-from tamis._shared.columns import check_fmt
+from tamis._shared.columns import REGIONS, check_fmt
 from tamis._shared.locks import Lock
 from tamis._shared.ragged import image_of
 from tamis.evaluation import settings
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.detection_result import DetectionResult
 from tamis.evaluation.image_ids import check_ids, ordered_images, read_ids
-from tamis.evaluation.kinds import COLUMN, Kind, box_similarity
+from tamis.evaluation.kinds import Kind, box_similarity
 from tamis.evaluation.match_table import Detections, Sides, Targets, match
 from tamis.evaluation.matching import class_positions
 from tamis.evaluation.matching_cuda import DeviceRows, classes_of, evaluate, host_sides
@@ -118,8 +118,8 @@ class DetectionEvaluator:
         classes: Sequence[str] | Mapping[int, str] | None = None,
     ) -> None:
         name = "DetectionEvaluator"
-        if not arrays.one_of(iou_type, COLUMN):
-            raise ValueError(f"{name}: iou_type must be one of {list(COLUMN)}, got {iou_type!r}")
+        if not arrays.one_of(iou_type, REGIONS):
+            raise ValueError(f"{name}: iou_type must be one of {list(REGIONS)}, got {iou_type!r}")
         check_fmt(name, fmt)
         if not arrays.one_of(angle, ("degrees", "radians")):
             raise ValueError(f"{name}: angle must be 'degrees' or 'radians', got {angle!r}")
@@ -338,5 +338,6 @@ class DetectionEvaluator:
         return DetectionResult(
             self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
-            n_regular[:, 0], sides, image_ids, names,
+            n_regular, sides, image_ids, names,
+            _options={"sigmas": self.sigmas, "dilation_ratio": self.dilation_ratio},
         )  # fmt: skip
