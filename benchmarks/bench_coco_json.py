@@ -27,7 +27,6 @@ from synthetic import write_files
 
 FOLDER = os.environ.get("TAMIS_BENCH_DATA", os.path.join(tempfile.gettempdir(), "tamis-bench"))
 DETECTIONS = int(os.environ.get("TAMIS_BENCH_DETECTIONS", 500_000))
-pytestmark = pytest.mark.skipif(not _core.has_simdjson, reason="built without simdjson")
 
 
 @pytest.fixture(scope="module")

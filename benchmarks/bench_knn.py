@@ -19,41 +19,15 @@ import time
 import faiss
 import numpy as np
 import tamis
+from bench_near_duplicates import bench_near_duplicates
+from bench_uniqueness import check_uniqueness
 from embeddings import clustered, gaussian
+from knn_peers import brute_force, in_turn, line
 from tamis import _core
 
 THREADS = 2
 faiss.omp_set_num_threads(THREADS)
 tamis.set_num_threads(THREADS)
-
-
-def in_turn(ours, theirs, rounds=5):
-    """(our seconds, their seconds): medians."""
-    times = [[], []]
-    for _ in range(rounds):
-        for run, kept in zip((ours, theirs), times, strict=True):
-            begin = time.perf_counter()
-            run()
-            kept.append(time.perf_counter() - begin)
-    return [statistics.median(t) for t in times]
-
-
-def brute_force(x, k, rows):
-    """(row, its k nearest, their squared distances) of some rows, in float64."""
-    asked = np.random.default_rng(1).choice(len(x), rows, replace=False)
-    squares = np.einsum("nd,nd->n", x, x, dtype=np.float64)
-    for part in np.array_split(asked, max(1, rows // 50)):
-        far = np.empty((len(part), len(x)))
-        for begin in range(0, len(x), 100_000):
-            block = x[begin : begin + 100_000].astype(np.float64)
-            far[:, begin : begin + len(block)] = -2 * (x[part].astype(np.float64) @ block.T)
-        far += squares + squares[part, None]
-        far[np.arange(len(part)), part] = np.inf
-        near = np.argpartition(far, k, axis=1)[:, : k + 1]
-        for row, own in zip(near, part, strict=True):
-            exact = ((x[row].astype(np.float64) - x[own].astype(np.float64)) ** 2).sum(1)
-            order = np.lexsort((row, exact))[:k]
-            yield own, row[order], exact[order]
 
 
 def check_neighbours(x, distances, indices, rows):
@@ -63,18 +37,6 @@ def check_neighbours(x, distances, indices, rows):
         np.testing.assert_allclose(distances[own], far, rtol=1e-6, atol=1e-6)
         differ = indices[own] != near
         assert np.allclose(far[differ], distances[own][differ], rtol=1e-6)
-
-
-def check_uniqueness(x, score, k, rows):
-    """The scores of some rows are their weighted distances over one and the same number."""
-    centred = x - x.mean(0, dtype=np.float64).astype(np.float32)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    weights = np.arange(k, 0, -1)
-    found = [
-        (squares @ weights / score[own], own) for own, _, squares in brute_force(centred, k, rows)
-    ]
-    most = np.array(found)[:, 0]
-    np.testing.assert_allclose(most, np.median(most), rtol=1e-4)  # `centred` is of float32
 
 
 def same_neighbours(x, k, rows=1000):
@@ -128,35 +90,6 @@ def bench_hnsw():
     )
 
 
-def bench_near_duplicates():
-    from sklearn.neighbors import NearestNeighbors
-
-    x = clustered(100_000)
-    centred = x - x.mean(0, dtype=np.float64).astype(np.float32)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    peer = NearestNeighbors(metric="euclidean").fit(centred)
-    part, radius = centred[:4000], float(np.sqrt(2 * 0.2))
-    near = peer.radius_neighbors(part, radius, return_distance=False)
-    theirs = {(i, int(j)) for i, row in enumerate(near) for j in row if j > i}
-    found = tamis.near_duplicates(x, threshold=0.2 + 1e-5)  # their float32 is good to about 1e-6
-    mine = found.pairs[:, 0] < len(part)
-    sure = mine & (found.distances <= 0.2 - 1e-5)
-    assert set(map(tuple, found.pairs[sure].tolist())) <= theirs
-    assert theirs <= set(map(tuple, found.pairs[mine].tolist()))
-    share = len(part) / len(x)
-    times = in_turn(
-        lambda: tamis.near_duplicates(x, threshold=0.2), lambda: peer.radius_neighbors(part, radius)
-    )
-    name = f"near-duplicates at 0.2, 100,000 x 512 ({len(found.pairs):,} pairs)"
-    return line(
-        name,
-        times[0],
-        times[1] / share,
-        1 / 40,
-        f"scikit-learn radius_neighbors ({share:.0%} of the rows)",
-    )
-
-
 def bench_million():
     """Each search in a process of its own, for its peak memory."""
 
@@ -204,17 +137,6 @@ def child(what):
     seconds = (time.perf_counter() - begin) * (50 if what == "faiss" else 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"seconds": seconds, "peak": peak, "input": x.nbytes}))
-
-
-def line(name, ours, theirs, bar, peer):
-    return {
-        "name": name,
-        "peer": peer,
-        "ours_s": ours,
-        "peer_s": theirs,
-        "value": ours / theirs,
-        "bar": bar,
-    }
 
 
 BENCHES = {

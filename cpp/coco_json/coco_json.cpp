@@ -1,4 +1,4 @@
-// Tables to columns. The reading itself is in coco_json_simdjson.cpp (coco_json_none.cpp without simdjson).
+// Tables to columns. The reading itself is in coco_json_simdjson.cpp.
 #include "coco_json/coco_json.hpp"
 
 #include <unistd.h>

@@ -179,7 +179,6 @@ inline constexpr std::string_view kBlank = " \t\n\r";
 size_t find_cut(std::string_view text, size_t from);
 std::vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes);
 
-bool has_simdjson();  // false: the readers always return nullopt
 // Which shapes pycocotools sees in results: those of the first of them, where it has no box.
 CocoShapes result_shapes(std::string_view text);
 // Results of boxes; or of masks or keypoints, which then have a bbox too. The counts of masks go to `counts`, as many

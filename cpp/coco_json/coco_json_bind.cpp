@@ -205,7 +205,6 @@ py::object rows(const View<const T, 2>& data) {
 void bind_coco_dicts(py::module_& m);
 
 void bind_coco_json(py::module_& m) {
-  m.attr("has_simdjson") = has_simdjson();
   m.def("read_coco_results", results, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_plain_results", plain_text, "data"_a, "chunk_bytes"_a = kCocoChunkBytes);
   m.def("read_plain_file", plain_file, "descriptor"_a, "size"_a, "chunk_bytes"_a = kCocoChunkBytes);

@@ -278,8 +278,6 @@ std::optional<T> read_tables(std::string_view text, Wanted wanted, int64_t chunk
 
 }  // namespace
 
-bool has_simdjson() { return true; }
-
 CocoShapes result_shapes(std::string_view text) {
   // up to the first comma between records, which may stand inside of the first: then it is left to json
   const size_t cut = find_cut(text, 0);

@@ -51,7 +51,9 @@ void launch(const Launch& on, void (*kernel)(P...), const A&... arguments) {
     const auto size = cudaFuncAttributeMaxDynamicSharedMemorySize;
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), size, static_cast<int>(on.shared)), on.what);
   }
-  kernel<<<on.blocks, kThreads, on.shared, on.stream> > >(arguments...);
+  // clang-format off: it would part the >>>
+  kernel<<<on.blocks, kThreads, on.shared, on.stream>>>(arguments...);
+  // clang-format on
   check(cudaGetLastError(), on.what);
 #endif
 }

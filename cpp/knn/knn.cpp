@@ -115,8 +115,6 @@ void KnnSearch::give_back(Scratch* s) {
   n_pairs_ += static_cast<int64_t>(s->pairs.size()) - s->counted;
   s->counted = static_cast<int64_t>(s->pairs.size());
   if (n_pairs_ > most_pairs_) too_many_.store(true, std::memory_order_relaxed);
-  counts_.first += std::exchange(s->first, 0);
-  counts_.second += std::exchange(s->second, 0);
 }
 
 void KnnSearch::run(int64_t begin, int64_t end) {
@@ -178,10 +176,8 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
   for (int64_t panel = first; panel < blocks.columns.n; panel += kKnnPanel) {
     int64_t n = tile(blocks, strip, rows, panel, s);
     if (rows > left || blocks.columns.n - panel < kKnnPanel) n = within_blocks(blocks, strip, panel, n, s);
-    s.first += n;
     if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
     if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
-    s.second += n;
     take_keys(blocks, strip, panel, n, s);
   }
 }

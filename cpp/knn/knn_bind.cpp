@@ -87,16 +87,6 @@ void add_constructor(Class& c) {
         py::arg("codes"), py::arg("ordered"), py::arg("basis"));
 }
 
-template <class T>
-void largest(View<const T, 2> block, View<T, 2> of_rows, std::optional<View<T, 2>> of_columns) {
-  const auto [n, m] = block.shape;
-  const int64_t k = of_rows.shape[1];
-  TAMIS_CHECK(k > 0 && of_rows.shape[0] == n && (!of_columns || of_columns->shape == std::array{m, k}),
-              "keep_largest: shapes differ");
-  const py::gil_scoped_release release;
-  tamis::keep_largest(block.data, n, m, k, of_rows.data, of_columns ? of_columns->data : nullptr);
-}
-
 }  // namespace
 
 void bind_knn(py::module_& m) {
@@ -106,36 +96,10 @@ void bind_knn(py::module_& m) {
   m.def("knn_scan", &scan<Floats>);
   m.def("knn_scan", &scan<Doubles>);
 
-  m.def("keep_largest", &largest<float>);
-  m.def("keep_largest", &largest<double>);
-  m.def("greedy_keep", [](View<const int64_t, 2> pairs, View<uint8_t, 1> keep) {
-    TAMIS_CHECK(pairs.shape[1] == 2, "greedy_keep: pairs must have shape (P, 2)");
-    tamis::check_indices("greedy_keep: pairs", pairs, keep.size());
-    const py::gil_scoped_release release;
-    tamis::greedy_keep(pairs.data, pairs.shape[0], keep.data);
-  });
-  m.def("nearest_kept", [](View<const int64_t, 2> pairs, View<const double, 1> keys, View<const uint8_t, 1> keep,
-                           View<int64_t, 1> kept, View<double, 1> apart) {
-    TAMIS_CHECK(pairs.size() == 2 * keys.size() && kept.size() == keep.size() && apart.size() == keep.size(),
-                "nearest_kept: shapes differ");
-    tamis::check_indices("nearest_kept: pairs", pairs, keep.size());
-    const py::gil_scoped_release release;
-    tamis::nearest_kept(pairs.data, keys.data, keys.size(), keep.data, kept.data, apart.data);
-  });
-  m.def("group_pairs", [](View<const int64_t, 2> pairs, View<int64_t, 1> group) {
-    TAMIS_CHECK(pairs.shape[1] == 2, "group_pairs: pairs must have shape (P, 2)");
-    tamis::check_indices("group_pairs: pairs", pairs, group.size());
-    const py::gil_scoped_release release;
-    tamis::group_pairs(pairs.data, pairs.shape[0], group.size(), group.data);
-  });
-
   py::class_<tamis::KnnSearch> c(m, "KnnSearch");
   add_constructor<Floats>(c);
   add_constructor<Doubles>(c);
   c.def_property_readonly("steps", &tamis::KnnSearch::steps);
-  c.def_property_readonly("counts", [](const tamis::KnnSearch& s) {
-    return py::make_tuple(s.counts().first.load(), s.counts().second.load());
-  });
   c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
   c.def("set_paged", &tamis::KnnSearch::set_paged);
   c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);

@@ -30,7 +30,6 @@ struct KnnSearch::Scratch {
   std::vector<double> keys, limits, ready;
   std::vector<KnnPair> pairs;  // of all steps so far, the first `counted` of them in n_pairs_
   int64_t counted = 0;
-  int64_t first = 0, second = 0;  // pairs past the first filter, and computed
 };
 
 }  // namespace tamis

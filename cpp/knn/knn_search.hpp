@@ -18,14 +18,6 @@ struct KnnPair {
   double key;
 };
 
-// Over pairs ascending by (left, right): a row that is kept drops the later rows it is paired with. `keep`: ones.
-void greedy_keep(const int64_t* pairs, int64_t n_pairs, uint8_t* keep);
-// For each row that is not kept the nearest kept one it is paired with, the lower of equals. `kept`: -1 each.
-void nearest_kept(const int64_t* pairs, const double* keys, int64_t n_pairs, const uint8_t* keep, int64_t* kept,
-                  double* apart);
-// group[i]: the first row that row i hangs together with.
-void group_pairs(const int64_t* pairs, int64_t n_pairs, int64_t n, int64_t* group);
-
 template <class T>
 struct KnnLine;  // limits of a block (knn_scratch.hpp)
 
@@ -47,11 +39,6 @@ class KnnSearch {
   // The rows lie in a file that may not fit in memory.
   void set_paged(bool paged) { paged_ = paged; }
   bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
-
-  struct Counts {
-    std::atomic<int64_t> first{0}, second{0};  // pairs past the first filter, and those computed exactly
-  };
-  const Counts& counts() const { return counts_; }
 
  private:
   struct Task {
@@ -119,15 +106,9 @@ class KnnSearch {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> scratches_;
   std::vector<Scratch*> idle_;
-  Counts counts_;
 
  public:
   ~KnnSearch();
 };
-
-// Takes an (n, m) block into the `k` largest values, descending, of each of its rows (n, k) and, unless null, of
-// each of its columns (m, k).
-template <class T>
-void keep_largest(const T* block, int64_t n, int64_t m, int64_t k, T* of_rows, T* of_columns);
 
 }  // namespace tamis

@@ -14,7 +14,6 @@ from coco_json_reference import (
     READERS,
     RESULTS,
     check,
-    needs_simdjson,
     reference_dataset,
     reference_results,
 )
@@ -61,12 +60,6 @@ def among(record: str, others: str = RESULT) -> str:
 # --- hand cases ---
 
 
-def test_a_build_without_simdjson_answers_none():
-    answer = _core.read_coco_results(f"[{RESULT}]".encode())
-    assert (answer is not None) == _core.has_simdjson
-
-
-@needs_simdjson
 @pytest.mark.parametrize(
     "kind", [bytes, bytearray, memoryview, lambda b: np.frombuffer(b, np.uint8)]
 )
@@ -77,7 +70,6 @@ def test_any_buffer_of_bytes_is_read(kind):
     assert [got[k].tolist() for k in ("image_id", "category_id", "score")] == [[7], [3], [0.25]]
 
 
-@needs_simdjson
 def test_a_mapped_file_is_read(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(among(RESULT))
@@ -90,7 +82,6 @@ def test_text_is_a_type_error():
         _core.read_coco_results("[]")
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "text",
     [
@@ -119,7 +110,6 @@ def test_regular_results(text):
     check_results(text, regular=True)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "text",
     [
@@ -187,7 +177,6 @@ def test_irregular_results(text):
     check_results(text, regular=False)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "text",
     [
@@ -237,7 +226,6 @@ def test_invalid_text_is_refused(text):
     check_results(data, regular=False)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "text",
     [
@@ -272,7 +260,6 @@ def test_regular_datasets(text):
     check_dataset(text, regular=True)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "text",
     [
@@ -309,7 +296,6 @@ def test_irregular_datasets(text):
     check_dataset(text, regular=False)
 
 
-@needs_simdjson
 @pytest.mark.parametrize("depth", [1, 100, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 1100])
 def test_nesting_is_limited_alike_in_chunks_and_in_one_piece(depth):
     nested = "[" * depth + "1" + "]" * depth
@@ -318,7 +304,6 @@ def test_nesting_is_limited_alike_in_chunks_and_in_one_piece(depth):
     check_results(among(result(other=nested)), regular=False if depth > 128 else None)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(("reader", "reference"), READERS)
 def test_every_truncation(reader, reference):
     results = among(result(note='"},{é"'))
@@ -331,7 +316,6 @@ def test_every_truncation(reader, reference):
             check(reader, reference, data[:end], chunks=(16, 1000), regular=False)
 
 
-@needs_simdjson
 def test_every_single_byte_change():
     data = among(result(note='"},{"')).encode()
     for at in range(len(data)):
@@ -340,7 +324,6 @@ def test_every_single_byte_change():
             check(_core.read_coco_results, reference_results, changed, chunks=(20, 1000))
 
 
-@needs_simdjson
 def test_numbers_are_correctly_rounded():
     rng = np.random.default_rng(0)
     anything = rng.integers(0, 2**63, 3000, np.int64).view(np.float64)
@@ -361,7 +344,6 @@ def test_numbers_are_correctly_rounded():
     check(_core.read_coco_results, reference_results, data, chunks=(1000, 1 << 30), regular=True)
 
 
-@needs_simdjson
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_order_is_kept_by_any_number_of_threads(threads):
     tamis.set_num_threads(threads)
@@ -383,7 +365,6 @@ def test_order_is_kept_by_any_number_of_threads(threads):
     check(_core.read_coco_dataset, reference_dataset, data, chunks, regular=True)
 
 
-@needs_simdjson
 def test_calls_from_many_threads():
     data = json.dumps([json.loads(RESULT) | {"image_id": i} for i in range(2000)]).encode()
     with ThreadPoolExecutor(8) as pool:

@@ -13,7 +13,7 @@ import pytest
 import tamis
 import tamis.coco
 from coco_harness import Case, differences, run
-from coco_json_reference import check, needs_simdjson, reference_dataset, reference_results
+from coco_json_reference import check, reference_dataset, reference_results
 from tamis import _core
 
 THEIRS = SimpleNamespace(COCO=pycocotools.coco.COCO, COCOeval=pycocotools.cocoeval.COCOeval)
@@ -35,7 +35,6 @@ def dataset(images: str, *image_ids: str, key: str = "image_id") -> str:
     return f'{{"images": [{images}], "annotations": [{", ".join(rows)}]}}'
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "ids",
     [
@@ -53,7 +52,6 @@ def test_regular_ids(ids):
     check(_core.read_coco_dataset, reference_dataset, text, regular=True)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     "ids", [('"1"', "1"), ("1.5", "1"), ("1e300", "1"), ("1", '"a"', '"b"'), ("true", "1")]
 )
@@ -62,7 +60,6 @@ def test_irregular_ids(ids):
     check(_core.read_coco_dataset, reference_dataset, dataset('{"id": 1}', *ids), regular=False)
 
 
-@needs_simdjson
 @pytest.mark.parametrize(
     ("images", "regular"),
     [
@@ -78,7 +75,6 @@ def test_ids_of_images_are_of_one_kind(images, regular):
     check(_core.read_coco_dataset, reference_dataset, text, regular=regular)
 
 
-@needs_simdjson
 def test_annotations_have_no_text_ids():
     text = dataset('{"id": 1}', '"a"', '"b"', key="id")
     check(_core.read_coco_dataset, reference_dataset, text, regular=False)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from tamis import _core
 
-needs_simdjson = pytest.mark.skipif(not _core.has_simdjson, reason="built without simdjson")
 CHUNKS = (1, 16, 50, 64, 100, 1000, 1 << 20)
 INT64 = range(-(2**63), 2**63)
 

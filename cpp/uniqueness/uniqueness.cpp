@@ -1,7 +1,8 @@
-// The largest values of rows and columns of a matrix that is never whole: it is shown block by block.
-#include <algorithm>
+#include "uniqueness/uniqueness.hpp"
 
-#include "knn/knn_search.hpp"
+#include <algorithm>
+#include <limits>
+#include <vector>
 
 namespace tamis {
 namespace {
