@@ -9,7 +9,9 @@ from typing import Any
 
 from tamis import _cli_eval_report as report
 from tamis._cli_eval_sources import evaluated, lvis
+from tamis.evaluation import gates
 
+TOO_LOW = 3  # exit code
 KINDS = ("auto", "bbox", "segm", "boundary", "keypoints", "obb")
 
 
@@ -49,12 +51,17 @@ def add_command(commands: Any) -> None:
     add("--top", type=int, default=20, metavar="N", help="rows of tables of images and confusions")
     add("--out", metavar="FOLDER", help="write results.json and a CSV for each table")
     add("--json", action="store_true", help="print one JSON object")
+    add("--min", metavar="AP=0.45,AP50=0.6", help="minima: exit code 3 below one of them")
+    add("--baseline", metavar="OLD.json", help="results.json of an earlier run: 3 if a number fell")
+    add("--tolerance", type=float, default=0.0, help="by how much it may fall; default 0")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         report.check_folder(args.out)
+    least = {} if args.min is None else gates.read_least("--min", args.min)
+    before = {} if args.baseline is None else gates.read_baseline("--baseline", args.baseline, None)
     found = lvis(args) if args.lvis else evaluated(args)
     tables = report.tables(found, args)
     if not args.json:
@@ -63,9 +70,16 @@ def run(args: argparse.Namespace) -> int:
         print(report.text(found, tables, args))
     for line in found.warnings:
         print(line, file=sys.stderr)
+    if args.baseline is not None:  # again, now that the kind is known
+        before = gates.read_baseline("--baseline", args.baseline, found.kind)
+    falls = gates.gate(found.stats, least=least, baseline=before, tolerance=args.tolerance)
     plain = report.to_plain(found, tables)
+    if least or before:
+        plain["too_low"] = [fall._asdict() for fall in falls]
     if args.json:
         report.print_plain(plain)
     if args.out is not None:
         report.write(args.out, plain, tables)
-    return 0
+    if falls:
+        print(gates.table(falls), file=sys.stderr)
+    return TOO_LOW if falls else 0

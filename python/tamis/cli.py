@@ -223,7 +223,7 @@ def reason(error: Exception) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 1 where a check failed, 2 and a line for bad input, 130 for Ctrl-C."""
+    """Run the command line; 1: a check failed, 2: bad input, 3: a gate, 130: Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
