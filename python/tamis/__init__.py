@@ -31,8 +31,10 @@ from tamis.evaluation.evaluator import DetectionEvaluator
 from tamis.evaluation.failures import Failures, failures
 from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.matching import Matches, match_detections
+from tamis.evaluation.olrp import Olrp, olrp
 from tamis.evaluation.provenance import Provenance
 from tamis.evaluation.results import results
+from tamis.evaluation.worst_images import WorstImages, worst_images
 from tamis.labels.classification_mistakes import classification_mistakes, hardness
 from tamis.labels.fiftyone_matching import FiftyoneMatches, match_fiftyone
 from tamis.labels.label_mistakes import LabelMistakes, label_mistakes, mistakes_of_matches
@@ -89,6 +91,7 @@ __all__ = [
     "Masks",
     "Matches",
     "NearDuplicates",
+    "Olrp",
     "Provenance",
     "Slice",
     "Slices",
@@ -96,6 +99,7 @@ __all__ = [
     "SplitCheck",
     "Tightness",
     "Versus",
+    "WorstImages",
     "ZcoreStability",
     "agreement",
     "align",
@@ -135,6 +139,7 @@ __all__ = [
     "num_threads",
     "oks",
     "oks_batched",
+    "olrp",
     "outliers",
     "read",
     "representativeness",
@@ -151,6 +156,7 @@ __all__ = [
     "threads",
     "uniqueness",
     "verify_split",
+    "worst_images",
     "write",
     "zcore",
     "zcore_draws",

@@ -21,8 +21,10 @@ from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.kinds import pair_by_pair
 from tamis.evaluation.match_table import Sides
 from tamis.evaluation.matching import Matches, pair_iou, spread_matches
+from tamis.evaluation.olrp import Olrp, olrp
 from tamis.evaluation.parts import image_mask, of_images
 from tamis.evaluation.provenance import Provenance, provenance
+from tamis.evaluation.worst_images import WorstImages, worst_images
 
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -189,6 +191,14 @@ class DetectionResult:
     def best_f1(self, **options: Any) -> BestF1:
         """The confidence of largest F1 by class: see `tamis.best_f1`."""
         return best_f1(self, **options)
+
+    def olrp(self, **options: Any) -> Olrp:
+        """Optimal LRP errors: see `tamis.olrp`."""
+        return olrp(self, **options)
+
+    def worst_images(self, **options: Any) -> WorstImages:
+        """The images that cost most, and why: see `tamis.worst_images`."""
+        return worst_images(self, **options)
 
     def calibration(self, **options: Any) -> Calibration:
         """How far confidence is from precision: see `tamis.calibration`."""
