@@ -12,6 +12,7 @@ void bind_matching(py::module_&);
 void bind_average_precision(py::module_&);
 void bind_bson_columns(py::module_&);
 void bind_coco_json(py::module_&);
+void bind_column_sums(py::module_&);
 void bind_detection_errors(py::module_&);
 void bind_fiftyone_matching(py::module_&);
 void bind_duplicates(py::module_&);
@@ -56,6 +57,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_average_precision(m);
   bind_bson_columns(m);
   bind_coco_json(m);
+  bind_column_sums(m);
   bind_detection_errors(m);
   bind_fiftyone_matching(m);
   bind_duplicates(m);

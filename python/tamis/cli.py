@@ -19,6 +19,7 @@ import tamis
 from tamis import _cli_compare, _cli_eval, _cli_selection
 from tamis._shared import output
 from tamis.annotations.command import add_check
+from tamis.shards import command as shards
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -205,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=zcore)
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
+    shards.add(commands)
     return top
 
 

@@ -37,6 +37,7 @@ BELOW = {  # the domains that each may import
     "comparison": {"_shared", "regions", "evaluation"},
     "labels": {"_shared", "evaluation"},
     "annotations": {"_shared", "regions", "coco"},
+    "shards": {"_shared", "regions", "embeddings", "evaluation", "selection"},
 }
 
 

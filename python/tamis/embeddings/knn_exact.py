@@ -83,13 +83,18 @@ def exact(
         keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
     if itself:
         keys, indices = _with_itself(rows, keys, indices, metric, k)
+    return told(function, keys, metric, x.dtype), indices
+
+
+def told(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:
+    """Keys of a search, which are written over, as distances or products of the type of x."""
     if metric == "euclidean":
         np.sqrt(keys, out=keys)
     elif metric == "inner_product":
         np.negative(keys, out=keys)
-    if x.dtype == np.float32 and np.abs(keys).max(initial=0) > FLOAT32_MAX:
+    if dtype == np.float32 and np.abs(keys).max(initial=0) > FLOAT32_MAX:
         _refuse_infinite(function, metric)
-    return keys.astype(x.dtype, copy=False), indices
+    return keys.astype(dtype, copy=False)
 
 
 def _with_itself(

@@ -14,6 +14,7 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
+from tamis.embeddings.column_sums import column_sums, mean_of, put_together
 from tamis.embeddings.knn_plan import make_plan
 
 MOST_NEIGHBOURS = 1024
@@ -80,7 +81,7 @@ def matrix(function: str, name: str, x: Any) -> Array:
 
 def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
     """Check every value; for cosine take norms."""
-    norms, _ = _scan(function, name, x)
+    norms = checked_norms(function, name, x)
     check_small(function, name, x, norms)
     if cosine:
         return _with_norms(x, norms, np.zeros(x.shape[1]))
@@ -88,40 +89,42 @@ def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
 
 
 def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
-    """Rows for cosine about their common mean."""
-    xs = tuple(matrices.values())
-    n = max(1, sum(len(x) for x in xs))
-    mean = np.sum([_scan(function, name, x)[1] for name, x in matrices.items()], axis=0) / n
-    if xs[0].dtype == np.float64:  # with what summing large values lost
-        mean += np.sum([_about(x, mean)[1] for x in xs], axis=0) / n
-    rows = []
-    for name, x in zip(matrices, xs, strict=True):
-        norms = _about(x, mean)[0]
-        check_small(function, name, x, norms, mean)
-        rows.append(_with_norms(x, norms, mean))
-    return tuple(rows)
+    """Rows for cosine about their common mean, which no order of rows changes."""
+    for name, x in matrices.items():
+        checked_norms(function, name, x)
+    xs = matrices.values()
+    mean = mean_of(put_together([column_sums(x) for x in xs]), sum(len(x) for x in xs))
+    return tuple(rows_about(function, name, x, mean) for name, x in matrices.items())
 
 
-def _about(x: Array, offset: Array) -> tuple[Array, Array]:
-    """(norms of the rows, sums of the columns) of x - offset, of values known to be finite."""
-    norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
-    _core.knn_scan(x, offset, norms, sums)
-    return norms, sums
+def rows_about(function: str, name: str, x: Array, mean: Array) -> Rows:
+    """Rows for cosine about a mean; their values are known to be finite."""
+    norms = np.empty(len(x))
+    _core.knn_scan(x, mean, norms, None)
+    check_small(function, name, x, norms, mean)
+    return _with_norms(x, norms, mean)
 
 
-def _scan(function: str, name: str, x: Array) -> tuple[Array, Array]:
-    """(norms of the rows, sums of the columns), of values that are finite and can be squared."""
-    norms, sums = np.empty(len(x)), np.zeros(x.shape[1])
-    bad = _core.knn_scan(x, None, norms, sums)
+class BadRow(ValueError):
+    """A row whose values cannot be searched."""
+
+    def __init__(self, message: str, row: int, what: str) -> None:
+        super().__init__(message)
+        self.row, self.what = row, what
+
+
+def checked_norms(function: str, name: str, x: Array) -> Array:
+    """The norms of the rows, of values that are finite and can be squared."""
+    norms = np.empty(len(x))
+    bad = _core.knn_scan(x, None, norms, None)
     if bad >= 0:
-        raise ValueError(f"{function}: {name} must be finite, got NaN or infinity in row {bad}")
+        what = "must be finite, got NaN or infinity"
+        raise BadRow(f"{function}: {name} {what} in row {bad}", bad, what)
     if norms.max(initial=0) > LARGEST:
         row = int(np.argmax(norms > LARGEST))
-        raise ValueError(
-            f"{function}: {name}: row {row} is too large: its norm must be at most {LARGEST:g},"
-            f" got {norms[row]:g}"
-        )
-    return norms, sums
+        what = f"is too large: its norm must be at most {LARGEST:g}, got {norms[row]:g}"
+        raise BadRow(f"{function}: {name}: row {row} {what}", row, what)
+    return norms
 
 
 def check_small(
@@ -130,10 +133,11 @@ def check_small(
     """Raise for the first row whose squares underflow; rows at the offset are fine."""
     for row in np.flatnonzero(norms < SMALLEST) if arrays.dtype_name(x) == "float64" else ():
         if (arrays.host(function, name, x[int(row)]) != offset).any():
-            raise ValueError(
-                f"{function}: {name}: row {row} is too small: its norm"
-                f" (about the mean where it is subtracted) must be 0 or at least {SMALLEST:g}"
+            what = (
+                "is too small: its norm (about the mean where it is subtracted) must be 0 or"
+                f" at least {SMALLEST:g}"
             )
+            raise BadRow(f"{function}: {name}: row {row} {what}", int(row), what)
 
 
 def _with_norms(x: Array, norms: Array, offset: Array) -> Rows:

@@ -132,32 +132,39 @@ def _on_device(
     score = sum(far[:, j] * weight for j, weight in enumerate(weights))
     score = score / arrays.from_host(x, np.full(1, k, np.float64))
     most = score.max()
-    nothing = most <= _noise(metric, x.shape[1])
+    nothing = most <= noise_of(metric, x.shape[1])
     return (score / (most + (most == 0))) * ~nothing + nothing
 
 
 def _check(
     k: int, weights: Sequence[float] | None, metric: str, compat: str | None
 ) -> Sequence[float]:
-    if not arrays.one_of(metric, ("cosine", "euclidean")):
-        raise ValueError(f"uniqueness: metric must be cosine or euclidean, got {metric!r}")
     if compat is not None and not arrays.one_of(compat, ("brain",)):
         raise ValueError(f"uniqueness: compat must be 'brain' or None, got {compat!r}")
-    check_k("uniqueness", k)
     if compat == "brain" and (k != 3 or weights is not None or metric != "cosine"):
         raise ValueError("uniqueness: compat='brain' fixes k, weights and metric")
+    return check_uniqueness("uniqueness", k, weights, metric)
+
+
+def check_uniqueness(
+    function: str, k: int, weights: Sequence[float] | None, metric: str
+) -> Sequence[float]:
+    """The weights of `k` neighbours, given or the default."""
+    if not arrays.one_of(metric, ("cosine", "euclidean")):
+        raise ValueError(f"{function}: metric must be cosine or euclidean, got {metric!r}")
+    check_k(function, k)
     if weights is None:
         k = int(k)  # of a small NumPy integer the product may overflow
         even = 2 * np.arange(k, 0, -1) / (k * (k + 1))
         return WEIGHTS if k == 3 else [float(w) for w in even]
     given = np.asarray(weights)
     if given.dtype.kind not in "iuf" or given.ndim != 1:
-        raise TypeError(f"uniqueness: weights must be {k} numbers, got {weights!r}")
+        raise TypeError(f"{function}: weights must be {k} numbers, got {weights!r}")
     if len(given) != k:
-        raise ValueError(f"uniqueness: weights must have {k} entries, got {len(given)}")
+        raise ValueError(f"{function}: weights must have {k} entries, got {len(given)}")
     if not (np.isfinite(given) & (given >= 0)).all() or not given.any():
         raise ValueError(
-            f"uniqueness: weights must be finite, 0 or more and not all 0, got {given.tolist()}"
+            f"{function}: weights must be finite, 0 or more and not all 0, got {given.tolist()}"
         )
     return [float(w) for w in given]
 
@@ -179,13 +186,22 @@ def _score(x: Array, weights: Array, metric: str, compat: str | None, progress: 
     else:
         far, _ = nearest(rows, None, k, dots=False, progress=progress, title="uniqueness")
         np.sqrt(far, out=far)
-    score = (far * weights).mean(1)
-    most = score.max()
-    noise = 0.0 if compat == "brain" else _noise(metric, x.shape[1])
-    return np.asarray(score / most) if most > noise else np.ones(n)
+    score = weighted(far, weights)
+    noise = 0.0 if compat == "brain" else noise_of(metric, x.shape[1])
+    return over_largest(score, float(score.max()), noise)
 
 
-def _noise(metric: str, d: int) -> float:
+def weighted(far: Array, weights: Array) -> Array:
+    """The weighted mean of each row's distances, nearest first."""
+    return np.asarray((far * weights).mean(1))
+
+
+def over_largest(score: Array, most: float, noise: float) -> Array:
+    """Scores over the largest of all, which is 0 where it is no more than `noise`."""
+    return score / most if most > noise else np.ones(len(score))
+
+
+def noise_of(metric: str, d: int) -> float:
     """The largest distance that rounding makes of 0: that of rows in one direction."""
     return ((d / 16 + 8) * float(np.finfo(np.float64).eps)) ** 2 if metric == "cosine" else 0.0
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import time
 import zipfile
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib.format import read_array, read_array_header_1_0, read_magic
 
-from tamis._shared import output
+from tamis._shared import npz, output
 from tamis._shared.arrays import Array
 
 EVERY = 10.0  # seconds between writes
@@ -70,28 +68,13 @@ def _read(file: BinaryIO) -> tuple[int, Array, str, str]:
     """(done, sums, data, rule) of an .npz file, whose arrays are no larger than its members."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as members:
-        parts = [_member(members, name, size) for name in ("done", "sums", "data", "rule")]
+        parts = [npz.member(members, name, size) for name in ("done", "sums", "data", "rule")]
     done, sums, data, rule = parts
     if [part.dtype.kind for part in parts] != list("iiUU") or sums.dtype != np.int64:
         raise ValueError(f"it holds {[str(part.dtype) for part in parts]}")
     if [part.ndim for part in parts] != [0, 1, 0, 0]:
         raise ValueError(f"it holds arrays of shapes {[part.shape for part in parts]}")
     return int(done), sums, str(data), str(rule)
-
-
-def _member(members: zipfile.ZipFile, name: str, size: int) -> Array:
-    """One array of an .npz file of `size` bytes, its header checked before it is made."""
-    info = members.getinfo(f"{name}.npy")
-    with members.open(info) as file:
-        version = read_magic(file)
-        if version != (1, 0) or info.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"{name} is packed, or of format {version}")
-        shape, _, dtype = read_array_header_1_0(file)
-    claimed = math.prod(shape) * dtype.itemsize
-    if claimed > min(size, info.file_size):
-        raise ValueError(f"{name} claims {claimed} bytes of a file of {size}")
-    with members.open(info) as file:
-        return np.asarray(read_array(file, allow_pickle=False))
 
 
 def _digest(x: Array) -> str:

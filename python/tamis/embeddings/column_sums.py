@@ -1,0 +1,45 @@
+"""Exact sums of columns: the same bits for any order of rows, and for any parts put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tamis import _core
+from tamis._shared.arrays import Array
+
+Partials = list[list[float]]
+
+
+def column_sums(x: Array) -> Array:
+    """(D, P) float64 whose exact sum over P is that of the finite rows of `x`; P is mostly 1 to 3.
+
+    The same for any order of rows: first the rounded sum, then the rounded rest, and so on.
+    """
+    return _canonical(_core.column_sums(x))
+
+
+def put_together(parts: Sequence[Array]) -> Array:
+    """The `column_sums` of all rows from those of parts."""
+    return _canonical(np.concatenate(parts, axis=1).tolist())
+
+
+def mean_of(sums: Array, n: int) -> Array:
+    """(D,) float64: the rounded sums over `n`, zeros where there is no row."""
+    return np.array([math.fsum(column) for column in sums.tolist()]) / max(1, n)
+
+
+def _canonical(columns: Partials) -> Array:
+    found = []
+    for column in columns:
+        rest, told = list(column), [math.fsum(column)]
+        while told[-1] != 0:
+            rest.append(-told[-1])
+            told.append(math.fsum(rest))
+        found.append(told)
+    out = np.zeros((len(found), max(map(len, found), default=1)))
+    for row, told in zip(out, found, strict=True):
+        row[: len(told)] = told
+    return out

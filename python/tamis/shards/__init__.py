@@ -1,0 +1,28 @@
+"""Beyond one machine: plans whose tasks run anywhere, and whose merge has the bits of one process.
+
+>>> plan = tamis.shards.plan_uniqueness(paths, state="run1", parts=13)  # doctest: +SKIP
+>>> for task in plan.tasks:  # here, or each on another machine
+...     plan.run(task)  # doctest: +SKIP
+>>> scores = plan.merge()  # doctest: +SKIP
+"""
+
+from tamis.shards.neighbours import KnnPlan, UniquenessPlan, plan_knn, plan_uniqueness
+from tamis.shards.open_plan import open_plan
+from tamis.shards.pairs import LeaksPlan, NearDuplicatesPlan, plan_leaks, plan_near_duplicates
+from tamis.shards.plan import Estimate, Plan, Status, Task
+
+__all__ = [
+    "Estimate",
+    "KnnPlan",
+    "LeaksPlan",
+    "NearDuplicatesPlan",
+    "Plan",
+    "Status",
+    "Task",
+    "UniquenessPlan",
+    "open_plan",
+    "plan_knn",
+    "plan_leaks",
+    "plan_near_duplicates",
+    "plan_uniqueness",
+]

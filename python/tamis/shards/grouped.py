@@ -1,0 +1,96 @@
+"""Plans in which every two rows meet: parts in groups, a symmetric search in each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress
+from tamis.embeddings.column_sums import column_sums, mean_of, put_together
+from tamis.embeddings.knn_search import BadRow, Rows, make_rows, rows_about
+from tamis.shards.groups import bounds_of, groups_of
+from tamis.shards.plan import Plan, Task
+from tamis.shards.sources import ShardRows, bad_row
+
+
+class GroupedPlan(Plan):
+    """Scans of parts for their mean where it is subtracted, then groups."""
+
+    source: ShardRows
+
+    def __init__(self, source: ShardRows, arguments: dict[str, Any], state: str) -> None:
+        self.bounds = bounds_of(source.n, arguments["parts"])
+        self.groups = groups_of(arguments["parts"])
+        super().__init__(source, arguments, state)
+
+    @property
+    def centred(self) -> bool:
+        """Whether rows are measured about their mean."""
+        return bool(self.arguments["metric"] == "cosine")
+
+    @property
+    def k(self) -> int:
+        return 0
+
+    def _tasks(self) -> list[Task]:
+        found = []
+        if self.centred:
+            for i, bounds in enumerate(self.bounds):
+                rows = bounds[1] - bounds[0]
+                found.append(self._task(f"scan-{i}", "", [i], 0, self._row_bytes() * rows))
+        for g, parts in enumerate(self.groups):
+            rows = sum(self._rows_of(part) for part in parts)
+            held = self._row_bytes() + self.source.width + 330 + 28 * self.k
+            after = "scan" if self.centred else ""
+            found.append(
+                self._task(f"group-{g}", after, parts, rows * (rows - 1) // 2, rows * held)
+            )
+        return found
+
+    def _task(self, name: str, after: str, parts: list[int], pairs: int, memory: int) -> Task:
+        spans = [self.bounds[part] for part in parts]
+        shards = [s.path for span in spans for s, _, _ in self.source.pieces(*span)]
+        rows = sum(end - begin for begin, end in spans)
+        return Task(name, after, tuple(dict.fromkeys(shards)), rows, pairs, memory)
+
+    def _row_bytes(self) -> int:
+        return self.source.width * np.dtype(self.source.dtype).itemsize
+
+    def _rows_of(self, part: int) -> int:
+        begin, end = self.bounds[part]
+        return end - begin
+
+    def groups_with(self, part: int) -> list[tuple[int, int]]:
+        """(group, place in it) of the groups a part is in."""
+        return [(g, parts.index(part)) for g, parts in enumerate(self.groups) if part in parts]
+
+    def _run(self, task: Task, progress: Progress) -> dict[str, Any]:
+        if task.stage == "scan":
+            x = self.source.read("plan.run", [self.bounds[task.number]])
+            return {"sums": column_sums(x)}
+        return self._run_group(task.number, progress)
+
+    def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def mean(self) -> Array:
+        """The mean of all rows, from the scans."""
+        parts = [self._state.read(task.id, ["sums"])[0] for task in self.stage("scan")]
+        return mean_of(put_together(parts), self.source.n)
+
+    def _group_rows(self, group: int) -> tuple[Rows, Array]:
+        """The rows of a group made ready, and their numbers among all."""
+        spans = [self.bounds[part] for part in self.groups[group]]
+        x = self.source.read("plan.run", spans)
+        at = np.concatenate([np.arange(begin, end) for begin, end in spans])
+        try:
+            if self.centred:
+                return rows_about("plan.run", "shards", x, self.mean()), at
+            return make_rows(
+                "plan.run", "shards", x, cosine=self.arguments["metric"] == "cosine"
+            ), at
+        except BadRow as bad:
+            shard, row = self.source.where(int(at[bad.row]))
+            raise bad_row("plan.run", shard, row, bad.what) from None

@@ -1,0 +1,61 @@
+"""Rows in several files, and plans run in any order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def write_shards(folder: Path, x: Any, cuts: Any, suffix: str = ".npy") -> list[str]:
+    """`x` cut at these rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for i, part in enumerate(np.split(x, cuts)):
+        path = folder / f"shard{i:02d}{suffix}"
+        if suffix == ".npy":
+            np.save(path, part)
+        else:
+            write_parquet(path, part)
+        paths.append(str(path))
+    return paths
+
+
+def write_parquet(path: Path, x: Any, group: int = 37, fixed: bool = False) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    flat = pa.array(x.reshape(-1))
+    if fixed:
+        lists = pa.FixedSizeListArray.from_arrays(flat, x.shape[1])
+    else:
+        offsets = np.arange(len(x) + 1, dtype=np.int32) * x.shape[1]
+        lists = pa.ListArray.from_arrays(pa.array(offsets), flat)
+    ids = pa.array([f"row{i}" for i in range(len(x))])
+    pq.write_table(pa.table({"id": ids, "embedding": lists}), path, row_group_size=group)
+
+
+def cuts_of(n: int, parts: int, seed: int = 0) -> list[int]:
+    """Uneven places to cut at, some of them twice."""
+    return sorted(np.random.default_rng(seed).integers(0, n + 1, parts - 1).tolist())
+
+
+def run_in_any_order(plan: Any, seed: int = 0) -> Any:
+    """All tasks, those of a stage shuffled, some of them twice."""
+    rng = np.random.default_rng(seed)
+    for stage in plan.stages:
+        tasks = [task.id for task in plan.stage(stage)]
+        for task in rng.permutation(tasks + tasks[:2]):
+            plan.run(str(task))
+    return plan.merge()
+
+
+def rows_with_copies(n: int, d: int, dtype: Any = np.float32, seed: int = 0) -> Any:
+    """Clusters, exact copies far apart, near copies and rows at the mean."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(12, d))[rng.integers(0, 12, n)] + 0.4 * rng.normal(size=(n, d))
+    x[n // 2 : n // 2 + n // 8] = x[: n // 8]
+    x[-n // 10 :] = x[n // 10 : n // 10 + n // 10] + 1e-4
+    x[rng.integers(0, n, n // 20)] = x[0]
+    return x.astype(dtype)
