@@ -62,6 +62,41 @@ void check_matches(const ResamplingMatches& matches, int64_t firsts, int64_t ent
                    const std::vector<ResamplingCell>& cells);
 ResamplingPlan plan_resampling(const ResamplingMatches& matches, const std::vector<ResamplingCell>& cells);
 
+// A part of the images (weights 0 and 1) with the evaluator's own bits, in time that goes with the part: curves at the
+// last of `caps` (ascending) detections an image and class, recalls at each. Memory: 4 bytes a detection and area
+// range, 24 a match and area range.
+class ResamplingParts {
+ public:
+  const int64_t n_categories, n_areas, n_thresholds, n_images;
+
+  ResamplingParts(const ResamplingMatches& matches, const int64_t* caps, int64_t n_caps);
+  // keep (images,), recalls (R,); regular (K, A): ground truths that count. Of each area, and at its front only the K'
+  // classes that have any: precision (A, T * R * K'), recall (A, M, T * K').
+  void evaluate(const uint8_t* keep, const double* recalls, int64_t n_recalls, int64_t* regular, double* precision,
+                double* recall) const;
+  int64_t n_caps() const { return static_cast<int64_t>(caps_.size()); }
+
+ private:
+  struct Cell;
+  struct Part;
+  struct Scratch;
+  struct Verdict {  // how a detection counts, a bit a threshold
+    uint64_t tp, ignored;
+  };
+  const int64_t words_;
+  std::vector<int64_t> caps_;
+  std::vector<int64_t> splits_;  // (K + 1) bounds of each category's detections that match anything, best score first
+  std::vector<int32_t> image_, cap_;    // cap_: the first that its rank is below
+  std::vector<Verdict> verdicts_;       // (A, words, matches)
+  std::vector<int64_t> slot_splits_;    // (images + 1)
+  std::vector<int32_t> slots_;          // of those that match nothing: place among the matches, area range
+  std::vector<int64_t> target_splits_;  // (images + 1)
+  std::vector<int32_t> targets_;        // of each ground truth that counts: category, area range
+
+  void find_kept(const uint8_t* keep, int64_t category, Scratch& scratch) const;
+  void run_cell(const Cell& cell, int64_t word, const Part& part, Scratch& scratch) const;
+};
+
 // Recall thresholds, ascending, in the buckets of resampling_math.hpp.
 struct RecallTable {
   std::vector<double> level;

@@ -14,6 +14,7 @@ using Bytes = View<const uint8_t, 1>;
 using Ints = View<const int32_t, 1>;
 using Longs = View<const int64_t, 1>;
 using Plan = tamis::ResamplingPlan;
+using Parts = tamis::ResamplingParts;
 
 namespace {
 
@@ -32,6 +33,37 @@ py::tuple columns(const Plan& p) {
                         copied(p.tp_splits), copied(p.tp_image), copied(p.mixed_splits), copied(p.mixed_image));
 }
 
+// Columns of one length each; what they hold is checked where the work begins.
+tamis::ResamplingMatches matches_of(Longs splits, Ints rank, Ints image, View<const uint8_t, 2> outside, Ints row,
+                                    Longs first, Ints gt, View<const uint64_t, 3> at, Ints gt_category, Ints gt_image,
+                                    View<const uint8_t, 2> gt_ignore, const std::optional<Bytes>& gt_counts,
+                                    int64_t n_thresholds, int64_t n_images) {
+  TAMIS_CHECK(image.size() == rank.size() && row.size() == rank.size() && outside.shape[1] == rank.size() &&
+                  gt_image.size() == gt_category.size() && gt_ignore.shape[1] == gt_category.size() &&
+                  gt_ignore.shape[0] == outside.shape[0] && at.shape[0] == gt.size() &&
+                  at.shape[1] == outside.shape[0] && 64 * at.shape[2] >= n_thresholds &&
+                  (!gt_counts || gt_counts->size() == gt_category.size()),
+              "ResamplingPlan: columns differ in length");
+  return {splits.size() - 1,
+          outside.shape[0],
+          n_thresholds,
+          rank.size(),
+          gt_category.size(),
+          n_images,
+          splits.data,
+          rank.data,
+          image.data,
+          outside.data,
+          row.data,
+          first.data,
+          gt.data,
+          at.data,
+          gt_category.data,
+          gt_image.data,
+          gt_ignore.data,
+          gt_counts ? gt_counts->data : nullptr};
+}
+
 }  // namespace
 
 void bind_resampling(py::module_& m) {
@@ -40,30 +72,9 @@ void bind_resampling(py::module_& m) {
                        Ints gt, View<const uint64_t, 3> at, Ints gt_category, Ints gt_image,
                        View<const uint8_t, 2> gt_ignore, std::optional<Bytes> gt_counts, int64_t n_thresholds,
                        int64_t n_images, View<const int64_t, 2> cells) {
-    const tamis::ResamplingMatches matches{splits.size() - 1,
-                                           outside.shape[0],
-                                           n_thresholds,
-                                           rank.size(),
-                                           gt_category.size(),
-                                           n_images,
-                                           splits.data,
-                                           rank.data,
-                                           image.data,
-                                           outside.data,
-                                           row.data,
-                                           first.data,
-                                           gt.data,
-                                           at.data,
-                                           gt_category.data,
-                                           gt_image.data,
-                                           gt_ignore.data,
-                                           gt_counts ? gt_counts->data : nullptr};
-    TAMIS_CHECK(image.size() == rank.size() && row.size() == rank.size() && outside.shape[1] == rank.size() &&
-                    gt_image.size() == gt_category.size() && gt_ignore.shape[1] == gt_category.size() &&
-                    gt_ignore.shape[0] == outside.shape[0] && at.shape[0] == gt.size() &&
-                    at.shape[1] == outside.shape[0] && 64 * at.shape[2] >= n_thresholds && cells.shape[1] == 3 &&
-                    (!gt_counts || gt_counts->size() == gt_category.size()),
-                "ResamplingPlan: columns differ in length");
+    const auto matches = matches_of(splits, rank, image, outside, row, first, gt, at, gt_category, gt_image, gt_ignore,
+                                    gt_counts, n_thresholds, n_images);
+    TAMIS_CHECK(cells.shape[1] == 3, "ResamplingPlan: columns differ in length");
     std::vector<tamis::ResamplingCell> wanted;
     for (int64_t i = 0; i < cells.shape[0]; ++i)
       wanted.push_back({static_cast<int32_t>(cells[3 * i]), cells[3 * i + 1], cells[3 * i + 2] != 0});
@@ -75,6 +86,31 @@ void bind_resampling(py::module_& m) {
   plan.def_property_readonly("n_images", [](const Plan& p) { return p.n_images; });
 
   plan.def_property_readonly("columns", &columns);
+
+  py::class_<Parts> parts(m, "ResamplingParts");
+  parts.def(
+      py::init([](Longs splits, Ints rank, Ints image, View<const uint8_t, 2> outside, Ints row, Longs first, Ints gt,
+                  View<const uint64_t, 3> at, Ints gt_category, Ints gt_image, View<const uint8_t, 2> gt_ignore,
+                  std::optional<Bytes> gt_counts, int64_t n_thresholds, int64_t n_images, Longs caps) {
+        const auto matches = matches_of(splits, rank, image, outside, row, first, gt, at, gt_category, gt_image,
+                                        gt_ignore, gt_counts, n_thresholds, n_images);
+        TAMIS_CHECK(caps.size() > 0 && std::is_sorted(caps.data, caps.data + caps.size()),
+                    "ResamplingParts: caps must ascend, one at least");
+        const py::gil_scoped_release release;
+        tamis::check_matches(matches, first.size(), gt.size(), {});
+        return std::make_unique<Parts>(matches, caps.data, caps.size());
+      }));
+  parts.def("evaluate", [](const Parts& p, Bytes keep, View<const double, 1> recalls, View<int64_t, 2> regular,
+                           View<double, 2> precision, View<double, 3> recall) {
+    const int64_t curves = p.n_thresholds * p.n_categories, a = p.n_areas;
+    TAMIS_CHECK(keep.size() == p.n_images && regular.shape == (std::array{p.n_categories, a}) &&
+                    precision.shape == (std::array{a, curves * recalls.size()}) &&
+                    recall.shape == (std::array{a, p.n_caps(), curves}),
+                "ResamplingParts.evaluate: wrong shapes");
+    const py::gil_scoped_release release;
+    p.evaluate(keep.data, recalls.data, recalls.size(), regular.data, precision.data, recall.data);
+  });
+
   m.def("recall_table", [](View<const double, 1> recalls) {
     tamis::RecallTable table(recalls.data, recalls.size());
     return py::make_tuple(tamis::to_numpy(std::move(table.level)), tamis::to_numpy(std::move(table.before)),

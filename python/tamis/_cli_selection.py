@@ -1,9 +1,8 @@
-"""Commands of embeddings: near-duplicates, leaks, select, batch, split, drift, coverage."""
+"""Commands of embeddings, from people's files and with their names."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from functools import partial
 from typing import Any
@@ -11,31 +10,40 @@ from typing import Any
 import numpy as np
 
 import tamis
+from tamis._cli_output import (
+    add_output,
+    check_output,
+    table,
+    tell,
+    write_samples,
+    write_scores,
+)
+from tamis._shared import output
 from tamis.embeddings.drift_annotations import is_annotations
 from tamis.embeddings.files import (
-    check_output,
     read_column,
     read_embeddings,
     read_names,
     read_rows,
-    write_table,
 )
 
 INPUT = "(N, D) floats: .npy .npz .parquet .arrow .safetensors, FILE::NAME, or a folder of shards"
 NAMES = "what to call the rows: .txt lines, or a .csv or .parquet column, FILE::COLUMN"
-OUTPUT = "write the answer, by the extension: .txt .csv .json .parquet"
+SCORES = "write the (N,) scores: .csv .json .parquet .txt with names, else .npy"
 
 
 def opened(args: argparse.Namespace) -> tuple[Any, list[str] | None, list[str]]:
     """(embeddings, names or None, what to call each row)."""
-    check_output(args.output, [args.embeddings, args.names])
+    checkpoint = getattr(args, "checkpoint", None)
+    if args.top < 0:
+        raise ValueError(f"--top must be 0 or more, got {args.top}")
+    scores = args.run in (uniqueness, zcore)
+    check_output(args, [args.embeddings, args.names, checkpoint], any_suffix=scores)
+    if checkpoint is not None:
+        output.check("--checkpoint", checkpoint, (args.embeddings,))
     x = read_embeddings(args.embeddings)
     names = read_names(args.names, len(x))
     return x, names, names if names is not None else [str(i) for i in range(len(x))]
-
-
-def tell(args: argparse.Namespace, text: str, plain: dict[str, Any]) -> None:
-    print(json.dumps(plain, allow_nan=False) if args.json else text)
 
 
 def shown(names: list[str], rows: Any, top: int) -> str:
@@ -55,8 +63,7 @@ def near_duplicates(args: argparse.Namespace) -> int:
         "name": [names[i] for i in found.duplicates], "repeats": repeats,
         "distance": found.keeper_distance.tolist(),
     }  # fmt: skip
-    if args.output:
-        write_table(args.output, columns)
+    write_samples(args, columns)
     rows = list(zip(*columns.values(), strict=True))
     plain = {
         "rows": len(x), "threshold": chosen, "keep": len(found.keep),
@@ -82,14 +89,49 @@ def leaks(args: argparse.Namespace) -> int:
         "other": [names[i] for i in right], "other_split": [splits[i] for i in right],
         "distance": found.distances.tolist(),
     }  # fmt: skip
-    if args.output:
-        write_table(args.output, columns)
+    write_samples(args, columns)
     rows = [
         f"  {a} ({s}) ~ {b} ({t})  {d:.4g}" for a, s, b, t, d in zip(*columns.values(), strict=True)
     ]
     text = f"{len(rows)} pairs within {args.threshold:g} are in different splits"
     tell(args, "\n".join([text, *rows[: args.top]]), {"pairs": len(rows), **columns})
     return int(len(rows) > 0)
+
+
+def uniqueness(args: argparse.Namespace) -> None:
+    x, known, names = opened(args)
+    score = tamis.uniqueness(
+        x, k=args.k, metric=args.metric, compat="brain" if args.brain else None,
+        progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    write_scores(args.output, known, score)
+    order = np.argsort(score, kind="stable")
+    least, most = order[: args.top].tolist(), order[::-1][: args.top].tolist()
+    head = ("least unique", "score", "most unique", "score")
+    cells = [
+        (names[a], f"{score[a]:.4f}", names[b], f"{score[b]:.4f}")
+        for a, b in zip(least, most, strict=True)
+    ]
+    found = {"rows": len(score), "median": float(np.median(score))} if len(score) else {}
+    plain = {**found, "least": called(known, least), "most": called(known, most)}
+    tell(args, table([head, *cells]), plain)
+
+
+def zcore(args: argparse.Namespace) -> None:
+    x, known, names = opened(args)
+    score = tamis.zcore(
+        x, n_samples=args.draws, seed=args.seed, checkpoint=args.checkpoint,
+        progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    write_scores(args.output, known, score)
+    chosen = tamis.select_coreset(score, count=min(args.top, len(score))).tolist()
+    text = table([("row", "score"), *((names[i], f"{score[i]:.4f}") for i in chosen)])
+    tell(args, text, {"rows": len(score), "first": called(known, chosen)})
+
+
+def called(names: list[str] | None, rows: list[int]) -> list[Any]:
+    """Names, or the row numbers where there are none."""
+    return rows if names is None else [names[i] for i in rows]
 
 
 def scored(args: argparse.Namespace, x: Any) -> Any:
@@ -103,8 +145,7 @@ def give_rows(args: argparse.Namespace, names: list[str], rows: Any, scores: Any
         "name": [names[i] for i in rows], "row": [int(i) for i in rows],
         "score": [float(scores[i]) for i in rows],
     }  # fmt: skip
-    if args.output:
-        write_table(args.output, columns)
+    write_samples(args, columns)
     text = f"{len(rows)} of {len(names)} rows:\n{shown(names, rows, args.top)}"
     tell(args, text, {"rows": len(names), "chosen": columns["name"]})
     return 0
@@ -150,9 +191,7 @@ def split(args: argparse.Namespace) -> int:
     )  # fmt: skip
     if args.manifest:
         found.save(args.manifest, keys=names, root=args.root)
-    if args.output:
-        of = [found.names[i] for i in found.split]
-        write_table(args.output, {"name": names, "split": of})
+    write_samples(args, {"name": names, "split": [found.names[i] for i in found.split]})
     counts = dict(zip(found.names, found.rows.tolist(), strict=True))
     tell(args, str(found), {"rows": counts, "conflicts": len(found.conflicts)})
     return 0
@@ -180,8 +219,7 @@ def coverage(args: argparse.Namespace) -> int:
     columns = {
         "name": [names[i] for i in found.hole_rows], "rows": found.hole_sizes.tolist(),
     }  # fmt: skip
-    if args.output:
-        write_table(args.output, columns)
+    write_samples(args, columns)
     holes = [f"  {size} rows about {name}" for name, size in zip(*columns.values(), strict=True)]
     head = [line for line in str(found).splitlines() if not line.startswith("  ")]
     plain = found.to_dict()
@@ -202,12 +240,16 @@ def _command(
         return made
     made.add_argument("embeddings", metavar="X", help=INPUT)
     made.add_argument("--names", metavar="FILE", help=NAMES)
-    made.add_argument("-o", "--output", metavar="FILE", help=OUTPUT)
+    if name in ("uniqueness", "zcore"):
+        made.add_argument("-o", "--output", metavar="FILE", help=SCORES)
+    else:
+        add_output(made)
     made.add_argument("--top", type=int, default=10, metavar="N", help="shown, default 10")
-    made.add_argument(
-        "--metric", choices=("cosine", "euclidean"),
-        default="euclidean" if name == "coverage" else "cosine",
-    )  # fmt: skip
+    if name != "zcore":
+        made.add_argument(
+            "--metric", choices=("cosine", "euclidean"),
+            default="euclidean" if name == "coverage" else "cosine",
+        )  # fmt: skip
     if threshold is not None:
         kind = str if threshold == "auto" else float
         made.add_argument(
@@ -216,24 +258,25 @@ def _command(
         )  # fmt: skip
     if name in ("select", "batch"):
         made.add_argument("--scores", metavar="SCORES.npy", help="instead of zcore's")
+    if name in ("select", "batch", "zcore"):
         made.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
-    if name in ("select", "batch", "split"):
+    if name in ("select", "batch", "split", "zcore"):
         made.add_argument("--seed", type=int, default=0, help="default 0")
     return made
 
 
-def add(commands: Any) -> None:
-    """The commands, to the subparsers of `tamis`."""
-    command = partial(_command, commands)
-    command(
-        "near-duplicates", near_duplicates, "embeddings that nearly repeat an earlier one",
-        "near-duplicates x.npy --names files.txt -o repeats.csv", "auto",
-    )  # fmt: skip
+def _add_choices(command: Any) -> None:
+    """Scores of all rows, and what is chosen by them."""
     made = command(
-        "leaks", leaks, "near-duplicates in different splits; exit code 1 if there are any",
-        "leaks x.npy --splits splits.txt", 0.05,
+        "uniqueness", uniqueness, "the least and the most unique embeddings",
+        "uniqueness x.npy --names files.txt -o scores.csv",
     )  # fmt: skip
-    made.add_argument("--splits", metavar="FILE", required=True, help="the split of each row")
+    made.add_argument("-k", type=int, default=3, help="neighbours, default 3")
+    made.add_argument("--brain", action="store_true", help="FiftyOne Brain's own numbers")
+    made = command(
+        "zcore", zcore, "the embeddings to label first", "zcore x.npy --draws 100000 -o scores.csv"
+    )
+    made.add_argument("--checkpoint", metavar="FILE", help="to save progress to and resume from")
     made = command(
         "select", select, "a coreset: the rows of the highest zcore",
         "select x.npy --count 500 --names files.txt -o train.txt",
@@ -249,6 +292,21 @@ def add(commands: Any) -> None:
     made.add_argument("--exclude", metavar="FILE", help="names (or row numbers) labelled already")
     made.add_argument("--coverage", type=float, default=0.3, help="share to cover, default 0.3")
     made.add_argument("--quota", type=int, help="clusters of failures that share the rest evenly")
+
+
+def add(commands: Any) -> None:
+    """The commands, to the subparsers of `tamis`."""
+    command = partial(_command, commands)
+    command(
+        "near-duplicates", near_duplicates, "embeddings that nearly repeat an earlier one",
+        "near-duplicates x.npy --names files.txt -o repeats.csv", "auto",
+    )  # fmt: skip
+    made = command(
+        "leaks", leaks, "near-duplicates in different splits; exit code 1 if there are any",
+        "leaks x.npy --splits splits.txt", 0.05,
+    )  # fmt: skip
+    made.add_argument("--splits", metavar="FILE", required=True, help="the split of each row")
+    _add_choices(command)
     made = command(
         "split", split, "splits without leaks, and whether they still are as they were",
         "split x.npy --names files.txt --manifest split.json; then --verify split.json", 0.05,

@@ -136,6 +136,29 @@ def average_precision(
     scores: Any,
 ) -> None: ...
 
+class ResamplingParts:
+    def __init__(
+        self,
+        splits: Any,
+        rank: Any,
+        image: Any,
+        outside: Any,
+        row: Any,
+        first: Any,
+        gt: Any,
+        at: Any,
+        gt_category: Any,
+        gt_image: Any,
+        gt_ignore: Any,
+        gt_counts: Any,
+        n_thresholds: int,
+        n_images: int,
+        caps: Any,
+    ) -> None: ...
+    def evaluate(
+        self, keep: Any, recalls: Any, regular: Any, precision: Any, recall: Any
+    ) -> None: ...
+
 class ResamplingPlan:
     def __init__(
         self,

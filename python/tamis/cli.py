@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
-import math
 import os
 import sys
 import warnings
@@ -17,31 +15,10 @@ import numpy as np
 
 import tamis
 from tamis import _cli_compare, _cli_eval, _cli_selection
-from tamis._shared import output
+from tamis._cli_output import check_output, print_json, table, tell
 from tamis.annotations.command import add_check
+from tamis.embeddings.files import write_table
 from tamis.shards import command as shards
-
-
-def table(rows: list[tuple[str, ...]]) -> str:
-    """Left-aligned columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def print_json(value: Any) -> None:
-    """One line of JSON, with null for what it has no number for."""
-
-    def known(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: known(item) for key, item in part.items()}
-        if isinstance(part, (list, tuple)):
-            return [known(item) for item in part]
-        return None if isinstance(part, float) and not math.isfinite(part) else part
-
-    print(json.dumps(known(value), allow_nan=False))
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -54,70 +31,44 @@ def demo(args: argparse.Namespace) -> None:
         print(table([("part", "question", "answer"), *rows]))
 
 
-def uniqueness(args: argparse.Namespace) -> None:
-    check_options(args)
-    x = load(args.embeddings)
-    progress = sys.stderr.isatty()
-    score = tamis.uniqueness(
-        x, k=args.k, metric=args.metric, compat="brain" if args.brain else None, progress=progress
-    )
-    if args.output:
-        save(args.output, score)
-    order = np.argsort(score, kind="stable")
-    least, most = order[: args.top].tolist(), order[::-1][: args.top].tolist()
-    if args.json:
-        found = {"rows": len(score), "median": float(np.median(score))} if len(score) else {}
-        print_json({**found, "least": least, "most": most})
-    else:
-        cells = [
-            (str(a), f"{score[a]:.4f}", str(b), f"{score[b]:.4f}")
-            for a, b in zip(least, most, strict=True)
-        ]
-        print(table([("least unique", "score", "most unique", "score"), *cells]))
-
-
-def zcore(args: argparse.Namespace) -> None:
-    check_options(args)
-    x = load(args.embeddings)
-    score = tamis.zcore(
-        x, n_samples=args.draws, seed=args.seed, checkpoint=args.checkpoint,
-        progress=sys.stderr.isatty(),
-    )  # fmt: skip
-    if args.output:
-        save(args.output, score)
-    chosen = tamis.select_coreset(score, count=min(args.top, len(score))).tolist()
-    if args.json:
-        print_json({"rows": len(score), "first": chosen})
-    else:
-        print(table([("row", "score"), *((str(i), f"{score[i]:.4f}") for i in chosen)]))
-
-
 def duplicates(args: argparse.Namespace) -> None:
+    check_output(args, [args.gt])
+    boxes, splits, labels, names, images = labelled_boxes(args.gt)
+    found = tamis.find_duplicate_boxes(
+        boxes, splits, labels=None if args.any_label else np.array(labels, np.int64),
+        threshold=args.threshold,
+        method=args.method, fmt="xywh",
+    )  # fmt: skip
+    rows = [
+        (names[row], names[of], images[row], float(iou))
+        for row, of, iou in zip(found.duplicates, found.of, found.iou, strict=True)
+    ]
+    columns = ("annotation", "repeats", "image", "IoU")
+    if args.output:
+        write_table(args.output, {c: [row[i] for row in rows] for i, c in enumerate(columns)})
+    text = f"no duplicates among {len(boxes)} boxes"
+    if rows:
+        text = table([columns, *((*map(str, row[:3]), f"{row[3]:.4f}") for row in rows)])
+    tell(args, text, [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def labelled_boxes(path: str) -> tuple[Any, Any, Any, list[Any], list[Any]]:
+    """(boxes xywh, splits, labels, what to call each box, its image) of label files."""
     from tamis.coco import COCO
 
+    if not path.endswith(".json"):
+        a = tamis.read(path).as_xywh()
+        images = [a.image_name(i) for i in a.image_index.tolist()]
+        return a.boxes, a.splits, a.labels, [a.where(i) for i in range(len(a))], images
     with contextlib.redirect_stdout(io.StringIO()):
-        anns = COCO(args.gt).dataset["annotations"]
-    boxes = read_boxes(args.gt, anns)
+        anns = COCO(path).dataset["annotations"]
+    boxes = read_boxes(path, anns)
     order = sorted(range(len(anns)), key=lambda i: anns[i]["image_id"])
     anns, boxes = [anns[i] for i in order], boxes[order]
     _, counts = np.unique([ann["image_id"] for ann in anns], return_counts=True)
-    found = tamis.find_duplicate_boxes(
-        boxes,
-        np.concatenate([[0], np.cumsum(counts)]),
-        labels=None if args.any_label else np.array([ann["category_id"] for ann in anns], np.int64),
-        threshold=args.threshold, method=args.method, fmt="xywh",
-    )  # fmt: skip
-    rows = [
-        (anns[row]["id"], anns[of]["id"], anns[row]["image_id"], float(iou))
-        for row, of, iou in zip(found.duplicates, found.of, found.iou, strict=True)
-    ]
-    names = ("annotation", "repeats", "image", "IoU")
-    if args.json:
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
-    elif not rows:
-        print(f"no duplicates among {len(anns)} boxes")
-    else:
-        print(table([names, *((*map(str, row[:3]), f"{row[3]:.4f}") for row in rows)]))
+    labels = [ann["category_id"] for ann in anns]
+    splits = np.concatenate([[0], np.cumsum(counts)])
+    return boxes, splits, labels, [a["id"] for a in anns], [a["image_id"] for a in anns]
 
 
 def read_boxes(path: str, anns: Any) -> Any:
@@ -136,33 +87,6 @@ def is_number(x: Any) -> bool:
     return isinstance(x, (int, float)) and not isinstance(x, bool)
 
 
-def check_options(args: argparse.Namespace) -> None:
-    """Raise, before any work, for options of embeddings that cannot be met in the end."""
-    if args.top < 0:
-        raise ValueError(f"--top must be 0 or more, got {args.top}")
-    checkpoint = getattr(args, "checkpoint", None)
-    if args.output is not None:
-        output.check("--output", args.output, (args.embeddings, checkpoint))
-    if checkpoint is not None:
-        output.check("--checkpoint", checkpoint, (args.embeddings,))
-
-
-def load(path: str) -> Any:
-    """The array of a .npy file, left on disk."""
-    output.check_readable("embeddings", path)
-    try:
-        x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError):
-        x = None
-    if not isinstance(x, np.ndarray):  # a .npz file, or none at all
-        raise ValueError(f"{path} is not a .npy file of numbers")
-    return x
-
-
-def save(path: str, values: Any) -> None:
-    output.write("--output", path, lambda file: np.save(file, values))
-
-
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="tamis", description="A fine sieve for vision datasets.")
     top.add_argument("--version", action="version", version=f"tamis {tamis.__version__}")
@@ -176,34 +100,14 @@ def parser() -> argparse.ArgumentParser:
     add_check(commands)
 
     command = commands.add_parser("duplicates", help="find duplicate boxes in a ground-truth file")
-    command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
+    command.add_argument("gt", metavar="GT", help="COCO ground truth, or labels of any format")
+    command.add_argument("-o", "--output", metavar="FILE", help="write them: .csv .json .parquet")
     command.add_argument("--threshold", type=float, default=0.99, help="of IoU, default 0.99")
     command.add_argument("--method", choices=("simple", "greedy", "groups"), default="simple")
     command.add_argument("--any-label", action="store_true", help="compare across labels too")
     command.add_argument("--json", action="store_true", help="print one JSON array")
     command.set_defaults(run=duplicates)
 
-    command = commands.add_parser("uniqueness", help="the least and the most unique embeddings")
-    command.add_argument("embeddings", metavar="X.npy", help="(N, D) array, read as it is needed")
-    command.add_argument("-o", "--output", metavar="SCORES.npy", help="write the (N,) scores")
-    command.add_argument("-k", type=int, default=3, help="neighbours, default 3")
-    command.add_argument("--metric", choices=("cosine", "euclidean"), default="cosine")
-    command.add_argument("--brain", action="store_true", help="FiftyOne Brain's own numbers")
-    command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=uniqueness)
-
-    command = commands.add_parser("zcore", help="the embeddings to label first")
-    command.add_argument("embeddings", metavar="X.npy", help="(N, D) array, read as it is needed")
-    command.add_argument("-o", "--output", metavar="SCORES.npy", help="write the (N,) scores")
-    command.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
-    command.add_argument("--seed", type=int, default=0, help="default 0")
-    command.add_argument(
-        "--checkpoint", metavar="FILE", help="file to save progress to and resume from"
-    )
-    command.add_argument("--top", type=int, default=10, metavar="N", help="rows shown, default 10")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=zcore)
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
     shards.add(commands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,37 @@ def test_a_result_sliced_is_the_part_evaluated_anew(seed: int, mask: list[bool])
     np.testing.assert_array_equal(part.scores[:, :, rows], anew.scores)
     np.testing.assert_array_equal(part.recall[:, rows], anew.recall)
     assert (part.precision[:, :, ~rows] == -1).all()
+
+
+def test_more_thresholds_than_a_word_has_bits() -> None:
+    images, rng = problem(7, 25), np.random.default_rng(7)
+    mask = rng.random(25) < 0.6
+    how: dict[str, Any] = {
+        "iou_thresholds": np.linspace(0.3, 0.95, 70), "max_detections": (1, 3, 4),
+        "recall_thresholds": [0.0, 0.1, 0.9, 0.5, 1.0],
+        "area_ranges": {"all": (0, 1e10), "small": (0, 900), "odd": (100, 2000)},
+    }  # fmt: skip
+    part, anew = (result_of(part, **how) for part in (images, repeated(images, mask)))
+    part = part.slice(mask)
+    assert part.stats == anew.stats and part.per_class() == [
+        row for row in anew.per_class() if row["label"] in part.classes
+    ]
+
+
+def test_a_slice_keeps_the_mask_it_was_given() -> None:
+    result, mask = result_of(problem(3, 12)), np.arange(12) % 3 == 0
+    part, want = result.slice(mask), result.slice(np.flatnonzero(mask))
+    mask[:] = True
+    np.testing.assert_array_equal(part.precision, want.precision)
+    assert part.matches() is not None and part.per_class() == want.per_class()
+
+
+def test_a_slice_is_pickled_with_its_tables() -> None:
+    result = result_of(problem(3, 12))
+    part = result.slice([1, 4, 5])
+    copy = pickle.loads(pickle.dumps(part))
+    assert copy.stats == part.stats and copy.slice([4]).stats == result.slice([4]).stats
+    np.testing.assert_array_equal(copy.precision, part.precision)
 
 
 def test_what_a_slice_can_do_as_any_result() -> None:

@@ -50,6 +50,25 @@ def test_prdc_equals_whole_matrices(seed, k, spread):
     assert got == pytest.approx(want, abs=1e-12)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("sizes", [(90, 80), (200, 9), (12, 150)])
+def test_one_search_of_all_rows_says_what_row_by_row_says(tmp_path, metric, sizes):
+    real, fake = rows(sizes[0], 4), rows(sizes[1], 4, seed=1) + 0.5
+    fake[0] = real[0]
+    np.save(tmp_path / "real.npy", real)
+    on_disk = np.load(tmp_path / "real.npy", mmap_mode="r")  # not joined with other rows
+    want = tamis.coverage(on_disk, fake, k=3, metric=metric)
+    found = tamis.coverage(real, fake, k=3, metric=metric)
+    assert found == want and found.distance[0] == 0
+
+
+def test_a_bad_row_is_named_by_its_own_number():
+    bad = rows(20, 4)
+    bad[3, 0] = np.nan
+    with pytest.raises(ValueError, match=r"coverage: labelled must be finite, .* in row 3"):
+        tamis.coverage(rows(30, 4), bad)
+
+
 def test_balls_that_hold_more_than_a_list():
     real = np.concatenate([rows(40, 2) * 100, np.full((1, 2), 500.0)])
     fake = rows(3000, 2, seed=1)  # all of them within the balls of the far rows

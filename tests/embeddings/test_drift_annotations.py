@@ -56,6 +56,41 @@ def test_every_kind_of_input_says_the_same(tmp_path):
     json.dumps(want.to_dict(), allow_nan=False)
 
 
+def drawn(truth: dict[str, Any], seed: int, right: float = 0.0) -> dict[str, Any]:
+    """The same objects drawn by hand, their right sides further out by a share of the width."""
+    boxes = truth["boxes"] * 1.0
+    boxes[:, 2:] *= np.random.default_rng((4, seed)).uniform(0.95, 1.05, (len(boxes), 2))
+    boxes[:, 2] *= 1 + right
+    return {**truth, "boxes": boxes}
+
+
+def tightness(truth: dict[str, Any], drawn: dict[str, Any]) -> tamis.Tightness:
+    sides = ({k: side[k] for k in ("boxes", "labels", "splits")} for side in (truth, drawn))
+    return tamis.agreement(*sides, fmt="xywh").tightness
+
+
+def test_looser_boxes_of_a_batch_have_drifted():
+    truth = [columns(80, 0), columns(70, 1)]
+    old, same, loose = drawn(truth[0], 0), drawn(truth[1], 1), drawn(truth[1], 1, right=0.06)
+    of_old = tightness(truth[0], old)
+    found = tamis.drift(old, same, tightness=(of_old, tightness(truth[1], same)), seed=1)
+    tight = [c for c in found.checks if c.name.startswith("tight")]
+    assert [c.name[6:] for c in tight] == ["left", "top", "right", "bottom"]
+    assert min(c.p for c in tight) > 0.05 and len(str(found).splitlines()) <= 20
+    found = tamis.drift(old, loose, tightness=(of_old, tightness(truth[1], loose)), seed=1)
+    drifted = [c.name for c in found.checks if c.drifted]
+    assert "tight right" in drifted and "tight left" not in drifted
+    check = found["tight right"]
+    medians = [np.nanmean(t.offsets[:, 2]) for t in (of_old, tightness(truth[1], loose))]
+    assert check.note == f"mean {medians[0]:.4g} -> {medians[1]:.4g}"
+    assert check.n == (len(truth[0]["boxes"]), len(truth[1]["boxes"]))
+    for wrong in (of_old, (of_old,), (of_old, 3)):
+        with pytest.raises(TypeError, match="drift: tightness must be the Tightness of the ref"):
+            tamis.drift(old, same, tightness=wrong)
+    with pytest.raises(ValueError, match="drift: tightness must be None for embeddings"):
+        tamis.drift(np.eye(5), np.eye(5), tightness=(of_old, of_old))
+
+
 def test_schema():
     a, b = columns(20, 0), columns(20, 1)
     b["classes"] = {0: "car", 1: "Persons", 2: "signal", 3: "bike"}

@@ -140,6 +140,7 @@ def test_labels_of_any_size_and_nothing() -> None:
 
 def test_analyses_say_what_they_need() -> None:
     result = both(crowded(1))[1]
+    assert pickle.loads(pickle.dumps(result)).stats == result.stats
     for analysis in (result.errors, result.best_f1, result.matches, result.per_image):
         with pytest.raises(ValueError, match="analyses need state='boxes'"):
             analysis()

@@ -75,7 +75,7 @@ def test_what_has_not_run_or_is_something_else() -> None:
         tamis.results(COCOeval())
     with pytest.raises(ValueError, match=r"params.maxDets must have 3 numbers for bbox, got \[9\]"):
         tamis.results(evaluation(maxDets=[9]))
-    with pytest.raises(ValueError, match="one of them 'all'"):
+    with pytest.raises(ValueError, match="the first 'all'"):
         tamis.results(evaluation(areaRngLbl=["every", "small", "medium", "large"]))
 
 

@@ -159,7 +159,7 @@ def test_uniqueness_of_bad_input(tmp_path: Any, capsys: Any) -> None:
     (tmp_path / "text.npy").write_text("text")
     for name, text in (
         ("x.npy", "uniqueness: x must be finite"),
-        ("text.npy", "text.npy is not a .npy file"),
+        ("text.npy", "text.npy is not a .npy or .npz file"),
         ("none.npy", "No such file"),
     ):
         assert main(["uniqueness", str(tmp_path / name)]) == 2
@@ -235,16 +235,22 @@ class TestEmbeddings:
     @pytest.mark.parametrize("command", ["uniqueness", "zcore"])
     def test_files_that_hold_no_array(self, command: str, tmp_path: Any, capsys: Any) -> None:
         (tmp_path / "empty.npy").write_bytes(b"")
-        np.savez(tmp_path / "several.npz", a=np.eye(3))
+        np.savez(tmp_path / "several.npz", a=np.eye(3), b=np.eye(3))
         np.save(tmp_path / "cut.npy", np.eye(99))
         whole = (tmp_path / "cut.npy").read_bytes()
         (tmp_path / "cut.npy").write_bytes(whole[:700])
         os.mkfifo(tmp_path / "fifo")
-        for name in ("empty.npy", "several.npz", "cut.npy"):
-            said = one_line(capsys, command, str(tmp_path / name))
-            assert f"{name} is not a .npy file of numbers" in said
+        for name, text in (
+            ("empty.npy", "is not a .npy or .npz file of numbers"),
+            ("several.npz", "::NAME must name one of a, b"),
+            ("cut.npy", "is not a .npy or .npz file of numbers"),
+        ):
+            assert f"{name}{' ' * (text[0] != ':')}{text}" in one_line(
+                capsys, command, str(tmp_path / name)
+            )
         assert "got a FIFO" in one_line(capsys, command, str(tmp_path / "fifo"))
-        assert "folder" in one_line(capsys, command, str(tmp_path))
+        (tmp_path / "none").mkdir()
+        assert "holds no shards" in one_line(capsys, command, str(tmp_path / "none"))
 
     def test_json_has_null_for_nan(self, source: str, capsys: Any) -> None:
         assert main(["uniqueness", source, "--brain", "--json"]) == 0
@@ -285,8 +291,7 @@ def test_any_error_is_one_line(error: Exception, monkeypatch: Any, capsys: Any) 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(tamis.cli, "load", fail)
-    monkeypatch.setattr(tamis.cli, "check_options", lambda args: None)
+    monkeypatch.setattr(tamis._cli_selection, "opened", fail)
     assert type(error).__name__ in one_line(capsys, "uniqueness", "x.npy")
 
 

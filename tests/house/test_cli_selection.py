@@ -113,6 +113,113 @@ def test_drift(given: Path, capsys: Any) -> None:
     assert found["details"]["new"] == ["car"]
 
 
+@pytest.mark.parametrize("command", ["uniqueness", "zcore"])
+def test_scores_of_every_input_have_names(command: str, given: Path, capsys: Any) -> None:
+    x, how = np.load(given / "x.npy"), ["--draws", 500] if command == "zcore" else []
+    want = tamis.zcore(x, n_samples=500) if command == "zcore" else tamis.uniqueness(x)
+    np.savez(given / "x.npz", x)
+    (given / "shards").mkdir()
+    np.save(given / "shards" / "a.npy", x[:30])
+    np.save(given / "shards" / "b.npy", x[30:])
+    names = ["--names", f"{given / 'names.csv'}::file"]
+    for source in ("x.npy", "x.npz", "shards"):
+        out = given / f"{source}.csv"
+        found = said(capsys, command, given / source, *how, *names, "-o", out, "--top", 3)
+        key = "first" if command == "zcore" else "most"
+        assert found[key] == [f"img_{i:03}.jpg" for i in np.argsort(-want, kind="stable")[:3]]
+        with open(out, newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [r["name"] for r in rows] == [f"img_{i:03}.jpg" for i in range(80)]
+        assert [float(r["score"]) for r in rows] == want.tolist()
+    assert main([command, str(given / "x.npz"), *map(str, [*how, *names])]) == 0
+    assert "img_0" in capsys.readouterr().out
+
+
+LABELS: dict[str, Any] = {
+    "info": {"year": 2024},
+    "images": [
+        {"id": 5 + i, "file_name": f"data/img_{i:03}.jpg", "width": 64, "height": 48, "license": 3}
+        for i in range(80)
+    ],
+    "annotations": [
+        {"id": i, "image_id": 5 + i % 80, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12,
+         "iscrowd": 0, "track": i}
+        for i in range(160)
+    ],
+    "categories": [{"id": 1, "name": "car", "supercategory": "vehicle"}],
+}  # fmt: skip
+
+
+def test_outputs_for_other_tools(given: Path, capsys: Any) -> None:
+    (given / "gt.json").write_text(json.dumps(LABELS))
+    how = ["select", given / "x.npy", "--names", given / "names.txt", "--draws", 500, "--count", 4]
+    labels = ["--annotations", given / "gt.json"]
+    chosen = said(capsys, *how, *labels, "--as", "coco", "-o", given / "part.json")["chosen"]
+    rows = [int(name[4:7]) for name in chosen]
+    part = json.loads((given / "part.json").read_text())
+    assert part["images"] == [LABELS["images"][i] for i in rows]
+    assert part["info"] == LABELS["info"] and part["categories"] == LABELS["categories"]
+    kept = [a for a in LABELS["annotations"] if a["image_id"] - 5 in rows]
+    assert part["annotations"] == kept and len(kept) == 8
+    said(capsys, *how, *labels, "-o", given / "part.xml")
+    read = tamis.read(given / "part.xml")
+    assert [read.image_name(i) for i in range(4)] == [f"data/{name}" for name in chosen]
+    assert len(read) == 8 and read.class_names == ["car"]
+    prefix = ["--prefix", "images/"]
+    said(capsys, *how, *prefix, "--as", "yolo", "-o", given / "train.txt")
+    lines = (given / "train.txt").read_text().splitlines()
+    assert lines == [f"images/{name}" for name in chosen]
+    said(capsys, *how, *prefix, "--as", "label-studio", "-o", given / "tasks.json")
+    tasks = json.loads((given / "tasks.json").read_text())
+    assert [task["data"]["image"] for task in tasks] == lines and "score" in tasks[0]["meta"]
+    (given / "names.txt").write_text("\n".join(f"other_{i}" for i in range(80)))
+    cases = {
+        "gt.json lacks 4 of the samples": [*labels, "--as", "coco", "-o", given / "part.json"],
+        "needs --annotations PATH": ["-o", given / "part.xml"],
+        "--as needs --output": ["--as", "yolo"],
+        "--output must not be the file": [*labels, "--as", "coco", "-o", given / "gt.json"],
+    }
+    for text, more in cases.items():
+        assert main([*map(str, [*how, *more])]) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_a_part_of_labels_of_another_format_becomes_coco(given: Path, capsys: Any) -> None:
+    (given / "gt.json").write_text(json.dumps(LABELS))
+    tamis.write(tamis.read(given / "gt.json"), given / "gt.xml")
+    how = ["coverage", given / "x.npy", "--names", given / "names.txt", "--eps", 0.1]
+    more = ["--as", "coco", "--annotations", given / "gt.xml", "-o", given / "holes.json"]
+    holes = said(capsys, *how, *more)["holes"]
+    part = tamis.read(given / "holes.json")
+    assert [part.image_name(i).rpartition("/")[2] for i in range(len(holes))] == holes
+    assert len(part) == 2 * len(holes)
+
+
+def test_duplicates_of_any_format(tmp_path: Path, capsys: Any) -> None:
+    twice = {**LABELS, "annotations": [*LABELS["annotations"][:3], LABELS["annotations"][81]]}
+    (tmp_path / "gt.json").write_text(json.dumps(twice))
+    found = said(capsys, "duplicates", tmp_path / "gt.json", "-o", tmp_path / "out.csv")
+    assert found == [{"annotation": 81, "repeats": 1, "image": 6, "IoU": 1.0}]
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == "81,1,6,1.0"
+    tamis.write(tamis.read(tmp_path / "gt.json"), tmp_path / "gt.xml")
+    found = said(capsys, "duplicates", tmp_path / "gt.xml")
+    assert [row["image"] for row in found] == ["data/img_001.jpg"] and found[0]["IoU"] == 1
+
+
+def test_progress_is_there_at_once_and_says_how_long(monkeypatch: Any, capsys: Any) -> None:
+    from tamis._shared import progress
+
+    clock = iter([0.0, 0.0, 30.0, 40.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    report = progress._line("zcore")
+    assert capsys.readouterr().err.strip() == "zcore:   0 %  0:00"
+    report(1, 4)
+    assert capsys.readouterr().err.strip() == "zcore:  25 %  0:30, 1:30 left"
+    report(4, 4)
+    err = capsys.readouterr().err
+    assert err.strip() == "zcore: 100 %  0:40" and err.endswith("\n")
+
+
 def test_coverage(given: Path, capsys: Any) -> None:
     (given / "labelled.txt").write_text("\n".join(f"img_{i:03}.jpg" for i in range(30)))
     how = [given / "x.npy", "--names", given / "names.txt", "--labelled", given / "labelled.txt"]
@@ -189,7 +296,7 @@ def test_bad_input_is_one_line(given: Path, capsys: Any) -> None:
         "must name one of a, b": ["select", str(given / "two.npz"), "--count", "1"],
         "must hold (N, D) floats": ["select", str(given / "ints.npy"), "--count", "1"],
         "give --count or --fraction": ["select", x],
-        "--output must end in": ["select", x, "--count", "1", "-o", "out.xml"],
+        "--output must end in": ["select", x, "--count", "1", "-o", "out.exe"],
         "--output must not be the file": ["coverage", x, "--names", str(given / "names.csv"), "-o",
                                          str(given / "names.csv")],
         "2 that are no rows, the first is 'a'": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from typing import Any
 
 import numpy as np
@@ -36,3 +38,27 @@ def test_examples_in_docstrings(name):
     found = doctest.DocTestFinder(recurse=False).find(function, name, module=False)
     for test in found:
         assert doctest.DocTestRunner().run(test).failed == 0, test.name
+
+
+def example():
+    spec = importlib.util.spec_from_file_location(
+        "rounds_of_labels", ROOT / "examples" / "rounds_of_labels.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_the_rounds_is_the_stored_one():
+    found = json.loads((ROOT / "examples" / "rounds_of_labels.json").read_text())
+    text = (ROOT / "docs" / "curation.md").read_text()
+    assert example().table(found) == text.split("<!-- rounds -->\n")[1].split("\n<!-- /rounds")[0]
+
+
+def test_the_rounds_run():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(6), [300, 100, 100, 60, 30, 10])
+    x = (rng.normal(size=(6, 16))[labels] + 0.5 * rng.normal(size=(600, 16))).astype(np.float32)
+    curves = example().rounds(x, labels, 0, batch=6, draws=2000)
+    assert [len(curve) for curve in curves.values()] == [10, 10]
+    assert curves["tamis"][0] == curves["chance"][0] and curves["tamis"][-1] > 0.6

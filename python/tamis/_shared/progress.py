@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -35,10 +36,21 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
 
 
 def _line(title: str) -> Callable[[int, int], None]:
-    def show(done: int, total: int) -> None:
-        end = "\n" if done == total else ""
-        print(
-            f"\r{title}: {100 * done // max(1, total):3d} %", end=end, file=sys.stderr, flush=True
-        )
+    """A line on stderr, there at once: how much is done, how long it took and how long it takes."""
+    begun = time.monotonic()
 
+    def show(done: int, total: int) -> None:
+        spent = time.monotonic() - begun
+        text = f"{title}: {100 * done // max(1, total):3d} %  {_clock(spent)}"
+        if 0 < done < total:
+            text += f", {_clock(spent * (total - done) / done)} left"
+        print(f"\r{text:<60}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    show(0, 1)
     return show
+
+
+def _clock(seconds: float) -> str:
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"

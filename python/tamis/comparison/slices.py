@@ -16,6 +16,7 @@ from tamis.comparison.intervals import Interval
 from tamis.comparison.resampling import (
     Numbers,
     Plan,
+    absent_as_nan,
     check_options,
     counter,
     evaluated,
@@ -25,7 +26,7 @@ from tamis.comparison.resampling import (
 from tamis.comparison.statistics import percentile_interval, shown, standard_errors
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.match_table import match
-from tamis.evaluation.parts import of_images
+from tamis.evaluation.parts import Parts, of_images
 
 Of = Literal["images", "objects"]
 _MOST_VALUES = 50  # of one attribute
@@ -167,18 +168,25 @@ def slices(
     masks = masks_of(name, by, e.images if of == "images" else e.gt_ids, of)
     draw = bootstrap(seed, units_of(name, groups, len(e.images)))
     done = counter(progress, name, max(1, samples) * len(masks))
-    whole = Plan.of(numbers, e) if of == "images" and samples else None
+    plan = [Plan.of(numbers, e)] if of == "images" and samples else []
+    stored = None
+    if of == "images" and Parts.serve(e.settings, numbers.rows):
+        stored = Parts(e, numbers.rows)
     parts = {}
     for i, (key, mask) in enumerate(masks.items()):
-        if of == "images":
-            both = of_images(e, mask), of_images(e, ~mask)
+        plans = plan
+        if stored is not None:
+            here, rest = (
+                absent_as_nan(np.array(stored.numbers(side)[0])) for side in (mask, ~mask)
+            )
         else:
-            both = of_objects(e, mask), of_objects(e, ~mask)
-        here, rest = (numbers_of(part, numbers) for part in both)
+            cut = of_images if of == "images" else of_objects
+            both = [cut(e, side) for side in (mask, ~mask)]
+            here, rest = (numbers_of(part, numbers) for part in both)
+            plans = plan or ([Plan.of(numbers, part) for part in both] if samples else [])
         drawn = np.full((2, 0, len(here)), np.nan)
         if samples:
-            plans = [Plan.of(numbers, part) for part in both] if whole is None else [whole]
-            drawn = _sampled(plans, mask if whole else None, draw, samples)
+            drawn = _sampled(plans, mask if plan else None, draw, samples)
         parts[key] = _slice(key, int(mask.sum()), numbers, (here, rest), drawn, level)
         done((i + 1) * max(1, samples))
     stats = dict(zip(numbers.names, numbers_of(e, numbers).tolist(), strict=True))

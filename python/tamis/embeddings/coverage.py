@@ -133,10 +133,10 @@ def coverage(
     Holes are the connected groups of uncovered rows, of which two are joined where one is among
     the 10 nearest uncovered rows of the other and within `eps`, or within the median distance of
     uncovered rows to the k-th such row where that is more. PRDC: Kynkaanniemi et al. 2019,
-    Naeem et al. 2020, the formulas of the package `prdc`; exact. Cost: `tamis.knn` of the labelled
-    rows, of the pool, both ways between them, and of the uncovered rows: three to four times one of
-    all rows together (10,000 + 10,000 rows of 512). Memory: ``64 * k * (N + M)`` bytes beside that
-    of `knn`.
+    Naeem et al. 2020, the formulas of the package `prdc`; exact. Cost: one `tamis.knn` with 4 k
+    neighbours of both sets together, of a copy of both, and searches of the rows whose lists do not
+    say enough; one of the uncovered rows. Rows on a disk are not copied: three to four times that.
+    Memory: ``64 * k * (N + M)`` bytes beside the copy and that of `knn`.
     DataEval's radii and rows are those of its `coverage_adaptive`.
 
     Examples

@@ -37,6 +37,12 @@ def check_metric(function: str, metric: str) -> None:
         raise ValueError(f"{function}: metric must be euclidean or cosine, got {metric!r}")
 
 
+def made_ready(function: str, name: str, x: Any, metric: str) -> Any:
+    """Rows of a checked matrix for a search where it lives; raises for NaN and infinity."""
+    make: Any = make_rows if arrays.device(x) == "cpu" else knn_cuda.make_rows
+    return make(function, name, x, cosine=metric == "cosine")
+
+
 def neighbours(
     function: str,
     x: Any,
@@ -52,18 +58,15 @@ def neighbours(
     most = len(x) - (queries is None)
     if k > most:
         raise ValueError(f"{function}: k must be at most {most} for {len(x)} rows, got {k}")
-    cosine = metric == "cosine"
-    where: Any = knn_cuda if arrays.device(x) != "cpu" else None
-    make = make_rows if where is None else where.make_rows
-    rows = make(function, names[0], x, cosine=cosine)
-    asked = None if queries is None else make(function, names[1], queries, cosine=cosine)
-    if where is not None:
-        found = where.nearest(
-            rows, asked, k, told=where.TOLD_OF[metric], progress=progress, title=function
+    rows = made_ready(function, names[0], x, metric)
+    asked = None if queries is None else made_ready(function, names[1], queries, metric)
+    if arrays.device(x) != "cpu":
+        found = knn_cuda.nearest(
+            rows, asked, k, told=knn_cuda.TOLD_OF[metric], progress=progress, title=function
         )
         far, near = (arrays.host(function, "neighbours", part) for part in found)
         return far, near
-    if cosine:
+    if metric == "cosine":
         return nearest_cosine(rows, asked, k, progress=progress, title=function)
     keys, near = nearest(rows, asked, k, dots=False, progress=progress, title=function)
     return np.sqrt(keys, out=keys), near

@@ -29,6 +29,7 @@ def drift(
     clusters: int = 20,
     max_rows: int = 5000,
     bandwidth: float | None = None,
+    tightness: Any = None,
     seed: int = 0,
     progress: Progress = None,
 ) -> Drift:
@@ -57,6 +58,10 @@ def drift(
         seed. Default 5,000.
     bandwidth : float, optional
         Of the kernel of ``mmd``. Default: sqrt(median squared distance / 2).
+    tightness : (Tightness, Tightness), optional
+        Annotations only, where one detector ran on both sides or both were labelled twice:
+        ``tamis.agreement(detections, annotations).tightness`` of the reference and of the batch.
+        Whether boxes are drawn tighter or looser than they were, side by side.
     seed : int
     progress : bool or callable, optional
         ``f(done, total)`` of each test, or True for a bar.
@@ -98,7 +103,9 @@ def drift(
     if is_annotations(reference) or is_annotations(batch):
         if tests is not None:
             raise ValueError(f"{name}: tests must be None for annotations, got {tests!r}")
-        return of_annotations(reference, batch, alpha, permutations, seed)
+        return of_annotations(reference, batch, tightness, alpha, permutations, seed)
+    if tightness is not None:
+        raise ValueError(f"{name}: tightness must be None for embeddings")
     wanted = TESTS if tests is None else tuple(arrays.as_list(name, "tests", tests))
     for test in wanted:
         if not arrays.one_of(test, TESTS):

@@ -17,8 +17,11 @@ ALIKE = 0.8  # difflib's ratio from which a new class is likely a renamed one
 TOUCH = 1.0  # pixels to the border of the image
 
 
-def of_annotations(reference: Any, batch: Any, alpha: float, permutations: int, seed: int) -> Drift:
+def of_annotations(
+    reference: Any, batch: Any, tightness: Any, alpha: float, permutations: int, seed: int
+) -> Drift:
     """All checks; p by permuting which images are of the batch."""
+    sides = [] if tightness is None else _check_tightness(tightness)
     a = read_columns("drift", "reference", reference)
     b = read_columns("drift", "batch", batch)
     schema, details = _schema(a, b)
@@ -32,7 +35,44 @@ def of_annotations(reference: Any, batch: Any, alpha: float, permutations: int, 
     counts = [np.bincount(c.image, minlength=c.n_images).astype(float) for c in (a, b)]
     images = np.arange(a.n_images + b.n_images)
     rows.append(_column("objects", np.concatenate(counts), images, a.n_images, members))
+    if sides:
+        rows += _tightness(sides[0], sides[1], permutations, seed)
     return verdict(rows, alpha, details)
+
+
+def _check_tightness(given: Any) -> list[tuple[Array, Array, int]]:
+    """(offsets (p, 4), image (p,), images) of the reference and of the batch."""
+    try:
+        found = [(np.asarray(t.offsets), np.asarray(t.image), int(t.images)) for t in given]
+    except (AttributeError, TypeError):
+        found = []
+    fits = [
+        offsets.ndim == 2 and offsets.shape[1] == 4 and image.shape == offsets.shape[:1]
+        and ((image >= 0) & (image < images)).all()
+        for offsets, image, images in found
+    ]  # fmt: skip
+    if len(found) != 2 or not all(fits):
+        raise TypeError(
+            "drift: tightness must be the Tightness of the reference and that of the batch, as"
+            f" tamis.agreement gives them, got {type(given).__name__}"
+        )
+    return found
+
+
+def _tightness(
+    a: tuple[Array, Array, int], b: tuple[Array, Array, int], permutations: int, seed: int
+) -> list[dict[str, Any]]:
+    """One check a side of the boxes: how far it lies outside the box it was compared with."""
+    offsets = np.concatenate([a[0], b[0]])
+    image = np.concatenate([a[1], a[2] + b[1]])
+    members = _memberships(a[2], b[2], permutations, seed)
+    rows = []
+    for side, values in zip(("left", "top", "right", "bottom"), offsets.T, strict=True):
+        good = np.isfinite(values)
+        ours = image < a[2]
+        if good[ours].any() and good[~ours].any():
+            rows.append(_column(f"tight {side}", values[good], image[good], a[2], members))
+    return rows
 
 
 def _memberships(n: int, m: int, permutations: int, seed: int) -> Array:

@@ -17,6 +17,7 @@ from tamis._shared import output
 from tamis._shared.arrays import Array
 
 KINDS = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+TABLES = (".txt", ".csv", ".json", ".parquet")
 SHARDS = (".npy", ".npz", ".parquet", ".arrow", ".safetensors")
 
 
@@ -189,17 +190,8 @@ def write_table(path: str, columns: dict[str, list[Any]]) -> None:
     elif suffix == ".txt":
         content = "".join(f"{row[0]}\n" for row in rows)
     else:
-        raise ValueError(f"--output must end in .txt, .csv, .json or .parquet, got {path!r}")
+        raise ValueError(f"--output must end in {', '.join(TABLES)}, got {path!r}")
     output.write("--output", path, lambda file: file.write(content.encode()))
-
-
-def check_output(path: str | None, others: Sequence[str | None]) -> None:
-    """Raise, before any work, for an output that could not be written."""
-    if path is None:
-        return
-    if Path(path).suffix not in (".txt", ".csv", ".json", ".parquet"):
-        raise ValueError(f"--output must end in .txt, .csv, .json or .parquet, got {path!r}")
-    output.check("--output", path, [o.partition("::")[0] for o in others if o is not None])
 
 
 def _table_writer(path: str, columns: dict[str, list[Any]]) -> None:

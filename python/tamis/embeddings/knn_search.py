@@ -193,6 +193,11 @@ def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
             m.madvise(mmap.MADV_NORMAL)
 
 
+def on_disk(x: Any) -> bool:
+    """Whether an array is a file's."""
+    return _map_of(x) is not None
+
+
 def _map_of(x: Any) -> mmap.mmap | None:
     """The file map under an array."""
     while isinstance(x, np.ndarray):
@@ -223,6 +228,7 @@ def nearest(
     keys, indices = np.empty((n, k)), np.empty((n, k), np.int64)
     if n == 0 or k == 0:
         return keys, indices
+    progress = reporter(progress, title)  # seen while the rows are made ready
     with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
         run(found, progress, title)
     found.write_neighbours(keys, indices)
@@ -284,6 +290,7 @@ def within(
     """(pairs (p, 2), keys (p,)) with key <= `radius`, ascending; in a self search left < right."""
     if len(rows.x) == 0 or (queries is not None and len(queries.x) == 0):
         return np.empty((0, 2), np.int64), np.empty(0)
+    progress = reporter(progress, title)
     most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
     with searched(rows, queries, k=0, radius=min(radius, most**2), dots=False) as found:
         run(found, progress, title, most_pairs)

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis.embeddings.distances import BLOCK, hosted, neighbours
+from tamis.embeddings.distances import BLOCK, hosted, made_ready, neighbours
+from tamis.embeddings.knn_pairs import take
+from tamis.embeddings.knn_search import on_disk
 
 FIRST, MORE = 4, 8  # neighbours looked at, in units of k, and how many times more at each retry
 MOST = 1024
+
+
+@dataclass
+class Side:
+    """The rows of one set, and what is known of each; NaN and -1 where nothing is yet."""
+
+    rows: Any
+    name: str
+    radius: Array  # distance to the k-th neighbour in the own set
+    far: Array  # and to the nearest row of the other set
+    near: Array
+    counts: Array  # rows of the other set within the radius; -1: not known
+    held: Array  # within the radius of some row of the other set
+
+    @classmethod
+    def of(cls, rows: Any, name: str) -> Side:
+        n = len(rows)
+        return cls(
+            rows, name, np.full(n, np.nan), np.full(n, np.nan), np.full(n, -1), np.full(n, -1),
+            np.zeros(n, bool),
+        )  # fmt: skip
 
 
 def prdc(
@@ -20,77 +45,119 @@ def prdc(
     """(distance of each real row to its nearest fake one, that row, radii of the fake ones, PRDC).
 
     A ball is a row's neighbourhood up to its k-th neighbour in its own set, that one not within.
-    Balls hold about k rows of the other set where both are alike, so a short list of neighbours
-    says which; only where all of a list is within a ball, a longer one is asked for.
+    One search among the rows of both sets says of most rows how large their ball is, which rows of
+    the other set it holds, and which is the nearest. The rest is asked for row by row.
     """
     how: dict[str, Any] = {"metric": metric, "progress": progress}
     n, m = len(real), len(fake)
-    names = ("labelled", "pool")
-    if min(n, m) <= k:
-        far, near = neighbours(function, fake, 1, queries=real, names=names, **how)
-        own = neighbours(function, fake, k, names=names, **how)[0][:, -1] if m > k else np.empty(0)
-        nan = float("nan")
-        return far[:, 0], near[:, 0], own, dict(
-            precision=nan, recall=nan, density=nan, coverage=nan
-        )  # fmt: skip
-    real_radius = neighbours(function, real, k, names=("pool", ""), **how)[0][:, -1]
-    fake_radius = neighbours(function, fake, k, names=("labelled", ""), **how)[0][:, -1]
-    counts, held, far, near = _in_balls(function, real, real_radius, fake, k, how, names)
-    _, reached, _, _ = _in_balls(function, fake, fake_radius, real, k, how, names[::-1])
+    a, b = Side.of(real, "pool"), Side.of(fake, "labelled")
+    whole = min(n, m) > k
+    for side in (a, b):
+        made_ready(function, side.name, side.rows, metric)  # names a bad row
+    if whole and not any(on_disk(side.rows) for side in (a, b)):
+        _together(function, a, b, k, how)
+    if m > k:
+        _own_radius(function, b, k, how)
+    if whole:
+        _own_radius(function, a, k, how)
+        _in_balls(function, a, b, k, how)
+        _in_balls(function, b, a, k, how)
+    left = np.flatnonzero(a.near < 0)
+    if len(left):
+        far, near = _asked(function, b, 1, a, left, how)
+        a.far[left], a.near[left] = far[:, 0], near[:, 0]
+    if not whole:
+        scores = dict.fromkeys(("precision", "recall", "density", "coverage"), float("nan"))
+        return a.far, a.near, b.radius if m > k else np.empty(0), scores
     scores = {
-        "precision": float(held.mean()),
-        "recall": float(reached.mean()),
-        "density": float(counts.sum() / (k * m)),
-        "coverage": float((far < real_radius).mean()),
+        "precision": float(b.held.mean()),
+        "recall": float(a.held.mean()),
+        "density": float(a.counts.sum() / (k * m)),
+        "coverage": float((a.far < a.radius).mean()),
     }
-    return far, near, fake_radius, scores
+    return a.far, a.near, b.radius, scores
 
 
-def _in_balls(
-    function: str,
-    centres: Any,
-    radius: Array,
-    others: Any,
-    k: int,
-    how: dict[str, Any],
-    names: tuple[str, str],
-) -> tuple[Array, Array, Array, Array]:
-    """(other rows in each ball, whether another row is in any, nearest distance, nearest row)."""
-    n, m = len(radius), len(others)
-    counts, held = np.zeros(n, np.int64), np.zeros(m, bool)
-    first, nearest = np.empty(n), np.empty(n, np.int64)
-    left, width = np.arange(n), min(FIRST * k, m, MOST)
+def _together(function: str, a: Side, b: Side, k: int, how: dict[str, Any]) -> None:
+    """What one search among all rows says: all that is as near as the last of a list is in it."""
+    n, total = len(a.rows), len(a.rows) + len(b.rows)
+    rows = arrays.concatenate([a.rows, b.rows])
+    far, near = neighbours(function, rows, min(FIRST * k, MOST, total - 1), **how)
+    del rows
+    for first, side, other in ((0, a, b), (n, b, a)):
+        for begin in range(0, len(side.rows), BLOCK):
+            which = slice(begin, min(begin + BLOCK, len(side.rows)))
+            part = slice(first + which.start, first + which.stop)
+            own = (near[part] < n) == (side is a)
+            theirs = near[part] - n if side is a else near[part]
+            _read(side, other, which, far[part], theirs, own, k)
+
+
+def _read(
+    side: Side, other: Side, which: slice, far: Array, theirs: Array, own: Array, k: int
+) -> None:
+    """Lists of neighbours of the rows `which`, some of them `own`, the others rows of the other."""
+    kth = np.cumsum(own, axis=1) == k
+    known = kth.any(1)
+    radius = np.take_along_axis(far, kth.argmax(1)[:, None], 1)
+    within = (far < radius) & ~own & known[:, None]
+    side.radius[which] = np.where(known, radius[:, 0], np.nan)
+    side.counts[which] = np.where(known, within.sum(1), -1)
+    other.held[theirs[within]] = True
+    some, at = (~own).any(1), own.argmin(1)[:, None]
+    side.far[which] = np.where(some, np.take_along_axis(far, at, 1)[:, 0], np.nan)
+    side.near[which] = np.where(some, np.take_along_axis(theirs, at, 1)[:, 0], -1)
+
+
+def _asked(
+    function: str, x: Side, k: int, of: Side, which: Array, how: dict[str, Any]
+) -> tuple[Array, Array]:
+    """Neighbours in `x` of some rows of a side."""
+    asked = of.rows if len(which) == len(of.rows) else take(of.rows, which)
+    return neighbours(function, x.rows, k, queries=asked, names=(x.name, of.name), **how)
+
+
+def _own_radius(function: str, side: Side, k: int, how: dict[str, Any]) -> None:
+    """The radii that are not known."""
+    left = np.flatnonzero(np.isnan(side.radius))
+    if len(left) == len(side.radius):
+        far, _ = neighbours(function, side.rows, k, names=(side.name, ""), **how)
+        side.radius[:] = far[:, -1]
+    elif len(left):  # a row asked for is its own first neighbour, or all k + 1 are at 0
+        side.radius[left] = _asked(function, side, k + 1, side, left, how)[0][:, -1]
+
+
+def _in_balls(function: str, side: Side, other: Side, k: int, how: dict[str, Any]) -> None:
+    """Which rows of the other set are in the balls that are not counted, and the nearest one.
+
+    Only where all of a list of neighbours is within a ball, a longer one is asked for.
+    """
+    left, m = np.flatnonzero(side.counts < 0), len(other.rows)
+    width = min(FIRST * k, m, MOST)
     while len(left):
-        asked = centres if len(left) == n else centres[left]
-        far, near = neighbours(function, others, width, queries=asked, names=names, **how)
-        if len(left) == n:
-            first[:], nearest[:] = far[:, 0], near[:, 0]
-        within = far < radius[left, None]
-        counts[left] = within.sum(1)
-        held[near[within]] = True
-        full = within[:, -1] if width < m else np.zeros(len(left), bool)
-        left = left[full]
+        far, near = _asked(function, other, width, side, left, how)
+        side.far[left], side.near[left] = far[:, 0], near[:, 0]
+        within = far < side.radius[left, None]
+        side.counts[left] = within.sum(1)
+        other.held[near[within]] = True
+        left = left[within[:, -1]] if width < m else left[:0]
         if width in (MOST, m):
             break
         width = min(MORE * width, m, MOST)
     for begin in range(0, len(left), 64):
-        _by_distance(centres, left[begin : begin + 64], radius, others, how["metric"], counts, held)
-    return counts, held, first, nearest
+        _by_distance(side, left[begin : begin + 64], other, how["metric"])
 
 
-def _by_distance(
-    centres: Any, rows: Array, radius: Array, others: Any, metric: str, counts: Array, held: Array
-) -> None:
+def _by_distance(side: Side, which: Array, other: Side, metric: str) -> None:
     """The same of the few balls that hold more than lists do, by every distance in float64."""
-    mine, theirs = hosted(centres), hosted(others)
-    asked = np.asarray(mine[rows], np.float64)
-    counts[rows] = 0
+    mine, theirs = hosted(side.rows), hosted(other.rows)
+    asked = np.asarray(mine[which], np.float64)
+    side.counts[which] = 0
     for begin in range(0, len(theirs), BLOCK):
         part = np.asarray(theirs[begin : begin + BLOCK], np.float64)
-        far = distances(asked, part, metric)
-        within = far < radius[rows, None]
-        counts[rows] += within.sum(1)
-        held[begin : begin + BLOCK] |= within.any(0)
+        within = distances(asked, part, metric) < side.radius[which, None]
+        side.counts[which] += within.sum(1)
+        other.held[begin : begin + BLOCK] |= within.any(0)
 
 
 def distances(a: Array, b: Array, metric: str) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,13 +20,15 @@ from tamis.evaluation.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.evaluation.detection_errors import DetectionErrors, detection_errors
 from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.kinds import pair_by_pair
+from tamis.evaluation.match_state import no_sides
 from tamis.evaluation.match_table import Sides
 from tamis.evaluation.matching import Matches, pair_iou, spread_matches
 from tamis.evaluation.olrp import Olrp, olrp
-from tamis.evaluation.parts import image_mask, of_images
+from tamis.evaluation.parts import Parts, image_mask, of_images
 from tamis.evaluation.provenance import Provenance, provenance
 from tamis.evaluation.worst_images import WorstImages, worst_images
 
+Tables = tuple[Array, Array, Array]  # precision, recall, scores
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
@@ -58,9 +61,7 @@ class DetectionResult:
     stats: dict[str, float] = field(init=False)
     iou_type: str
     classes: Array
-    precision: Array
-    recall: Array
-    scores: Array
+    _tables: Tables | Callable[[], Tables]
     iou_thresholds: Array
     recall_thresholds: Array
     area_ranges: dict[str, tuple[float, float]]
@@ -71,11 +72,38 @@ class DetectionResult:
     class_names: tuple[str | None, ...] | None = None
     _annotation_ids: tuple[Array, Array] | None = None  # None: row numbers
     _options: dict[str, Any] = field(default_factory=dict)  # for `provenance`
+    _numbers: list[float] | None = None  # of `stats`, where they are known without the tables
+    _parts: Parts | None = None
 
     def __post_init__(self) -> None:
-        names, tables = self._names(), self._tables()
-        values = (float(summary.mean(tables, names, row)) for row in self._rows())
+        values = self._numbers
+        if values is None:
+            names, tables = self._names(), self._by_name()
+            values = [float(summary.mean(tables, names, row)) for row in self._rows()]
         self.stats = dict(zip(self._stat_names(), values, strict=True))
+
+    @property
+    def precision(self) -> Array:
+        return self._curves()[0]
+
+    @property
+    def recall(self) -> Array:
+        return self._curves()[1]
+
+    @property
+    def scores(self) -> Array:
+        return self._curves()[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        sides = self._sides if self._sides is no_sides else self._on_host()
+        made = {"_tables": self._curves(), "_sides": sides, "_parts": None}
+        return {**vars(self), **made}
+
+    def _curves(self) -> Tables:
+        """Those of a part of the images are made when asked for."""
+        if callable(self._tables):
+            self._tables = self._tables()
+        return self._tables
 
     def _stat_names(self) -> tuple[str, ...]:
         return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
@@ -101,16 +129,16 @@ class DetectionResult:
     def __str__(self) -> str:
         names, rows = self._names(), summary.with_areas(self._rows(), list(self.area_ranges))
         return "\n".join(
-            summary.line(names, row, summary.mean(self._tables(), names, row)) for row in rows
+            summary.line(names, row, summary.mean(self._by_name(), names, row)) for row in rows
         )
 
-    def _tables(self) -> dict[str, Array]:
+    def _by_name(self) -> dict[str, Array]:
         return {"precision": self.precision, "recall": self.recall}
 
     def per_class(self) -> list[dict[str, Any]]:
         """One dict a class: its label, name if known, number of ground truths, and its numbers."""
         table: list[dict[str, Any]] = []
-        names, tables, counts = self._names(), self._tables(), self._n_targets[:, self._all()]
+        names, tables, counts = self._names(), self._by_name(), self._n_targets[:, 0]
         for k, label in enumerate(self.classes.tolist()):
             stats = summary.of_class(tables, names, self._rows(), k)
             named = dict(zip(self._stat_names(), stats, strict=True))
@@ -118,17 +146,13 @@ class DetectionResult:
             table.append({"label": label, **name, "targets": int(counts[k]), **named})
         return table
 
-    def _all(self) -> int:
-        """The place of the range of all areas."""
-        return list(self.area_ranges).index("all")
-
     def per_size(self) -> list[dict[str, Any]]:
         """One dict an area range: its name, bounds, number of ground truths, and its numbers.
 
         ``AP AP50 AP75`` and the recall by `max_detections`, ``AR1 AR10 AR100`` of COCO's, -1 where
         there is no ground truth.
         """
-        names, tables, cap = self._names(), self._tables(), self.max_detections[-1]
+        names, tables, cap = self._names(), self._by_name(), self.max_detections[-1]
         table: list[dict[str, Any]] = []
         for place, (area, (low, high)) in enumerate(self.area_ranges.items()):
             rows = {
@@ -221,18 +245,30 @@ class DetectionResult:
         DetectionResult
             Images, classes and rows keep their numbers; what lies outside counts for nothing.
         """
-        e = self._evaluated()
-        keep = image_mask("DetectionResult.slice", images, len(self.image_ids))
-        part = of_images(e, keep)
-        precision, recall, scores = curves(
-            part.table, part.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
-            max_dets=self.max_detections, counts=part.gts.counts,
-        )  # fmt: skip
-        return replace(
-            self, precision=precision, recall=recall, scores=scores,
-            _n_targets=part.table.n_regular,
-            _sides=replace(self._on_host(), dets=part.dets, gts=part.gts, table=part.table),
-            _options={**self._options, "left_out_images": len(keep) - int(keep.sum())},
+        keep = image_mask("DetectionResult.slice", images, len(self.image_ids)).copy()
+        part, sides = cache(lambda: of_images(self._evaluated(), keep)), self._on_host()
+        changes: dict[str, Any] = {
+            "_tables": cache(lambda: self._tables_of(part())),
+            "_sides": lambda: replace(sides, dets=part().dets, gts=part().gts, table=part().table),
+            "_parts": None,
+            "_options": {**self._options, "left_out_images": len(keep) - int(keep.sum())},
+        }
+        if (
+            self._parts is None
+            and sides.gts.counts is None
+            and Parts.serve(self._names(), self._rows())
+        ):
+            self._parts = Parts(self._evaluated(), self._rows())
+        if self._parts is None:
+            counts = part().table.n_regular
+            return replace(self, **changes, _numbers=None, _n_targets=counts)
+        numbers, counts = self._parts.numbers(keep)
+        return replace(self, **changes, _numbers=numbers, _n_targets=counts)
+
+    def _tables_of(self, e: Evaluated) -> Tables:
+        return curves(
+            e.table, e.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections, counts=e.gts.counts,
         )  # fmt: skip
 
     def _evaluated(self) -> Evaluated:

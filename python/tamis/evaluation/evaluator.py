@@ -21,7 +21,7 @@ from tamis.evaluation.detection_result import DetectionResult
 from tamis.evaluation.distributed import gathered, same
 from tamis.evaluation.image_ids import check_ids, ordered_images, read_ids
 from tamis.evaluation.kinds import Kind, box_similarity
-from tamis.evaluation.match_state import condensed, none, restored
+from tamis.evaluation.match_state import condensed, no_sides, none, restored
 from tamis.evaluation.match_table import Detections, Sides, Targets, match
 from tamis.evaluation.matching import class_positions
 from tamis.evaluation.matching_cuda import DeviceRows, classes_of, evaluate, host_sides
@@ -43,14 +43,6 @@ SETTINGS = (
     "iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges", "sigmas",
     "dilation_ratio", "state",
 )  # fmt: skip
-
-
-def no_sides() -> Sides:
-    """Of an evaluator that keeps none."""
-    raise ValueError(
-        "DetectionResult: the evaluator kept state='matches', numbers only; analyses need"
-        " state='boxes'"
-    )
 
 
 class DetectionEvaluator:
@@ -387,11 +379,10 @@ class DetectionEvaluator:
     def _result(
         self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: Any, count: int
     ) -> DetectionResult:
-        precision, recall, scores = tables
         image_ids = np.arange(count) if images is None else images.ids
         names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
         return DetectionResult(
-            self.iou_type, classes, precision, recall, scores, self.iou_thresholds.copy(),
+            self.iou_type, classes, tables, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
             n_regular, sides, image_ids, names,
             _options={"sigmas": self.sigmas, "dilation_ratio": self.dilation_ratio},

@@ -10,11 +10,19 @@ from tamis import _core
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import image_of
 from tamis.evaluation.image_ids import ImageOrder
-from tamis.evaluation.match_table import MatchTable
+from tamis.evaluation.match_table import MatchTable, Sides
 from tamis.evaluation.matching import class_positions
 from tamis.evaluation.updates import Part, joined
 
 Part2 = tuple[Part, Part]
+
+
+def no_sides() -> Sides:
+    """Both sides of a result that has none."""
+    raise ValueError(
+        "DetectionResult: the evaluator kept state='matches', numbers only; analyses need"
+        " state='boxes'"
+    )
 
 
 def condensed(

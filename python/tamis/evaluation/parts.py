@@ -10,6 +10,7 @@ import numpy as np
 from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
+from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.match_table import MatchTable
 
@@ -48,6 +49,62 @@ def of_images(e: Evaluated, keep: Array) -> Evaluated:
         dets=replace(e.dets, image=np.where(det_out, np.int32(-1), image)),
         gts=replace(e.gts, image=np.where(gt_out, np.int32(-1), e.gts.image)),
     )  # fmt: skip
+
+
+class Parts:
+    """The numbers of one part of the images after another, from what is stored of each image."""
+
+    def __init__(self, e: Evaluated, rows: list[summary.Row]) -> None:
+        t, p = e.table, e.settings
+        self.rows, self.classes = rows, len(t.splits) - 1
+        self.areas, self.caps = list(p.areaRngLbl), [int(cap) for cap in p.maxDets]
+        self.room: list[tuple[Array, Array]] = []
+        self.levels = np.asarray(p.iouThrs, np.float64)
+        self.recalls = np.asarray(p.recThrs, np.float64)
+        self.parts = _core.ResamplingParts(
+            t.splits, t.rank, e.dets.image[t.index], t.outside, t.row, t.first, t.gt, t.at,
+            e.gts.category, e.gts.image, t.gt_ignore, e.gts.counts, t.n_thresholds, len(e.images),
+            np.array(self.caps, np.int64),
+        )  # fmt: skip
+
+    @classmethod
+    def serve(cls, settings: Any, rows: list[summary.Row]) -> bool:
+        """Whether they give these numbers: precision at the last cap, caps and ranges once each."""
+        caps, areas = list(settings.maxDets), list(settings.areaRngLbl)
+        once = len(caps) > 0 and caps == sorted(set(caps)) and len(set(areas)) == len(areas)
+        return once and all(row.cap == caps[-1] for row in rows if row.is_precision)
+
+    def numbers(self, keep: Array) -> tuple[list[float], Array]:
+        """(numbers as of `summary.mean`, -1 where there is none; ground truths (K, A))."""
+        a, curves = len(self.areas), len(self.levels) * self.classes
+        regular = np.empty((self.classes, a), np.int64)
+        try:
+            precision, recall = self.room.pop()  # pages that are there already
+        except IndexError:
+            precision = np.empty((a, curves * len(self.recalls)))
+            recall = np.empty((a, len(self.caps), curves))
+        self.parts.evaluate(
+            np.ascontiguousarray(keep).view(np.uint8), self.recalls, regular, precision, recall
+        )
+        out = self._means(regular, precision, recall)
+        self.room.append((precision, recall))
+        return out, regular
+
+    def _means(self, regular: Array, precision: Array, recall: Array) -> list[float]:
+        out, levels = [], len(self.levels)
+        for row in self.rows:
+            value = -1.0
+            if row.area in self.areas and row.cap in self.caps:
+                area = self.areas.index(row.area)
+                held = int((regular[:, area] > 0).sum())
+                values = recall[area, self.caps.index(row.cap), : levels * held]
+                if row.is_precision:
+                    values = precision[area, : levels * held * len(self.recalls)]
+                if row.iou is not None and len(values):
+                    values = values.reshape(levels, -1)[row.iou == self.levels].reshape(-1)
+                value = float(values.mean()) if len(values) else -1.0
+            out.append(value)
+        return out
 
 
 def regular(e: Evaluated, t: MatchTable, used: Array) -> Array:

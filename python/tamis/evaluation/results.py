@@ -33,7 +33,7 @@ def results(evaluation: Any) -> DetectionResult:
     ------
     TypeError, ValueError
         Another object, or an evaluation that has not run; `params.maxDets` that are not three (one
-        for keypoints), or `params.areaRngLbl` without ``"all"``.
+        for keypoints), or `params.areaRngLbl` that do not begin with ``"all"``.
 
     Notes
     -----
@@ -60,7 +60,7 @@ def results(evaluation: Any) -> DetectionResult:
     names = tuple(map(names_of(evaluation.cocoGt).get, e.classes.tolist())) if p.useCats else ()
     areas = dict(zip(p.areaRngLbl, map(tuple, p.areaRng), strict=True))
     return DetectionResult(
-        e.kind, e.classes, *tables, np.array(p.iouThrs), np.array(p.recThrs), areas, caps,
+        e.kind, e.classes, tables, np.array(p.iouThrs), np.array(p.recThrs), areas, caps,
         e.table.n_regular,
         Sides(e.dets, e.gts, e.table, e.similarity), e.images, names if any(names) else None,
         _annotation_ids=(e.det_ids, e.gt_ids), _options=options_of(evaluation, e),
@@ -82,9 +82,9 @@ def check_settings(function: str, p: Any) -> None:
             f" got {list(p.maxDets)}"
         )
     labels = list(p.areaRngLbl)
-    if "all" not in labels or len(labels) != len(p.areaRng):
+    if labels[:1] != ["all"] or len(labels) != len(p.areaRng):
         raise ValueError(
-            f"{function}: params.areaRngLbl must name the {len(p.areaRng)} ranges, one of them"
+            f"{function}: params.areaRngLbl must name the {len(p.areaRng)} ranges, the first"
             f" 'all', got {labels}"
         )
 

@@ -6,6 +6,7 @@ changes nothing.
 """
 
 from tamis.fiftyone._install import install, uninstall
+from tamis.fiftyone.curation import coverage, detection_errors, drift, failures, split
 from tamis.fiftyone.detections import evaluate_detections
 from tamis.fiftyone.embeddings import compute_representativeness, compute_uniqueness
 from tamis.fiftyone.ious import compute_ious, compute_max_ious, find_duplicates
@@ -26,10 +27,15 @@ __all__ = [
     "compute_near_duplicates",
     "compute_representativeness",
     "compute_uniqueness",
+    "coverage",
+    "detection_errors",
+    "drift",
     "evaluate_detections",
+    "failures",
     "find_duplicates",
     "install",
     "select_next_batch",
+    "split",
     "uninstall",
     "zcore",
 ]

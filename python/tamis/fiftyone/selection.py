@@ -119,48 +119,10 @@ def select_next_batch(
     name = "select_next_batch"
     ids = samples.values("id")
 
-    def column(argument: str, field: str) -> Any:
-        values = samples.values(field)
-        for sample_id, value in zip(ids, values, strict=True):
-            if value is None:
-                raise ValueError(
-                    f"{name}: {argument} must be a field that all samples have, got {field!r},"
-                    f" which sample {sample_id!r} lacks"
-                )
-        try:
-            return np.asarray(values, np.float64 if argument == "zcore_field" else None)
-        except ValueError:
-            raise ValueError(
-                f"{name}: {argument} must be rows of one length, got field {field!r}"
-            ) from None
-
-    scores = column("zcore_field", zcore_field)
-    rows = embeddings
-    rows = column("embeddings", rows) if isinstance(rows, str) else np.asarray(rows)
-    if rows.ndim == 2 and len(rows) != len(ids):
-        raise ValueError(
-            f"{name}: embeddings must have a row for each of {len(ids)} samples, got {rows.shape}"
-        )
-    place = {sample_id: i for i, sample_id in enumerate(ids)}
-
-    def rows_of(argument: str, chosen: Any) -> Any:
-        if isinstance(chosen, foc.SampleCollection):
-            chosen = chosen.values("id")
-        try:
-            wanted = None if isinstance(chosen, str) else list(chosen)
-        except (TypeError, ValueError):  # a sample raises the latter
-            wanted = None
-        if wanted is None:
-            raise TypeError(
-                f"{name}: {argument} must be a view or a list of ids, got {type(chosen).__name__}"
-            )
-        unknown = [i for i in wanted if not isinstance(i, str) or i not in place]
-        if unknown:
-            raise ValueError(f"{name}: {argument} must be of samples, got {unknown[0]!r}")
-        return np.array([place[sample_id] for sample_id in wanted], np.int64)
-
-    failed = rows_of("failures", failures)
-    excluded = None if exclude is None else rows_of("exclude", exclude)
+    scores = values_of(name, samples, "zcore_field", zcore_field, ids)
+    rows = values_of(name, samples, "embeddings", embeddings, ids)
+    failed = rows_of(name, "failures", failures, ids)
+    excluded = None if exclude is None else rows_of(name, "exclude", exclude, ids)
     with _arguments(name, x="embeddings", scores="zcore_field"):
         batch = tamis.select_batch(
             scores, rows, failed, budget=budget, coverage=coverage, exclude=excluded,
@@ -170,6 +132,50 @@ def select_next_batch(
     if tag is not None:
         view.tag_samples(tag)
     return view
+
+
+def values_of(name: str, samples: Any, argument: str, given: Any, ids: list[str]) -> Any:
+    """A value of every sample: those of a field, or the array given."""
+    if not isinstance(given, str):
+        rows = np.asarray(given)
+        if rows.ndim == 2 and len(rows) != len(ids):
+            raise ValueError(
+                f"{name}: {argument} must have a row for each of {len(ids)} samples,"
+                f" got {rows.shape}"
+            )
+        return rows
+    values = samples.values(given)
+    for sample_id, value in zip(ids, values, strict=True):
+        if value is None:
+            raise ValueError(
+                f"{name}: {argument} must be a field that all samples have, got {given!r},"
+                f" which sample {sample_id!r} lacks"
+            )
+    try:
+        return np.asarray(values, np.float64 if argument == "zcore_field" else None)
+    except ValueError:
+        raise ValueError(
+            f"{name}: {argument} must be rows of one length, got field {given!r}"
+        ) from None
+
+
+def rows_of(name: str, argument: str, chosen: Any, ids: list[str]) -> Any:
+    """Where the samples of a view, or of ids, stand among `ids`."""
+    if isinstance(chosen, foc.SampleCollection):
+        chosen = chosen.values("id")
+    try:
+        wanted = None if isinstance(chosen, str) else list(chosen)
+    except (TypeError, ValueError):  # a sample raises the latter
+        wanted = None
+    if wanted is None:
+        raise TypeError(
+            f"{name}: {argument} must be a view or a list of ids, got {type(chosen).__name__}"
+        )
+    place = {sample_id: i for i, sample_id in enumerate(ids)}
+    unknown = [i for i in wanted if not isinstance(i, str) or i not in place]
+    if unknown:
+        raise ValueError(f"{name}: {argument} must be of samples, got {unknown[0]!r}")
+    return np.array([place[sample_id] for sample_id in wanted], np.int64)
 
 
 @contextmanager

@@ -133,12 +133,12 @@ def zcore(
         raise ValueError("zcore: checkpoint must be None for CUDA arrays, it digests host memory")
     rows = host_or_device_rows("zcore", x)
     _check_rows("zcore", rows, sample_dim)
+    report = reporter(progress, "zcore")  # seen while the columns are sorted
     saved = None
     if checkpoint is not None:
         saved = Checkpoint("zcore", checkpoint, rows, (*rule, seed))
     scorer = make_scorer("zcore", rows, *rule)
     done, sums = (0, None) if saved is None else saved.load(n_samples)
-    report = reporter(progress, "zcore")
     while done < n_samples:
         end = min(n_samples, done + scorer.slice)
         scorer.add(*scorer.draws(seed, done, end))
