@@ -48,7 +48,7 @@ from fuzz_api_values import Problem, spoilt
 from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)
-FILES = ("read", "write", "save_split", "verify_split", "Split.save")  # may raise OSError
+FILES = ("read", "write", "save_split", "verify_split", "Split.save", "drift")  # may raise OSError
 SKIPPED = {  # names that need what a fuzzer should not have
     "coco.init_as_pycocotools": "changes sys.modules",
     "coco.COCO.download": "network",
@@ -220,7 +220,6 @@ class Workers:
         self.outcomes: Counter[str] = Counter()
         self.findings: dict[str, str] = {}  # the first of each kind
         self.end = time.monotonic() + arguments.seconds
-        self.running = -1
 
     def run(self) -> None:
         first = 0
@@ -243,6 +242,7 @@ class Workers:
         with tempfile.TemporaryFile("w+") as errors:
             child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
             try:
+                self.running = first - 1  # a worker may be lost before its first case
                 ended = self.follow(child)
             finally:
                 child.kill()
@@ -255,7 +255,7 @@ class Workers:
 
     def follow(self, child: subprocess.Popen[bytes]) -> str:
         assert child.stdout is not None
-        self.running, left, since = -1, b"", time.monotonic()
+        left, since = b"", time.monotonic() + self.arguments.hang  # it has to start, too
         while True:
             now = time.monotonic()
             if now > self.end:

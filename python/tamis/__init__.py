@@ -50,6 +50,8 @@ from tamis.regions.rotated_iou import (
     rotated_box_iou_batched,
     rotated_box_iou_paired,
 )
+from tamis.reports.contact_sheet import contact_sheet
+from tamis.reports.report import report
 from tamis.selection.learning_curve import LearningCurve, learning_curve
 from tamis.selection.manifest import SplitCheck, save_split, verify_split
 from tamis.selection.select_batch import select_batch, select_coreset
@@ -111,6 +113,7 @@ __all__ = [
     "classification_mistakes",
     "compare",
     "confusion_matrix",
+    "contact_sheet",
     "coverage",
     "detection_errors",
     "diversity",
@@ -142,6 +145,7 @@ __all__ = [
     "olrp",
     "outliers",
     "read",
+    "report",
     "representativeness",
     "results",
     "rotated_box_iou",

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 import tamis
 from tamis._shared.arrays import Array
 
 IMAGES, CLASSES = 200, 5
+NAMES = ("circle", "square", "triangle", "diamond", "frame")
+COLORS = ("#2b7bba", "#c8553d", "#3f9a6b", "#b58a2c", "#8661a6")
+SIZE = 560  # pixels of an image
+NEEDED = ("matplotlib", "jinja2", "PIL")
 
 
 def make(seed: int = 0) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -84,3 +94,64 @@ def run() -> list[tuple[str, str, str]]:
             str(int((coreset >= 980).sum())),
         ),
     ]
+
+
+def report(folder: str | os.PathLike[str] | None = None) -> str | None:
+    """Write a report of the data set, with drawn images, and give its path.
+
+    None where a library is missing; `folder` is a new temporary one by default.
+    """
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        return None
+    root = Path(tempfile.mkdtemp(prefix="tamis-demo-") if folder is None else folder)
+    preds, targets = make()
+    columns: dict[str, Any] = {
+        "image_ids": np.arange(IMAGES), "classes": dict(enumerate(NAMES)),
+        "image_sizes": np.full((IMAGES, 2), SIZE),
+        "image_names": tuple(f"{i:03d}.jpg" for i in range(IMAGES)),
+    }  # fmt: skip
+    gt, dt = (
+        tamis.Annotations(
+            boxes=np.concatenate([side["boxes"][:, :2], np.diff(side["boxes"].reshape(-1, 2, 2),
+                                                                axis=1)[:, 0]], 1),
+            labels=side["labels"], splits=side["splits"], scores=side.get("scores"), **columns,
+        )
+        for side in (targets, preds)
+    )  # fmt: skip
+    images = root / "images"
+    images.mkdir(exist_ok=True)
+    draw(images, targets)
+    path = root / "report.html"
+    tamis.report(
+        path, gt, dt, names=["detector"], images=images, samples=200, tiles=24,
+        title="A detector of shapes",
+    )  # fmt: skip
+    return str(path)
+
+
+def draw(folder: Path, targets: dict[str, Array]) -> None:
+    """The ground truth as pictures: a shape and colour a class, on a pale ground."""
+    from PIL import Image, ImageDraw
+
+    for i in range(IMAGES):
+        image = Image.new("RGB", (SIZE, SIZE), (236 - i % 20, 233, 222 + i % 24))
+        pen = ImageDraw.Draw(image)
+        for row in range(int(targets["splits"][i]), int(targets["splits"][i + 1])):
+            shape(pen, targets["boxes"][row].tolist(), int(targets["labels"][row]))
+        image.save(folder / f"{i:03d}.jpg", quality=85)
+
+
+def shape(pen: Any, box: list[float], label: int) -> None:
+    """One object, which fills its box."""
+    x0, y0, x1, y1 = box
+    x, y, color = (x0 + x1) / 2, (y0 + y1) / 2, COLORS[label]
+    if NAMES[label] == "circle":
+        pen.ellipse((x0, y0, x1, y1), fill=color)
+    elif NAMES[label] == "square":
+        pen.rectangle((x0, y0, x1, y1), fill=color)
+    elif NAMES[label] == "triangle":
+        pen.polygon([(x, y0), (x1, y1), (x0, y1)], fill=color)
+    elif NAMES[label] == "diamond":
+        pen.polygon([(x, y0), (x1, y), (x, y1), (x0, y)], fill=color)
+    else:
+        pen.rectangle((x0, y0, x1, y1), outline=color, width=max(3, int((x1 - x0) / 6)))

@@ -18,17 +18,21 @@ from tamis import _cli_compare, _cli_eval, _cli_selection
 from tamis._cli_output import check_output, print_json, table, tell
 from tamis.annotations.command import add_check
 from tamis.embeddings.files import write_table
+from tamis.reports import command as report_command
 from tamis.shards import command as shards
 
 
 def demo(args: argparse.Namespace) -> None:
     from tamis import _demo
 
-    rows = _demo.run()
+    rows, path = _demo.run(), _demo.report()
     if args.json:
-        print_json({f"{part}: {question}": answer for part, question, answer in rows})
-    else:
-        print(table([("part", "question", "answer"), *rows]))
+        answers = {f"{part}: {question}": answer for part, question, answer in rows}
+        print_json({**answers, "report": path})
+        return
+    print(table([("part", "question", "answer"), *rows]))
+    missing = "no report: pip install tamis[report]"
+    print(f"\n{missing if path is None else f'report with pictures: {path}'}")
 
 
 def duplicates(args: argparse.Namespace) -> None:
@@ -110,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
 
     _cli_compare.add_commands(commands)
     _cli_selection.add(commands)
+    report_command.add(commands)
     shards.add(commands)
     return top
 

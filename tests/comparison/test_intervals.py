@@ -251,6 +251,13 @@ def test_bad_options(options: Any, error: Any, text: str) -> None:
         tamis.intervals(result, **options)
 
 
+def test_groups_are_of_any_kind() -> None:
+    result = result_of(problem(0, 5))
+    kinds = [[3, 3, 4, 4, 5], ["c", "c", "d", "d", "e"], np.array([3, 3, 4, 4, 5], np.int8)]
+    values = [tamis.intervals(result, samples=30, groups=groups).low.tolist() for groups in kinds]
+    assert values[0] == values[1] == values[2]
+
+
 def test_bad_evaluations() -> None:
     with pytest.raises(TypeError, match="intervals: evaluated must be a DetectionResult"):
         tamis.intervals({})

@@ -274,3 +274,11 @@ class TestMissingSplits:
     def test_what_cannot_be_compared_is_named(self):
         with pytest.raises(TypeError, match="leaks: splits must hold numbers or strings, got list"):
             tamis.leaks(self.x, [[1], [2], 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("exponent", [100, -100])
+def test_representativeness_does_not_depend_on_the_scale(exponent):
+    pytest.importorskip("sklearn")
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    scaled = tamis.representativeness(np.ldexp(x, exponent), n_clusters=5)
+    assert np.array_equal(scaled, tamis.representativeness(x, n_clusters=5))

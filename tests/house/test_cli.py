@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,14 @@ def test_demo_runs_as_a_module() -> None:
         [sys.executable, "-m", "tamis", "demo"], capture_output=True, text=True, check=True
     )
     assert "AP, AP50" in done.stdout and done.stderr == ""
+    last = done.stdout.splitlines()[-1]
+    wanted = [find_spec(name) for name in ("matplotlib", "jinja2", "PIL")]
+    if None in wanted:
+        assert last == "no report: pip install tamis[report]"
+    else:
+        path = Path(last.removeprefix("report with pictures: "))
+        assert "A detector of shapes" in path.read_text("utf-8")
+        shutil.rmtree(path.parent)
 
 
 def test_demo_as_json(capsys: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tamis
 from tamis import DetectionEvaluator, Masks
+from tamis._shared import json_text
 
 HANG = 60  # seconds; an interrupt takes less than one, however loaded the machine a call takes more
 
@@ -200,3 +201,22 @@ def test_an_interrupt_leaves_masks_as_they_were() -> None:
     for call in calls:
         left = interrupted_at_each_line(lambda: masks, call)
         assert left and all(m.to_coco() == want for m in left)
+
+
+def test_a_signal_is_heard_within_a_long_json() -> None:
+    text = "[" + ", ".join(['{"a": 1}'] * (json_text.LONG // 10 + 1)) + "]"
+    heard: list[str] = []
+
+    def stop(number: int, frame: Any) -> None:
+        heard.append(frame.f_code.co_name)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0.05)
+            json_text.loads(text)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert heard == ["_unchanged"]  # not when the parser was through

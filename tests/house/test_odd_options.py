@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+from tamis.selection.manifest import FORMAT
 
 X = np.eye(6, dtype=np.float32)
 TWO = np.array([1, 2])  # compares elementwise, so that `in` has no answer
@@ -37,6 +38,74 @@ def parted() -> tamis.Split:
 
 
 CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    # values beyond what can be computed
+    (
+        "learning_curve",
+        lambda: tamis.learning_curve([1e-300, 1.0, 2.0], [1.0, 2.0, 3.0]),
+        ValueError,
+        "sizes must be within 1e-15 of the largest",
+    ),
+    (
+        "Masks.from_boxes",
+        lambda: tamis.Masks.from_boxes(np.array([[1e308, 0, 1e308, 1]]), (4, 4)),
+        ValueError,
+        "boxes",
+    ),
+    (
+        "select_batch",
+        lambda: tamis.select_batch(
+            np.arange(6.0), X.astype(float), np.full((2, 6), 1e200), budget=2
+        ),
+        ValueError,
+        "failures: row 0 is too large",
+    ),
+    # beside what makes them needless
+    (
+        "split",
+        lambda: tamis.split(x=5, pairs=np.zeros((0, 2), int)),
+        TypeError,
+        "x must be an array",
+    ),
+    (
+        "DetectionEvaluator.update",
+        lambda: tamis.DetectionEvaluator().update(
+            [{**NAMES, "scores": np.array([0.9])}] * 2, [NAMES] * 2, image_ids=[np.zeros(2), 1]
+        ),
+        TypeError,
+        "image_ids must be integers or strings",
+    ),
+    (
+        "intervals",
+        lambda: tamis.intervals(evaluated(), groups=[[1]]),
+        TypeError,
+        "groups must hold numbers or strings, got list in row 0",
+    ),
+    (
+        "slices",
+        lambda: tamis.slices(evaluated(), {"night": 5}),
+        TypeError,
+        r"by\['night'\] must be an array",
+    ),
+    (
+        "mask_boundary",
+        lambda: tamis.mask_boundary([3.5]),
+        TypeError,
+        "masks: Masks: object 0 must be a dict with size and counts",
+    ),
+    (
+        "exact_duplicates",
+        lambda: tamis.exact_duplicates(np.array("a")),
+        TypeError,
+        "paths must be a sequence",
+    ),
+    (
+        "verify_split",
+        lambda: tamis.verify_split(
+            {"format": FORMAT, "keys": [["a"]], "split": ["train"], "unit": ["a"]}, keys=["a"]
+        ),
+        TypeError,
+        r"manifest\['keys'\] must hold strings",
+    ),
     # an option that is an array
     ("uniqueness", lambda: tamis.uniqueness(X, metric=TWO), ValueError, "metric"),
     ("uniqueness", lambda: tamis.uniqueness(X, compat=TWO), ValueError, "compat"),

@@ -184,6 +184,11 @@ def test_match_fiftyone() -> None:
     scores, splits, gt_splits = rng.random(9), np.array([0, 5, 9]), np.array([0, 4, 6])
     options = {"labels": labels, "gt_labels": gt_labels, "thresholds": [0.1, 0.3]}
     found = match_fiftyone(boxes, scores, splits, gts, gt_splits, max_detections=1, **options)
+    every, most = (
+        match_fiftyone(boxes, scores, splits, gts, gt_splits, max_detections=n, **options)
+        for n in (None, 10**20)
+    )
+    assert np.array_equal(every.gt, most.gt)
     assert found.gt.shape == found.iou.shape == (2, 9)
     assert found.det.shape == (2, 6)
     t, d = np.nonzero(found.gt >= 0)

@@ -149,6 +149,12 @@ def test_placed_rows_count_towards_the_shares():
     assert found.rows.tolist() == [50, 50]
 
 
+@pytest.mark.parametrize("of", [np.int64, np.uint8])
+def test_a_seed_of_numpy_is_the_same_seed(of):
+    ours = [tamis.split(keys=range(50), seed=seed).split.tolist() for seed in (7, of(7))]
+    assert ours[0] == ours[1]
+
+
 def test_what_does_not_fit():
     cases: dict[str, dict[str, Any]] = {
         "give x, groups, labels or keys": {},

@@ -13,7 +13,23 @@ MOST_LINES = 20  # of a repr
 WIDTH = 96  # of a line
 
 
-class Result:
+class Drawn:
+    """Base of what `tamis.plots` has a picture of."""
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw it on matplotlib's Axes (``pip install tamis[plots]``): see `tamis.plots.plot`."""
+        from tamis.plots.dispatch import plot
+
+        return plot(self, ax, **options)
+
+    def _repr_html_(self) -> str | None:
+        """What notebooks show: the text, and a picture where there is one and matplotlib."""
+        from tamis.plots.notebook import html
+
+        return html(self)
+
+
+class Result(Drawn):
     """Base of frozen dataclasses whose fields are arrays, numbers, text, and dicts of these.
 
     ``repr`` has a line for each field and at most 20. ``==`` compares arrays whole, NaN equal to

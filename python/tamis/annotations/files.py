@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from tamis._shared import json_text
 from tamis.annotations.problems import fail
 
 IMAGES = {
@@ -122,7 +123,7 @@ def load_json(path: str) -> Any:
     if not text.strip():
         raise fail(path, "expected JSON, got an empty file")
     try:
-        return json.loads(text)
+        return json_text.loads(text)
     except json.JSONDecodeError as error:
         raise fail(path, f"expected JSON: {error.msg}", error.lineno) from None
     except RecursionError:

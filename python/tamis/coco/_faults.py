@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from tamis._shared import json_text
+
 _HOLDERS = {  # of which tables the records have a field; the others' lack none
     "id": ("annotations", "images", "categories"),
     "image_id": ("annotations", "results"),
@@ -82,7 +84,7 @@ def load_json(path: Any) -> Any:
     """What Python's json makes of a file; its errors name the file, the line and the column."""
     with open(path) as f:
         try:
-            return json.load(f)
+            return json_text.loads(f.read())
         except json.JSONDecodeError as error:
             raise json.JSONDecodeError(f"{path}: {error.msg}", error.doc, error.pos) from None
         except UnicodeDecodeError as error:

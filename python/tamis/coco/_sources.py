@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tamis import _core
+from tamis._shared import json_text
 from tamis._shared.arrays import Array
 from tamis.coco._columns import Annotation, Columns, from_annotations
 from tamis.coco._plain_records import PlainRecords
@@ -131,7 +131,7 @@ class DatasetFile(Source):
         return text == (self.columns.image_names is not None)
 
     def rebuild(self) -> Dataset:
-        dataset: Dataset = json.loads(self._text.tobytes())
+        dataset: Dataset = json_text.loads(self._text.tobytes())
         return dataset
 
     def image_ids(self) -> list[Any]:
@@ -244,7 +244,7 @@ class Results(_Shared):
             return self._origin.annotations(self.columns)
         if self._origin is None:
             return self._array_rows()
-        anns: list[Annotation] = json.loads(self._origin.tobytes())
+        anns: list[Annotation] = json_text.loads(self._origin.tobytes())
         return anns
 
     def _array_rows(self) -> list[Annotation]:

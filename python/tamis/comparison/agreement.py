@@ -10,6 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.columns import check_fmt, read_levels
+from tamis._shared.results import Drawn
 from tamis.comparison.draws import times_drawn
 from tamis.comparison.intervals import Interval
 from tamis.comparison.pairs import Annotated, best_pairs, read_both
@@ -23,7 +24,7 @@ _ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class Tightness:
+class Tightness(Drawn):
     """How far the sides of the second version lie outside those of the first.
 
     Attributes
@@ -93,7 +94,7 @@ class Tightness:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Agreement(Drawn):
     """What `agreement` gives, of n annotations before and m after.
 
     Attributes

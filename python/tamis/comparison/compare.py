@@ -119,8 +119,8 @@ def compare(
     """
     name = "compare"
     level = check_options(name, samples, seed, confidence)
-    arrays.check_integer(name, "permutations", permutations, 0, 10**7)
-    arrays.check_integer(name, "images", images, 0)
+    permutations = arrays.check_integer(name, "permutations", permutations, 0, 10**7)
+    images = arrays.check_integer(name, "images", images, 0)
     check_device(name, on)
     models = [evaluated(name, model) for model in (a, b, *others)]
     titles = _titles(names, len(models))

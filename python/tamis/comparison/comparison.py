@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tamis._shared.arrays import Array
+from tamis._shared.results import Drawn
 from tamis.comparison.changes import ImageChange
 from tamis.comparison.statistics import number, shown
 
@@ -38,7 +39,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Versus:
+class Versus(Drawn):
     """One model against the first.
 
     Attributes
@@ -91,7 +92,7 @@ class Versus:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Drawn):
     """What `compare` gives: every other model against the first.
 
     `stats`, `per_class`, `slices`, `won`, `lost` and `errors` are those of the second model.

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
+from tamis._shared.row_columns import codes
 
 Draw = Callable[[int, int], Array]  # samples first to last - 1: (n, images) weights
 
@@ -68,10 +70,8 @@ def units_of(function: str, groups: Any, images: int) -> Array:
     """(images,) the unit of each image, 0, 1, ...: itself, or its group."""
     if groups is None:
         return np.arange(images)
-    given = np.asarray(groups)
-    if given.shape != (images,):
-        raise ValueError(f"{function}: groups must have shape ({images},), got {given.shape}")
-    if given.dtype.kind not in "iubUSO":
-        raise TypeError(f"{function}: groups must hold integers or strings, got {given.dtype}")
-    units: Array = np.unique(given, return_inverse=True)[1].reshape(-1)
-    return units
+    if not isinstance(groups, (list, tuple)):
+        groups = arrays.host(function, "groups", groups)
+        if groups.dtype.kind not in "iubUSO":
+            raise TypeError(f"{function}: groups must hold integers or strings, got {groups.dtype}")
+    return codes(function, "groups", groups, images)

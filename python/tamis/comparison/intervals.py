@@ -10,6 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.results import Drawn
 from tamis.comparison.draws import bootstrap, leave_one_out, units_of
 from tamis.comparison.resampling import (
     Plan,
@@ -50,7 +51,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Intervals:
+class Intervals(Drawn):
     """What `intervals` gives.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.results import Drawn
 from tamis.comparison.draws import Draw, bootstrap, units_of
 from tamis.comparison.intervals import Interval
 from tamis.comparison.resampling import (
@@ -60,7 +61,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Slices:
+class Slices(Drawn):
     """What `slices` gives: one `Slice` a part, by name, and the numbers of the whole."""
 
     parts: dict[str, Slice]
@@ -207,6 +208,8 @@ def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
                     f" got none for {missing[0]}"
                 )
             values = [values[i] for i in ids.tolist()]
+        if not isinstance(values, (list, tuple)):
+            values = arrays.host(function, f"by[{key!r}]", values)
         given = np.asarray(values)
         if given.shape != ids.shape:
             raise ValueError(

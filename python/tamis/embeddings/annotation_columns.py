@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, json_text, ragged
 from tamis._shared.arrays import Array
 
 
@@ -36,7 +35,7 @@ def read_columns(function: str, name: str, given: Any) -> Columns:
     """Any of what `is_annotations` takes."""
     if isinstance(given, (str, os.PathLike)):
         with open(given, "rb") as file:
-            given = json.load(file)
+            given = json_text.loads(file.read())
     if isinstance(given, Mapping) and "annotations" in given:
         return _of_coco(function, name, given)
     if isinstance(given, Mapping):

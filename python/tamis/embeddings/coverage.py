@@ -174,8 +174,8 @@ def coverage(
 
 def _check(name: str, eps: float | None, k: int, percent: float, metric: str) -> None:
     check_metric(name, metric)
-    arrays.check_integer(name, "k", k, 1, 128)
-    arrays.check_number(name, "percent", percent, 0, 1)
+    k = arrays.check_integer(name, "k", k, 1, 128)
+    percent = arrays.check_number(name, "percent", percent, 0, 1)
     if eps is not None and not 0 <= arrays.check_real(name, "eps", eps) < np.inf:
         raise ValueError(f"{name}: eps must be a finite number of 0 or more, got {eps!r}")
 

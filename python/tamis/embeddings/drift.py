@@ -98,8 +98,8 @@ def drift(
     """
     name = "drift"
     alpha = arrays.check_number(name, "alpha", alpha, 0, 1)
-    arrays.check_integer(name, "permutations", permutations, 1, 1_000_000)
-    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    permutations = arrays.check_integer(name, "permutations", permutations, 1, 1_000_000)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     if is_annotations(reference) or is_annotations(batch):
         if tests is not None:
             raise ValueError(f"{name}: tests must be None for annotations, got {tests!r}")
@@ -110,9 +110,9 @@ def drift(
     for test in wanted:
         if not arrays.one_of(test, TESTS):
             raise ValueError(f"{name}: tests must be among {', '.join(TESTS)}, got {test!r}")
-    arrays.check_integer(name, "k", k, 1, 1024)
-    arrays.check_integer(name, "clusters", clusters, 2, 10_000)
-    arrays.check_integer(name, "max_rows", max_rows, 2)
+    k = arrays.check_integer(name, "k", k, 1, 1024)
+    clusters = arrays.check_integer(name, "clusters", clusters, 2, 10_000)
+    max_rows = arrays.check_integer(name, "max_rows", max_rows, 2)
     if bandwidth is not None:
         bandwidth = arrays.check_number(name, "bandwidth", bandwidth, 1e-18, 1e150)
     a, b = (hosted(x) for x in two_matrices(name, reference=reference, batch=batch))

@@ -106,6 +106,11 @@ def duplicate_threshold(
         far = nearest_cosine(rows, None, 1, **how)[0][:, 0]
     else:
         far = np.sqrt(nearest(rows, None, 1, dots=False, **how)[0][:, 0])
+    return proposed(far, metric)
+
+
+def proposed(far: Array, metric: str) -> DuplicateThreshold:
+    """The threshold, from the distance of each row to its nearest."""
     far = np.sort(far)
     threshold, rule = _fence(far, COPY if metric == "cosine" else COPY * float(far[-1]))
     counts = {

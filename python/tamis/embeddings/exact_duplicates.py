@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tamis._core import num_threads
-from tamis._shared.arrays import check_integer
+from tamis._shared.arrays import as_list, check_integer
 
 CHUNK = 1 << 20
 
@@ -58,14 +58,14 @@ def exact_duplicates(
         raise TypeError(
             f"exact_duplicates: paths must be an iterable of paths, got {type(paths).__name__}"
         )
-    named = list(paths)
+    named = as_list("exact_duplicates", "paths", paths)
     for i, path in enumerate(named):
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise TypeError(
                 f"exact_duplicates: paths[{i}] must be a path, got {type(path).__name__}"
             )
     if num_workers is not None:
-        check_integer("exact_duplicates", "num_workers", num_workers, 1)
+        num_workers = check_integer("exact_duplicates", "num_workers", num_workers, 1)
     with ThreadPoolExecutor(num_workers or num_threads()) as pool:
         sizes = list(pool.map(_size, named))
         by_size: dict[int, list[int]] = defaultdict(list)

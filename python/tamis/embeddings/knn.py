@@ -104,7 +104,7 @@ def knn(
     """
     _check(k, metric, method)
     exclude_self = arrays.check_flag("knn", "exclude_self", exclude_self)
-    arrays.check_integer("knn", "recall_sample", recall_sample, 0)
+    recall_sample = arrays.check_integer("knn", "recall_sample", recall_sample, 0)
     like = arrays.as_array("knn", "x", x)
     if arrays.device(like) != "cpu":
         return _on_device(like, k, queries, metric, exclude_self, method, recall_sample, progress)

@@ -82,7 +82,7 @@ def check_search(function: str, threshold: float, metric: str, max_pairs: int = 
     if not 0 <= threshold <= MOST_THRESHOLD:
         wanted = "0 or more" if threshold < 0 else f"a finite number of at most {MOST_THRESHOLD:g}"
         raise ValueError(f"{function}: threshold must be {wanted}, got {threshold}")
-    arrays.check_integer(function, "max_pairs", max_pairs)
+    max_pairs = arrays.check_integer(function, "max_pairs", max_pairs)
     if max_pairs < 0:
         raise ValueError(f"{function}: max_pairs must be 0 or more, got {max_pairs}")
 

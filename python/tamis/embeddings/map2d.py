@@ -71,7 +71,7 @@ def map2d(
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     check_metric(name, metric)
-    arrays.check_integer(name, "seed", seed, 0, 2**32 - 1)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**32 - 1)
     rows = any_matrix(name, "x", x)
     if len(rows) < 3:
         raise ValueError(f"{name}: x must have at least 3 rows, got {len(rows)}")

@@ -192,7 +192,7 @@ def find_unique(
     >>> tamis.find_unique(x, 2)
     array([0, 1])
     """
-    arrays.check_integer("find_unique", "count", count)
+    count = arrays.check_integer("find_unique", "count", count)
     check_search("find_unique", 1.0, metric)
     rows = searched_rows("find_unique", any_matrix("find_unique", "x", x), metric)
     n = len(rows.x)

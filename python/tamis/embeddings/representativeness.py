@@ -75,7 +75,7 @@ def representativeness(
     on_device = arrays.device(like).startswith("cuda")
     hosted = matrix(name, "x", arrays.host(name, "x", like) if on_device else like)
     rows = make_rows(name, "x", hosted, cosine=False)
-    arrays.check_integer(name, "n_clusters", n_clusters)
+    n_clusters = arrays.check_integer(name, "n_clusters", n_clusters)
     if not 1 <= n_clusters <= len(rows.x):
         raise ValueError(
             f"{name}: n_clusters must be 1 to the {len(rows.x)} rows, got {n_clusters}"
@@ -93,6 +93,9 @@ def _by_centre(x: Array, n_clusters: int, *, upside_down: bool) -> Array:
         raise ImportError(
             "representativeness: needs scikit-learn (pip install scikit-learn)"
         ) from None
+    exponent = int(np.frexp(np.abs(x).max(initial=0))[1])
+    if abs(exponent) > 50:  # a power of two changes no score, and float32 squares stay in range
+        x = np.ldexp(x, -exponent)
     fitted = KMeans(n_clusters=n_clusters, random_state=1234).fit(x)
     far = np.linalg.norm(x - fitted.cluster_centers_[fitted.labels_], axis=1).astype(np.float64)
     first = np.zeros(n_clusters, np.int64)

@@ -144,7 +144,7 @@ def detection_errors(
         raise ValueError(f"{name}: evaluated must be of boxes or masks, got keypoints")
     iou = arrays.check_number(name, "iou", iou, 0, 1)
     background = arrays.check_number(name, "background", background, 0, iou)
-    arrays.check_integer(name, "max_detections", max_detections, 1, _ALL)
+    max_detections = arrays.check_integer(name, "max_detections", max_detections, 1, _ALL)
     least = thresholds(name, e, confidence, iou)
     e = above(e, least)
     found = _find(e, iou, background, int(max_detections))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array, check_flag
+from tamis._shared.results import Drawn
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.average_precision import curves
@@ -34,7 +35,7 @@ KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm
 
 
 @dataclass
-class DetectionResult:
+class DetectionResult(Drawn):
     """What `DetectionEvaluator.compute` gives.
 
     Attributes

@@ -30,14 +30,18 @@ def read_ids(function: str, image_ids: Any, counts: Sequence[int]) -> list[Array
     """The ids of each part of an update."""
     if image_ids is None:
         return [None] * len(counts)
-    given = image_ids if isinstance(image_ids, (list, tuple)) else None
-    ids = np.array(arrays.host(function, "image_ids", image_ids) if given is None else given)
+    wrong = TypeError(f"{function}: image_ids must be integers or strings, got {image_ids!r}")
+    if isinstance(image_ids, (list, tuple)):
+        kinds = {isinstance(x, str) for x in image_ids}
+        if len(kinds) > 1 or not all(isinstance(x, (str, int, np.integer)) for x in image_ids):
+            raise wrong
+        ids = np.array(image_ids)
+    else:
+        ids = np.array(arrays.host(function, "image_ids", image_ids))
     if ids.size == 0 and sum(counts) == 0:
         return [np.empty(0, np.int64) for _ in counts]
     if ids.dtype.kind not in "iuU" or ids.ndim != 1:
-        raise TypeError(f"{function}: image_ids must be integers or strings, got {image_ids!r}")
-    if given is not None and ids.dtype.kind == "U" and not all(isinstance(x, str) for x in given):
-        raise TypeError(f"{function}: image_ids must be integers or strings, got {image_ids!r}")
+        raise wrong
     if len(ids) != sum(counts):
         raise ValueError(
             f"{function}: image_ids must have one id for each of {sum(counts)} images,"

@@ -137,7 +137,7 @@ def match_detections(
     check_fmt(name, fmt)
     if (labels is None) != (gt_labels is None):
         raise ValueError(f"{name}: labels and gt_labels must be given together")
-    arrays.check_integer(name, "max_detections", max_detections)
+    max_detections = arrays.check_integer(name, "max_detections", max_detections)
     if not 0 <= max_detections < 2**31:
         raise ValueError(f"{name}: max_detections must be in [0, 2**31), got {max_detections}")
     levels = read_levels(name, thresholds)

@@ -165,12 +165,7 @@ def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> NDArray[Any]:
 
 
 def _most(max_detections: int | None) -> int:
+    most = int(np.iinfo(np.int64).max)
     if max_detections is None:
-        return int(np.iinfo(np.int64).max)
-    if isinstance(max_detections, bool) or not isinstance(max_detections, (int, np.integer)):
-        raise TypeError(
-            f"match_fiftyone: max_detections must be an integer or None, got {max_detections!r}"
-        )
-    if max_detections < 0:
-        raise ValueError(f"match_fiftyone: max_detections must be at least 0, got {max_detections}")
-    return int(max_detections)
+        return most
+    return min(arrays.check_integer("match_fiftyone", "max_detections", max_detections, 0), most)

@@ -258,4 +258,4 @@ def _rows(name: str, x: Any, n: int, bound: int) -> Array:
 def _check_levels(name: str, iou: float, missing_confidence: float) -> None:
     if isinstance(iou, bool) or not isinstance(iou, (int, float, np.number)) or not 0 <= iou < 1:
         raise ValueError(f"{name}: iou must be a number in [0, 1), got {iou!r}")
-    arrays.check_real(name, "missing_confidence", missing_confidence)
+    missing_confidence = arrays.check_real(name, "missing_confidence", missing_confidence)

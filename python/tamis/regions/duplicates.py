@@ -215,7 +215,7 @@ def _check_options(threshold: float, method: str, scores: Any) -> None:
     name = "find_duplicate_boxes"
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
-    arrays.check_real(name, "threshold", threshold)
+    threshold = arrays.check_real(name, "threshold", threshold)
     if scores is not None and method != "groups":
         raise ValueError(f"{name}: scores may only be given with method='groups'")
 

@@ -12,6 +12,7 @@ from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks, batched_iou
+from tamis.regions.masks_input import named
 
 DILATION_RATIO = 0.02  # boundary-iou-api's
 _TOO_FAR = 2.0**33  # beyond every image
@@ -21,7 +22,8 @@ def _masks(function: str, name: str, masks: Any) -> Masks:
     if isinstance(masks, Masks):
         return masks
     if isinstance(masks, (list, tuple)):
-        return Masks.from_coco(masks)
+        with named(f"{function}: {name}: "):
+            return Masks.from_coco(masks)
     raise TypeError(
         f"{function}: {name} must be Masks or a list of COCO RLE, got {type(masks).__name__}"
     )

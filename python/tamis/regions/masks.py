@@ -258,7 +258,8 @@ class Masks:
     @classmethod
     def _boxes(cls, xywh: Array, sizes: Array) -> Masks:
         x0, y0 = xywh[:, 0], xywh[:, 1]
-        x1, y1 = x0 + xywh[:, 2], y0 + xywh[:, 3]
+        with np.errstate(over="ignore"):  # an infinite corner is refused by name
+            x1, y1 = x0 + xywh[:, 2], y0 + xywh[:, 3]
         points = np.stack([x0, y0, x0, y1, x1, y1, x1, y0], axis=1)
         return cls._points(points.ravel(), 8 * np.arange(len(xywh) + 1), sizes)
 

@@ -19,11 +19,11 @@ _PIXELS_AT_ONCE = 1 << 22
 
 @contextlib.contextmanager
 def named(where: str) -> Iterator[None]:
-    """Errors of compiled code say where they come from."""
+    """Errors of what is called say where they come from."""
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"{where}{error}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}{error}") from None
 
 
 def join_texts(texts: Sequence[bytes]) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from tamis._shared.results import Result
 EXPONENTS = np.geomspace(0.01, 4, 400)
 REFITS = 1000
 LARGEST = 1e15  # sizes to the fourth, and their squares, fit a float
+SMALLEST = 1e-15  # of the sizes, as a share of the largest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,13 +132,15 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
     name = "learning_curve"
     n, y = (_column(name, what, v) for what, v in (("sizes", sizes), ("scores", scores)))
     level = arrays.check_number(name, "level", level, 0, 1 - 1e-9)
-    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     if len(n) != len(y):
         raise ValueError(f"{name}: scores must have shape ({len(n)},), got ({len(y)},)")
     if not (n > 0).all() or len(np.unique(n)) < 3:
         raise ValueError(f"{name}: sizes must be at least 3 different ones above 0, got {n}")
     base = float(n.max())
     x = n / base
+    if x.min() < SMALLEST:
+        raise ValueError(f"{name}: sizes must be within {SMALLEST:g} of the largest, got {n}")
     limit, factor, exponent = (float(v[0]) for v in _fit(x, y[None]))
     if factor <= 0:
         raise ValueError(f"{name}: scores must grow with sizes, got {y}")

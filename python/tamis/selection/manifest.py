@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._shared import arrays, output
+from tamis._shared import arrays, json_text, output
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.results import Result
 from tamis.embeddings.knn_pairs import check_search
@@ -132,7 +132,7 @@ def read_manifest(function: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         with open(arrays.path_of(function, "manifest", given), encoding="utf-8") as file:
             try:
-                given = json.load(file)
+                given = json_text.loads(file.read())
             except ValueError as error:
                 raise ValueError(f"{function}: manifest must be JSON: {error}") from None
     columns = ("keys", "split", "unit")
@@ -141,6 +141,10 @@ def read_manifest(function: str, given: Any) -> dict[str, Any]:
     for column in (*columns, *(c for c in ("files", "labels") if c in given)):
         if not isinstance(given.get(column), list):
             raise ValueError(f"{function}: manifest must have a list called {column}")
+    for column in columns:
+        odd = [v for v in given[column] if not isinstance(v, str)]
+        if odd:
+            raise TypeError(f"{function}: manifest[{column!r}] must hold strings, got {odd[0]!r}")
     sizes = {len(given[c]) for c in columns}
     sizes |= {len(given[c]) for c in ("files", "labels") if c in given}
     if len(sizes) != 1:

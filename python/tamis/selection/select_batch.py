@@ -21,7 +21,7 @@ from tamis.embeddings.knn_pairs import (
     some_rows,
     take,
 )
-from tamis.embeddings.knn_search import MOST_NEIGHBOURS
+from tamis.embeddings.knn_search import MOST_NEIGHBOURS, checked_norms
 
 
 def select_coreset(scores: Any, *, fraction: float | None = None, count: int | None = None) -> Any:
@@ -62,7 +62,7 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
     if fraction is not None:
         fraction = _share(name, "fraction", fraction)
         count = int(fraction * len(values) + 0.5)
-    arrays.check_integer(name, "count", count, 0, len(values))
+    count = arrays.check_integer(name, "count", count, 0, len(values))
     if on_device:
         return arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
     return np.asarray(np.argsort(-values, kind="stable")[:count])
@@ -141,7 +141,7 @@ def select_batch(
     """
     name = "select_batch"
     values = _scores(name, scores)
-    arrays.check_integer(name, "budget", budget, 0)
+    budget = arrays.check_integer(name, "budget", budget, 0)
     coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
     given = any_matrix(name, "x", x)
@@ -200,6 +200,7 @@ class Taken:
                 part = arrays.host(self.name, "x", x[begin : begin + BLOCK])
                 self.mean += part.sum(0, dtype=np.float64) / len(x)
         self.elsewhere = self._centred(elsewhere)
+        checked_norms(self.name, "failures", self.elsewhere)
 
     def add(self, batch: Array, order: Array, wanted: int) -> Array:
         """`batch` and, in this order, rows that are near nothing taken, `wanted` in all."""
@@ -296,12 +297,13 @@ def _failures(name: str, failures: Any, x: Any, quota: Any) -> tuple[Any, Array,
         if asked.shape[1] != x.shape[1]:
             shape = f"(F,) or (F, {x.shape[1]})"
             raise ValueError(f"{name}: failures must have shape {shape}, got {tuple(asked.shape)}")
-        asked = arrays.cast(arrays.same_library(x, asked), arrays.dtype_name(x))
+        with np.errstate(over="ignore"):  # an infinity is refused by name
+            asked = arrays.cast(arrays.same_library(x, asked), arrays.dtype_name(x))
         failed, first, total = np.empty(0, np.int64), np.arange(len(asked)), len(asked)
     if quota is None:
         return asked, failed, None
     if isinstance(quota, (bool, int, np.integer)):
-        arrays.check_integer(name, "quota", quota, 1)
+        quota = arrays.check_integer(name, "quota", quota, 1)
         host = arrays.host(name, "failures", asked)
         return asked, failed, k_means(host, int(quota), 0)[1] if len(host) else first
     cluster = arrays.host(

@@ -172,7 +172,7 @@ def split(
     [0, 0, 2, 2]
     """
     name = "split"
-    arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**63 - 1)
     names, shares = _shares(name, fractions)
     edges, n = _edges(name, x, pairs, threshold, metric, progress)
     n = _rows(name, n, groups=groups, labels=labels, keys=keys, previous=previous)
@@ -219,7 +219,7 @@ def _edges(
         found = getattr(pairs, "pairs", pairs)
         rows = arrays.host(name, "pairs", arrays.integers(name, "pairs", found))
         arrays.check_shape(name, "pairs", rows, ("P", 2))
-        return [rows.astype(np.int64)], None if x is None else len(x)
+        return [rows.astype(np.int64)], None if x is None else len(any_matrix(name, "x", x))
     if x is None:
         return [], None
     searched = searched_rows(name, any_matrix(name, "x", x), metric)

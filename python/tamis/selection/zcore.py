@@ -125,8 +125,8 @@ def zcore(
         return arrays.from_host(arrays.as_array("zcore", "x", x), found.scores)
     rule = checked_rule("zcore", sample_dim, redundancy_nn, redundancy_exp)
     random_init = arrays.check_flag("zcore", "random_init", random_init)
-    arrays.check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
-    arrays.check_integer("zcore", "seed", seed, 0, 2**64 - 1)
+    n_samples = arrays.check_integer("zcore", "n_samples", n_samples, 1, MOST_DRAWS)
+    seed = arrays.check_integer("zcore", "seed", seed, 0, 2**64 - 1)
     like = arrays.as_array("zcore", "x", x)
     on_device = arrays.device(like) != "cpu"
     if on_device and checkpoint is not None:
@@ -196,10 +196,10 @@ def zcore_draws(
     >>> dims.shape, points.shape
     ((5, 2), (5, 2))
     """
-    arrays.check_integer("zcore_draws", "sample_dim", sample_dim, 1)
-    arrays.check_integer("zcore_draws", "n_samples", n_samples, 0, MOST_DRAWS)
-    arrays.check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
-    arrays.check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
+    sample_dim = arrays.check_integer("zcore_draws", "sample_dim", sample_dim, 1)
+    n_samples = arrays.check_integer("zcore_draws", "n_samples", n_samples, 0, MOST_DRAWS)
+    first = arrays.check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
+    seed = arrays.check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
     rows = host_or_device_rows("zcore_draws", x)
     _check_rows("zcore_draws", rows, sample_dim)
     scorer = make_scorer("zcore_draws", rows, sample_dim, 1000, 4)
@@ -307,7 +307,7 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
     array([1.       , 0.       , 0.6666667], dtype=float32)
     """
     random_init = arrays.check_flag("zcore_finish", "random_init", random_init)
-    arrays.check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
+    seed = arrays.check_integer("zcore_finish", "seed", seed, 0, 2**64 - 1)
     given = arrays.column("zcore_finish", "sums", sums, "float64")
     if arrays.device(given) != "cpu":
         arrays.backend("zcore_finish", arrays.device(given))

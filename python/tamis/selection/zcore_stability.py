@@ -124,11 +124,11 @@ def zcore_stability(
     """
     name = "zcore_stability"
     rule = checked_rule(name, sample_dim, redundancy_nn, redundancy_exp)
-    arrays.check_integer(name, "seed", seed, 0, 2**64 - 1)
-    arrays.check_integer(name, "most_samples", most_samples, 2, MOST_DRAWS)
+    seed = arrays.check_integer(name, "seed", seed, 0, 2**64 - 1)
+    most_samples = arrays.check_integer(name, "most_samples", most_samples, 2, MOST_DRAWS)
     level = arrays.check_number(name, "level", level, 0, 1)
     if n_samples is not None:
-        arrays.check_integer(name, "n_samples", n_samples, 2, MOST_DRAWS)
+        n_samples = arrays.check_integer(name, "n_samples", n_samples, 2, MOST_DRAWS)
         most_samples = n_samples
     rows = checked_rows(name, x, sample_dim)
     n = len(rows)

@@ -1,0 +1,1 @@
+"""One HTML file of what was found, and sheets of pictures."""

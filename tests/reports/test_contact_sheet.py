@@ -1,0 +1,88 @@
+"""Sheets of images: boxes stand where they should, and bad files are tiles too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tamis
+
+Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+from tamis.reports.crops import COLORS, Folder, View, pictures  # noqa: E402
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """A white image of 200 by 100, a broken one, and none."""
+    paths = [str(tmp_path / name) for name in ("white.png", "broken.png", "none.png")]
+    Image.new("RGB", (200, 100), "white").save(paths[0])
+    Path(paths[1]).write_bytes(b"no image")
+    return paths
+
+
+def rgb(color: str) -> tuple[int, ...]:
+    return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def test_boxes_are_drawn_in_place_and_colour(files: Any) -> None:
+    [whole] = pictures([View(files[0], [((40, 20, 120, 80), "fp")], size=100)])
+    assert whole.size == (100, 50)
+    assert whole.getpixel((20, 25)) == rgb(COLORS["fp"]) == whole.getpixel((60, 25))
+    assert whole.getpixel((40, 25)) == (255, 255, 255)
+    [crop] = pictures([View(files[0], [((40, 20, 120, 80), "gt")], crop=True, size=100)])
+    assert crop.size[0] == 100
+    assert rgb(COLORS["gt"]) in {crop.getpixel((x, crop.size[1] // 2)) for x in range(100)}
+    assert pictures([View(files[1]), View(files[2]), View(None)]) == [None] * 3
+
+
+def test_boxes_outside_the_image_and_inside_out(files: Any) -> None:
+    odd = [(-50, -50, 400, 400), (150, 90, 10, 5), (300, 300, 310, 310), (0, 0, 0, 0)]
+    for box in odd:
+        for crop in (True, False):
+            [made] = pictures([View(files[0], [(box, "tp")], crop=crop)])
+            assert made is not None and max(made.size) == 176
+
+
+def test_a_sheet_as_picture_and_files(files: Any, tmp_path: Path) -> None:
+    sheet = tamis.contact_sheet(files, boxes=[[[0, 0, 50, 50]], None, None], columns=2, size=64)
+    assert sheet.size == (2 * 74 + 10, 2 * (74 + 14) + 10)
+    assert sheet.getpixel((10 + 74 + 32, 10 + 32)) == rgb("#c9ced4")
+    for name in ("sheet.png", "sheet.webp"):
+        assert tamis.contact_sheet(files, tmp_path / name) is None
+        with Image.open(tmp_path / name) as opened:
+            assert opened.format == name[-4:].strip(".").upper()
+    pytest.importorskip("jinja2")
+    tamis.contact_sheet(files, tmp_path / "a.html", captions=["<b>", "2", "3"])
+    text = (tmp_path / "a.html").read_text()
+    assert "&lt;b&gt;" in text and "<b><b>" not in text and text.count("<img") == 1
+
+
+def test_odd_arguments(files: Any, tmp_path: Path) -> None:
+    for options, text in (
+        ({"boxes": [[[0, 0, 1]]] * 3}, r"boxes\[0\] must be finite of shape \(n, 4\)"),
+        ({"boxes": [[[0, 0, 1, np.nan]]] * 3}, r"boxes\[0\] must be finite"),
+        ({"boxes": [None]}, "boxes must be 3, one entry a path, got 1"),
+        ({"boxes": [[[0, 0, 1, 1]]] * 3, "kinds": [["x"]] * 3}, r"kinds\[0\] must be 1 of gt"),
+        ({"captions": ["a"]}, "captions must be 3, one a path, got 1"),
+        ({"output": tmp_path / "a.gif"}, "output must end in .png"),
+        ({"size": 3}, "size must be"),
+    ):
+        with pytest.raises(ValueError, match=f"^contact_sheet: {text}"):
+            tamis.contact_sheet(files, **options)
+    with pytest.raises(TypeError, match=r"^contact_sheet: kinds need boxes"):
+        tamis.contact_sheet(files, kinds=[[]] * 3)
+
+
+def test_nothing_outside_the_folder_is_found(tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for path in (tmp_path / "secret.png", inside / "a.png", inside / "b.jpg"):
+        Image.new("RGB", (4, 4)).save(path)
+    folder = Folder(inside)
+    assert folder.find("a.png") == str(inside / "a.png")
+    assert folder.find("other/b.png") == str(inside / "b.jpg")
+    secret = str(tmp_path / "secret.png")
+    for name in ("../secret.png", "a/../../secret.png", secret, "a\0b", "x" * 5000, "", ".", ".."):
+        assert folder.find(name) is None, name
