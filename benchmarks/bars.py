@@ -1,4 +1,5 @@
-"""The bars of the evaluation and box rooms: tamis and each peer in turn, answers compared first.
+"""The bars of the evaluation and box rooms: tamis and each peer alternately, answers compared
+first.
 
     python benchmarks/bars.py                    all of them, 7 turns each (some minutes)
     python benchmarks/bars.py --quick            a smoke test: small sizes, 2 rounds

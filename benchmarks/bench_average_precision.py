@@ -1,4 +1,4 @@
-"""COCO evaluation from arrays to 12 numbers: DetectionEvaluator, and its two halves.
+"""COCO evaluation from arrays to 12 numbers: DetectionEvaluator, and its two parts.
 
 The rival is pycocotools on the same boxes, a part of the images; bars.py has the other peers.
 """

@@ -4,7 +4,7 @@
     python benchmarks/bench_knn.py hnsw million        # 200,000 and 1,000,000 rows
     python benchmarks/bench_knn.py clustered --json results.json
 
-Answers are compared before anything is timed. Times are medians of runs in turn; where the peer
+Answers are compared before anything is timed. Times are medians of alternating runs; where the peer
 would take hours it answers a share of the rows, and its time is scaled up (the line says so).
 """
 

@@ -3,9 +3,9 @@
     python benchmarks/bench_lvis.py                           boxes: 200, 1,000 and 20,000 images
     python benchmarks/bench_lvis.py segm 100 400 2000 --turns 5
 
-On the two small sets both run in turn, answers compared bit for bit first; ratios are medians over
-turns. For 20,000 images lvis-api takes minutes and over 20 GB, so only tamis runs the large set:
-lvis-api's time there is drawn as the line through its two small ones (it visits every class of
+On the two small sets both run alternately, answers compared bit for bit first; ratios are medians
+over turns. For 20,000 images lvis-api takes minutes and over 20 GB, so only tamis runs the large
+set: lvis-api's time there is drawn as the line through its two small ones (it visits every class of
 every image once). Both have all threads; lvis-api uses one.
 """
 

@@ -1,4 +1,4 @@
-"""MeanAveragePrecision on torch tensors, update and compute, against its peers in turn.
+"""MeanAveragePrecision on torch tensors, update and compute, alternating with its peers.
 
     python benchmarks/bench_torchmetrics.py [--images 5000] [--size 16] [--turns 5] [peers]
 

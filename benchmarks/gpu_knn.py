@@ -1,6 +1,6 @@
 """Exact neighbours on a GPU against PyTorch's matrix product and topk, and faiss' flat index.
 
-The floor is a product of halves of all rows.
+The lower bound is a float16 product of all rows.
 """
 
 from __future__ import annotations

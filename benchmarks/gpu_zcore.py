@@ -1,7 +1,7 @@
 """zcore on a GPU against its steps in PyTorch, draw by draw.
 
-The floor is one column of halves a draw, read twice from memory at the rate of a copy; the other
-column stays in the cache for the draws that share it.
+The lower bound is one float16 column per draw, read twice from memory at the rate of a copy; the
+other column stays in the cache for the draws that share it.
 """
 
 from __future__ import annotations

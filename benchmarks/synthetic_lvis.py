@@ -20,7 +20,7 @@ CLASSES, RESULTS, PRESENT, ABSENT, OBJECTS = 1203, 300, 4, 7, 12
 SIDE = np.array([640, 480])
 
 
-def _told(rng: np.random.Generator, n_images: int) -> np.ndarray:
+def _judged(rng: np.random.Generator, n_images: int) -> np.ndarray:
     """(n, PRESENT + ABSENT) classes, mostly distinct, of a long tail."""
     weights = 1.0 / (rng.permutation(CLASSES) + 10)
     size = (n_images, PRESENT + ABSENT)
@@ -30,10 +30,10 @@ def _told(rng: np.random.Generator, n_images: int) -> np.ndarray:
 def make_lvis(n_images: int, seed: int = 5) -> tuple[dict[str, Any], np.ndarray]:
     """The dataset, and the classes that each image tells of."""
     rng = np.random.default_rng(seed)
-    told = _told(rng, n_images)
+    judged = _judged(rng, n_images)
     n = n_images * OBJECTS
     image = np.repeat(np.arange(n_images), OBJECTS)
-    category = told[image, rng.integers(PRESENT, size=n)]
+    category = judged[image, rng.integers(PRESENT, size=n)]
     boxes = _boxes(np.tile(SIDE, (n, 1)), rng)
     polygons, area = _polygons(boxes, rng)
     columns = [image + 1, category, boxes, np.round(area, 2)]
@@ -50,24 +50,24 @@ def make_lvis(n_images: int, seed: int = 5) -> tuple[dict[str, Any], np.ndarray]
             "neg_category_ids": sorted(set(row[PRESENT:]) - set(row[:PRESENT])),
             "not_exhaustive_category_ids": row[:1] if i % 3 == 0 else [],
         }
-        for i, row in enumerate(told.tolist())
+        for i, row in enumerate(judged.tolist())
     ]  # fmt: skip
     frequency = rng.choice(list("rcf"), size=CLASSES, p=[0.28, 0.38, 0.34]).tolist()
     categories = [
         {"id": c, "name": f"class {c}", "frequency": f} for c, f in enumerate(frequency, 1)
     ]
     dataset = {"images": images, "annotations": annotations, "categories": categories}
-    return dataset, told
+    return dataset, judged
 
 
-def results(dataset: dict[str, Any], told: np.ndarray, kind: str, seed: int = 6) -> Iterator[str]:
+def results(dataset: dict[str, Any], judged: np.ndarray, kind: str, seed: int = 6) -> Iterator[str]:
     """Records of a results file, image by image, spelled as `json.dump` does."""
     rng = np.random.default_rng(seed)
     boxes = np.array([ann["bbox"] for ann in dataset["annotations"]]).reshape(-1, OBJECTS, 4)
     category = np.array([ann["category_id"] for ann in dataset["annotations"]])
     category = category.reshape(-1, OBJECTS)
-    for first in range(0, len(told), 200):
-        image = np.repeat(np.arange(first, min(first + 200, len(told))), RESULTS)
+    for first in range(0, len(judged), 200):
+        image = np.repeat(np.arange(first, min(first + 200, len(judged))), RESULTS)
         n = len(image)
         near = rng.random(n) < 0.2
         pick = rng.integers(OBJECTS, size=n)
@@ -75,8 +75,8 @@ def results(dataset: dict[str, Any], told: np.ndarray, kind: str, seed: int = 6)
         box += near[:, None] * rng.normal(0, 0.08, (n, 4)) * np.tile(box[:, 2:], 2)
         box = np.round(np.concatenate([box[:, :2].clip(0), box[:, 2:].clip(2)], axis=1), 2)
         label = rng.integers(1, CLASSES + 1, n)
-        of_told = rng.random(n) < 0.25
-        label[of_told] = told[image, rng.integers(PRESENT + ABSENT, size=n)][of_told]
+        of_judged = rng.random(n) < 0.25
+        label[of_judged] = judged[image, rng.integers(PRESENT + ABSENT, size=n)][of_judged]
         label[near] = category[image, pick][near]
         score = np.round(rng.beta(1 + 3 * near, 6), 6)
         columns = zip(image.tolist(), label.tolist(), score.tolist(), strict=True)
@@ -103,10 +103,10 @@ def write_lvis(folder: str | os.PathLike[str], kind: str, n_images: int) -> tupl
     dt = folder / f"synthetic_lvis_{kind}_{n_images}.json"
     if gt.exists() and dt.exists():
         return gt, dt
-    dataset, told = make_lvis(n_images)
+    dataset, judged = make_lvis(n_images)
 
     def write(file: Any) -> None:
-        for i, record in enumerate(results(dataset, told, kind)):
+        for i, record in enumerate(results(dataset, judged, kind)):
             file.write(b", " if i else b"[")
             file.write(record.encode())
         file.write(b"]")

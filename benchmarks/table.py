@@ -82,7 +82,7 @@ def table(result: dict[str, Any]) -> str:
 def gpu_table() -> str:
     result = next(x for x in reversed(stored()) if "gpu" in x.get("environment", ()))
     milliseconds = {row["name"]: row["median_ms"] for row in result["rows"]}
-    lines = ["| work | tamis | beside it | its time |", "|---|---|---|---|"]
+    lines = ["| work | tamis | compared with | its time |", "|---|---|---|---|"]
     for name, peer in ON_GPU.items():
         other = f"{peer} | {times(milliseconds[peer] / 1e3)}" if peer else " | "
         lines.append(f"| {name} | {times(milliseconds[name] / 1e3)} | {other} |")

@@ -61,6 +61,7 @@ PUBLIC = {  # of modules that also hold what they import
     "lvis": ("LVIS", "LVISEval", "LVISResults", "Params"),
 }
 MEMORY = 6 << 30  # address space of a worker
+DEPRECATED = {("leaks", "splits")}  # arguments that warn
 
 
 def torchmetrics() -> Any:
@@ -117,7 +118,7 @@ def parameters(name: str, thing: Any) -> list[str]:
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = [p.name for p in signature.parameters.values() if p.kind not in kinds]
     more = Problem.OPTIONS.get(name, [])  # behind **options
-    return [p for p in found if not p.startswith("_")] + more
+    return [p for p in found if not p.startswith("_") and (name, p) not in DEPRECATED] + more
 
 
 def call(name: str, thing: Any, seed: int) -> str:

@@ -140,9 +140,10 @@ class Problem:
     def a_gt_boxes(self) -> Any:
         return self.boxes(self.m)
 
+    def a_groups(self) -> Any:
+        return self.rng.integers(0, 3, self.rows)
+
     def a_splits(self) -> Any:
-        if self.name == "leaks":
-            return self.rng.integers(0, 3, self.rows)
         if self.name == "Masks":
             return self.masks(3).splits
         if self.name == "Masks.merge":

@@ -113,7 +113,7 @@ def gpu_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
-    """Tensors of the host as if they were on a device (cpp/core/emulation.hpp runs the kernels)."""
+    """Host tensors treated as if on a device (cpp/core/emulation.hpp runs the kernels)."""
     torch = pytest.importorskip("torch")
     module = pytest.importorskip("tamis._emulated", reason="tamis was built without the emulation")
     before = arrays.backend, arrays.device, arrays.from_host
@@ -139,7 +139,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
 
 
 def data_path(*parts: str) -> Path:
-    """A file of the real data (TAMIS_DATA, else ../shared/data beside the repository), or skip."""
+    """A file of the real data (TAMIS_DATA, else ../shared/data next to the repository), or skip."""
     path = Path(os.environ.get("TAMIS_DATA", ROOT / "../shared/data")).joinpath(*parts)
     if not path.exists():
         pytest.skip(f"no {'/'.join(parts)} among the test data (set TAMIS_DATA)")

@@ -59,7 +59,7 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def report(found: Any, truth: Any) -> str:
-    """The comparison, and what it says of slices, classes and images."""
+    """The comparison, with its slices, classes and images."""
     lines = [str(found)]
     for other in found.against:
         main = next(iter(other.stats))
@@ -75,7 +75,7 @@ def report(found: Any, truth: Any) -> str:
 
 
 def read_attributes(path: str, truth: Any, image_ids: Any) -> dict[str, NDArray[Any]]:
-    """One array of strings an attribute, in the order of the images; "" where there is none."""
+    """One array of strings per attribute, in the order of the images; "" for a missing value."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = list(rows[0]) if rows else []

@@ -55,8 +55,8 @@ def shown(names: list[str], rows: Any, top: int) -> str:
 def near_duplicates(args: argparse.Namespace) -> int:
     x, _, names = opened(args)
     progress = sys.stderr.isatty()
-    told = tamis.duplicate_threshold(x, metric=args.metric, progress=progress)
-    chosen = told.threshold if args.threshold == "auto" else float(args.threshold)
+    proposed = tamis.duplicate_threshold(x, metric=args.metric, progress=progress)
+    chosen = proposed.threshold if args.threshold == "auto" else float(args.threshold)
     found = tamis.near_duplicates(x, threshold=chosen, metric=args.metric, progress=progress)
     repeats = [names[i] for i in found.keeper]
     columns = {
@@ -68,9 +68,10 @@ def near_duplicates(args: argparse.Namespace) -> int:
     plain = {
         "rows": len(x), "threshold": chosen, "keep": len(found.keep),
         "duplicates": [dict(zip(columns, row, strict=True)) for row in rows],
-        "auto": told.threshold, "counts": {str(t): c for t, c in told.counts.items()},
+        "auto": proposed.threshold, "counts": {str(t): c for t, c in proposed.counts.items()},
     }  # fmt: skip
-    text = f"{told}\n{len(found.duplicates)} of {len(x)} rows repeat an earlier one at {chosen:.4g}"
+    count = len(found.duplicates)
+    text = f"{proposed}\n{count} of {len(x)} rows repeat an earlier one at {chosen:.4g}"
     lines = [f"  {a} repeats {b} ({d:.4g})" for a, b, d in rows[: args.top]]
     tell(args, "\n".join([text, *lines]), plain)
     return 0

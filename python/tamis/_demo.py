@@ -1,4 +1,4 @@
-"""`tamis demo`: a small data set made up on the spot, and what each part says of it."""
+"""`tamis demo`: every feature on a small synthetic data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ultralytics evaluates COCO detections by tamis instead of faster-coco-eval."""
+"""Makes Ultralytics evaluate COCO detections with tamis instead of faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class COCOeval_faster(COCOeval):
     cocoGt, cocoDt, iouType
         As `COCOeval` takes them.
     print_function : callable, default print
-        Gets what is printed, line by line.
+        Called with each printed line.
     lvis_style : bool, default False
         True raises NotImplementedError.
     """
@@ -74,13 +74,13 @@ class COCOeval_faster(COCOeval):
 
     @property
     def stats_as_dict(self) -> dict[str, float]:
-        """The numbers of `stats` by faster-coco-eval's names."""
+        """The numbers of `stats` under faster-coco-eval's names."""
         names = _KEYPOINTS if self.params.iouType == "keypoints" else _DETECTION
         return dict(zip(names, map(float, self.stats), strict=True))
 
 
 class _AnyCOCO(type):
-    """What `loadRes` gives is an instance too, as it is of faster-coco-eval's class."""
+    """Results of `loadRes` are instances too, as with faster-coco-eval's class."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, COCO)
@@ -107,8 +107,8 @@ def open_coco(annotations: Any = None) -> COCO:
 def install() -> None:
     """Make ``from faster_coco_eval import COCO, COCOeval_faster`` mean tamis in this process.
 
-    That is what Ultralytics' validators do, with masks and keypoints too. LVIS data sets need
-    `uninstall` first.
+    Ultralytics' validators import these names, for masks and keypoints too. Call `uninstall` before
+    validating on LVIS data sets.
     """
     faster_coco_eval.COCO = COCO_faster
     faster_coco_eval.COCOeval_faster = COCOeval_faster

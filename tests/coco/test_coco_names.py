@@ -1,4 +1,4 @@
-"""How other people's code imports pycocotools, and the names it looks for beside the classes."""
+"""How other code imports pycocotools, and the names it uses other than the classes."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_random_polygons_and_pixels(seed: int) -> None:
 
 
 def test_edges_are_drawn_to_the_last_bit() -> None:
-    """Triangles of all slopes, corners beside the middles of pixels."""
+    """Triangles of all slopes, with corners near the middles of pixels."""
     rng = np.random.default_rng(8)
     for _ in range(4000):
         xy = rng.integers(-40, 240, 6) / 5 + rng.choice([0, 0.1, -1e-9, 1e-9], 6)

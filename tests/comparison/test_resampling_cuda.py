@@ -1,4 +1,4 @@
-"""Image weights on a device: the host's bits."""
+"""Image weights on a device: bit-identical to the host."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def test_gpu_intervals_and_comparisons_are_the_hosts(gpu_library: Any) -> None:
 
 def test_gpu_only() -> None:
     result = result_of(problem(0, 5))
-    with pytest.raises(ValueError, match="intervals: on must be an array of a CUDA device"):
+    with pytest.raises(ValueError, match="intervals: on must be an array on a CUDA device"):
         tamis.intervals(result, on=np.zeros(1))

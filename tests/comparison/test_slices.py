@@ -180,7 +180,7 @@ def test_texts() -> None:
     result = result_of(problem(1, 60))
     found = tamis.slices(result, {"camera": np.arange(60) % 30}, samples=5)
     assert len(str(found).splitlines()) <= 20 and "and 13 more" in str(found)
-    assert repr(found) == "Slices(30 of images, samples=5)"
+    assert "  parts: {'camera=0': Slice(...), 'camera=1': Slice(...)" in repr(found)
     json.loads(json.dumps(found.to_dict(), allow_nan=False))
     calls: list[tuple[int, int]] = []
     tamis.slices(result, {"a": np.arange(60) < 9}, samples=5, progress=lambda *a: calls.append(a))

@@ -11,7 +11,7 @@ from conftest import data_path
 
 
 def planted(share: float, seed: int = 0) -> tuple[np.ndarray, int]:
-    """Rows of 40 clusters, and jittered repeats of some at cosine distances of some 1e-3."""
+    """Rows of 40 clusters, and jittered repeats of some at cosine distances of about 1e-3."""
     rng = np.random.default_rng(seed)
     n = 2000
     centres = rng.normal(size=(40, 64))

@@ -88,7 +88,7 @@ class TestDevice(Everywhere):
         self.check_ones(gpu_library.array)
 
     @pytest.mark.parametrize("seed", range(1, 4))
-    @pytest.mark.parametrize("d", [3, 32])  # 32: a table of halves has no dimension to spare
+    @pytest.mark.parametrize("d", [3, 32])  # 32: the float16 table has no dimension to spare
     def test_pairs_and_neighbours(self, gpu_library, seed, d):
         x = with_rows_at_the_mean(seed, 3 * seed, 1 + seed, d, "float32")
         self.check_pairs(gpu_library.array, x)
@@ -272,7 +272,7 @@ class TestMissingSplits:
         assert tamis.leaks(self.x, splits, threshold=0.01).pairs.tolist() == [[2, 3]]
 
     def test_what_cannot_be_compared_is_named(self):
-        with pytest.raises(TypeError, match="leaks: splits must hold numbers or strings, got list"):
+        with pytest.raises(TypeError, match="leaks: groups must hold numbers or strings, got list"):
             tamis.leaks(self.x, [[1], [2], 3, 4, 5, 6])
 
 

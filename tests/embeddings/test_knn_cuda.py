@@ -1,4 +1,4 @@
-"""tamis.knn of CUDA arrays: the bits of the host, whatever the filter lets through."""
+"""tamis.knn on CUDA arrays: bit-identical to the host, whatever the filter lets through."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture
 def faiss(gpu_library, monkeypatch):
-    """faiss with GPUs; where the device is emulated, that of the host stays where it is."""
+    """faiss with GPUs; if the device is emulated, the index stays on the host."""
     module = pytest.importorskip("faiss")
     if gpu_library.emulated:
         monkeypatch.setattr(knn_faiss, "_on_gpu", lambda faiss, index, x, method: index)

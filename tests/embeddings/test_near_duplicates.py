@@ -1,6 +1,6 @@
 """Near-duplicates, leaks, representativeness and equal files against loops and Brain."""
 
-import sys
+import importlib
 
 import numpy as np
 import pytest
@@ -190,7 +190,7 @@ class TestFindUnique:
     def test_brain(self, count, crowded, monkeypatch):
         x = rows(200, 12)
         if crowded:  # every threshold has too many pairs to hold
-            module = sys.modules["tamis.embeddings.near_duplicates"]
+            module = importlib.import_module("tamis.embeddings.near_duplicates")
             real = module.all_pairs
 
             def few(function, part, *args):
@@ -270,10 +270,21 @@ class TestLeaks:
         assert found.rows.tolist() == reference.brain_leaks(x, splits, 0.1)
 
     def test_errors(self):
-        with pytest.raises(TypeError, match="leaks: give either splits or other"):
+        with pytest.raises(TypeError, match="leaks: give either groups or other"):
             tamis.leaks(rows(5, 3))
-        with pytest.raises(ValueError, match=r"leaks: splits must have shape \(5,\), got \(4,\)"):
+        with pytest.raises(ValueError, match=r"leaks: groups must have shape \(5,\), got \(4,\)"):
             tamis.leaks(rows(5, 3), np.zeros(4))
+
+    def test_the_old_name_of_groups_warns(self):
+        x, groups = rows(20, 3), np.arange(20) % 2
+        with pytest.warns(DeprecationWarning, match="leaks: splits is now called groups"):
+            old = tamis.leaks(x, splits=groups, threshold=0.5)
+        assert old == tamis.leaks(x, groups=groups, threshold=0.5) and len(old.pairs)
+        with (
+            pytest.warns(DeprecationWarning, match="leaks: splits"),
+            pytest.raises(TypeError, match="leaks: give groups only, not splits too"),
+        ):
+            tamis.leaks(x, groups, splits=groups)
 
 
 class TestRepresentativeness:

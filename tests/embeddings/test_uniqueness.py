@@ -1,6 +1,6 @@
 """tamis.uniqueness against its definition and FiftyOne Brain's."""
 
-import sys
+import importlib
 
 import numpy as np
 import pytest
@@ -94,7 +94,9 @@ def test_generated_rows(x):
 
 def same_as_brain(x):
     pytest.importorskip("sklearn")
-    wanted = reference.brain_uniqueness(x, sys.modules["tamis.embeddings.uniqueness"].BRAIN_SWITCH)
+    wanted = reference.brain_uniqueness(
+        x, importlib.import_module("tamis.embeddings.uniqueness").BRAIN_SWITCH
+    )
     found = tamis.uniqueness(x, compat="brain")
     np.testing.assert_allclose(found, wanted, rtol=1e-14 if x.dtype == np.float64 else 0)
 
@@ -109,7 +111,7 @@ def test_brain(n, d, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_brain_above_its_switch(monkeypatch, dtype):
-    monkeypatch.setattr(sys.modules["tamis.embeddings.uniqueness"], "BRAIN_SWITCH", 200)
+    monkeypatch.setattr(importlib.import_module("tamis.embeddings.uniqueness"), "BRAIN_SWITCH", 200)
     same_as_brain(rows(300, 24, dtype=dtype))
     same_as_brain(rows(3000, 512, dtype=dtype))
 

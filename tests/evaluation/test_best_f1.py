@@ -90,7 +90,7 @@ def check(case: Case, best: tamis.BestF1, k: int) -> None:
             assert best.precision[i] == tp / (tp + fp) and best.recall[i] == tp / (tp + fn)
 
 
-@pytest.mark.parametrize("iou", [0.5, 0.95, 0.42])  # the last is none of the evaluation's
+@pytest.mark.parametrize("iou", [0.5, 0.95, 0.42])  # the last is not one of the evaluation's
 def test_every_threshold(isa: int, tmp_path: Any, iou: float) -> None:
     case = random_problem(7, n_images=10, n_cats=3, per_image=30)
     mine = evaluator_of(case).compute().best_f1(iou=iou)

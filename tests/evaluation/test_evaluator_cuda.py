@@ -1,4 +1,4 @@
-"""DetectionEvaluator fed with CUDA arrays: the bits of the host."""
+"""DetectionEvaluator on CUDA arrays: bit-identical to the host."""
 
 from __future__ import annotations
 

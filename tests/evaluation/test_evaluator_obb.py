@@ -125,7 +125,7 @@ def test_matches_and_their_iou(case: Any) -> None:
 
 
 def test_a_closer_look_at_boxes_that_are_not_turned(case: Any) -> None:
-    """The same as of plain boxes."""
+    """The same as for plain boxes."""
     sides = [side | {"boxes": side["boxes"] * [1, 1, 1, 1, 0]} for side in case[:2]]
     plain = DetectionEvaluator(fmt="cxcywh")
     plain.update(*(side | {"boxes": side["boxes"][:, :4]} for side in sides))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import io
-import sys
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,9 @@ def test_ap_is_pycocotools_of_the_image_alone(isa: int, tmp_path: Any, iou: floa
 def test_groups_in_parts(monkeypatch: Any) -> None:
     result = evaluator_of(CASE).compute()
     want = result.per_image()["ap"]
-    monkeypatch.setattr(sys.modules["tamis.evaluation.image_scores"], "_GROUPS_AT_ONCE", 5)
+    monkeypatch.setattr(
+        importlib.import_module("tamis.evaluation.image_scores"), "_GROUPS_AT_ONCE", 5
+    )
     np.testing.assert_array_equal(result.per_image()["ap"], want)
 
 

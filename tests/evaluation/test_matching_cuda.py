@@ -1,4 +1,4 @@
-"""match_detections of CUDA arrays: the bits of the host."""
+"""match_detections on CUDA arrays: bit-identical to the host."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_fiftyones_own_call_sites(installed: Any, fo: Any) -> None:
 
 
 def both(tf: Any, dataset: Any, field: str, gt_field: str, **options: Any) -> None:
-    """Both evaluations of labels that are no plain boxes."""
+    """Both evaluations of labels that are not plain boxes."""
     ours, theirs = dataset.clone(), dataset.clone()
     options |= {"gt_field": gt_field, "eval_key": "ev"}
     got = tf.evaluate_detections(ours, field, **options)
@@ -212,7 +212,7 @@ def labelled(fo: Any) -> Any:
     return made
 
 
-def told(function: Any, *arguments: Any, **options: Any) -> Any:
+def outcome(function: Any, *arguments: Any, **options: Any) -> Any:
     """What FiftyOne's log says meanwhile, and what is raised."""
     records: list[Any] = []
 
@@ -279,8 +279,8 @@ def test_messages_and_errors_are_fiftyones(
     tf: Any, labelled: Any, name: str, options: dict[str, Any]
 ) -> None:
     ours = next(ours for _, ours, known in tf._install.REPLACED if known == name)
-    want = told(getattr(ours, f"fiftyone_{name}"), labelled.clone(), **options)
-    assert told(getattr(ours, name), labelled.clone(), **options) == want
+    want = outcome(getattr(ours, f"fiftyone_{name}"), labelled.clone(), **options)
+    assert outcome(getattr(ours, name), labelled.clone(), **options) == want
     assert want[0] or want[1] or name in ("compute_max_ious", "find_duplicates")
 
 
@@ -288,8 +288,8 @@ def test_what_is_no_dataset(tf: Any) -> None:
     more = {"compute_leaky_splits": (["a"],), "compute_mistakenness": ("a", "b")}
     for _, ours, name in tf._install.REPLACED[2:]:
         arguments = (5, *more.get(name, ("a",)))
-        want = told(getattr(ours, f"fiftyone_{name}"), *arguments)
-        got = told(getattr(ours, name), *arguments)
+        want = outcome(getattr(ours, f"fiftyone_{name}"), *arguments)
+        got = outcome(getattr(ours, name), *arguments)
         assert got[1] is want[1], name
         assert name == "compute_ious" or got == want
 

@@ -212,9 +212,9 @@ def test_yaml_is_that_of_pyyaml(tmp_path: Path, text: str) -> None:
 def test_what_is_no_yaml_is_told(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "data.yaml"
     path.write_text(text)
-    with pytest.raises(tamis.AnnotationError, match="expected") as told:
+    with pytest.raises(tamis.AnnotationError, match="expected") as caught:
         read_yaml(str(path))
-    assert told.value.problems[0].line == line
+    assert caught.value.problems[0].line == line
 
 
 plain = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=8)

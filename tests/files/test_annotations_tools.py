@@ -80,9 +80,9 @@ def test_cvat_tracks(tmp_path: Path) -> None:
 )
 def test_cvat_that_is_wrong(tmp_path: Path, old: str, new: str, line: int, text: str) -> None:
     path = put(tmp_path / "a.xml", CVAT.replace(old, new, 1))
-    with pytest.raises(tamis.AnnotationError, match=text) as told:
+    with pytest.raises(tamis.AnnotationError, match=text) as caught:
         tamis.read(path)
-    assert told.value.problems[0].line == line and told.value.problems[0].path == str(path)
+    assert caught.value.problems[0].line == line and caught.value.problems[0].path == str(path)
 
 
 # --- Label Studio -----------------------------------------------------------------------------
@@ -235,9 +235,9 @@ def test_labelme_sizes_and_names(tmp_path: Path) -> None:
 )
 def test_labelme_that_is_wrong(tmp_path: Path, wrong: Any, text: str) -> None:
     put(tmp_path / "b.json", "{")
-    with pytest.raises(tamis.AnnotationError, match=text) as told:
+    with pytest.raises(tamis.AnnotationError, match=text) as caught:
         labelme(tmp_path, wrong)
-    assert any("b.json:1: expected JSON" in str(p) for p in told.value.problems)
+    assert any("b.json:1: expected JSON" in str(p) for p in caught.value.problems)
 
 
 # --- Open Images ------------------------------------------------------------------------------
@@ -273,9 +273,9 @@ def test_open_images(tmp_path: Path) -> None:
     ],
 )
 def test_open_images_that_are_wrong(tmp_path: Path, text: str, line: int, message: str) -> None:
-    with pytest.raises(tamis.AnnotationError, match=message) as told:
+    with pytest.raises(tamis.AnnotationError, match=message) as caught:
         tamis.read(put(tmp_path / "a.csv", text), image_sizes=(10, 10))
-    assert told.value.problems[0].line == line
+    assert caught.value.problems[0].line == line
 
 
 def test_open_images_need_sizes(tmp_path: Path) -> None:
@@ -314,9 +314,9 @@ def test_dota(tmp_path: Path) -> None:
         tmp_path / "P3.txt",
         "0 0 10 0 10 5 0 plane 0\n0 0 1 1 1 1 1 nan plane 0\n1 2 3 4 5 6 7 8 plane x\n",
     )
-    with pytest.raises(tamis.AnnotationError) as told:
+    with pytest.raises(tamis.AnnotationError) as caught:
         tamis.read(tmp_path, "dota")
-    assert [p.line for p in told.value.problems if "P3" in p.path] == [1, 2, 3]
+    assert [p.line for p in caught.value.problems if "P3" in p.path] == [1, 2, 3]
 
 
 KITTI = "Car 0.00 1 -1.58 587.01 173.33 614.12 200.12 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"

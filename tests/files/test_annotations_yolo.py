@@ -229,20 +229,20 @@ def test_keypoints_that_nothing_announces(tmp_path: Path) -> None:
 )
 def test_bad_rows_are_told_with_their_line(tmp_path: Path, row: str, text: str) -> None:
     good = "0 .5 .5 .5 .5\n" * 3
-    with pytest.raises(tamis.AnnotationError) as told:
+    with pytest.raises(tamis.AnnotationError) as caught:
         labels(tmp_path, good + row + "\n" + good, classes=["cat", "dog"])
-    (problem,) = told.value.problems
+    (problem,) = caught.value.problems
     assert (problem.line, problem.text) == (4, text) and problem.path.endswith("a.txt")
-    assert isinstance(told.value, ValueError)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_all_bad_files_are_told_at_once(tmp_path: Path) -> None:
     for i in range(30):
         put(tmp_path / f"{i:02}.txt", "0 .5 .5 .5 .5\n0 x\n")
-    with pytest.raises(tamis.AnnotationError) as told:
+    with pytest.raises(tamis.AnnotationError) as caught:
         tamis.read(tmp_path, image_sizes=(10, 10))
-    assert len(told.value.problems) == 30
-    text = str(told.value)
+    assert len(caught.value.problems) == 30
+    text = str(caught.value)
     assert text.startswith("30 problems in 30 files:") and text.endswith("and 10 more")
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture
 def other(gpu_library):
-    """CuPy beside PyTorch, PyTorch beside CuPy; where the device is emulated PyTorch twice."""
+    """CuPy with PyTorch, PyTorch with CuPy; if the device is emulated, PyTorch twice."""
     if gpu_library.emulated:
         return gpu_library
     name = {"torch": "cupy", "cupy": "torch"}[gpu_library.name]

@@ -210,7 +210,7 @@ def test_mistakes_of_matches(gpu_library):
 
 
 def test_columns_of_another_device(gpu_library, monkeypatch):
-    """As of a machine with two; the other one has all that is int16."""
+    """As on a machine with two devices; the other one has all int16 arrays."""
     on, real = gpu_library.array, arrays.device
 
     def device(x: Any) -> str:

@@ -33,7 +33,7 @@ def text(rle: dict[str, Any]) -> dict[str, Any]:
 
 
 def masks(seed: int, n_images: int = 5, n_cats: int = 3, **more: Any) -> Case:
-    """Polygons in parts, crowds as uncompressed counts, detections beside them, ties."""
+    """Polygons in parts, crowds as uncompressed counts, detections near them, ties."""
     rng = np.random.default_rng(seed)
     anns: list[Any] = []
     dets: list[Any] = []

@@ -30,7 +30,7 @@ def _mask(rng: Any, box: list[float]) -> dict[str, Any]:
 
 
 def problem(seed: int, *, masks: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Ties, empty areas, images with nothing, categories told absent or not all marked."""
+    """Ties, empty areas, images with nothing, categories marked absent or not exhaustive."""
     rng = np.random.default_rng(seed)
     categories = sorted(rng.choice(50, 8, replace=False).tolist())
     ids = rng.permutation(30)[:8].tolist()

@@ -10,7 +10,7 @@ import pytest
 
 
 def embeddings(name: str) -> np.ndarray:
-    """Real embeddings from $TAMIS_DATA (default: ../shared/data beside the repository)."""
+    """Real embeddings from $TAMIS_DATA (default: ../shared/data next to the repository)."""
     root = Path(__file__).resolve().parents[2]
     folder = Path(os.environ.get("TAMIS_DATA", root.parent / "shared" / "data"))
     path = folder / "embeddings" / name
@@ -58,7 +58,7 @@ def assert_neighbours(got, x, k, queries=None, metric="euclidean", ties=1e-12):
     distances, indices = map(np.asarray, got)
     wanted, at = knn(x, k, queries, metric)
     rtol = 1e-12 if distances.dtype == np.float64 else 1e-6
-    # rows of one direction are at a cosine distance of 0, and of some 1e-32 once rounded
+    # rows of one direction are at a cosine distance of 0, and of about 1e-32 once rounded
     scale = max(1e-18 if metric == "cosine" else 1e-30, float(np.abs(wanted).max()))
     np.testing.assert_allclose(distances, wanted, rtol=rtol, atol=1e-13 * scale)
     far = keys(x, queries, metric)

@@ -61,7 +61,7 @@ def result_of(images: list[dict[str, Any]], **options: Any) -> tamis.DetectionRe
 
 
 def repeated(images: list[dict[str, Any]], counts: Any) -> list[dict[str, Any]]:
-    """Copies of an image beside each other."""
+    """Copies of an image next to each other."""
     return [image for image, n in zip(images, counts, strict=True) for _ in range(int(n))]
 
 

@@ -22,7 +22,7 @@ def import_torchmetrics() -> Any:
             importlib.import_module("torchvision")
         except ImportError:
             pytest.skip("torchmetrics' metric needs torchvision", allow_module_level=True)
-        except RuntimeError:  # of a CUDA build beside a torch for CPU: only its boxes are needed
+        except RuntimeError:  # a CUDA build of torchvision with a CPU build of torch
             library = torch.library.Library("torchvision", "DEF")
             for name in ("nms", "qnms"):
                 library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -1,4 +1,4 @@
-"""box_iou, box_iou_paired and box_iou_batched of CUDA arrays: the bits of the reference."""
+"""box_iou, box_iou_paired and box_iou_batched on CUDA arrays: bit-identical to the reference."""
 
 from __future__ import annotations
 

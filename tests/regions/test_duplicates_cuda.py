@@ -112,7 +112,7 @@ def test_no_shapes_and_those_that_do_not_fit(gpu_library):
 
 
 def test_columns_of_another_device(gpu_library, monkeypatch):
-    """As of a machine with two."""
+    """As on a machine with two devices."""
     x, far = gpu_library.array(rotated(3)), gpu_library.array(np.array([1, 2, 3]))
     real = arrays.device
 

@@ -122,7 +122,7 @@ def test_errors() -> None:
 
 
 def boundary_iou(mask: Any, dts: Any, gts: Any, crowd: Any) -> Any:
-    """The smaller of both IoUs where the ground truth is no crowd."""
+    """The smaller of both IoUs unless the ground truth is a crowd."""
 
     def edges(objects: Any) -> Any:
         pixels = [reference.boundary(mask.decode(obj).astype(bool)) for obj in objects]

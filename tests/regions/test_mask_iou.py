@@ -123,7 +123,7 @@ def test_pixels(isa, library, noise, crowd):
 
 @pytest.mark.parametrize("kind", ["pixels", "blocks", "text"])
 def test_every_instruction_set_reads_the_same(kind):
-    """Texts that are no masks too: measured alike, or refused alike."""
+    """Texts that are not masks too: measured alike, or refused alike."""
     rng = np.random.default_rng(3)
 
     def outcome(rle):

@@ -1,4 +1,4 @@
-"""Masks on a CUDA device: the IoUs of the host, to the bit."""
+"""Masks on a CUDA device: IoUs bit-identical to the host's."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def _hosted(x):
 
 
 def test_nobody_changes_where_device_masks_lie(gpu_library):
-    """Arrays of a device are the caller's too: any answer will do, but no mask is read beyond."""
+    """The caller may change arrays on a device: any answer will do, within bounds."""
     masks = Masks.encode(blobs(6, 12, 9, 0, 0.3))
     placed = masks.to_device(gpu_library.array(np.zeros(1)))
     with pytest.raises(ValueError, match="read-only"):

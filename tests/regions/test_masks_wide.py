@@ -46,7 +46,7 @@ def test_huge_images_take_little_memory(objects):
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert out.returncode == 0, out.stderr
-    assert int(out.stdout) < 150  # MB, of which Python and NumPy are some 40
+    assert int(out.stdout) < 150  # MB, of which Python and NumPy are about 40
 
 
 @pytest.mark.parametrize("width", [4000, 5000, 40000])

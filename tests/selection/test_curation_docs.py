@@ -17,7 +17,7 @@ def test_the_tour():
     names: dict[str, Any] = {}
     exec(text.split("<!-- tour -->\n```python\n")[1].split("```")[0], names)
     assert 535 <= len(names["unique"]) <= 545
-    assert names["told"].counts[names["told"].threshold] >= 118
+    assert names["found"].counts[names["found"].threshold] >= 118
     assert len(names["batch"]) == 20
     assert not np.isin(names["batch"], [*names["labelled"], *names["failed"]]).any()
     assert 4 < names["spread"] < 32 and names["least"] <= names["more"] <= names["most"]

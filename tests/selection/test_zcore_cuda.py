@@ -1,4 +1,4 @@
-"""tamis.zcore of CUDA arrays: the draws of the host, and its scores to a unit a draw."""
+"""tamis.zcore on CUDA arrays: the host's draws, and its scores to one unit per draw."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_a_sample_unlike_the_rest(isa):
 @pytest.mark.parametrize("make", [misleading, lambda: np.maximum(rows(20_000, 4) - 0.5, 0)])
 @pytest.mark.parametrize("nn", [1, 30, 1000])
 def test_room_for_little(isa, make, nn):
-    """Draws that find much more than they need are taken up again, and give the same bits."""
+    """Draws that find far too many rows are repeated, with bit-identical results."""
     x = make()
     dims, points = some_draws(x, 60)
     points[::3] = 0

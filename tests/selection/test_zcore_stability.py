@@ -1,4 +1,5 @@
-"""zcore_stability: the same scores as zcore, what two halves share, and when draws suffice."""
+"""zcore_stability: the same scores as zcore, the overlap of the two halves of the draws, and when
+draws suffice."""
 
 from __future__ import annotations
 
@@ -39,13 +40,13 @@ def test_draws_until_stable():
 
 
 def test_what_halves_share_is_what_seeds_share():
-    """Two halves say about what two runs with half the draws say."""
+    """The two halves of the draws agree about as well as two runs with half the draws."""
     x = rows(3000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        told = tamis.zcore_stability(x, count=300, n_samples=8000, random_init=False).overlap
+        reported = tamis.zcore_stability(x, count=300, n_samples=8000, random_init=False).overlap
     runs = [tamis.zcore(x, n_samples=4000, random_init=False, seed=s) for s in (1, 2)]
-    assert told == pytest.approx(overlap(*runs, 300), abs=0.07)
+    assert reported == pytest.approx(overlap(*runs, 300), abs=0.07)
 
 
 def test_few_draws_are_warned_of():

@@ -22,7 +22,7 @@ HALVES = ("float16", "bfloat16")  # taken in, given back as float32
 
 
 class CudaUnavailable(RuntimeError):
-    """Raised for a CUDA array when tamis was built without CUDA, or no device is there."""
+    """Raised for a CUDA array when tamis was built without CUDA, or when there is no device."""
 
 
 def library(x: Any) -> str:
@@ -92,7 +92,7 @@ def as_array(function: str, name: str, x: Any) -> Any:
 
 
 def column(function: str, name: str, x: Any, dtype: str | None = None) -> Any:
-    """`as_array` of ids, rows, labels, scores and the like: lists of numbers are taken too.
+    """`as_array` of ids, rows, labels, scores and the like, which may also be lists of numbers.
 
     An empty list holds integers. A list, not an array, is brought to `dtype` where one is given.
     """
@@ -109,7 +109,7 @@ def column(function: str, name: str, x: Any, dtype: str | None = None) -> Any:
 
 
 def as_list(function: str, name: str, values: Any) -> list[Any]:
-    """What `values` holds, whatever that is; an error for what holds nothing."""
+    """The items of `values`; an error if it is not a container."""
     try:
         return list(values)
     except TypeError:
@@ -118,7 +118,7 @@ def as_list(function: str, name: str, values: Any) -> list[Any]:
 
 
 def path_of(function: str, name: str, path: Any) -> str:
-    """`path` as text; numbers and bytes are none."""
+    """`path` as text; numbers and bytes are not paths."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{function}: {name} must be a path, got {type(path).__name__}")
     return str(os.fspath(path))
@@ -180,7 +180,7 @@ def stable_sort(x: Any) -> tuple[Any, Any]:
 
 
 def nonzero(x: Any) -> Any:
-    """Where (n,) `x` of a device is not 0; the host waits for how many there are."""
+    """Where (n,) `x` on a device is not 0; the host waits for the count."""
     found = x.nonzero()
     return found[:, 0] if library(x) == "torch" else found[0]
 
@@ -219,7 +219,7 @@ def check_number(function: str, name: str, value: Any, low: float, high: float) 
 
 
 def one_of(value: Any, choices: Collection[str]) -> bool:
-    """Whether an option is one of `choices`; an array is none, though `in` would compare it."""
+    """Whether an option is one of `choices`; never true for an array, which `in` would compare."""
     return isinstance(value, str) and value in choices
 
 
@@ -251,7 +251,8 @@ def floats(function: str, **arrays: Any) -> tuple[Any, ...]:
 def integers(function: str, name: str, x: Any) -> Any:
     """`x` as an array of integers that int64 holds.
 
-    A copy on the host: another thread may write into the caller's between checks and use.
+    It is copied on the host: another thread may write into the caller's array between checks and
+    use.
     """
     x = column(function, name, x)
     if dtype_name(x) not in INTEGERS:
@@ -283,8 +284,8 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
     if where == "torch":
         try:
             x = as_array(function, name, x).cpu()
-            halves = x.dtype == sys.modules["torch"].bfloat16
-            values: np.ndarray = (x.float() if halves else x).numpy()
+            is_bfloat16 = x.dtype == sys.modules["torch"].bfloat16
+            values: np.ndarray = (x.float() if is_bfloat16 else x).numpy()
         except (TypeError, NotImplementedError) as error:  # sparse, on "meta", of eight-bit floats
             raise TypeError(
                 f"{function}: {name} must be a dense tensor that NumPy can hold, got {x.dtype},"
@@ -296,7 +297,7 @@ def host(function: str, name: str, x: Any) -> np.ndarray:
 
 
 def tensor(x: np.ndarray) -> Any:
-    """`x` as a tensor of the host, in the same memory where PyTorch takes it."""
+    """`x` as a tensor on the host, sharing memory if PyTorch can."""
     # PyTorch takes no negative strides and none that cut through elements
     odd = any(step < 0 or step % x.itemsize for step in x.strides)
     native = x.dtype.newbyteorder("=")
@@ -319,7 +320,7 @@ def from_host(like: Any, x: np.ndarray) -> Any:
 
 
 def same_library(like: Any, x: Any) -> Any:
-    """`x` in the library of `like`; of a device without a copy and in stream order."""
+    """`x` in the library of `like`; on a device without a copy and in stream order."""
     if library(like) == library(x) or library(like) == "numpy":
         return x
     if library(like) == "torch" and isinstance(x, np.ndarray):
@@ -379,12 +380,12 @@ def runs_on_device(x: Any) -> bool:
         return False
 
 
-def call(function: str, like: Any, *arguments: Any) -> None:
-    """The compiled function of that name where `like` lives; on CUDA on the caller's stream."""
+def call(function: str, like: Any, *arguments: Any, **named: Any) -> None:
+    """Call the compiled function on the device of `like`; on CUDA on the caller's stream."""
     where = device(like)
     compiled = getattr(backend(function, where), function)
     if where == "cpu":
-        compiled(*arguments)
+        compiled(*arguments, **named)
         return
     with stream(like) as number:
-        compiled(*arguments, number)
+        compiled(*arguments, **named, stream=number)

@@ -1,4 +1,4 @@
-"""Matrix products by NumPy's BLAS that no fork can leave hanging.
+"""Matrix products by NumPy's BLAS that do not hang after a fork.
 
 OpenBLAS ends its threads before a fork: a product that is under way then waits forever, and the
 child inherits its lock. So a fork waits until the products of other threads are done, and a forked
@@ -80,7 +80,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def products() -> Iterator[None]:
-    """Around NumPy's matrix products and factorisations, and nothing that calls back."""
+    """Context for NumPy's matrix products and factorisations; nothing inside may call back."""
     _check_memory()
     gate, me = _gate, threading.get_ident()
     gate.enter(me)
@@ -95,7 +95,7 @@ def products() -> Iterator[None]:
 
 
 def _check_memory() -> None:
-    """MemoryError where OpenBLAS, which ends the process then, would find none for its buffers."""
+    """Raise MemoryError if OpenBLAS could not allocate its buffers: it would end the process."""
     if resource is None or resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         return
     np.empty(_BUFFER * _openblas()[0](), np.uint8)
@@ -113,7 +113,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _openblas() -> tuple[Callable[[], int], Callable[[int], Any]]:
-    """What gets and sets the number of threads of NumPy's OpenBLAS; of another BLAS nothing."""
+    """Getter and setter of the threads of NumPy's OpenBLAS; None for another BLAS."""
     global _found
     if _found is None:
         _found = (lambda: 1), (lambda n: None)

@@ -97,7 +97,7 @@ def read_levels(function: str, thresholds: Any) -> Array:
 
 
 def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
-    """`read_boxes` on the device of `boxes`, but for NaN and infinity, which stay."""
+    """`read_boxes` on the device of `boxes`; NaN and infinity are kept."""
     width = 5 if fmt == "obb" else 4
     if tuple(boxes.shape) == (0,):
         boxes = boxes.reshape(0, width)
@@ -107,10 +107,19 @@ def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
 
 
 def read_device_column(
-    function: str, name: str, values: Any, boxes: Any, kinds: str, beside: str = "boxes"
+    function: str,
+    name: str,
+    values: Any,
+    boxes: Any,
+    kinds: str,
+    beside: str = "boxes",
+    n: int | None = None,
 ) -> Any:
-    """`read_column` beside `boxes`, which errors call `beside`; held as `held` does."""
-    n = int(boxes.shape[0])
+    """`read_column` on the device of `boxes`, named `beside` in errors; stored as by `held`.
+
+    n values; None: one for each of `boxes`.
+    """
+    n = int(boxes.shape[0]) if n is None else n
     values = arrays.column(function, name, values)
     if arrays.device(values) == "cpu":
         return arrays.from_host(boxes, read_held(function, name, values, n, kinds))
@@ -129,12 +138,12 @@ def read_held(function: str, name: str, values: Any, n: int, kinds: str) -> Arra
 
 
 def held(values: Any, kinds: str) -> Any:
-    """A copy of a column of a device as float64, int64 or, of flags, uint8."""
+    """A copy of a column on a device as float64, int64 or, for flags, uint8."""
     return arrays.copied(values != 0 if kinds == "biu" else values, HELD_AS[kinds])
 
 
 def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
-    """Raise unless a device array holds what `read_column` calls `kinds`."""
+    """Raise unless a device array has one of the dtype kinds of `read_column`."""
     dtypes = {"f": (*arrays.FLOATS, *arrays.HALVES), "i": arrays.INTEGERS, "b": ("bool",)}
     taken = "biu" if kinds == "iu" else kinds  # labels may be bools
     if not any(arrays.dtype_name(x) in dtypes[kind] for kind in taken if kind in dtypes):

@@ -47,7 +47,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class LockedMetric:
-    """Beside a class of torchmetrics: whatever changes or reads its states takes turns."""
+    """Mixin for a torchmetrics class: methods that change or read its states run one at a time."""
 
     _lock: Lock
     _defaults: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Files that tamis writes: checked before any work, and whole at every moment."""
+"""Files that tamis writes: checked before any work, and complete at every moment."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def check_readable(what: str, path: Path) -> None:
 
 
 def write(what: str, path: Path, fill: Callable[[BinaryIO], Any]) -> None:
-    """What `fill` writes becomes the file, which holds the old content or the new, never a part.
+    """Write a file by `fill`: it holds the old content or the new, never a part.
 
-    It is written beside the file and takes its place at the end, with the mode of the old file or
-    that of the umask. What a killed run left behind is written over by the next one.
+    A temporary file in the same folder replaces it at the end, with the mode of the old file or
+    that of the umask. Leftovers of a killed run are overwritten by the next one.
     """
     target = check(what, path)
     with _beside(target) as (file, unfinished):
@@ -86,7 +86,8 @@ def write(what: str, path: Path, fill: Callable[[BinaryIO], Any]) -> None:
 
 @contextlib.contextmanager
 def _beside(target: str) -> Iterator[tuple[BinaryIO, str]]:
-    """A new file beside `target`, of one name for each target, and gone if it does not replace it.
+    """A temporary file next to `target`, with one name per target; removed if it does not replace
+    it.
 
     Its writer holds a lock on it, so that two do not meet; a file without one is a leftover.
     """

@@ -22,7 +22,7 @@ class Groups:
     det_splits: Array
     gt: Array
     gt_splits: Array
-    least: float = -np.inf  # similarities below it need not be told apart
+    least: float = -np.inf  # similarities below it need not be exact
 
     @property
     def ends(self) -> Array:
@@ -36,7 +36,7 @@ Similarity = Callable[[Groups], Array]  # of all pairs
 
 
 def runs(starts: Array, lengths: Array) -> Array:
-    """The indices start, start + 1, ... of each run, one after the other."""
+    """The indices start, start + 1, ... of all runs, concatenated."""
     ends = np.cumsum(lengths)
     shift = np.repeat(starts - (ends - lengths), lengths)
     indices: Array = np.arange(ends[-1] if len(ends) else 0) + shift

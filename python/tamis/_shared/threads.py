@@ -20,8 +20,9 @@ def num_threads() -> int:
     Returns
     -------
     int
-        That of the innermost :func:`threads` this thread is in, else what :func:`set_num_threads`
-        or TAMIS_NUM_THREADS in the environment says, else the CPUs this process may use.
+        The number of the innermost :func:`threads` block of this thread; else that of
+        :func:`set_num_threads` or of TAMIS_NUM_THREADS in the environment; else the CPUs this
+        process may use.
 
     Examples
     --------
@@ -48,8 +49,8 @@ def set_num_threads(n: int) -> None:
 
     Notes
     -----
-    Calls that run already keep their threads. No answer depends on the number. Any thread may set
-    it at any time; the last one is heard by all, but for those in a :func:`threads` block.
+    Running calls keep their threads. No result depends on the number. Any thread may set it at any
+    time, and the last value holds for all threads except those in a :func:`threads` block.
 
     Examples
     --------
@@ -78,10 +79,10 @@ def threads(n: int) -> Iterator[None]:
 
     Notes
     -----
-    Other threads, those started in the block among them, are not concerned, and
-    :func:`set_num_threads` in the block changes nothing for it. Blocks nest; leaving one, also by
-    an exception, brings back what was before. A coroutine that waits in a block shares it with
-    what its thread runs meanwhile.
+    Other threads are not affected, not even those started in the block, and :func:`set_num_threads`
+    in the block has no effect on it. Blocks nest; leaving one, also by an exception, restores the
+    previous number. A coroutine that waits in a block shares it with whatever its thread runs
+    meanwhile.
 
     Examples
     --------

@@ -19,7 +19,8 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Alignment:
-    """Of each image of the results its place, of each row its class; -1 without one."""
+    """The index of each image of the results among those of the ground truth, and the class of each
+    row; -1 for none."""
 
     images: Array
     labels: Array
@@ -31,21 +32,21 @@ class Alignment:
 def align(
     gt: Annotations, dt: Annotations, *, unmatched: Literal["warn", "error", "ignore"] = "warn"
 ) -> tuple[Annotations, Annotations]:
-    """Both with the images of `gt`, in its order, and its class numbers.
+    """Both sides with the images of `gt`, in its order, and with its class numbers.
 
-    Images are the same by file name without suffix, else by its last part, else by id; results
+    Images are matched by file name without suffix, else by its last part, else by id; results
     without names by id, else by the number or text in the file name (``139`` is
-    ``000000000139.jpg``). Classes are the same by name, else by name without case, spaces, hyphens
-    and underscores; results without names by number, where numbers that do not fit are tried as
-    counted from 1 and as places among the classes, as COCO's 80 of 91 are.
+    ``000000000139.jpg``). Classes are matched by name, else by name ignoring case, spaces, hyphens
+    and underscores; results without names by number. Numbers that do not fit are tried as counted
+    from 1, and as positions among the classes, as for COCO's 80 of 91.
 
     Parameters
     ----------
     gt, dt : Annotations
         Of one `fmt`. Images that only annotations mention are left out, as in COCO's evaluation.
     unmatched : {"warn", "error", "ignore"}
-        Results whose image or class `gt` does not have are left out, with a warning that names
-        them, or a ValueError.
+        What to do with results whose image or class is not in `gt`: leave them out, with a warning
+        that names them, or raise ValueError.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def align(
     Raises
     ------
     ValueError
-        No image, or no class, is the same; or boxes are oriented in one only.
+        No image or no class matches, or only one side has oriented boxes.
     """
     if not arrays.one_of(unmatched, ("warn", "error", "ignore")):
         raise ValueError(f"align: unmatched must be 'warn', 'error' or 'ignore', got {unmatched!r}")
@@ -69,18 +70,18 @@ def align(
     if not gt.listed.all():
         gt = gt.select(gt.listed)
     found = compare(gt, dt)
-    told = list(found.notes)
+    notes = list(found.notes)
     for what, names in (("image", found.other_images), ("class", found.other_classes)):
         if names:
             kinds = what + ("es" if what == "class" else "s")
-            told.append(
+            notes.append(
                 f"{len(names)} {kinds} of dt are not in gt, their boxes are left out:"
                 f" {_some(names)}"
             )
-    if told and unmatched == "error" and len(told) > len(found.notes):
-        raise ValueError("align: " + "; ".join(told))
-    if told and unmatched != "ignore":
-        warnings.warn("align: " + "; ".join(told), stacklevel=2)
+    if notes and unmatched == "error" and len(notes) > len(found.notes):
+        raise ValueError("align: " + "; ".join(notes))
+    if notes and unmatched != "ignore":
+        warnings.warn("align: " + "; ".join(notes), stacklevel=2)
     return gt, rearranged(gt, dt, found)
 
 
@@ -194,7 +195,7 @@ def _plain(name: str) -> str:
 
 
 def _may_be_shifted(gt: Annotations, dt: Annotations) -> bool:
-    """Numbers without names that count from another start than those of `gt`.
+    """Whether numbers without names may count from another start than those of `gt`.
 
     Ultralytics' predictions.json counts from 1 where classes are not COCO's, YOLO rows from 0.
     """
@@ -205,7 +206,7 @@ def _may_be_shifted(gt: Annotations, dt: Annotations) -> bool:
 
 
 def _ways(known: Array, labels: Array) -> list[tuple[str, Array]]:
-    """Readings of numbers without names; -1 where one is no class."""
+    """Interpretations of numbers without names; -1 for a number that is not a class."""
     last = len(known) - 1
     at_place = np.where((labels >= 0) & (labels <= last), known[np.clip(labels, 0, last)], -1)
     readings = [

@@ -26,7 +26,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where each row stands: `file` among `paths`, and `line` from 1 (0: not known)."""
+    """Where each row stands: an index into `paths`, and a line from 1 (0: unknown)."""
 
     paths: tuple[str, ...]
     file: Array
@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Annotations:
-    """Labelled boxes of many images as columns, with what else their files hold.
+    """Labelled boxes of many images as columns, with everything else in their files.
 
     Made by :func:`tamis.read`. Image `i` has the rows ``splits[i]`` to ``splits[i + 1]``.
 
@@ -56,15 +56,15 @@ class Annotations:
     splits : (images + 1,) int64
     image_ids : (images,) int64, or object for names
     classes : dict of int to str
-        Empty where the file has no names.
+        Empty if the file has no names.
     scores : (n,) float64, or None for ground truth
     iscrowd : (n,) uint8
     area : (n,) float64, or None
-        What a COCO file says; the sizes of the boxes where it is None.
+        The areas of a COCO file; None means the areas of the boxes.
     image_sizes : (images, 2) int64
-        Height and width; 0 where they are not known.
+        Height and width; 0 if unknown.
     image_names : tuple of str
-        File names; "" where the file has none.
+        File names; "" if the file has none.
     listed : (images,) bool
         False for an image that only annotations mention; evaluations leave it out.
     ids : (n,) int64, or None
@@ -72,15 +72,15 @@ class Annotations:
     keypoints : (n, k, 3) float64, or None
         x, y and visibility; NaN where a row has none.
     oriented : (n, 5) float64, or None
-        Beside horizontal boxes around them, where some are turned.
+        Oriented boxes, if some are rotated; `boxes` are then the horizontal boxes around them.
     shapes : Shapes, or None
-        Polygons and run-length masks as they stood; see `masks`.
+        Polygons and run-length masks as in the file; see `masks`.
     attributes : dict of str to (n,) arrays
-        Flags and texts of a format: difficult, truncated, occluded, ...
+        Flags and texts of the format: difficult, truncated, occluded, ...
     source : Source, or None
     format : str
     remarks : tuple of Finding
-        What the reader saw; part of :meth:`check`.
+        Findings of the reader; included in :meth:`check`.
     """
 
     boxes: Array
@@ -158,7 +158,7 @@ class Annotations:
 
     @cached_property
     def masks(self) -> Masks | None:
-        """Masks drawn with pycocotools' rasteriser when first asked for; None without shapes."""
+        """Masks, drawn with pycocotools' rasteriser when first accessed; None without shapes."""
         if self.shapes is None:
             return None
         sizes = self.image_sizes[self.image_index]
@@ -219,7 +219,7 @@ class Annotations:
         return "\n".join(lines)
 
     def __eq__(self, other: object) -> bool:
-        """Whether all columns are equal; where files lie, and remarks, do not count."""
+        """Whether all columns are equal; paths and remarks are ignored."""
         if not isinstance(other, Annotations):
             return NotImplemented
         return all(
@@ -233,7 +233,7 @@ class Annotations:
     # --- parts of them ---------------------------------------------------------------------
 
     def take(self, rows: Any, splits: Any, **changes: Any) -> Annotations:
-        """These rows, as the rows of the same images; `changes` are columns of other images."""
+        """These rows of the same images; `changes` replace columns of images."""
         name = "Annotations.take"
         rows = arrays.host(name, "rows", arrays.column(name, "rows", rows))
         if rows.dtype.kind not in "biu" or rows.ndim != 1:
@@ -261,7 +261,7 @@ class Annotations:
         return self.take(np.flatnonzero(mask), kept[self.splits])
 
     def select(self, images: Any) -> Annotations:
-        """The images at these places, or where a bool mask is true, in the order given.
+        """Some images, by index or by a bool mask, in the order given.
 
         Parameters
         ----------
@@ -323,7 +323,7 @@ class Annotations:
         return dataclasses.replace(self, boxes=around(self.boxes), oriented=self.boxes, fmt="xywh")
 
     def corners(self) -> Array:
-        """(n, 4, 2) corners of the boxes, turned where they are."""
+        """(n, 4, 2) corners of the boxes, including rotation."""
         return corners(self.as_obb().boxes)
 
     # --- what other functions take ---------------------------------------------------------
@@ -340,7 +340,7 @@ class Annotations:
         return columns_of("Annotations.targets", self, iou_type)
 
     def check(self, results: Annotations | None = None) -> Report:
-        """What is suspicious, with counts, examples and what it does to the numbers.
+        """Find suspicious annotations, with counts, examples and their effect on the numbers.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What is suspicious about annotations and results, and what it does to the numbers."""
+"""Finds suspicious annotations and results, and their effect on the numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from tamis._shared.results import Result, rows_of
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.checks import (
     of_boxes,
@@ -22,18 +23,18 @@ _WIDTH = 80
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
-@dataclass(frozen=True, repr=False)
-class Report:
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Result):
     """What :meth:`Annotations.check` found; printing it gives a text of at most 80 columns.
 
     Attributes
     ----------
     findings : tuple of Finding
-        The gravest first.
+        Most severe first.
     images, boxes : int
-        What was checked.
+        Number of images and boxes checked.
     results : int or None
-        Boxes of the results.
+        Number of boxes of the results.
     """
 
     findings: tuple[Finding, ...]
@@ -43,7 +44,7 @@ class Report:
 
     @property
     def serious(self) -> tuple[Finding, ...]:
-        """The errors: numbers are wrong, or objects are lost."""
+        """The findings that are errors: numbers are wrong, or objects are lost."""
         return tuple(f for f in self.findings if f.severity == "error")
 
     @property
@@ -51,9 +52,11 @@ class Report:
         """Whether there is neither an error nor a warning."""
         return all(f.severity == "note" for f in self.findings)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python, for JSON."""
-        return {**vars(self), "ok": self.ok, "findings": [f.to_dict() for f in self.findings]}
+    def _plain(self) -> dict[str, Any]:
+        return self._public() | {"ok": self.ok}
+
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(({}, finding) for finding in self.findings)
 
     def __str__(self) -> str:
         counts = [sum(f.severity == s for f in self.findings) for s in _RANK]
@@ -67,8 +70,6 @@ class Report:
         for finding in self.findings:
             lines += ["", *describe(finding)]
         return "\n".join(lines)
-
-    __repr__ = __str__
 
 
 def describe(finding: Finding, width: int = _WIDTH) -> list[str]:

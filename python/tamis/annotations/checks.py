@@ -23,7 +23,7 @@ _SAME = 0.99  # IoU
 def rows_found(
     side: Annotations, kind: str, severity: Severity, rows: Array, effect: str, unit: str = "boxes"
 ) -> list[Finding]:
-    """A finding with examples, where there are such rows; `rows`: places, or a bool mask."""
+    """A finding with examples, if there are such rows; `rows`: indices or a bool mask."""
     places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
     if len(places) == 0:
         return []
@@ -38,7 +38,7 @@ def _box(box: Array) -> str:
 def found(
     kind: str, severity: Severity, names: list[str], of: int, unit: str, effect: str
 ) -> list[Finding]:
-    """A finding of named things, where there are some."""
+    """A finding of named things, if there are any."""
     if not names:
         return []
     return [Finding(kind, severity, len(names), of, unit, effect, tuple(names[:_SHOWN]))]
@@ -186,7 +186,7 @@ def of_sizes(gt: Annotations, images: str | None) -> list[Finding]:
     if len(unknown) and gt.n_images:
         out += found(
             "images without size", "note", [gt.image_name(i) for i in unknown.tolist()],
-            gt.n_images, "images", "Boxes outside cannot be told, and masks cannot be drawn.",
+            gt.n_images, "images", "Boxes outside cannot be detected, and masks cannot be drawn.",
         )  # fmt: skip
     if len(gt):
         out += _swapped(gt)
@@ -230,7 +230,7 @@ def _against_headers(gt: Annotations, folder: str) -> list[Finding]:
     differ = np.flatnonzero(
         (known != sizes).any(axis=1) & (known > 0).all(axis=1) & (sizes > 0).all(axis=1)
     )
-    told = [
+    examples = [
         f"{gt.image_name(int(places[j]))}: {_size(known[j])}, the file {_size(sizes[j])}"
         for j in differ.tolist()
     ]
@@ -239,7 +239,7 @@ def _against_headers(gt: Annotations, folder: str) -> list[Finding]:
         *found(
             "wrong image sizes",
             "error",
-            told,
+            examples,
             n,
             "images",
             "Boxes were drawn on another size than detectors see.",

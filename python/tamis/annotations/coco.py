@@ -1,4 +1,4 @@
-"""COCO JSON: ground truth, and results as a list or beside their images."""
+"""COCO JSON: ground truth, and results as a list or together with their images."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_ultralytics(path: str, options: Options) -> Annotations:
 
 
 def from_json(path: str, data: Any, options: Options, format: str = "coco") -> Annotations:
-    """Of what Python's json reads: the slow way, for files that are odd in some way."""
+    """From Python's json: the slow path, for unusual files."""
     return _renamed(Records(path, data, format).annotations(), options)
 
 
@@ -68,7 +68,7 @@ def _dataset(path: str, text: Array) -> Annotations | None:
     for records, table in ((images, tables["images"]), (categories, tables["categories"])):
         if records is None or [r.get("id") for r in records] != table["id"].tolist():
             return None
-    if re.search(rb'"score"\s*:', raw):  # results beside their images
+    if re.search(rb'"score"\s*:', raw):  # results together with their images
         return None
     table = tables["annotations"]
     if "image_names" in table or "category_names" in table:  # ids that are text

@@ -1,4 +1,4 @@
-"""COCO JSON record by record: what is odd is told with the record it stands in."""
+"""COCO JSON record by record; problems are reported with their record."""
 
 from __future__ import annotations
 

@@ -96,6 +96,6 @@ def _row(build: Builder, image: int | None, line: int, words: list[str], label: 
 
 
 def rectangle(xy: list[float]) -> list[float]:
-    with np.errstate(all="ignore"):  # what is not finite is told later
+    with np.errstate(all="ignore"):  # values that are not finite are reported later
         found: list[float] = smallest_rectangles(np.reshape(xy, (1, 4, 2)))[0].tolist()
     return found

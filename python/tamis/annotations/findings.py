@@ -1,29 +1,31 @@
-"""One thing that a check, or a reader, has to say."""
+"""One finding of a check or a reader."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from tamis._shared.results import Result
 
 Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something about annotations that changes numbers, or may.
+@dataclass(frozen=True, eq=False, repr=False)
+class Finding(Result):
+    """Something about annotations that changes the numbers, or may change them.
 
     Attributes
     ----------
     kind : str
         A short name that does not change, such as ``"degenerate boxes"``.
     severity : {"error", "warning", "note"}
-        "error": numbers are wrong or objects are lost; "warning": they may be; "note": to know.
+        "error": numbers are wrong or objects are lost; "warning": they may be; "note": information.
     count, of : int
-        How many, and out of how many.
+        Number found, and number checked.
     unit : str
         What is counted, such as ``"boxes"``.
     effect : str
-        What it does to the numbers.
+        The effect on the numbers.
     examples : tuple of str
         The first of them.
     """
@@ -35,7 +37,3 @@ class Finding:
     unit: str
     effect: str
     examples: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python, for JSON."""
-        return {**vars(self), "examples": list(self.examples)}

@@ -59,7 +59,7 @@ def _read(path: str, options: Options, side: str | None) -> Annotations:
 
 
 def _chosen(versions: Any) -> Json | None:
-    """Of several annotators': the one marked as ground truth, else the first not cancelled."""
+    """Of several annotations, the one marked as ground truth, else the first not cancelled."""
     kept = [v for v in versions or () if isinstance(v, dict) and not v.get("was_cancelled")]
     return next((v for v in kept if v.get("ground_truth")), kept[0] if kept else None)
 

@@ -7,7 +7,7 @@ from tamis.annotations.findings import Finding
 
 
 def names_of(files: list[str], written: list[str]) -> tuple[list[str], list[str], list[Finding]]:
-    """Ids, and names of images: what a label file says where it agrees with its own name."""
+    """Ids and names of images: the name inside a label file if its own name agrees."""
     ids, names, other = [], [], []
     for file, name in zip(files, written, strict=True):
         key = without_suffix(file)

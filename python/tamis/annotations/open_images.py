@@ -99,7 +99,7 @@ def _number(text: str) -> float:
 
 
 def _descriptions(folder: str) -> dict[str, str]:
-    """Names of the /m/... ids, where their file lies beside."""
+    """Names of the /m/... ids, if their file is in the same folder."""
     for name in sorted(os.listdir(folder)):
         if "class-descriptions" in name and suffix(name) == ".csv":
             lines = csv.reader(read_text(os.path.join(folder, name)).splitlines())

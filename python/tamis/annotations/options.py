@@ -1,4 +1,4 @@
-"""What a caller of `read` says beside the path."""
+"""The options of `read`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Options:
         return (height, width) if height else None
 
     def find_image(self, name: str) -> str | None:
-        """The file of `images` that is called so."""
+        """The file of `images` with this name."""
         files, key = self.image_files, image_key(name)
         if key in files or not files:
             return files.get(key)

@@ -1,4 +1,4 @@
-"""What is wrong with label files: all of it at once, each with its file and line."""
+"""Problems of label files, all reported at once, each with its file and line."""
 
 from __future__ import annotations
 

@@ -53,30 +53,30 @@ def read(
         "coco" (ground truth or results), "yolo" (a folder, data.yaml, Darknet's .data, a list of
         images), "voc" (Pascal VOC, ImageNet), "cvat" (for images 1.1), "label_studio",
         "label_studio_predictions", "labelme", "open_images", "dota", "kitti" or "ultralytics"
-        (predictions.json); "auto" looks at what is in the files.
+        (predictions.json); "auto" detects it from the contents.
     images : path, optional
-        Folder of the image files, whose headers tell sizes; found by itself where it lies as the
-        format has it.
+        Folder of the image files, whose headers give their sizes; found automatically if it is
+        where the format puts it.
     image_sizes : (height, width), or dict of file name to (height, width), optional
         Instead of image files.
     classes : names in order, or dict of number to name, optional
-        What numbers mean; with names in the files, which number each name has.
+        Names of the class numbers; for files with names, the number of each name.
     like : Annotations, optional
-        Images, their sizes and class names are those of this ground truth: for results.
+        For results: the ground truth whose images, sizes and class names they share.
     split : str, optional
-        "train", "val", "test" or "all" of a data set that has several; by default "val" of a
-        data.yaml if there is one, else "test", else "train"; of folders all.
+        "train", "val", "test" or "all" of a data set with several splits. Default: for a data.yaml
+        "val" if it exists, else "test", else "train"; for folders all.
     task : {"auto", "detect", "segment", "pose", "obb"}
-        What YOLO rows are.
+        The task of YOLO rows.
     layout : str, default "auto"
-        What YOLO rows hold: ``"label cx cy w h score"``, ``"label score x y w h"``,
+        The columns of YOLO rows: ``"label cx cy w h score"``, ``"label score x y w h"``,
         ``"label score x0 y0 x1 y1"`` and the like, relative or in pixels.
     difficult : {"object", "crowd"}
-        Whether difficult objects of VOC and DOTA are objects like others, as most readers have
-        them, or crowds, which are no misses.
+        Whether difficult objects of VOC and DOTA are normal objects, as in most readers, or crowds,
+        which are not counted as missed.
     one_based : bool, default False
-        True: the first pixel of a VOC file is 1, as VOC's own are, so that 1 is taken off xmin and
-        ymin. The numbers are taken as they are by default, as torchvision, globox and CVAT do.
+        True: pixels of a VOC file count from 1, as in VOC itself, so 1 is subtracted from xmin and
+        ymin. By default the numbers are used as they are, as in torchvision, globox and CVAT.
 
     Returns
     -------
@@ -86,15 +86,15 @@ def read(
     Raises
     ------
     AnnotationError
-        What cannot be read: every problem of every file at once, each with file, line and what
-        was expected. A ValueError.
+        A ValueError that lists every problem of every file, each with file, line and what was
+        expected.
     FileNotFoundError
         There is nothing at `path`.
 
     Notes
     -----
     COCO, YOLO and VOC are read by compiled code on all threads, without the GIL; entities of XML
-    are never expanded. Memory: the columns twice. docs/files.md says what each format holds.
+    are never expanded. Memory: twice the columns. docs/files.md describes each format.
 
     Examples
     --------

@@ -52,7 +52,7 @@ class Shapes:
         )
 
     def with_masks(self, masks: Sequence[dict[str, Any] | None]) -> Shapes:
-        """The same polygons beside COCO's compressed masks, where a row has one."""
+        """The same polygons with COCO's compressed masks for the rows that have one."""
         given = Masks.from_coco([m for m in masks if m is not None])
         texts, extent = [b""] * len(masks), np.zeros((len(masks), 2), np.int64)
         for row, packed in zip(

@@ -1,4 +1,4 @@
-"""Label files for annotation tools and evaluators, there whole or not at all."""
+"""Writes label files for annotation tools and evaluators, atomically."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def write(annotations: Annotations, path: str | os.PathLike[str], format: str = 
     ----------
     annotations : Annotations
     path : path
-        A file, which is replaced; for YOLO a folder, which must not be there or be empty.
+        A file, which is replaced; for YOLO a folder, which must be new or empty.
     format : {"auto", "coco", "yolo", "cvat"}
         "auto": by the suffix, .json for COCO, .xml for CVAT for images 1.1, none for YOLO.
 
     Raises
     ------
     ValueError
-        The format cannot hold them: YOLO needs image sizes and one file name an image.
+        The format cannot hold the annotations: YOLO needs image sizes and one file name per image.
     FileExistsError
         The folder is not empty.
 
     Notes
     -----
-    Written beside under another name and renamed, so that nobody sees half a file. Reading it back
-    gives what the format can hold: docs/files.md says what that is. COCO keeps ids and writes
-    results, a list, where there are scores.
+    Written under a temporary name in the same folder and renamed, so that no reader sees a partial
+    file. Reading it back gives everything that the format can hold (docs/files.md). COCO keeps ids;
+    annotations with scores are written as a list of results.
     """
     if not isinstance(annotations, Annotations):
         raise TypeError(f"write: annotations must be Annotations, got {type(annotations).__name__}")

@@ -19,12 +19,12 @@ from tamis.annotations.yolo_dataset import list_dataset
 from tamis.annotations.yolo_layout import Layout, find_layout
 from tamis.annotations.yolo_listing import Listing
 
-_FARTHEST = 10.0  # of a relative coordinate: farther out it is no such thing
+_FARTHEST = 10.0  # of a relative coordinate: farther out it is not one
 
 
 @dataclass
 class Rows:
-    """What the compiled reader found; `counts` are the numbers beside the class."""
+    """The rows of the compiled reader; `counts` are the numbers per row without the class."""
 
     labels: Array
     values: Array

@@ -79,7 +79,7 @@ def _split_entry(path: str, root: str, entry: str, listing: Listing, options: Op
     """Images of one entry: a folder, or a text file that lists them."""
     base = os.path.dirname(path) or "."
     short = entry
-    while short.startswith("../"):  # Roboflow's, whose files lie beside the yaml
+    while short.startswith("../"):  # Roboflow's, whose files are next to the yaml
         short = short[3:]
     places = [os.path.join(folder, e) for e in (entry, short) for folder in (root, base)]
     for place in places:
@@ -162,7 +162,7 @@ def _moved(base: str, entry: str) -> str:
 
 
 def _images(images: list[tuple[str, str]], listing: Listing, root: str = "") -> None:
-    """Images, whose labels lie in the folder labels beside images, or beside the image."""
+    """Images whose labels are in the folder labels next to images, or next to the image."""
     keys = [image_key(name) for _, name in images]
     known, listed = set(listing.ids), set(listing.paths)
     if not root:  # of a list: what folders they share says nothing
@@ -179,7 +179,7 @@ def _images(images: list[tuple[str, str]], listing: Listing, root: str = "") -> 
 
 
 def label_path(image: str) -> str:
-    """Ultralytics' rule: the last folder images becomes labels; else beside the image."""
+    """Ultralytics' rule: the last folder images becomes labels; else next to the image."""
     head, found, tail = image.rpartition("/images/")
     if found:
         there = f"{head}/labels/{without_suffix(tail)}.txt"

@@ -50,7 +50,7 @@ def _key(path: str) -> str:
 
 
 def image_files(path: str) -> dict[str, str]:
-    """Paths of images by key: below the folder, and in the folder images beside labels."""
+    """Paths of images by key: below the folder, and in the folder images next to labels."""
     folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
     found = {_key(image_key(p) + ".x"): f"{folder}/{p}" for p in walk(folder, IMAGES)}
     parts = os.path.abspath(folder).split(os.sep)

@@ -17,7 +17,7 @@ from tamis.coco._sources import Base, DatasetFile, Results
 
 
 def _read(path: Any) -> Array:
-    """The bytes of a file. NumPy's large arrays lie on large pages, which `bytes` do not."""
+    """The bytes of a file. NumPy's large arrays use large pages, `bytes` do not."""
     with open(path, "rb", buffering=0) as f:
         text = np.empty(os.fstat(f.fileno()).st_size, np.uint8)
         if _core.read_file(f.fileno(), text):

@@ -61,7 +61,7 @@ class KnownIds:
 
     @classmethod
     def of(cls, ids: Iterable[Any]) -> KnownIds | None:
-        """None where there are none, where one comes twice, or cannot be hashed."""
+        """None if there are no ids, if one occurs twice, or if one cannot be hashed."""
         known = cls(ids)
         try:
             return known if 0 < len(known) == len(set(known._ids)) else None
@@ -72,7 +72,7 @@ class KnownIds:
         return len(self._ids)
 
     def places(self, column: Array, names: list[Any] | None) -> Array:
-        """(n,) int32: the place of each row's id, -1 where it is none of these."""
+        """(n,) int32: the place of each row's id, -1 where it is not one of these."""
         if names is not None:
             return self._look_up(names)[column]
         if self._integers is None:
@@ -138,7 +138,7 @@ def _numbers(anns: Sequence[Annotation], key: str) -> Array | None:
 
 
 def _boxes(anns: Sequence[Annotation], only: set[type] | None) -> Array | None:
-    """(n, 4) float64; None where one is no list or array of four numbers, of these types."""
+    """(n, 4) float64; None if one is not a list or array of four numbers, of these types."""
     boxes = [ann["bbox"] for ann in anns]
     if not set(map(type, boxes)) <= {list, np.ndarray} or set(map(len, boxes)) != {4}:
         return None
@@ -177,9 +177,9 @@ def from_annotations(
 ) -> Columns | None:
     """The columns of COCO annotation dicts, or None where any value is out of the ordinary.
 
-    A missing key, text as an annotation's id, a tuple as box: pycocotools has an answer or an
-    exception for each, and the caller's slow path gives it. Masks are compressed.
-    Federated ground truths have an `ignore` of their own, and no crowds.
+    For a missing key, a text id of an annotation or a tuple as box, the caller's slow path gives
+    pycocotools' result or exception. Masks are compressed. Federated ground truths have an `ignore`
+    of their own, and no crowds.
     """
     if not anns:
         return _no_annotations(detections, n_keypoints)

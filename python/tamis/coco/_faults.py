@@ -50,7 +50,7 @@ class _Field(str):
 
 @contextlib.contextmanager
 def naming_records(*tables: tuple[str, Callable[[], Any]]) -> Iterator[None]:
-    """Let a KeyError for a field say which record is the first without it.
+    """Make a KeyError for a field name the first record without it.
 
     A table is its name and what gets its records; where none lacks the field the error stays.
     """
@@ -81,7 +81,7 @@ def _first_without(field: str, tables: Tables) -> str | None:
 
 
 def load_json(path: Any) -> Any:
-    """What Python's json makes of a file; its errors name the file, the line and the column."""
+    """Load a file with Python's json; errors name the file, the line and the column."""
     with open(path) as f:
         try:
             return json_text.loads(f.read())
@@ -97,7 +97,7 @@ def load_json(path: Any) -> Any:
 
 
 def not_a_list(results: Any, text: str, path: Any = None) -> AssertionError:
-    """For results that are no list of dicts; a data set in their place is called one."""
+    """For results that are not a list of dicts; the message recognises a data set."""
     where = "" if path is None else f"{path} holds "
     keys = ""
     if isinstance(results, dict):

@@ -1,4 +1,4 @@
-"""Whether somebody has put functions of their own in the place of ours."""
+"""Whether functions of a class or module have been replaced."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 class Originals:
     """The functions of a class or module as they were when it was made.
 
-    The fast way calls none of them, so it may only be taken while they are all in place.
+    The fast path calls none of them, so it is used only while all are in place.
     """
 
     def __init__(self, owner: Any, *names: str) -> None:
         self._functions = {name: getattr(owner, name) for name in names}
 
     def replaced(self, thing: Any, *names: str) -> bool:
-        """Whether an object itself, a subclass or a patch of the class has others of these names.
+        """Whether an object, a subclass or a patched class has other functions of these names.
 
         All names by default. A module is asked for its own.
         """

@@ -1,4 +1,4 @@
-"""Stand in for pycocotools under its own name."""
+"""Replaces pycocotools under its own name."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _TOUCHING = Lock()  # touching results touches their ground truth
 
 @dataclass
 class Mark:
-    """What an evaluation of columns leaves to be written into the dicts of ground truths."""
+    """Flags of an evaluation of columns, to be written into the dicts of ground truths later."""
 
     kind: str
     image_ids: list[Any]
@@ -77,7 +77,7 @@ class LazyDataset:
         return None if source is None else source.columns_of(kind)
 
     def _untouched(self) -> Source | None:
-        """The source, where all is still what it says."""
+        """The source, if nothing has been changed since."""
         source: Source | None = self.__dict__.get("_source")
         return None if any(name in self.__dict__ for name in self._INDEX) else source
 
@@ -93,9 +93,9 @@ class LazyDataset:
             self._marks.append(mark)
 
     def _touch(self) -> None:
-        """Build the dicts from the source; what was set by hand meanwhile stays.
+        """Build the dicts from the source; attributes that were set by hand are kept.
 
-        One thread at a time, and the source goes last: an interrupt leaves all as it was.
+        One thread at a time; the source is dropped last, so an interrupt changes nothing.
         """
         with _TOUCHING:
             source = self.__dict__.get("_source")
@@ -122,7 +122,7 @@ class LazyDataset:
         return state
 
     def _base(self) -> Base:
-        """What results loaded against this dataset share with it, as it is now."""
+        """The parts that results loaded against this dataset share with it, as they are now."""
         if isinstance(self._untouched(), DatasetFile):
             base = self._BASE(self)
             self._waiting.append(weakref.ref(base))

@@ -1,4 +1,4 @@
-"""pycocotools._mask by name: the same functions on lists and (h, w, n) arrays alone."""
+"""pycocotools._mask: the same functions, on lists and (h, w, n) arrays only."""
 
 from __future__ import annotations
 

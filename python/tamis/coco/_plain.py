@@ -50,7 +50,7 @@ def _annotations(coco: Any, p: Any) -> Any:
 
 
 def _sides(ground_truth: Any, results: Any, p: Any) -> tuple[Columns | None, Columns | None]:
-    """Both sides as columns; what pycocotools writes into dicts is written."""
+    """Both sides as columns, with the changes that pycocotools makes to dicts."""
     gts = _columns(ground_truth, p, detections=False)
     dts = _columns(results, p, detections=True)
     gt_anns = _annotations(ground_truth, p) if gts is None else []
@@ -82,7 +82,7 @@ def _usual(p: Any) -> bool:
 
 
 def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
-    """Match everything at once; None where something is out of the ordinary."""
+    """Match everything at once; None if anything is unusual."""
     images, categories = KnownIds.of(p.imgIds), KnownIds.of(p.catIds)
     if images is None or categories is None or not _usual(p):
         return None
@@ -166,7 +166,7 @@ class Evaluation:
         )  # fmt: skip
 
     def covers(self, p: Any, evaluated: Any) -> bool:
-        """Whether `p` asks for just what was evaluated; slices of it go through `evalImgs`."""
+        """Whether `p` asks for exactly what was evaluated; subsets go through `evalImgs`."""
         caps = list(p.maxDets)
         return (
             len(p.iouThrs) == self.table.n_thresholds

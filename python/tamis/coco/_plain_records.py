@@ -1,4 +1,4 @@
-"""Dicts of plain results, made again from their columns: their text is not kept."""
+"""Dicts of plain results, rebuilt from their columns, because the text is not kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PlainRecords:
         return replace(self, integers=self.integers[index])
 
     def annotations(self, c: Columns) -> list[Annotation]:
-        """What Python's json makes of the records."""
+        """The records as Python's json reads them."""
         assert c.score is not None
         shape = next(key for key in self.keys if key in ("bbox", "segmentation", "keypoints"))
         numbers = np.empty((len(c.id), 0))

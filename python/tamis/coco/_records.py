@@ -1,7 +1,7 @@
 """Compatible path: pycocotools' own loop over images, categories and area ranges, on dicts.
 
-Taken when somebody overrides a step, edits its outcome, or has ids, scores or boxes that are not
-plain numbers. Python's own objects then decide what happens, as they do in pycocotools.
+Used when a step is overridden, its outcome is edited, or ids, scores or boxes are not plain
+numbers. The behaviour of Python's own objects then decides, as in pycocotools.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def mark(ground_truth: Any, gts: list[Any], results: Any, dts: list[Any], kind: 
 
 
 def _compress(coco: Any, anns: list[Any]) -> None:
-    """Compress all masks: the polygons at once if nobody draws them otherwise."""
+    """Compress all masks: polygons in one call unless `annToRLE` is replaced."""
     if not ORIGINAL.replaced(coco, "annToRLE") and not DRAWN.replaced(mask):
         draw_polygons(anns, coco)
     for ann in anns:
@@ -189,7 +189,7 @@ def match(
     spared: list[bool],
     thresholds: Any,
 ) -> dict[str, Any]:
-    """The matches of detections, best score first; those that are spared may match nothing."""
+    """The matches of detections, best score first; excluded ones match nothing."""
     ignore = np.array(ignored)
     gt_order = np.argsort(ignore, kind="stable")
     levels = len(thresholds)

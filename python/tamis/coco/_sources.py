@@ -25,8 +25,8 @@ IndexOf = Callable[[Dataset], tuple[Any, ...]]
 class Base:
     """The `info`, `images` and `categories` that results share with their ground truth.
 
-    Bound to a ground truth that is still columns, it is settled when that one is touched, before
-    anybody can edit it, or when the results are touched first.
+    While the ground truth is still columns, these are only fixed when its dicts are accessed,
+    before they can be edited, or when the dicts of the results are.
     """
 
     def __init__(self, ground_truth: Any) -> None:
@@ -178,7 +178,7 @@ class _Shared(Source):
 
 
 class DictResults(_Shared):
-    """Results in dicts of the caller, who may still change them: columns are made when asked for.
+    """Results in dicts of the caller, who may still change them: columns are made when needed.
 
     They are prepared, and their ids counted, before.
     """
@@ -204,7 +204,7 @@ class DictResults(_Shared):
         return self._base.dataset() | {"annotations": self._anns}
 
     def index(self, dataset: Dataset, index_of: IndexOf) -> tuple[Any, ...]:
-        """By the ids that were counted, whatever the list and its dicts have become."""
+        """Index by the assigned ids, even if the list and its dicts have changed."""
         _, _, *others = index_of(dataset | {"annotations": self._rows})
         counted = {id(ann): i for i, ann in enumerate(self._rows, 1)}
         return dataset, {counted[id(ann)]: ann for ann in self._rows}, *others
@@ -226,7 +226,7 @@ class Results(_Shared):
     def columns_of(self, kind: str) -> Columns | None:
         text = self._origin
         if kind == "segm" and self.columns.masks is None and isinstance(text, np.ndarray):
-            table = _core.read_result_masks(text)  # beside the boxes
+            table = _core.read_result_masks(text)  # in addition to the boxes
             if table is not None and len(table["numbers"]) == 0:
                 self.columns.masks = masks_of(table)
         return self.columns if has_shapes(self.columns, kind) else None
@@ -239,7 +239,7 @@ class Results(_Shared):
         return dataset
 
     def _records(self) -> list[Annotation]:
-        """What stood in the file or array."""
+        """The records of the file or array."""
         if isinstance(self._origin, PlainRecords):
             return self._origin.annotations(self.columns)
         if self._origin is None:

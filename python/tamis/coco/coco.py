@@ -1,4 +1,4 @@
-"""The COCO dataset API of pycocotools 2.0.11, with annotations kept as columns until touched."""
+"""The COCO dataset API of pycocotools 2.0.11, with annotations kept as columns until accessed."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ class COCO(LazyDataset):
     Parameters
     ----------
     annotation_file : str or path, optional
-        A COCO JSON file. Its annotations are read into columns; `dataset`, `anns`, `cats`,
-        `imgs`, `imgToAnns` and `catToImgs` are built when one of them is first touched and are
-        live from then on: edits to them are honoured.
+        A COCO JSON file. Its annotations are read into columns; `dataset`, `anns`, `cats`, `imgs`,
+        `imgToAnns` and `catToImgs` are built when one of them is first accessed. From then on,
+        edits to them take effect.
 
     Notes
     -----
-    Same names, arguments, results and printed text as ``pycocotools.coco.COCO`` 2.0.11. All
-    that they need is kept in memory until they are built, so the file may change or go.
+    Same names, arguments, results and printed text as ``pycocotools.coco.COCO`` 2.0.11. Everything
+    needed to build them is kept in memory, so the file may change or be deleted.
     """
 
     _INDEX = ("dataset", "anns", "cats", "imgs", "imgToAnns", "catToImgs")
@@ -125,7 +125,7 @@ class COCO(LazyDataset):
     # --- pycocotools -----------------------------------------------------------------------
 
     def createIndex(self) -> None:
-        """Index `dataset` anew, after it was set or edited."""
+        """Rebuild the index after `dataset` was set or edited."""
         print("creating index...")
         tables = ("annotations", "images", "categories")
         with naming_records(*((key, lambda key=key: self.dataset[key]) for key in tables)):
@@ -216,7 +216,7 @@ class COCO(LazyDataset):
         AssertionError
             The results are not a list, or name an image this dataset does not have.
         KeyError, IndexError
-            As pycocotools, for results without a field it needs, or none at all.
+            As in pycocotools: results lack a required field, or there are no results.
         """
         res = COCO()
         base = self._base()
@@ -321,7 +321,7 @@ class COCO(LazyDataset):
         return None
 
     def annToRLE(self, ann: dict[str, Any]) -> Any:
-        """The annotation's mask as a compressed object: what it already is, or polygons drawn."""
+        """The annotation's mask as a compressed object; polygons are drawn."""
         size = self.imgs[ann["image_id"]]
         segm = ann["segmentation"]
         if type(segm) is list:

@@ -1,4 +1,4 @@
-"""COCOeval of pycocotools 2.0.11: columns where everything is plain, objects where it is not."""
+"""COCOeval of pycocotools 2.0.11: on columns if everything is plain, else on objects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BUILT = ("evalImgs", "ious", "_gts", "_dts")
 
 
 class COCOeval:
-    """Average precision and recall of detections, with pycocotools' names and to its last bit.
+    """Average precision and recall of detections, with pycocotools' names, bit-identical to it.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ class COCOeval:
     iouType : {"segm", "bbox", "keypoints", "boundary"}
         "boundary" is the smaller of mask IoU and boundary IoU, as in boundary-iou-api.
     dilation_ratio : float
-        Boundaries only: how near the edge, as a part of the image's diagonal.
+        Boundaries only: width of the boundary, as a share of the image's diagonal.
 
     Attributes
     ----------
     params : Params
         Set what you need before `evaluate`.
     evalImgs : list of dict or None
-        Per category, area range and image (in this order). Built when first touched; edits to it
-        are honoured by `accumulate`.
+        Per category, area range and image (in this order). Built when first accessed; `accumulate`
+        uses edits to it.
     ious : dict
-        (image, category) -> (D, G) IoUs. Built when first touched.
+        (image, category) -> (D, G) IoUs. Built when first accessed.
     eval : dict
         ``precision`` (T, R, K, A, M), ``recall`` (T, K, A, M), ``scores`` (T, R, K, A, M).
     stats : (12,) array, or (10,) for keypoints
@@ -52,8 +52,8 @@ class COCOeval:
 
     Notes
     -----
-    A subclass or instance that overrides `evaluateImg`, `computeIoU` or `_prepare` is honoured:
-    the objects are then walked one by one, as pycocotools does, at about its speed.
+    A subclass or instance may override `evaluateImg`, `computeIoU` or `_prepare`: images are then
+    evaluated one by one, as in pycocotools, at about its speed.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class COCOeval:
         return self.__dict__[name]
 
     def _evaluated(self) -> Evaluated | None:
-        """For `tamis.detection_errors` and the like; None where objects were walked one by one."""
+        """For `tamis.detection_errors` and the like; None if images were evaluated one by one."""
         found = None if self._plain is None else self._plain.evaluated()
         return None if found is None else replace(found, settings=self._paramsEval)
 

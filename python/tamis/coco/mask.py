@@ -1,4 +1,4 @@
-"""pycocotools.mask by name: COCO's run-length encoding, with its forms, dtypes and exceptions.
+"""pycocotools.mask: COCO's run-length encoding, with the same forms, dtypes and exceptions.
 
 A mask is ``{"size": [h, w], "counts": bytes}``. For many masks at a time see :class:`tamis.Masks`.
 """
@@ -40,7 +40,7 @@ def _text(counts: Any) -> bytes:
 
 
 def compressed(objects: Sequence[Any]) -> Masks:
-    """Masks of compressed objects, as lenient about their counts as pycocotools."""
+    """Masks of compressed objects; counts are checked as little as in pycocotools."""
     texts = [_text(obj["counts"]) for obj in objects]
     sizes = [(_siz(obj["size"][0]), _siz(obj["size"][1])) for obj in objects]
     return LenientMasks._of(*join_texts(texts), np.array(sizes, np.uint64).reshape(-1, 2))
@@ -213,7 +213,7 @@ def _from_polygons(polygons: list[Any], h: Any, w: Any) -> list[dict[str, Any]]:
 
 
 def draw(polygons: list[list[Any]], images: list[Any]) -> list[dict[str, Any]]:
-    """The union of each list of polygons in its image, or nothing at all if any is unusual."""
+    """The union of each list of polygons in its image; None if any polygon is unusual."""
     if not polygons:
         return []
     try:

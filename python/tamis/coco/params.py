@@ -34,7 +34,7 @@ class Params:
     kpt_oks_sigmas : (17,) array
         Keypoints only.
     dilationRatio : float
-        Boundaries only: how near the edge, as a part of the image's diagonal.
+        Boundaries only: width of the boundary, as a share of the image's diagonal.
     useSegm : None or int
         Deprecated: 1 means "segm", 0 "bbox".
     """

@@ -1,1 +1,1 @@
-"""Evaluations beside each other: intervals, differences, parts, and versions of labels."""
+"""Evaluations compared: intervals, differences, parts, and versions of labels."""

@@ -1,8 +1,8 @@
-"""How two versions of annotations agree: what was changed, and how tight the boxes are."""
+"""How well two versions of annotations agree: what changed, and how tight the boxes are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.columns import check_fmt, read_levels
-from tamis._shared.results import Drawn
+from tamis._shared.results import Result
 from tamis.comparison.draws import times_drawn
 from tamis.comparison.intervals import Interval
 from tamis.comparison.pairs import Annotated, best_pairs, read_both
 from tamis.comparison.resampling import check_options
-from tamis.comparison.statistics import number, percentile_interval, shown, standard_errors
+from tamis.comparison.statistics import percentile_interval, shown, standard_errors
 from tamis.regions.box_iou import box_iou, box_iou_paired
 
 SIDES = ("left", "top", "right", "bottom")
@@ -23,15 +23,15 @@ _CHANCE_PAIRS = 1 << 22
 _ROWS_AT_ONCE = 1024
 
 
-@dataclass(frozen=True)
-class Tightness(Drawn):
+@dataclass(frozen=True, eq=False, repr=False)
+class Tightness(Result):
     """How far the sides of the second version lie outside those of the first.
 
     Attributes
     ----------
     offsets : (pairs, 4) float64
         Left, top, right, bottom: positive where the second box reaches further out, as a share of
-        the first box's width or height. NaN where the first box has none.
+        the first box's width or height. NaN if the first box has no extent.
     image : (pairs,) int64
         Place of the image of each pair.
     median, spread : dict of str to float
@@ -41,8 +41,8 @@ class Tightness(Drawn):
     images : int
     """
 
-    offsets: Array = field(repr=False)
-    image: Array = field(repr=False)
+    offsets: Array
+    image: Array
     median: dict[str, float]
     spread: dict[str, float]
     size: float
@@ -54,7 +54,7 @@ class Tightness(Drawn):
         """How much looser another batch is: its medians minus these, by side.
 
         Both batches are measured against the same reference: labelled twice, or by one detector.
-        The interval is that of the bootstrap by image, of each batch by itself.
+        The interval is from a bootstrap by image, separate for each batch.
         """
         name = "Tightness.shift"
         if not isinstance(other, Tightness):
@@ -83,27 +83,25 @@ class Tightness(Drawn):
                     out[b, s] = self.offsets[at, s].mean()
         return out
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        return {
-            "pairs": len(self.offsets),
-            "median": {k: number(v) for k, v in self.median.items()},
-            "spread": {k: number(v) for k, v in self.spread.items()},
-            "size": number(self.size),
-        }
+    def _plain(self) -> dict[str, Any]:
+        names = ("median", "spread", "size")
+        return {"pairs": len(self.offsets)} | {name: getattr(self, name) for name in names}
+
+    def _columns(self) -> dict[str, Any]:
+        return {"image": self.image} | dict(zip(SIDES, self.offsets.T, strict=True))
 
 
-@dataclass(frozen=True)
-class Agreement(Drawn):
-    """What `agreement` gives, of n annotations before and m after.
+@dataclass(frozen=True, eq=False, repr=False)
+class Agreement(Result):
+    """The result of `agreement`, of n annotations before and m after.
 
     Attributes
     ----------
     pairs : (p, 2) int64
-        Rows of the objects that are the same, best IoU first.
+        Rows of the same object in both versions, best IoU first.
     iou : (p,) float64
     relabelled, moved : (k,) int64
-        Places in `pairs` of objects with another label, and of boxes of an IoU below `same`.
+        Indices into `pairs` of objects with another label, and of boxes with an IoU below `same`.
     removed, added : (k,) int64
         Rows of the first version, and of the second, that have no partner.
     f1, f1_labelled : dict of float to float
@@ -115,12 +113,12 @@ class Agreement(Drawn):
     tightness : Tightness
     """
 
-    pairs: Array = field(repr=False)
-    iou: Array = field(repr=False)
-    relabelled: Array = field(repr=False)
-    moved: Array = field(repr=False)
-    removed: Array = field(repr=False)
-    added: Array = field(repr=False)
+    pairs: Array
+    iou: Array
+    relabelled: Array
+    moved: Array
+    removed: Array
+    added: Array
     f1: dict[float, float]
     f1_labelled: dict[float, float]
     kappa: float
@@ -142,25 +140,23 @@ class Agreement(Drawn):
         ]
         return "\n".join(lines)
 
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{k}={v}" for k, v in self._counts().items())
-        return f"Agreement({counts}, alpha={shown(self.alpha)})"
-
     def _counts(self) -> dict[str, int]:
         names = ("pairs", "relabelled", "moved", "removed", "added")
         return {name: len(getattr(self, name)) for name in names}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
+    def _plain(self) -> dict[str, Any]:
+        fields = self._public() | self._counts()
+        del fields["iou"]
+        for name in ("f1", "f1_labelled"):
+            fields[name] = [{"iou": t, "f1": v} for t, v in fields[name].items()]
+        return fields
+
+    def _columns(self) -> dict[str, Any]:
+        places = np.arange(len(self.pairs))
         return {
-            **self._counts(),
-            "f1": [{"iou": t, "f1": number(v)} for t, v in self.f1.items()],
-            "f1_labelled": [{"iou": t, "f1": number(v)} for t, v in self.f1_labelled.items()],
-            "kappa": number(self.kappa),
-            "alpha": number(self.alpha),
-            "tightness": self.tightness.to_dict(),
-            "threshold": self.threshold,
-        }
+            "first": self.pairs[:, 0], "second": self.pairs[:, 1], "iou": self.iou,
+            "relabelled": np.isin(places, self.relabelled), "moved": np.isin(places, self.moved),
+        }  # fmt: skip
 
 
 def agreement(
@@ -176,13 +172,13 @@ def agreement(
 
     Parameters
     ----------
-    a, b : dict of arrays, list of them (one an image), or tamis.coco.COCO
+    a, b : dict of arrays, list of them (one per image), or tamis.coco.COCO
         ``boxes`` (n, 4), ``labels`` (n,) integers, and in a dict of many images ``splits``
         (images + 1,), as for `DetectionEvaluator.update`. COCO datasets are joined by image id.
     iou : float, default 0.5
-        From this IoU on two boxes may be one object, whatever their labels. In (0, 1].
+        Minimum IoU of two boxes of one object, whatever their labels. In (0, 1].
     same : float, default 0.99
-        A pair of a lower IoU was moved. In (0, 1].
+        A pair with a lower IoU counts as moved. In (0, 1].
     thresholds : (T,) floats, optional
         Of the F1; default 0.50, 0.55, ... 0.95.
     fmt : {"xyxy", "xywh", "cxcywh"}
@@ -202,15 +198,15 @@ def agreement(
     Notes
     -----
     Pairs are made best IoU first over each image, each box once; ties go by row. Symmetric in `a`
-    and `b` but for ties.
+    and `b` except for ties.
 
     Krippendorff's alpha is 1 - D_o / D_e with the distance 1 - IoU. D_o is its mean over objects:
     pairs, and boxes without a partner at distance 1. D_e is its mean over all pairs of boxes of
     both versions, whatever their image (beyond 4 million pairs, over as many drawn by a fixed
     seed).
 
-    Cost: the IoU of all pairs of each image. Memory: 8 bytes a pair of the largest image, at least
-    32 MB; 32 MB more for D_e.
+    Cost: the IoU of all pairs of each image. Memory: 8 bytes per pair of the largest image, at
+    least 32 MB, and 32 MB more for D_e.
 
     Examples
     --------
@@ -218,8 +214,9 @@ def agreement(
     >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0], [20.0, 20.0, 40.0, 40.0]])
     >>> old = {"boxes": boxes, "labels": np.array([1, 2])}
     >>> new = {"boxes": boxes + [0, 0, 1, 0], "labels": np.array([1, 3])}
-    >>> tamis.agreement(old, new)
-    Agreement(pairs=2, relabelled=1, moved=2, removed=0, added=0, alpha=0.900)
+    >>> found = tamis.agreement(old, new)
+    >>> len(found.pairs), len(found.relabelled), round(found.alpha, 3)
+    (2, 1, 0.9)
     """
     name = "agreement"
     check_fmt(name, fmt)

@@ -1,13 +1,13 @@
-"""What became of each ground truth and image between two evaluations of the same images."""
+"""Changes of each ground truth and image between two evaluations of the same images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tamis._shared.arrays import Array
+from tamis._shared.results import Result
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.detection_errors import TYPES, DetectionErrors, detection_errors
 from tamis.evaluation.image_scores import image_scores
@@ -18,19 +18,19 @@ _RIGHT, _MISS = 0, 3
 _STATE_OF = {TYPES.index("Cls"): 1, TYPES.index("Loc"): 2}
 
 
-@dataclass(frozen=True)
-class ImageChange:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageChange(Result):
     """An image that one of two models handles better.
 
     Attributes
     ----------
     image : int
-        Id of a `COCOeval`, else its number.
+        The image id of a `COCOeval`, else the image's number.
     difference : float
         Average precision of the image alone, second model minus first.
     errors : dict of str to int
-        What changed sides: ``"Miss -> right"`` counts ground truths, ``"Bkg"`` and ``"Dupe"`` how
-        many more (or fewer) such detections the second model has.
+        Changes of state: ``"Miss -> right"`` counts ground truths; ``"Bkg"`` and ``"Dupe"`` count
+        how many more (or fewer) such detections the second model has.
     """
 
     image: int
@@ -40,10 +40,6 @@ class ImageChange:
     def __str__(self) -> str:
         changes = ", ".join(f"{k}: {v}" for k, v in self.errors.items()) or "no errors changed"
         return f"image {self.image}: {self.difference:+.3f} ({changes})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {"image": self.image, "difference": self.difference, "errors": dict(self.errors)}
 
 
 def states_of(errors: DetectionErrors) -> Array:
@@ -77,7 +73,7 @@ def excess(errors: DetectionErrors, images: Array, n: int, kind: str) -> Array:
 def changes(
     a: Evaluated, b: Evaluated, count: int
 ) -> tuple[list[ImageChange], list[ImageChange], dict[str, int]]:
-    """Images won and lost most, and the ground truths that changed; nothing of other rows."""
+    """The images won and lost by most, and the ground truths that changed."""
     if count == 0 or a.kind == "keypoints" or not _same_rows(a, b):
         return [], [], {}
     found = [detection_errors(_View(e)) for e in (a, b)]

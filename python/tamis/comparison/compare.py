@@ -1,4 +1,4 @@
-"""Which of two evaluations is better, where, and whether that is more than chance."""
+"""Which of two evaluations is better, where, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -62,24 +62,24 @@ def compare(
     on: Any = None,
     progress: Progress = None,
 ) -> Comparison:
-    """Compare evaluations of the same images: the others with the first.
+    """Compare evaluations of the same images with the first one.
 
     Parameters
     ----------
     a, b, *others : DetectionResult or tamis.coco.COCOeval
-        Evaluations of the same images in the same order, with the same settings. Of a `COCOeval`,
-        what `evaluate` looked at.
+        Evaluations of the same images in the same order, with the same settings. For a `COCOeval`,
+        only what `evaluate` covered.
     samples : int, default 1000
         Of the bootstrap: the same images are drawn for both models; 0: no intervals.
     permutations : int, default 1000
-        Of the test: the two models swap their results image by image, by the toss of a coin; how
-        often the difference is then at least as large is the p-value. 0: no test.
+        Of the test: the two models swap their results at random, image by image; the p-value is the
+        share of permutations with a difference at least as large. 0: no test.
     seed, confidence, groups, on, progress
         As in :func:`tamis.intervals`; a group is drawn, and swapped, as a whole.
     slices : dict of str to array, optional
         Parts of the images to compare in, as in :func:`tamis.slices`.
     images : int, default 5
-        Images to list that are won and lost most; 0: none, and no errors that changed sides.
+        Images to list that are won and lost by most; 0: none, and no changes of errors.
     names : sequence of str, optional
         Of the models; default ``"A"``, ``"B"``, ...
 
@@ -90,18 +90,17 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        Other objects, evaluations that have not run or are of other images or settings.
+        Other objects, and evaluations that have not run or have other images or settings.
 
     Notes
     -----
-    Both methods are exact: every sample and every swap has the curves that evaluating those images
-    anew would give (cpp/resampling/resampling.hpp). The p-value of n permutations is at least
-    1 / (n + 1). Intervals and p-values of many numbers are each right by themselves; of the classes
-    `q` says which hold together.
+    Both methods are exact: every sample and every swap has the curves of a new evaluation of those
+    images (cpp/resampling/resampling.hpp). The p-value of n permutations is at least 1 / (n + 1).
+    Each interval and p-value holds by itself; for many classes at once, use `q`.
 
-    Cost: 5,000 images with 200,000 detections each: 2 CPU seconds a thousand samples, 4.4 a
-    thousand permutations. Memory: the plans, about 40 bytes a detection each and 80 for the
-    permutations, and 40 bytes a sample, class and number.
+    Cost: 5,000 images with 200,000 detections each: 2 CPU seconds per thousand samples, 4.4 per
+    thousand permutations. Memory: about 40 bytes per detection of each model, 80 for the
+    permutations, and 40 bytes per sample, class and number.
 
     Examples
     --------
@@ -169,7 +168,7 @@ def _check_pair(i: int, first: Evaluated, a: Numbers, e: Evaluated, b: Numbers) 
 
 
 def ground_truth_hash(e: Evaluated) -> str:
-    """Of all that decides what is to be found, whatever the order of the rows."""
+    """A hash of everything that defines the ground truth, whatever the order of the rows."""
     used = (e.gts.category >= 0) & (e.gts.image >= 0)
     columns = [e.gts.image[used], e.classes[e.gts.category[used]], e.gts.crowd[used] != 0]
     if e.gts.boxes is not None:
@@ -232,7 +231,7 @@ def _permuted(both: Plan, mask: Array, o: _Options, done: Any) -> Array:
     n_units = int(o.units.max()) + 1
 
     def draw(first: int, last: int) -> Array:
-        """The first model takes from the second where the coin says so, and the other way."""
+        """The two models swap the images that are drawn."""
         weights = np.empty((last - first, 2, len(mask), 2))
         coins = integers(o.seed, range(first, last), n_units, 2, _PERMUTATION)
         swap = np.take(coins.astype(bool), o.units, axis=1)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from tamis._shared.arrays import Array
-from tamis._shared.results import Drawn
+from tamis._shared.results import Result, rows_of
 from tamis.comparison.changes import ImageChange
-from tamis.comparison.statistics import number, shown
+from tamis.comparison.statistics import shown
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A number of two models, the second minus the first with its interval, and the p-value.
+@dataclass(frozen=True, eq=False, repr=False)
+class Difference(Result):
+    """A number of two models: the second minus the first, with its interval and p-value.
 
-    `q` is the least false discovery rate at which it is found among all classes; NaN elsewhere.
+    `q` is the smallest false discovery rate at which a class is reported; NaN for other numbers.
     """
 
     first: float
@@ -33,13 +34,9 @@ class Difference:
             f"{shown(self.first)} {shown(self.second)} {change} [{low}, {high}] p={shown(self.p)}"
         )
 
-    def to_dict(self) -> dict[str, float | None]:
-        """Plain JSON; None for NaN."""
-        return {name: number(value) for name, value in vars(self).items()}
 
-
-@dataclass(frozen=True)
-class Versus(Drawn):
+@dataclass(frozen=True, eq=False, repr=False)
+class Versus(Result):
     """One model against the first.
 
     Attributes
@@ -55,45 +52,48 @@ class Versus(Drawn):
     slices : dict of str to dict
         Name of a part of the images to a `Difference` of each number.
     won, lost : list of ImageChange
-        Images that the model wins and loses most, of ground truths as `tamis.detection_errors` sees
-        them.
+        Images on which the model is better and worse by most, with changes of ground truths as in
+        `tamis.detection_errors`.
     errors : dict of str to int
         All ground truths that changed: ``"Miss -> right"``.
     same_ground_truth : bool
-        False: the two were evaluated on different annotations, and differ for that too.
+        False: the two were evaluated on different annotations, which contributes to the
+        differences.
     """
 
     name: str
     stats: dict[str, Difference]
-    classes: Array = field(repr=False)
-    per_class: dict[Any, dict[str, Difference]] = field(repr=False)
-    slices: dict[str, dict[str, Difference]] = field(repr=False)
-    won: list[ImageChange] = field(repr=False)
-    lost: list[ImageChange] = field(repr=False)
-    errors: dict[str, int] = field(repr=False)
+    classes: Array
+    per_class: dict[Any, dict[str, Difference]]
+    slices: dict[str, dict[str, Difference]]
+    won: list[ImageChange]
+    lost: list[ImageChange]
+    errors: dict[str, int]
     same_ground_truth: bool
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
+    def _plain(self) -> dict[str, Any]:
+        fields = self._public()
+        del fields["classes"]
+        by_class = [{"label": label, **numbers} for label, numbers in self.per_class.items()]
+        by_slice = [{"name": name, **numbers} for name, numbers in self.slices.items()]
+        return fields | {"per_class": by_class, "slices": by_slice}
 
-        def plain(numbers: dict[str, Difference]) -> dict[str, Any]:
-            return {k: d.to_dict() for k, d in numbers.items()}
+    def _rows(self) -> Iterator[tuple[dict[str, Any], Result]]:
+        """Every number of all classes, of each class and of each slice."""
+        parts: list[tuple[Any, Any, dict[str, Difference]]] = [(None, None, self.stats)]
+        parts += [(label, None, numbers) for label, numbers in self.per_class.items()]
+        parts += [(None, name, numbers) for name, numbers in self.slices.items()]
+        for label, part, numbers in parts:
+            for number, value in numbers.items():
+                yield {"model": self.name, "label": label, "slice": part, "number": number}, value
 
-        return {
-            "name": self.name,
-            "stats": plain(self.stats),
-            "per_class": [{"label": k, **plain(v)} for k, v in self.per_class.items()],
-            "slices": [{"name": k, **plain(v)} for k, v in self.slices.items()],
-            "won": [image.to_dict() for image in self.won],
-            "lost": [image.to_dict() for image in self.lost],
-            "errors": dict(self.errors),
-            "same_ground_truth": self.same_ground_truth,
-        }
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(self._rows())
 
 
-@dataclass(frozen=True)
-class Comparison(Drawn):
-    """What `compare` gives: every other model against the first.
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Result):
+    """The result of `compare`: every other model against the first.
 
     `stats`, `per_class`, `slices`, `won`, `lost` and `errors` are those of the second model.
     """
@@ -123,14 +123,5 @@ class Comparison(Drawn):
         percent = f"{100 * self.confidence:g} % intervals of {self.samples} samples"
         return "\n".join([*lines, f"{percent} of {self.units} units, {self.permutations} swaps"])
 
-    def __repr__(self) -> str:
-        main = next(iter(self.against[0].stats))
-        return f"Comparison({main}: {self.against[0].stats[main]}, models={1 + len(self.against)})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        options = ("first", "confidence", "samples", "permutations", "units")
-        return {
-            **{name: getattr(self, name) for name in options},
-            "against": [other.to_dict() for other in self.against],
-        }
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(row for other in self.against for row in other._rows())

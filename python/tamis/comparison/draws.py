@@ -1,4 +1,4 @@
-"""Which images a sample holds, and how often."""
+"""How often a sample holds each image."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def _mixed(x: Array) -> Array:
 
 
 def integers(seed: int, samples: range, n: int, below: int, stream: int) -> Array:
-    """(samples, n) uint64 in [0, below) that depend on seed, stream and sample alone, so that work
-    can be cut anywhere."""
+    """(samples, n) uint64 in [0, below) that depend only on seed, stream and sample."""
     key = _mixed(np.array([seed, stream], np.uint64) + np.uint64(1))
     number = np.arange(samples.start, samples.stop, dtype=np.uint64)
     start = _mixed((number + key[0]) * np.uint64(_GOLDEN) ^ key[1])

@@ -1,8 +1,8 @@
-"""How sure the numbers of an evaluation are: bootstrap intervals."""
+"""Bootstrap intervals of the numbers of an evaluation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis._shared.results import Drawn
+from tamis._shared.results import Result
 from tamis.comparison.draws import bootstrap, leave_one_out, units_of
 from tamis.comparison.resampling import (
     Plan,
@@ -24,7 +24,6 @@ from tamis.comparison.resampling import (
 )
 from tamis.comparison.statistics import (
     bca_interval,
-    number,
     percentile_interval,
     shown,
     standard_errors,
@@ -33,8 +32,8 @@ from tamis.comparison.statistics import (
 Method = Literal["percentile", "bca"]
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, eq=False, repr=False)
+class Interval(Result):
     """A number, its interval and its standard error; NaN where there is no ground truth."""
 
     value: float
@@ -45,14 +44,10 @@ class Interval:
     def __str__(self) -> str:
         return f"{shown(self.value)} [{shown(self.low)}, {shown(self.high)}]"
 
-    def to_dict(self) -> dict[str, float | None]:
-        """Plain JSON; None for NaN."""
-        return {name: number(value) for name, value in vars(self).items()}
 
-
-@dataclass(frozen=True)
-class Intervals(Drawn):
-    """What `intervals` gives.
+@dataclass(frozen=True, eq=False, repr=False)
+class Intervals(Result):
+    """The result of `intervals`.
 
     Attributes
     ----------
@@ -61,8 +56,8 @@ class Intervals(Drawn):
     classes : (K,) array
         Labels.
     value, low, high, error : (K, numbers) arrays
-        The same of each class, in the order of `stats`. A class is judged by the samples that hold
-        a ground truth of it.
+        The same for each class, in the order of `stats`, from the samples that hold a ground truth
+        of the class.
     confidence : float
     samples : int
     method : str
@@ -71,11 +66,11 @@ class Intervals(Drawn):
     """
 
     stats: dict[str, Interval]
-    classes: Array = field(repr=False)
-    value: Array = field(repr=False)
-    low: Array = field(repr=False)
-    high: Array = field(repr=False)
-    error: Array = field(repr=False)
+    classes: Array
+    value: Array
+    low: Array
+    high: Array
+    error: Array
     confidence: float
     samples: int
     method: str
@@ -91,12 +86,8 @@ class Intervals(Drawn):
         foot = f"{self.samples} samples of {self.units} images or groups, {self.method}"
         return "\n".join([head, *rows, foot])
 
-    def __repr__(self) -> str:
-        ap = next(iter(self.stats.items()))
-        return f"Intervals({ap[0]}={ap[1]}, samples={self.samples}, classes={len(self.classes)})"
-
     def per_class(self) -> list[dict[str, Any]]:
-        """One dict a class: its label, and an `Interval` of each number."""
+        """One dict per class: its label, and an `Interval` of each number."""
         columns = zip(self.value, self.low, self.high, self.error, strict=True)
         return [
             {
@@ -107,18 +98,20 @@ class Intervals(Drawn):
             for z in [zip(*rows, strict=True)]
         ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
+    def _plain(self) -> dict[str, Any]:
+        names = ("stats", "classes", "confidence", "samples", "method", "units")
+        return {name: getattr(self, name) for name in names} | {"classes": self.per_class()}
+
+    def _columns(self) -> dict[str, Any]:
+        names, n = list(self.stats), len(self.classes)
+        every = [self.stats[name] for name in names]
         return {
-            "stats": {name: i.to_dict() for name, i in self.stats.items()},
-            "classes": [
-                {k: v.to_dict() if isinstance(v, Interval) else v for k, v in row.items()}
-                for row in self.per_class()
-            ],
-            "confidence": self.confidence,
-            "samples": self.samples,
-            "method": self.method,
-            "units": self.units,
+            "label": [None] * len(names) + np.repeat(self.classes, len(names)).tolist(),
+            "number": names * (n + 1),
+            **{
+                key: np.concatenate([[getattr(i, key) for i in every], getattr(self, key).ravel()])
+                for key in ("value", "low", "high", "error")
+            },
         }
 
 
@@ -138,20 +131,21 @@ def intervals(
     Parameters
     ----------
     result : DetectionResult or tamis.coco.COCOeval
-        An evaluation; of a `COCOeval`, what `evaluate` looked at.
+        An evaluation; for a `COCOeval`, only what `evaluate` covered.
     samples : int, default 1000
-        Each draws as many images as there are, with repetition, and is evaluated as that data set.
+        Each draws as many images as there are, with replacement, and is evaluated as a data set.
     seed : int, default 0
-        The same seed gives the same bits, for any number of threads.
+        The same seed gives bit-identical results, for any number of threads.
     confidence : float, default 0.95
         In (0, 1).
     groups : (images,) integers or strings, optional
-        Images of one group (a video, a scene) are drawn together: images that resemble each other
-        say less than as many that do not, and drawn one by one they make the interval too short.
+        Images of one group (a video, a scene) are drawn together: similar images carry less
+        information, and drawn one by one they make the interval too narrow.
     method : {"percentile", "bca"}
         "bca" corrects for bias and skewness (Efron 1987); it leaves out each image, or group, once.
     on : CUDA array of PyTorch or CuPy, optional
-        Any array of the device that is to do the samples; the same bits. 256 MB there and the plan.
+        Any array on the device that computes the samples, bit-identical. Takes 256 MB there and the
+        plan.
     progress : bool or callable, optional
         True for a bar, or a function of (done, total).
 
@@ -162,22 +156,22 @@ def intervals(
     Raises
     ------
     TypeError, ValueError
-        Another object, an evaluation that has not run, numbers out of range.
+        Another object, an evaluation that has not run, or numbers out of range.
 
     Notes
     -----
-    Every sample is exact: the curves that evaluating its images anew would give, copies of an image
-    standing beside each other. The numbers of `stats` are the evaluation's own bits, those of the
-    samples and classes are summed in another order (cpp/resampling/resampling.hpp).
+    Every sample is exact: it has the curves of a new evaluation of its images, with copies of an
+    image next to each other. The numbers of `stats` are bit-identical to the evaluation's; those of
+    the samples and classes are summed in another order (cpp/resampling/resampling.hpp).
 
     A class that only a few images hold has an interval of little meaning, and so have the numbers
-    of few images altogether (fewer than some fifty).
+    of few images altogether (fewer than about fifty).
 
-    ``AP`` is of the largest cap of detections, whatever it is.
+    ``AP`` is that of the largest `max_detections`, whatever it is.
 
-    Cost: 5,000 images with 200,000 detections take 1.1 CPU seconds a thousand samples. Memory:
-    the plan of the curves, about 40 bytes a detection, 16 bytes a sample, class and number, and
-    16 MB while weights are at work.
+    Cost: 5,000 images with 200,000 detections take 1.1 CPU seconds per thousand samples. Memory:
+    the plan of the curves, about 40 bytes per detection, 16 bytes per sample, class and number, and
+    16 MB for weights.
 
     Examples
     --------

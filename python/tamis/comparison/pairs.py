@@ -1,4 +1,4 @@
-"""Two sets of boxes of the same images, and which box of one is which of the other."""
+"""Two sets of boxes of the same images, and the pairs of boxes of one object."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _of_columns(function: str, name: str, given: Any, fmt: str) -> Annotated:
 def best_pairs(a: Annotated, b: Annotated, least: float) -> tuple[Array, Array, Array]:
     """Rows of both and IoU of the pairs, largest IoU first: each box once, the best pair first.
 
-    Equal IoUs go by the rows. A larger `least` gives the first of the same pairs.
+    Ties go to the lower rows. A larger `least` gives the first of the same pairs.
     """
     found = [_overlaps(a, b, first, last, least) for first, last in _blocks(a.splits, b.splits)]
     i, j, iou = (

@@ -18,6 +18,7 @@ from tamis.comparison.resampling_cuda import DevicePlan
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated, ratio, view
 from tamis.evaluation.average_precision import curves
+from tamis.evaluation.parts import columns_of
 
 BOX_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -62,7 +63,7 @@ class Numbers:
         return cls(names, rows, p, *_cells(rows, p))
 
     def estimate(self, precision: Array, recall: Array) -> Array:
-        """The numbers of an evaluation's tables, its own bits."""
+        """The numbers of an evaluation's tables, bit-identical."""
         tables = {"precision": precision, "recall": recall}
         values = [float(summary.mean(tables, self.params, row)) for row in self.rows]
         return absent_as_nan(np.array(values))
@@ -105,15 +106,10 @@ class Plan:
 
     @classmethod
     def of(cls, numbers: Numbers, e: Evaluated, on: Any = None) -> Plan:
-        """`on`: an array of the CUDA device that the weights are to be used on."""
-        t = e.table
-        plan = _core.ResamplingPlan(
-            t.splits, t.rank, e.dets.image[t.index], t.outside, t.row, t.first, t.gt, t.at,
-            e.gts.category, e.gts.image, t.gt_ignore, e.gts.counts, t.n_thresholds, len(e.images),
-            numbers.cells,
-        )  # fmt: skip
+        """`on`: an array on the CUDA device that computes the curves."""
+        plan = _core.ResamplingPlan(**columns_of(e), cells=numbers.cells)
         device = None if on is None else DevicePlan(plan, numbers.params.recThrs, on)
-        return cls(numbers, plan, len(t.splits) - 1, device)
+        return cls(numbers, plan, len(e.table.splits) - 1, device)
 
     def by_class(self, weights: Array) -> Array:
         """(n, K, numbers) of (n, images) weights; NaN where a class has no ground truth."""
@@ -175,7 +171,7 @@ def sample(
 
 
 def numbers_of(e: Evaluated, numbers: Numbers) -> Array:
-    """The numbers that evaluating gives, its own bits; NaN where there is no ground truth."""
+    """The numbers of the evaluation, bit-identical; NaN without ground truth."""
     p = numbers.params
     precision, recall, _ = curves(
         e.table, e.dets.scores, recall_thresholds=p.recThrs, max_dets=p.maxDets, counts=e.gts.counts
@@ -205,7 +201,7 @@ def check_device(function: str, on: Any) -> None:
         return
     where = arrays.device(on)
     if where == "cpu":
-        raise ValueError(f"{function}: on must be an array of a CUDA device, got one of the host")
+        raise ValueError(f"{function}: on must be an array on a CUDA device, got one on the host")
     arrays.backend(function, where)
 
 

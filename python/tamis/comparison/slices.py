@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis._shared.results import Drawn
+from tamis._shared.results import Result, rows_of
 from tamis.comparison.draws import Draw, bootstrap, units_of
 from tamis.comparison.intervals import Interval
 from tamis.comparison.resampling import (
@@ -34,9 +34,9 @@ _MOST_VALUES = 50  # of one attribute
 _SAMPLES_AT_ONCE = 64
 
 
-@dataclass(frozen=True)
-class Slice:
-    """One part: its numbers, and how far they are from those of the rest.
+@dataclass(frozen=True, eq=False, repr=False)
+class Slice(Result):
+    """One part: its numbers, and their difference from those of the rest.
 
     Attributes
     ----------
@@ -50,19 +50,22 @@ class Slice:
 
     name: str
     size: int
-    stats: dict[str, Interval] = field(repr=False)
-    difference: dict[str, Interval] = field(repr=False)
+    stats: dict[str, Interval]
+    difference: dict[str, Interval]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        parts = {"stats": self.stats, "difference": self.difference}
-        numbers = {k: {n: i.to_dict() for n, i in v.items()} for k, v in parts.items()}
-        return {"name": self.name, "size": self.size, **numbers}
+    def _rows(self) -> Iterator[tuple[dict[str, Any], Result]]:
+        for number, own in self.stats.items():
+            given = {"slice": self.name, "size": self.size, "number": number}
+            change = {f"difference_{k}": v for k, v in vars(self.difference[number]).items()}
+            yield given | change, own
+
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(self._rows())
 
 
-@dataclass(frozen=True)
-class Slices(Drawn):
-    """What `slices` gives: one `Slice` a part, by name, and the numbers of the whole."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Slices(Result):
+    """The result of `slices`: one `Slice` per part, by name, and the numbers of the whole."""
 
     parts: dict[str, Slice]
     stats: dict[str, float]
@@ -86,18 +89,11 @@ class Slices(Drawn):
         more = len(self.parts) - len(shown_parts)
         return "\n".join([head, *rows, *([f"and {more} more"] if more else [])])
 
-    def __repr__(self) -> str:
-        return f"Slices({len(self.parts)} of {self.of}, samples={self.samples})"
+    def _plain(self) -> dict[str, Any]:
+        return self._public() | {"parts": list(self.parts.values())}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; None for NaN."""
-        return {
-            "parts": [part.to_dict() for part in self.parts.values()],
-            "stats": {k: None if np.isnan(v) else v for k, v in self.stats.items()},
-            "of": self.of,
-            "confidence": self.confidence,
-            "samples": self.samples,
-        }
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(row for part in self.parts.values() for row in part._rows())
 
 
 def slices(
@@ -111,21 +107,21 @@ def slices(
     groups: Any = None,
     progress: Progress = None,
 ) -> Slices:
-    """Evaluate parts of the images, or of the objects, each by itself and against the rest.
+    """Evaluate parts of the images, or of the objects, each alone and against the rest.
 
     Parameters
     ----------
     result : DetectionResult or tamis.coco.COCOeval
-        An evaluation; of a `COCOeval`, what `evaluate` looked at.
+        An evaluation; for a `COCOeval`, only what `evaluate` covered.
     by : dict of str to array
-        A boolean mask is one slice, any other array an attribute with one slice a value, called
-        ``name=value``; at most 50 values, so bin what is continuous first. One value an image, or
-        for `of` "objects" one a ground truth, in the order given; of a `COCOeval` in that of
-        ``params.imgIds``, and of ``detection_errors(result).target_id``. Or a dict of all ids (of
-        a `DetectionResult`: numbers) to values.
+        A boolean mask is one slice, any other array is an attribute with one slice per value,
+        called ``name=value``; at most 50 values, so bin continuous attributes first. One value per
+        image or, with `of` "objects", per ground truth, in the order given. For a `COCOeval` that
+        is the order of ``params.imgIds``, and of ``detection_errors(result).target_id``. Or a dict
+        of all ids (for a `DetectionResult`: numbers) to values.
     of : {"images", "objects"}
-        "objects": the other ground truths are ignored as COCO ignores those out of an area range:
-        a detection that finds one of them counts neither way; one that finds nothing is wrong in
+        "objects": the other ground truths are ignored as COCO ignores those outside an area range:
+        a detection that matches one of them is ignored, and one that matches nothing is wrong in
         every slice. The boxes are matched again.
     samples : int, default 1000
         Of the bootstrap over images, as in :func:`tamis.intervals`; 0: no intervals.
@@ -139,15 +135,15 @@ def slices(
     Raises
     ------
     TypeError, ValueError
-        Another object, an evaluation that has not run, attributes of the wrong length.
+        Another object, an evaluation that has not run, or attributes of the wrong length.
 
     Notes
     -----
-    The numbers of a slice are those of evaluating it anew, bit for bit (pycocotools' with the
-    other images left out of ``imgIds``, or with ``ignore`` set by hand in ``_gts``). A slice's
-    samples are those of all images, so that its share of them varies as it would.
+    The numbers of a slice are bit-identical to those of a new evaluation of it (pycocotools' with
+    the other images left out of ``imgIds``, or with ``ignore`` set by hand in ``_gts``). Samples
+    are drawn from all images, so the size of a slice varies between them.
 
-    Cost: that of :func:`tamis.intervals` for each slice and each rest.
+    Cost: that of :func:`tamis.intervals`, twice per slice.
 
     Examples
     --------
@@ -195,7 +191,7 @@ def slices(
 
 
 def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
-    """One boolean mask a slice."""
+    """One boolean mask per slice."""
     if not isinstance(by, Mapping):
         raise TypeError(f"{function}: by must be a dict of arrays, got {type(by).__name__}")
     masks: dict[str, Array] = {}
@@ -231,7 +227,7 @@ def masks_of(function: str, by: Any, ids: Array, of: str) -> dict[str, Array]:
 
 
 def of_objects(e: Evaluated, keep: Array) -> Evaluated:
-    """The evaluation in which the other ground truths are ignored; matched anew."""
+    """The evaluation with the other ground truths ignored, matched again."""
     ignore = (e.gts.crowd if e.gts.ignore is None else e.gts.ignore) != 0
     gts = replace(e.gts, ignore=(ignore | ~keep).astype(np.uint8))
     table = match(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,8 @@ _NORMAL = NormalDist()
 
 
 def quantiles(samples: Array, q: Array) -> Array:
-    """Quantile q[j] of the values of column j that are there, between neighbours; NaN of none.
+    """Quantile q[j] of the values of column j that are not NaN, interpolated; NaN if there are
+    none.
 
     `samples` (n, m) and `q` (m,) or (P, m); as `numpy.nanquantile`, in a tenth of the time.
     """
@@ -73,7 +73,7 @@ def _mean(values: Array) -> Array:
 
 
 def standard_errors(samples: Array) -> Array:
-    """(m,) standard deviations of the values that are there; NaN of fewer than two."""
+    """(m,) standard deviations of the values that are not NaN; NaN for fewer than two."""
     there = ~np.isnan(samples)
     count = there.sum(axis=0)
     square = np.where(there, (samples - _mean(samples)) ** 2, 0.0).sum(axis=0)
@@ -83,7 +83,7 @@ def standard_errors(samples: Array) -> Array:
 def p_values(observed: Array, permuted: Array) -> Array:
     """(m,) shares of permutations at least as far from 0, the observed one among them.
 
-    What differs in the last bits alone is as far.
+    Values that differ only in the last bits count as equal.
     """
     there = ~np.isnan(permuted)
     far = (np.abs(permuted) >= np.abs(observed) - 1e-12).sum(axis=0)
@@ -92,19 +92,13 @@ def p_values(observed: Array, permuted: Array) -> Array:
 
 
 def benjamini_hochberg(p: Array) -> Array:
-    """(k,) the least false discovery rate at which each is found (Benjamini and Hochberg 1995)."""
+    """(k,) the smallest false discovery rate at which each is reported (Benjamini-Hochberg)."""
     q = np.full(p.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
     raised = p[order] * len(order) / np.arange(1, len(order) + 1)
     q[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0)
     return q
-
-
-def number(value: Any) -> float | None:
-    """A float for JSON, None for NaN."""
-    value = float(value)
-    return None if math.isnan(value) else value
 
 
 def shown(value: float, digits: int = 3, sign: str = "") -> str:

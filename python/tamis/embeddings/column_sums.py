@@ -34,12 +34,12 @@ def mean_of(sums: Array, n: int) -> Array:
 def _canonical(columns: Partials) -> Array:
     found = []
     for column in columns:
-        rest, told = list(column), [math.fsum(column)]
-        while told[-1] != 0:
-            rest.append(-told[-1])
-            told.append(math.fsum(rest))
-        found.append(told)
+        rest, partial = list(column), [math.fsum(column)]
+        while partial[-1] != 0:
+            rest.append(-partial[-1])
+            partial.append(math.fsum(rest))
+        found.append(partial)
     out = np.zeros((len(found), max(map(len, found), default=1)))
-    for row, told in zip(out, found, strict=True):
-        row[: len(told)] = told
+    for row, partial in zip(out, found, strict=True):
+        row[: len(partial)] = partial
     return out

@@ -37,20 +37,20 @@ class Coverage(Result):
     quantiles : dict of float to float
         Of the distances.
     eps : float
-        A row at most so far is covered.
+        Rows within this distance are covered.
     share : float
-        Covered rows over all.
+        Share of the rows that are covered.
     distance : (N,) float64
         To the nearest labelled row, or without labelled rows to the k-th neighbour in the pool.
     nearest : (N,) int64
         That row of `labelled` (of the pool where row numbers were given).
     hole : (N,) int64
-        Number of the hole a row is in, the largest hole first; -1 where it is covered.
+        Number of the hole a row is in, counted from the largest; -1 for covered rows.
     hole_rows, hole_sizes : (H,) int64
-        Of each hole the most central row (nearest to its mean), and how many rows it has.
+        The most central row of each hole (nearest to its mean), and its number of rows.
     precision, recall, density, coverage : float
         PRDC of the labelled rows (as the generated ones) against the pool (the real ones); NaN
-        without labelled rows and where there are not more than k.
+        without labelled rows, or with k or fewer.
     """
 
     radius: float
@@ -66,6 +66,9 @@ class Coverage(Result):
     recall: float
     density: float
     coverage: float
+
+    def _columns(self) -> dict[str, Any]:
+        return {"distance": self.distance, "nearest": self.nearest, "hole": self.hole}
 
     def __str__(self) -> str:
         lines = [
@@ -96,7 +99,7 @@ def coverage(
     metric: Metric = "euclidean",
     progress: Progress = None,
 ) -> Coverage:
-    """How far the rows of a pool are from the labelled ones, and where the holes are.
+    """Distances of the rows of a pool to the labelled ones, and the holes in between.
 
     Parameters
     ----------
@@ -107,9 +110,9 @@ def coverage(
         Rows of the pool, or embeddings of samples elsewhere. Default: none; the distance is then
         that to the k-th neighbour within the pool.
     eps : float, optional
-        A row at most so far is covered. Default: the median of the labelled rows' distances to
-        their own k-th neighbour; without labelled rows DataEval's adaptive radius, between the
-        `percent` of the largest distances and the rest.
+        Rows within this distance are covered. Default: the median of the labelled rows' distances
+        to their own k-th neighbour; without labelled rows DataEval's adaptive radius, which
+        separates the `percent` largest distances from the rest.
     k : int
         Neighbours of these radii and of PRDC, 1 to 128. Default 5.
     percent : float
@@ -130,13 +133,13 @@ def coverage(
 
     Notes
     -----
-    Holes are the connected groups of uncovered rows, of which two are joined where one is among
-    the 10 nearest uncovered rows of the other and within `eps`, or within the median distance of
-    uncovered rows to the k-th such row where that is more. PRDC: Kynkaanniemi et al. 2019,
-    Naeem et al. 2020, the formulas of the package `prdc`; exact. Cost: one `tamis.knn` with 4 k
-    neighbours of both sets together, of a copy of both, and searches of the rows whose lists do not
-    say enough; one of the uncovered rows. Rows on a disk are not copied: three to four times that.
-    Memory: ``64 * k * (N + M)`` bytes beside the copy and that of `knn`.
+    Holes are the connected groups of uncovered rows. Two are connected if one is among the 10
+    nearest uncovered rows of the other and within `eps`, or within the median distance of uncovered
+    rows to their k-th such row if that is larger. PRDC: Kynkaanniemi et al. 2019, Naeem et al.
+    2020, the formulas of the package `prdc`; exact. Cost: one `tamis.knn` with 4 k neighbours of
+    both sets together, on a copy of both, searches of the rows for which these are not enough, and
+    one of the uncovered rows. Rows on a disk are not copied, which takes three to four times that.
+    Memory: ``64 * k * (N + M)`` bytes more than the copy and `knn`.
     DataEval's radii and rows are those of its `coverage_adaptive`.
 
     Examples

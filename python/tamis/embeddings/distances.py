@@ -1,4 +1,4 @@
-"""Neighbours as float64 on the host, from wherever the rows live; groups and clusters of rows."""
+"""Neighbours as float64 on the host, for rows on any device; groups and clusters of rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def neighbours(
     asked = None if queries is None else made_ready(function, names[1], queries, metric)
     if arrays.device(x) != "cpu":
         found = knn_cuda.nearest(
-            rows, asked, k, told=knn_cuda.TOLD_OF[metric], progress=progress, title=function
+            rows, asked, k, output=knn_cuda.OUTPUT_OF[metric], progress=progress, title=function
         )
         far, near = (arrays.host(function, "neighbours", part) for part in found)
         return far, near
@@ -94,8 +94,8 @@ def groups_of(pairs: Array, n: int) -> Array:
 def k_means(x: Array, k: int, seed: int, rounds: int = 10) -> tuple[Array, Array]:
     """(centres (k', D) float64, the centre of each row), of at most `k` clusters that have rows.
 
-    Begun by k-means++, from at most 256 rows a cluster, so that cost is that of the last step, in
-    which all rows look for their centre.
+    Initialised by k-means++ on at most 256 rows per cluster, so most of the cost is the last step,
+    which assigns all rows to their centres.
     """
     rng = np.random.default_rng(seed)
     some = np.sort(rng.permutation(len(x))[: 256 * k])

@@ -1,4 +1,4 @@
-"""How many different things a set of embeddings holds: Vendi score and effective rank."""
+"""How diverse a set of embeddings is: Vendi score and effective rank."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def diversity(x: Any, *, progress: Progress = None) -> Diversity:
     ----------
     x : (N, D) array
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, CuPy,
-        DLPack or buffer. CUDA arrays come to the host.
+        DLPack or buffer. CUDA arrays are copied to the host.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar.
 

@@ -1,4 +1,4 @@
-"""Whether a new batch is like the reference, and which part of it is not."""
+"""Whether a new batch differs from the reference, and which part of it."""
 
 from __future__ import annotations
 
@@ -43,19 +43,20 @@ def drift(
         ``splits`` (images + 1,) and optional ``image_sizes`` (images, 2: height, width) and
         ``classes`` (dict of label to name), or an object with these attributes.
     tests : sequence of str, optional
-        Embeddings: some of ``energy``, ``mmd``, ``knn``, ``clusters``. Default all. Annotations:
-        always all there are.
+        For embeddings, any of ``energy``, ``mmd``, ``knn``, ``clusters``; default all. For
+        annotations, all checks always run.
     alpha : float
-        Checks drifted whose p, adjusted for all checks (Benjamini-Hochberg), is at most this.
+        A check has drifted if its p-value, adjusted for all checks (Benjamini-Hochberg), is at most
+        this.
     permutations : int
-        Of labels, default 500: no p is below 1 / (permutations + 1).
+        Permutations of the labels, default 500; p-values are at least 1 / (permutations + 1).
     k : int
         Neighbours of the test ``knn``. Default 5.
     clusters : int
         Of the check ``clusters``. Default 20.
     max_rows : int
-        ``energy`` and ``mmd`` compare all pairs of at most so many rows of each side, drawn by the
-        seed. Default 5,000.
+        ``energy`` and ``mmd`` compare all pairs of at most this many rows per side, drawn with
+        `seed`. Default 5,000.
     bandwidth : float, optional
         Of the kernel of ``mmd``. Default: sqrt(median squared distance / 2).
     tightness : (Tightness, Tightness), optional
@@ -69,7 +70,7 @@ def drift(
     Returns
     -------
     Drift
-        One verdict a check with effect size, p and n; ``exit_code`` is 1 where any drifted.
+        One verdict per check with effect size, p and n; ``exit_code`` is 1 if any check drifted.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What drift checks say: one verdict each, with effect size, p and n."""
+"""Results of drift checks: one verdict each, with effect size, p and n."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array
-from tamis._shared.results import Result
+from tamis._shared.results import Result, rows_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -19,11 +19,11 @@ class DriftCheck(Result):
     ----------
     name : str
     statistic, effect : float
-        What was tested, and how large the difference is; `measure` says in which unit.
+        The test statistic, and how large the difference is; `measure` names its unit.
     measure : str
     p, q : float
         Share of permutations as extreme, and the same adjusted for the number of checks
-        (Benjamini-Hochberg). NaN where nothing is tested.
+        (Benjamini-Hochberg). NaN if nothing was tested.
     n : tuple of int
         How many of the reference and of the batch were compared.
     drifted : bool
@@ -40,6 +40,10 @@ class DriftCheck(Result):
     drifted: bool
     note: str = ""
 
+    def _columns(self) -> dict[str, Any]:
+        reference, batch = self.n
+        return super()._columns() | {"n_reference": [reference], "n_batch": [batch]}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Drift(Result):
@@ -49,7 +53,7 @@ class Drift(Result):
     ----------
     checks : tuple of DriftCheck
     drifted : bool
-        Whether any check says so.
+        Whether any check drifted.
     alpha : float
     details : dict
         Embeddings: ``share_reference``, ``share_batch`` and ``rows`` (the most central row of the
@@ -64,7 +68,7 @@ class Drift(Result):
 
     @property
     def exit_code(self) -> int:
-        """1 where something drifted, for CI."""
+        """1 if anything drifted, for CI."""
         return int(self.drifted)
 
     def __getitem__(self, name: str) -> DriftCheck:
@@ -73,8 +77,8 @@ class Drift(Result):
                 return check
         raise KeyError(f"Drift: no check {name!r}, there are {[c.name for c in self.checks]}")
 
-    def __repr__(self) -> str:
-        return str(self)
+    def _columns(self) -> dict[str, Any]:
+        return rows_of(({}, check) for check in self.checks)
 
     def __str__(self) -> str:
         head = "drift" if self.drifted else "no drift"
@@ -106,7 +110,7 @@ def benjamini_hochberg(p: Array) -> Array:
 
 
 def verdict(rows: list[dict[str, Any]], alpha: float, details: dict[str, Any]) -> Drift:
-    """Adjust the p values together; a check without one says itself whether it drifted."""
+    """Adjust the p-values together; a check without one sets `drifted` itself."""
     q = benjamini_hochberg(np.array([row["p"] for row in rows]))
     checks = tuple(
         DriftCheck(**{"drifted": bool(adjusted <= alpha), **row, "q": float(adjusted)})

@@ -1,4 +1,4 @@
-"""Below which distance rows are near-duplicates, read from the distances to nearest neighbours."""
+"""A threshold for near-duplicates, from the distances to nearest neighbours."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class DuplicateThreshold(Result):
     threshold : float
     rule : str
     counts : dict of float to int
-        For a quarter of the threshold to four times of it: rows whose nearest neighbour is within.
+        Rows whose nearest neighbour is within a threshold, for a quarter to four times the proposed
+        one.
     distances : (N,) float64
         Of each row to its nearest neighbour, ascending: the curve of all counts.
     metric : str
@@ -42,6 +43,9 @@ class DuplicateThreshold(Result):
     counts: dict[float, int]
     distances: Array
     metric: str
+
+    def _columns(self) -> dict[str, Any]:
+        return {"threshold": list(self.counts), "count": list(self.counts.values())}
 
     def __str__(self) -> str:
         n = max(1, len(self.distances))
@@ -56,7 +60,7 @@ class DuplicateThreshold(Result):
 def duplicate_threshold(
     x: Any, *, metric: Metric = "cosine", progress: Progress = None
 ) -> DuplicateThreshold:
-    """The threshold of `near_duplicates(threshold="auto")`, and what others would give.
+    """The threshold of `near_duplicates(threshold="auto")`, and the counts at other thresholds.
 
     Parameters
     ----------
@@ -79,10 +83,10 @@ def duplicate_threshold(
     Notes
     -----
     Near-duplicates are outliers among the distances to the nearest neighbour, on the small side.
-    The threshold is Tukey's lower outer fence of the logarithms, ``q1 - 3 (q3 - q1)``
-    (Exploratory Data Analysis, 1977), over all rows that have no copy; where the logarithms have
-    two humps (Otsu's best cut explains at least 85 % of their variance), over the upper one. It is
-    a proposal: look at the counts, and at pairs near the threshold. Cost: `tamis.knn` with k = 1.
+    The threshold is Tukey's lower outer fence of the logarithms, ``q1 - 3 (q3 - q1)`` (Exploratory
+    Data Analysis, 1977), over all rows that have no copy; if the logarithms have two modes (Otsu's
+    best cut explains at least 85 % of their variance), only over the upper one. It is a proposal:
+    look at the counts, and at pairs near the threshold. Cost: `tamis.knn` with k = 1.
 
     Examples
     --------
@@ -100,7 +104,7 @@ def duplicate_threshold(
     rows = searched_rows(name, given, metric)
     how: dict[str, Any] = {"progress": progress, "title": name}
     if isinstance(rows, knn_cuda.DeviceRows):
-        found = knn_cuda.nearest(rows, None, 1, told=knn_cuda.TOLD_OF[metric], **how)[0]
+        found = knn_cuda.nearest(rows, None, 1, output=knn_cuda.OUTPUT_OF[metric], **how)[0]
         far = arrays.host(name, "distances", found)[:, 0]
     elif metric == "cosine":
         far = nearest_cosine(rows, None, 1, **how)[0][:, 0]

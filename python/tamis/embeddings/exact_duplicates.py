@@ -20,12 +20,12 @@ CHUNK = 1 << 20
 def exact_duplicates(
     paths: Iterable[str | os.PathLike[str]], *, num_workers: int | None = None
 ) -> dict[int, list[int]]:
-    """For each file that others repeat, byte for byte: its position and theirs.
+    """Groups of files with identical bytes, by their positions.
 
     Parameters
     ----------
     paths : iterable of paths
-        Files that cannot be read, and what is no regular file, are left out, with a warning.
+        Files that cannot be read or are not regular files are left out, with a warning.
     num_workers : int, optional
         Threads; default `tamis.num_threads()`.
 

@@ -1,4 +1,4 @@
-"""Embeddings and names from people's files, and answers to files."""
+"""Reads embeddings and names from files, and writes results to files."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def read_column(path: str) -> list[str]:
 
 
 def read_rows(path: str, names: list[str] | None, n: int) -> Array:
-    """Row numbers of the names in a file, or of the row numbers in it where there are no names."""
+    """Row numbers of the names in a file; without names, the row numbers in it."""
     found = read_column(path)
     if names is None:
         place = {str(i): i for i in range(n)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import Host, Int64, T
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_exact import Metric, exact, exact_on_device
 from tamis.embeddings.knn_search import (
@@ -16,6 +17,54 @@ from tamis.embeddings.knn_search import (
 )
 
 
+@overload
+def knn(  # type: ignore[overload-overlap]
+    x: Host,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: Literal[0] = 0,
+    progress: Progress = None,
+) -> tuple[Array, Int64]: ...
+@overload
+def knn(
+    x: Host,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: int,
+    progress: Progress = None,
+) -> tuple[Array, Int64, float]: ...
+@overload
+def knn(  # type: ignore[overload-overlap]
+    x: T,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: Literal[0] = 0,
+    progress: Progress = None,
+) -> tuple[T, T]: ...
+@overload
+def knn(
+    x: T,
+    k: int,
+    *,
+    queries: Any = None,
+    metric: Metric = "euclidean",
+    exclude_self: bool = True,
+    method: Any = "exact",
+    recall_sample: int,
+    progress: Progress = None,
+) -> tuple[T, T, float]: ...
 def knn(
     x: Any,
     k: int,
@@ -46,14 +95,14 @@ def knn(
         Self search only: False counts a row among its own neighbours.
     method : "exact", str or faiss index
         A faiss factory string (``"HNSW16"``, ``"IVF1024,Flat"``) builds that index; an index object
-        is used as it is, or filled with `x` when empty. Answers are then approximate. It takes
-        ``pip install faiss-cpu``; for CUDA arrays instead ``pip install faiss-gpu`` and an index
-        that it has on GPUs (``"IVF1024,Flat"``, ``"IVF1024,PQ32"``), an index object on the device
-        of `x`. Where it finds fewer than `k`, indices are -1 and distances infinite (minus infinity
-        for products).
+        is used as it is, or filled with `x` when empty. Answers are then approximate. This needs
+        ``pip install faiss-cpu``; CUDA arrays need ``pip install faiss-gpu`` and an index that
+        faiss supports on GPUs (``"IVF1024,Flat"``, ``"IVF1024,PQ32"``); an index object must be on
+        the device of `x`. If the index finds fewer than `k`, the rest are index -1 and infinite
+        distance (minus infinity for products).
     recall_sample : int
-        With a faiss method: also return the recall measured against the exact answer on so many
-        rows.
+        With a faiss method: number of rows on which the recall is measured against the exact
+        result; it is then returned too.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar (tqdm if it is installed).
 
@@ -77,22 +126,23 @@ def knn(
 
     Notes
     -----
-    Exact: every distance that counts is computed in float64 from the rows, the rest is excluded by
-    lower bounds, so the answer is the same bits for any number of threads and on any CPU.
+    Exact: every distance that matters is computed in float64 from the rows, and the rest is
+    excluded by lower bounds. So the result is bit-identical for any number of threads and on any
+    CPU.
 
     Time is that of N * M / 2 (self) int8 dot products on clustered data, and never more than that
     of float32 ones. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
-    thread. A memory-mapped `x` may be larger than memory: some 50 of its rows are read again for
-    each row, wherever they lie on the disk.
+    thread. A memory-mapped `x` may be larger than memory: for each row, about 50 rows are read
+    again from random places on the disk.
 
-    CUDA arrays (PyTorch, CuPy) are searched on their device, and the answer has the same bits. The
-    host waits once for each matrix, to see that it is finite; the search is queued on the caller's
-    current stream (with `progress` the host waits for each part of it). Its time is that of N * M
-    float16 dot products. Memory beyond `x`: ``2 * N * D`` bytes for a float16 copy, 24 bytes per
-    row and result, and 150 MB of scratch, up to 530 MB for a large `k`. Rows with more than about
-    ``3 * k`` (at least 250) others as near as their neighbours, such as exact copies, are each
-    compared with all rows in float64. A faiss index gets the rows where they lie, on the caller's
-    stream; faiss itself may wait for the device.
+    CUDA arrays (PyTorch, CuPy) are searched on their device, with a bit-identical result. The host
+    waits once per matrix, to check that it is finite; the search is queued on the caller's current
+    stream (with `progress` the host waits for each part of it). Its time is that of N * M float16
+    dot products. Memory beyond `x`: ``2 * N * D`` bytes for a float16 copy, 24 bytes per row and
+    result, and 150 MB of scratch, up to 530 MB for a large `k`. Each row with more than about ``3 *
+    k`` (at least 250) rows as near as its neighbours, such as exact copies, is compared with all
+    rows in float64. A faiss index reads the rows on the device, on the caller's stream; faiss
+    itself may wait for the device.
 
     Examples
     --------

@@ -13,20 +13,20 @@ from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.knn_search import LARGEST, TooManyPairs, check_matrix, check_small
 
 Array = Any  # of the caller's library, on its device
-SCORE_NORM = 256.0  # of rows in the table of halves, at most
+SCORE_NORM = 256.0  # of rows in the float16 table, at most
 TILE, SLICE = 128, 32  # rows and dimensions that tables are padded to (cpp/knn/knn_cuda.hpp)
 BLOCK = 8192  # rows searched together
 SUMMED = 1 << 24  # values summed together
 CANDIDATES = 1 << 23  # of a radius search in one part; no fewer than the pairs of a tile
 SAMPLE = 4096  # columns whose scores are kept whole; more for a large k
 FEWEST_LISTED, MOST_LISTED = 256, 4096
-TOLD_OF = {
+OUTPUT_OF = {
     "euclidean": "root",
     "sqeuclidean": "key",
     "cosine": "half",
     "inner_product": "negative",
 }
-TOLD = ("key", "root", "half", "negative")  # in the order of KnnTold
+OUTPUTS = ("key", "root", "half", "negative")  # in the order of KnnTold
 
 
 @dataclass
@@ -42,7 +42,7 @@ class DeviceRows:
 
 @dataclass
 class Table:
-    """The rows as halves, in the order of cpp/knn/knn_score_math.hpp, and what the filter knows."""
+    """The rows as float16, in the order of cpp/knn/knn_score_math.hpp, and the filter's bounds."""
 
     z: Array
     of_rows: Array
@@ -93,8 +93,8 @@ def column_sums(x: Array, offset: Array | None = None) -> Array:
 
 
 def mean_by_image(x: Array, order: np.ndarray, counts: np.ndarray) -> Array:
-    """(images, D) float64, `order` and `counts` those of `rows_by_image`: a pass for each of the
-    rows of the image that has most, as the host adds them up."""
+    """(images, D) float64, with `order` and `counts` of `rows_by_image`. Rows are added in the
+    order of the host, one row of every image per pass."""
     sums = arrays.full(x, (len(counts), x.shape[1]), "float64", 0)
     starts = np.cumsum(counts) - counts
     for place in range(int(counts.max(initial=0))):
@@ -109,17 +109,16 @@ def nearest(
     queries: DeviceRows | None,
     k: int,
     *,
-    told: str = "key",
+    output: str = "key",
     without_self: bool = True,
     progress: Progress = None,
     title: str = "",
 ) -> tuple[Array, Array]:
-    """(what is told of keys, indices), both (n, k).
+    """(output of keys, indices), both (n, k).
 
-    A key is the squared distance of scaled rows or, where its negative is told, the negated
-    product; else its root or half.
+    A key is the squared distance of scaled rows or, with output "negative", the negated product.
     """
-    dots = told == "negative"
+    dots = output == "negative"
     asked = rows if queries is None else queries
     n = asked.x.shape[0]
     keys, indices = (arrays.empty(rows.x, (n, k), dtype) for dtype in ("float64", "int64"))
@@ -133,14 +132,10 @@ def nearest(
     for begin in range(0, padded, BLOCK):
         size = min(BLOCK, padded - begin)
         arrays.call(
-            "knn_search",
-            rows.x,
-            *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
-            *(table.z, table.of_rows, other.z, other.of_rows, *lists),
-            *(dots, queries is None and without_self),
-            *(TOLD.index(told), begin, size),
-            *(keys, indices),
-        )
+            "knn_search", rows.x, **_sides(rows, asked, table, other), **lists,
+            dots=dots, without_self=queries is None and without_self,
+            told=OUTPUTS.index(output), begin=begin, rows=size, keys=keys, indices=indices,
+        )  # fmt: skip
         if progress:
             arrays.wait(rows.x)
             report(min(n, begin + size), n)
@@ -167,11 +162,8 @@ def within(
     table = _encode(rows, *how, False)
     other = table if queries is None else _encode(queries, *how, False)
     radius = min(radius, (2.001 * max(rows.largest, asked.largest)) ** 2)
-    fixed = (
-        *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
-        *(table.z, table.of_rows, other.z, other.of_rows),
-    )
-    limit = queries is None, radius, math.sqrt(radius) * how[1] * (1 + 1e-6)
+    fixed = _sides(rows, asked, table, other)
+    reach = math.sqrt(radius) * how[1] * (1 + 1e-6)
     n, padded, columns = asked.x.shape[0], other.z.shape[0], table.z.shape[0]
     limits, candidates, pairs, keys = _pair_scratch(rows.x, min(BLOCK, padded))
     parts = [(b, min(padded, b + BLOCK), 0, columns) for b in range(0, padded, BLOCK)][::-1]
@@ -180,8 +172,10 @@ def within(
     while parts:
         part = parts.pop()
         counts = arrays.from_host(rows.x, np.zeros(2, np.int64))
-        given = limits, candidates, counts, pairs, keys
-        arrays.call("knn_pairs", rows.x, *fixed, *given, *limit, part)
+        arrays.call(
+            "knn_pairs", rows.x, **fixed, limits=limits, candidates=candidates, counts=counts,
+            pairs=pairs, keys=keys, self=queries is None, radius=radius, reach=reach, part=part,
+        )  # fmt: skip
         seen, kept = (int(c) for c in arrays.host(title, "counts", counts))
         if seen > candidates.shape[0]:
             parts += _halves(part)
@@ -196,8 +190,16 @@ def within(
     return both[order], apart[order]
 
 
+def _sides(rows: DeviceRows, asked: DeviceRows, table: Table, other: Table) -> dict[str, Any]:
+    """What both searches take of the rows and of those that look for neighbours."""
+    return dict(
+        x=rows.x, scale=rows.scale, queries=asked.x, query_scale=asked.scale, offset=rows.offset,
+        z=table.z, of_columns=table.of_rows, query_z=other.z, of_rows=other.of_rows,
+    )  # fmt: skip
+
+
 def _to_host(x: Array) -> np.ndarray:
-    """A copy, also where the device is emulated and its memory used again."""
+    """A copy, even if the device is emulated and its memory is reused."""
     return np.array(arrays.host("knn", "pairs", x))
 
 
@@ -252,8 +254,7 @@ def _inverse(norms: Array) -> Array:
 def _centre_and_gain(
     rows: DeviceRows, queries: DeviceRows | None, dots: bool
 ) -> tuple[Array, float, int]:
-    """What the table of halves takes off the rows, what it multiplies them by, and how many
-    dimensions it has besides: one where rows without a direction need their own."""
+    """Offset, scale and extra dimensions (one if rows lack a direction) of the float16 table."""
     n, d = rows.x.shape
     largest = rows.largest if queries is None else rows.largest + queries.largest
     zeros = rows.zeros + (0 if queries is None else queries.zeros)
@@ -275,20 +276,19 @@ def _encode(rows: DeviceRows, centre: Array, gain: float, spare: int, dots: bool
     z = arrays.empty(rows.x, (padded, width), "int16")
     of_rows = arrays.empty(rows.x, (6, padded), "float32")
     arrays.call(
-        "knn_encode",
-        rows.x,
-        *(rows.x, rows.scale, rows.offset, centre, gain, dots, z, of_rows),
-    )
+        "knn_encode", rows.x, x=rows.x, scale=rows.scale, offset=rows.offset, centre=centre,
+        gain=gain, dots=dots, z=z, of_rows=of_rows,
+    )  # fmt: skip
     return Table(z, of_rows)
 
 
-def _lists(like: Array, rows: int, columns: int, k: int) -> tuple[Array, Array, Array, Array]:
-    """Scratch of one block: sampled scores, limits, counts and lists."""
+def _lists(like: Array, rows: int, columns: int, k: int) -> dict[str, Array]:
+    """Scratch of one block."""
     room = min(MOST_LISTED, max(FEWEST_LISTED, 1 << (4 * k - 1).bit_length()))
     size, sample = min(BLOCK, rows), min(columns, max(SAMPLE, 1 << (8 * k - 1).bit_length()))
-    return (
-        arrays.empty(like, (size, sample), "float32"),
-        arrays.empty(like, (size, 3), "float32"),
-        arrays.empty(like, (size,), "int32"),
-        arrays.empty(like, (size, room), "int64"),
+    return dict(
+        sampled=arrays.empty(like, (size, sample), "float32"),
+        limits=arrays.empty(like, (size, 3), "float32"),
+        counts=arrays.empty(like, (size,), "int32"),
+        entries=arrays.empty(like, (size, room), "int64"),
     )

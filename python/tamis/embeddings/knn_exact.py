@@ -30,7 +30,7 @@ def exact_on_device(
     exclude_self: bool = True,
     progress: Progress = None,
 ) -> tuple[Any, Any]:
-    """`knn` on checked matrices of a device."""
+    """`knn` on checked matrices on a device."""
     cosine = metric == "cosine"
     rows = knn_cuda.make_rows(function, "x", x, cosine=cosine)
     asked = None
@@ -40,7 +40,7 @@ def exact_on_device(
         rows,
         asked,
         k,
-        told=knn_cuda.TOLD_OF[metric],
+        output=knn_cuda.OUTPUT_OF[metric],
         without_self=exclude_self,
         progress=progress,
         title=function,
@@ -83,10 +83,10 @@ def exact(
         keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
     if itself:
         keys, indices = _with_itself(rows, keys, indices, metric, k)
-    return told(function, keys, metric, x.dtype), indices
+    return output_of(function, keys, metric, x.dtype), indices
 
 
-def told(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:
+def output_of(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:
     """Keys of a search, which are written over, as distances or products of the type of x."""
     if metric == "euclidean":
         np.sqrt(keys, out=keys)

@@ -1,4 +1,4 @@
-"""Approximate neighbours by a faiss index, for data beyond what exact search is for."""
+"""Approximate neighbours by a faiss index, for data too large for exact search."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def approximate(
 
 @contextmanager
 def _errors_of_ours() -> Iterator[None]:
-    """What faiss raises, as an error that names the argument."""
+    """Re-raise faiss' errors with the name of the argument."""
     try:
         yield
     except (RuntimeError, AssertionError) as error:
@@ -58,7 +58,7 @@ def _errors_of_ours() -> Iterator[None]:
 
 
 def _check_found(indices: Array, n: int) -> None:
-    """Raise where an index has numbers of its own for the rows."""
+    """Raise if an index has its own numbers for the rows."""
     if len(indices) and not -1 <= int(indices.min()) <= int(indices.max()) < n:
         raise ValueError(
             f"knn: method must number the rows of x from 0 on, got row {int(indices.max())} of {n}"
@@ -137,7 +137,7 @@ def _on_gpu(faiss: Any, index: Any, x: Array, method: Any) -> Any:
 
 @contextmanager
 def _queued(index: Any, x: Array) -> Iterator[None]:
-    """What faiss does meanwhile is queued on the caller's current stream."""
+    """Context in which faiss queues its work on the caller's current stream."""
     faiss = _module(x)
     resources, device = index.getResources(), index.getDevice()
     before = resources.getDefaultStream(device)
@@ -150,7 +150,7 @@ def _queued(index: Any, x: Array) -> Iterator[None]:
 
 
 def _pointer(x: Array) -> Any:
-    """As faiss takes memory of a device."""
+    """A pointer to device memory as faiss takes it."""
     faiss = _module(x)
     at = x.data_ptr() if arrays.library(x) == "torch" else x.data.ptr
     if arrays.dtype_name(x) == "float32":

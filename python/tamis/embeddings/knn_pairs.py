@@ -29,7 +29,7 @@ KEEP_BLOCK = 2048  # rows decided together where there are too many pairs to hol
 
 
 class Searched:
-    """The kept rows at one threshold after another, from one set of pairs while it serves."""
+    """The kept rows at a series of thresholds, from one set of pairs while it suffices."""
 
     def __init__(self, rows: Any, metric: str, progress: Progress) -> None:
         self.rows, self.metric, self.progress = rows, metric, progress
@@ -128,7 +128,7 @@ def keep_by_blocks(rows: Any, threshold: float, metric: str) -> Array:
 
 
 def take(x: Any, which: Array) -> Any:
-    """Rows of `x` by numbers of the host, where `x` lives."""
+    """Rows of `x`, by row numbers on the host, on the device of `x`."""
     if arrays.device(x) == "cpu":
         return np.ascontiguousarray(x[which])
     return x[arrays.from_host(x, which)]
@@ -150,8 +150,8 @@ def some_rows(rows: Any, which: Array) -> Any:
 def nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
     """(n,) how far the nearest keeper is from each row asked about, on the host."""
     if isinstance(keepers, knn_cuda.DeviceRows):
-        told = knn_cuda.TOLD_OF[metric]
-        far = arrays.host("", "", knn_cuda.nearest(keepers, asked, 1, told=told)[0])
+        output = knn_cuda.OUTPUT_OF[metric]
+        far = arrays.host("", "", knn_cuda.nearest(keepers, asked, 1, output=output)[0])
     elif metric == "cosine":
         far = nearest_cosine(keepers, asked, 1, progress=None, title="")[0]
     else:

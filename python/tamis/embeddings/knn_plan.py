@@ -33,7 +33,7 @@ EXACT_KEY = 150.0  # a pair computed exactly, 512 dimensions
 
 @dataclass(frozen=True)
 class Plan:
-    """What `_core.KnnSearch` is told besides the rows."""
+    """Arguments of `_core.KnnSearch` other than the rows."""
 
     mean: npt.NDArray[np.float64]
     gain: float
@@ -58,7 +58,7 @@ def make_plan(
     """
     n, d = x.shape
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
-    small = pairs * d <= SMALL or d > MOST_CODED
+    small = is_small(pairs, d)
     sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
     if small or sample.size == 0:
         return sample.plain()
@@ -67,8 +67,13 @@ def make_plan(
         return sample.cheapest()
 
 
+def is_small(pairs: float, d: int) -> bool:
+    """Whether no plan is worth its time, or none with codes can be made."""
+    return pairs * d <= SMALL or d > MOST_CODED
+
+
 class Sample:
-    """Some of the rows, and what they tell: the mean, the size, how far neighbours are."""
+    """A sample of the rows and its statistics: mean, size, neighbour distances."""
 
     def __init__(
         self, x: Array, scale: Array | None, offset: Array | None, *, dots: bool, size: int
@@ -123,7 +128,7 @@ class Sample:
         return largest / self.levels * float(np.sqrt(width / 12))
 
     def cheapest(self) -> Plan:
-        """By the time a pair would take."""
+        """The plan with the least estimated time per pair."""
         d = self.z.shape[1]
         isa = _core.isa()
         kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {isa}"

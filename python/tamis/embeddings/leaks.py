@@ -1,7 +1,8 @@
-"""Samples of one split that also live in another."""
+"""Samples of one split that have near-duplicates in another."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,10 +49,17 @@ class Leaks(Result):
     distances: Array
     rows: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "first": self.pairs[:, 0],
+            "second": self.pairs[:, 1],
+            "distance": self.distances,
+        }
+
 
 def leaks(
     x: Any,
-    splits: Any = None,
+    groups: Any = None,
     *,
     other: Any = None,
     threshold: float = 0.2,
@@ -59,19 +67,20 @@ def leaks(
     compat: Literal["brain"] | None = None,
     max_pairs: int = MOST_PAIRS,
     progress: Progress = None,
+    splits: Any = None,
 ) -> Leaks:
-    """All pairs of rows within the threshold whose splits differ.
+    """All pairs of rows within the threshold whose groups, such as train and test, differ.
 
     Parameters
     ----------
     x : (N, D) array
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
         or buffer.
-    splits : (N,) array or list
-        The split of each row: any values that can be compared, such as numbers or strings. All
-        that are missing (NaN, None) are of one split.
+    groups : (N,) array or list
+        The split of each row, such as "train": any values that can be compared, numbers or
+        strings. All missing values (NaN, None) are one group.
     other : (M, D) array, optional
-        Instead of `splits`: the rows of `x` are one split, these the other.
+        Instead of `groups`: the rows of `x` are one group, these the other.
     threshold : float
         Largest distance of a leak, included. Default 0.2.
     metric : {"cosine", "euclidean"}
@@ -83,6 +92,8 @@ def leaks(
         More pairs within the threshold than this raise. Default 100,000,000.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar.
+    splits : (N,) array or list, optional
+        Deprecated name of `groups`; it goes in version 0.3.
 
     Returns
     -------
@@ -106,18 +117,27 @@ def leaks(
     >>> tamis.leaks(x, np.array(["train", "train", "test"]), threshold=0.01).rows
     array([0, 2])
     """
-    if (splits is None) == (other is None):
-        raise TypeError("leaks: give either splits or other")
+    if splits is not None:
+        warnings.warn(
+            "leaks: splits is now called groups; the old name goes in version 0.3",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        if groups is not None:
+            raise TypeError("leaks: give groups only, not splits too")
+        groups = splits
+    if (groups is None) == (other is None):
+        raise TypeError("leaks: give either groups or other")
     if compat is not None and not arrays.one_of(compat, ("brain",)):
         raise ValueError(f"leaks: compat must be 'brain' or None, got {compat!r}")
-    if compat == "brain" and (splits is None or metric != "cosine"):
-        raise ValueError("leaks: compat='brain' needs splits and metric 'cosine'")
+    if compat == "brain" and (groups is None or metric != "cosine"):
+        raise ValueError("leaks: compat='brain' needs groups and metric 'cosine'")
     check_search("leaks", threshold, metric, max_pairs)
     try:
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
         x = any_matrix("leaks", "x", x)
-        split = row_columns.codes("leaks", "splits", splits, len(x))
+        split = row_columns.codes("leaks", "groups", groups, len(x))
         if compat == "brain" and arrays.device(x) != "cpu":
             raise ValueError("leaks: compat must be None for CUDA arrays")
         rows = searched_rows("leaks", x, metric)

@@ -1,4 +1,4 @@
-"""Embeddings in two dimensions, for looking at: PCA, or UMAP and PaCMAP on exact neighbours."""
+"""Two-dimensional maps of embeddings: PCA, or UMAP and PaCMAP on exact neighbours."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def map2d(
 
     Notes
     -----
-    UMAP and PaCMAP get the exact neighbours of `tamis.knn` instead of looking for approximate ones
-    of their own. "pca": the two directions of the largest variance, each turned such that its
-    largest weight is positive; one product of N * D * D.
+    UMAP and PaCMAP get the exact neighbours of `tamis.knn` instead of searching approximate ones.
+    "pca": the two directions of the largest variance, each with the sign that makes its largest
+    weight positive; one product of N * D * D.
 
     Examples
     --------

@@ -58,6 +58,13 @@ class NearDuplicates(Result):
     distances: Array
     group: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "row": self.duplicates,
+            "keeper": self.keeper,
+            "distance": self.keeper_distance,
+        }
+
 
 def near_duplicates(
     x: Any,
@@ -76,8 +83,8 @@ def near_duplicates(
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, DLPack
         or buffer.
     threshold : float or "auto"
-        Largest distance of near-duplicates, included. Default 0.2, which is Brain's and much for
-        many models: "auto" takes that of `tamis.duplicate_threshold`.
+        Largest distance of near-duplicates, inclusive. Default 0.2, FiftyOne Brain's, which is too
+        large for many models; "auto" takes that of `tamis.duplicate_threshold`.
     metric : {"cosine", "euclidean"}
         Default "cosine": one minus the cosine of the rows minus their mean, as FiftyOne Brain
         measures it.
@@ -85,7 +92,7 @@ def near_duplicates(
         Rows are patches of these images, named by numbers or strings; patches of one image are
         never each other's duplicates.
     max_pairs : int
-        More pairs than this raise; they would take 24 bytes each. Default 100,000,000.
+        More pairs than this raise an error; each would take 24 bytes. Default 100,000,000.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar.
 
@@ -103,11 +110,11 @@ def near_duplicates(
 
     Notes
     -----
-    Exact and complete. Time as `tamis.knn`, less its exact distances; peak memory beyond `x`:
-    ``N * (D + 330) + 48 * pairs`` bytes. By cosine a row at the mean is at 1 from all but its
-    copies. CUDA arrays are searched on their device, for which the host waits; the pairs come to
-    the host. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
-    distances to the keepers are not those of the metric; these are.
+    Exact and complete. Time: that of `tamis.knn` without its exact distances; peak memory beyond
+    `x`: ``N * (D + 330) + 48 * pairs`` bytes. With cosine, a row at the mean has distance 1 from
+    all rows except its copies. CUDA arrays are searched on their device, and the host waits for the
+    pairs, which are copied to it. Source: `find_duplicates` of fiftyone-brain 0.25.0, whose
+    distances to the keepers are not those of the metric, as they are here.
 
     Examples
     --------
@@ -155,7 +162,7 @@ def find_unique(
     metric: Literal["cosine", "euclidean"] = "cosine",
     progress: Progress = None,
 ) -> Array:
-    """About `count` rows, none near another, by Brain's bisection for the threshold.
+    """About `count` rows without near-duplicates, by Brain's bisection of the threshold.
 
     Parameters
     ----------
@@ -180,10 +187,10 @@ def find_unique(
 
     Notes
     -----
-    Some 10 to 25 thresholds; one radius search serves all below its own. Thresholds that would
-    give more than 100,000,000 pairs compare rows with the kept ones only. Source: `find_unique` of
-    fiftyone-brain 0.25.0, which gives up where thresholds are 1e-6 apart; here that is measured
-    by their size.
+    About 10 to 25 thresholds are tried; one radius search serves all smaller ones. At thresholds
+    with more than 100,000,000 pairs, rows are compared with the kept ones only. Source:
+    `find_unique` of fiftyone-brain 0.25.0, which stops when thresholds are 1e-6 apart; here the
+    difference is relative to their size.
 
     Examples
     --------

@@ -1,20 +1,29 @@
-"""Local outlier factors: how thin the surroundings of a row are against its neighbours' own."""
+"""Local outlier factors: how sparse the surroundings of a row are compared with its neighbours'."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import Float64, Host, T
 from tamis.embeddings.distances import BLOCK, Metric, check_metric, neighbours
 from tamis.embeddings.knn_pairs import any_matrix
 
 TINY = 1e-10  # scikit-learn's, against a division by zero where all neighbours are copies
 
 
+@overload
+def outliers(
+    x: Host, k: int = 20, *, metric: Metric = "euclidean", progress: Progress = None
+) -> Float64: ...
+@overload
+def outliers(
+    x: T, k: int = 20, *, metric: Metric = "euclidean", progress: Progress = None
+) -> T: ...
 def outliers(
     x: Any, k: int = 20, *, metric: Metric = "euclidean", progress: Progress = None
 ) -> Any:
@@ -48,9 +57,9 @@ def outliers(
     The reachability of j from i is the larger of their distance and j's distance to its own k-th
     neighbour; the density of i is one over the mean reachability of its neighbours (plus 1e-10);
     the factor is the mean density of the neighbours over the row's own. Equal to scikit-learn's
-    ``-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`` but for neighbours at equal distance,
-    of which the lower rows count here. Cost: one `tamis.knn`, and ``16 * N * k`` bytes. Source:
-    Breunig et al., LOF, SIGMOD 2000.
+    ``-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`` except for neighbours at equal
+    distance, of which the lower rows are used here. Cost: one `tamis.knn`, and ``16 * N * k``
+    bytes. Source: Breunig et al., LOF, SIGMOD 2000.
 
     Examples
     --------

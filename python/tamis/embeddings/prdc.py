@@ -44,9 +44,9 @@ def prdc(
 ) -> tuple[Array, Array, Array, dict[str, float]]:
     """(distance of each real row to its nearest fake one, that row, radii of the fake ones, PRDC).
 
-    A ball is a row's neighbourhood up to its k-th neighbour in its own set, that one not within.
-    One search among the rows of both sets says of most rows how large their ball is, which rows of
-    the other set it holds, and which is the nearest. The rest is asked for row by row.
+    A ball is a row's neighbourhood up to its k-th neighbour in its own set, exclusive. For most
+    rows, one search among the rows of both sets gives the size of the ball, the rows of the other
+    set in it, and the nearest of them. The other rows are searched one by one.
     """
     how: dict[str, Any] = {"metric": metric, "progress": progress}
     n, m = len(real), len(fake)

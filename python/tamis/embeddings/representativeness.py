@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import Float64, Host, T
 from tamis.embeddings.knn_search import check_matrix, make_rows, matrix, within
 
 NEARBY, LESS = 0.5, 0.7  # Brain's radius and factor of "cluster-center-downweight"
 
 
+@overload
+def representativeness(
+    x: Host,
+    *,
+    method: Literal["cluster-center", "cluster-center-downweight"] = "cluster-center",
+    n_clusters: int = 20,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> Float64: ...
+@overload
+def representativeness(
+    x: T,
+    *,
+    method: Literal["cluster-center", "cluster-center-downweight"] = "cluster-center",
+    n_clusters: int = 20,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> T: ...
 def representativeness(
     x: Any,
     *,
@@ -34,8 +53,8 @@ def representativeness(
     n_clusters : int
         Of scikit-learn's KMeans with `random_state` 1234. Default 20, Brain's.
     compat : "brain", optional
-        FiftyOne Brain 0.25's numbers: upside down, 1 is the row farthest from its centre. Where
-        Brain divides 0 by 0, in a cluster of equal rows, 0.
+        FiftyOne Brain 0.25's numbers: inverted, so that 1 is the row farthest from its centre.
+        Where Brain divides 0 by 0, in a cluster of equal rows, the score is 0.
     progress : bool or callable, optional
         Of the radius search of the second method.
 
@@ -53,9 +72,9 @@ def representativeness(
 
     Notes
     -----
-    KMeans takes most of the time. Memory: a float32 copy, and 48 bytes a pair within 0.5 with the
-    second method. CUDA arrays are copied to the host, where scikit-learn computes, and the scores
-    back. Source: `compute_representativeness` of fiftyone-brain 0.25.0.
+    KMeans takes most of the time. Memory: a float32 copy, and 48 bytes per pair within 0.5 with the
+    second method. CUDA arrays are copied to the host, where scikit-learn runs, and the scores are
+    copied back. Source: `compute_representativeness` of fiftyone-brain 0.25.0.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.blas import products
 from tamis._shared.progress import Progress, reporter
+from tamis._shared.typed import Float64, Host, T
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_search import (
     centred_rows,
@@ -28,6 +29,28 @@ BRAIN_SWITCH = 15_000  # rows above which Brain measures by sqrt(2 * cosine dist
 BRAIN_BLOCK = 960  # rows of its matrix at a time, a multiple of what BLAS kernels take at once
 
 
+@overload
+def uniqueness(
+    x: Host,
+    *,
+    k: int = 3,
+    weights: Sequence[float] | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    image_index: Any = None,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> Float64: ...
+@overload
+def uniqueness(
+    x: T,
+    *,
+    k: int = 3,
+    weights: Sequence[float] | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    image_index: Any = None,
+    compat: Literal["brain"] | None = None,
+    progress: Progress = None,
+) -> T: ...
 def uniqueness(
     x: Any,
     *,
@@ -48,8 +71,8 @@ def uniqueness(
     k : int
         Neighbours, default 3.
     weights : k floats, optional
-        Nearest first. Default (0.6, 0.3, 0.1), FiftyOne Brain's; for another `k` falling evenly to
-        zero.
+        Nearest first. Default (0.6, 0.3, 0.1), FiftyOne Brain's; for another `k` decreasing
+        linearly to zero.
     metric : {"cosine", "euclidean"}
         Default "cosine": 1 - cosine similarity of the mean-centred rows, as in Brain.
     image_index : (N,) int array, optional
@@ -58,14 +81,15 @@ def uniqueness(
     compat : "brain", optional
         FiftyOne Brain 0.25's numbers instead (`k`, `weights` and `metric` must be the defaults):
         neighbours 2 to 4, NaN for N = 4, above 15,000 rows sqrt(2 * cosine distance), and its
-        rounding: float32 rows give the same bits with OpenBLAS, float64 ones all but the last.
+        rounding: float32 rows are bit-identical with OpenBLAS, float64 rows except for the last
+        bit.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar.
 
     Returns
     -------
-    (N,) array in [0, 1], float64, in the library of `x`; one entry an image with `image_index`.
-    All ones for N <= k, and where all distances are 0, but for rounding.
+    (N,) array in [0, 1], float64, in the library of `x`; one entry per image with `image_index`.
+    All ones if N <= k, or if all distances are 0 up to rounding.
 
     Raises
     ------
@@ -74,11 +98,11 @@ def uniqueness(
 
     Notes
     -----
-    Cost and memory are those of `tamis.knn` with the same `k`; `compat` takes a centred copy
-    besides. By cosine a row at the mean is at 1 from all but its copies. On CUDA `compat` is not
-    served, the mean may differ in its last bit from the host's, and `image_index` is read on the
-    host. `compat` up to 15,000 rows multiplies all pairs by NumPy, in blocks of 960 rows. Source:
-    `compute_uniqueness` of fiftyone-brain 0.25.0.
+    Cost and memory are those of `tamis.knn` with the same `k`; `compat` also takes a centred copy.
+    With cosine, a row at the mean has distance 1 from all rows except its copies. On CUDA, `compat`
+    is not available, the mean may differ from the host's in its last bit, and `image_index` is read
+    on the host. `compat` up to 15,000 rows multiplies all pairs by NumPy, in blocks of 960 rows.
+    Source: `compute_uniqueness` of fiftyone-brain 0.25.0.
 
     Examples
     --------
@@ -126,8 +150,8 @@ def _on_device(
     k, n = len(weights), x.shape[0]
     if n <= k:
         return arrays.from_host(x, np.ones(n))
-    told = knn_cuda.TOLD_OF[metric]
-    far, _ = knn_cuda.nearest(rows, None, k, told=told, progress=progress, title="uniqueness")
+    output = knn_cuda.OUTPUT_OF[metric]
+    far, _ = knn_cuda.nearest(rows, None, k, output=output, progress=progress, title="uniqueness")
     # in the order of NumPy's mean of up to seven, and a division: PyTorch multiplies by 1 / k
     score = sum(far[:, j] * weight for j, weight in enumerate(weights))
     score = score / arrays.from_host(x, np.full(1, k, np.float64))
@@ -202,7 +226,7 @@ def over_largest(score: Array, most: float, noise: float) -> Array:
 
 
 def noise_of(metric: str, d: int) -> float:
-    """The largest distance that rounding makes of 0: that of rows in one direction."""
+    """The largest distance that rounding can make of 0, as of rows in one direction."""
     return ((d / 16 + 8) * float(np.finfo(np.float64).eps)) ** 2 if metric == "cosine" else 0.0
 
 
@@ -244,7 +268,7 @@ def mean_by_image(function: str, x: Array, image_index: Any) -> Array:
 
 
 def rows_by_image(function: str, image_index: Any, n: int) -> tuple[Array, Array]:
-    """The rows of one image after the other, and how many each has."""
+    """The rows sorted by image, and the number of rows of each."""
     index = arrays.column(function, "image_index", image_index)
     index = arrays.host(function, "image_index", index)
     arrays.check_shape(function, "image_index", index, (n,))

@@ -32,7 +32,7 @@ class Evaluated:
     settings: Any = None  # iouThrs, recThrs, areaRng, areaRngLbl, maxDets: as `Params` has them
 
     def at(self, iou: float) -> MatchTable:
-        """The matches at one IoU in the first area range: those of the evaluation, if it has it."""
+        """The matches at one IoU in the first area range; the evaluation's own if it has them."""
         level = np.flatnonzero(np.abs(self.iou_thresholds - iou) < 1e-9)
         if len(level):
             return self.table.one(int(level[0]))
@@ -89,7 +89,7 @@ def ratio(above: Array, below: Array) -> Array:
 
 
 def check_confidence(function: str, value: Any, scores: Array) -> float:
-    """`value` as a float in [0, 1], or among the scores where these are no probabilities."""
+    """`value` as a float in [0, 1], or within the range of scores that are not probabilities."""
     confidence = arrays.check_number(function, "confidence", value, -np.inf, np.inf)
     low, high = (float(f(scores, initial=x)) for f, x in ((np.min, 0), (np.max, 1)))
     if not low <= confidence <= high:

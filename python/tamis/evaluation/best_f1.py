@@ -1,4 +1,4 @@
-"""The confidence at which a detector is best used."""
+"""The confidence threshold with the best F1."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class BestF1(Result):
     ----------
     classes : (K,) int64
     confidence, precision, recall, f1 : (K + 1,) float64
-        Where F1 is largest, and the three there. NaN: the class has no ground truth. Where no
-        detection is right F1 and recall are 0, and confidence and precision NaN.
+        The confidence with the largest F1, and the values at it. NaN for a class without ground
+        truth. If no detection is right, F1 and recall are 0, and confidence and precision are NaN.
     tp, fp, fn : (K + 1,) int64
         Counts at that confidence.
     iou, beta : float
@@ -39,6 +39,11 @@ class BestF1(Result):
     iou: float
     beta: float = 1.0
 
+    def _columns(self) -> dict[str, Any]:
+        names = ("confidence", "precision", "recall", "f1", "tp", "fp", "fn")
+        labels = [*self.classes.tolist(), None]
+        return {"label": labels} | {name: getattr(self, name) for name in names}
+
 
 def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     """The confidence threshold of largest F1, for each class and for all.
@@ -46,16 +51,16 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     Parameters
     ----------
     evaluated : DetectionResult or tamis.coco.COCOeval
-        Of a `COCOeval`, what `evaluate` looked at.
+        For a `COCOeval`, only what `evaluate` covered.
     iou : float, default 0.5
         IoU threshold for a true positive, in (0, 1].
     beta : float, default 1
-        How many times as much recall counts as precision: F-beta takes the place of F1.
+        Weight of recall relative to precision: F-beta replaces F1.
 
     Returns
     -------
     BestF1
-        The last entry is for one threshold for all classes, counts of all of them together.
+        The last entry is one threshold for all classes, from their counts together.
 
     Raises
     ------
@@ -65,9 +70,9 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     Notes
     -----
     The matches are those of COCO's evaluation in its first area range, up to its largest number of
-    detections: dropping detections below a threshold leaves the others' as they are, so every score
-    is tried. A threshold keeps the scores equal to it; of equal F1 the highest threshold is given.
-    Cost: a sort of the scores; about 50 bytes a detection.
+    detections: dropping detections below a threshold does not change the matches of the others, so
+    every score is tried. Scores equal to a threshold are kept; ties of F1 go to the highest
+    threshold. Cost: a sort of the scores; about 50 bytes per detection.
 
     Examples
     --------

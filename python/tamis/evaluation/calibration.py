@@ -1,4 +1,4 @@
-"""How far the confidence of detections is from how often they are right."""
+"""Calibration: how far the confidence of detections is from their precision."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Calibration(Result):
     edges : (B + 1,) float64
         Bin `b` holds confidences in ``[edges[b], edges[b + 1])``, the last bin 1 too.
     count : (K + 1, B) int64
-        Detections that count, by class; the last row is of all classes together.
+        Number of detections that are not ignored, by class; the last row is all classes together.
     confidence, precision : (K + 1, B) float64
         The mean confidence of a bin, and the share of its detections that are right; NaN if empty.
     expected_error, maximum_error : (K + 1,) float64
@@ -41,6 +41,15 @@ class Calibration(Result):
     maximum_error: Array
     iou: float
 
+    def _columns(self) -> dict[str, Any]:
+        bins = self.count.shape[1]
+        return {
+            "label": [label for label in [*self.classes.tolist(), None] for _ in range(bins)],
+            "low": np.tile(self.edges[:-1], len(self.count)),
+            "high": np.tile(self.edges[1:], len(self.count)),
+            **{n: getattr(self, n).ravel() for n in ("count", "confidence", "precision")},
+        }
+
 
 def calibration(evaluated: Any, *, iou: float = 0.5, bins: int = 10) -> Calibration:
     """Compare the confidence of detections with their precision, bin by bin.
@@ -48,7 +57,7 @@ def calibration(evaluated: Any, *, iou: float = 0.5, bins: int = 10) -> Calibrat
     Parameters
     ----------
     evaluated : DetectionResult or tamis.coco.COCOeval
-        Of a `COCOeval`, what `evaluate` looked at.
+        For a `COCOeval`, only what `evaluate` covered.
     iou : float, default 0.5
         IoU threshold for a true positive, in (0, 1].
     bins : int, default 10

@@ -1,4 +1,4 @@
-"""Which classes a detector takes for which."""
+"""Which classes a detector confuses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ConfusionMatrix(Result):
     Attributes
     ----------
     matrix : (K + 1, K + 1) int64
-        Row: class of the ground truth; column: class of the detection. The last row holds
-        detections of nothing, the last column ground truths that nothing found.
+        Row: class of the ground truth; column: class of the detection. The last row counts
+        detections without a ground truth, the last column ground truths without a detection.
     classes : (K,) int64
         The classes, in the order of rows and columns.
     target : (n,) int64
-        Row of the ground truth that each detection took, crowds too, -1 for none.
+        Row of the ground truth matched by each detection, including crowds; -1 for none.
     detection_id, target_id : (n,) and (m,) int64
         Annotation ids for a `COCOeval`; row numbers, in the order of `update`, otherwise.
     iou, confidence : float
@@ -40,6 +40,15 @@ class ConfusionMatrix(Result):
     iou: float
     confidence: float
 
+    def _columns(self) -> dict[str, Any]:
+        labels = [*self.classes.tolist(), None]
+        rows, columns = np.nonzero(self.matrix)
+        return {
+            "target": [labels[i] for i in rows],
+            "detection": [labels[i] for i in columns],
+            "count": self.matrix[rows, columns],
+        }
+
 
 def confusion_matrix(
     evaluated: Any, *, iou: float = 0.5, confidence: float = 0.25
@@ -52,11 +61,11 @@ def confusion_matrix(
     Parameters
     ----------
     evaluated : DetectionResult or tamis.coco.COCOeval
-        Of a `COCOeval`, what `evaluate` looked at.
+        For a `COCOeval`, only what `evaluate` covered.
     iou : float, default 0.5
-        In (0, 1]. Of keypoints, their similarity.
+        In (0, 1]; for keypoints, their similarity.
     confidence : float, default 0.25
-        Detections of a lower score do not count.
+        Detections with a lower score are ignored.
 
     Returns
     -------
@@ -69,11 +78,11 @@ def confusion_matrix(
 
     Notes
     -----
-    The rule of Ultralytics 8.4 and of FiftyOne's `evaluate_detections(classwise=False)`: the one of
-    COCO without its classes. A detection that could only take a crowd (or another ignored ground
-    truth), of any class, is left out, and so are they. All detections of an image count, however
-    many there are. Cost: one similarity per pair of an image; 80 bytes per detection, and 8 per
-    pair for masks and keypoints.
+    The rule of Ultralytics 8.4 and of FiftyOne's `evaluate_detections(classwise=False)`: that of
+    COCO, ignoring classes. A detection that could only match a crowd (or another ignored ground
+    truth) of any class is left out, and so are those ground truths. The number of detections per
+    image is not limited. Cost: one similarity per pair of an image; 80 bytes per detection, and 8
+    per pair for masks and keypoints.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is wrong with detections, and what it costs: TIDE's error types."""
+"""TIDE's error types, and the average precision that each costs."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ class DetectionErrors(Result):
     ap : float
         Average precision at `iou`, 0 to 100; 0 where there is nothing.
     main : dict of str to float
-        By type, ``Cls Loc Both Dupe Bkg Miss``: the points of AP that mending it would gain.
+        By type, ``Cls Loc Both Dupe Bkg Miss``: the points of AP that fixing it would gain.
     special : dict of str to float
         The same for all false positives, ``FalsePos``, and all false negatives, ``FalseNeg``.
     counts : dict of str to int
         Errors by type. Those of ignored detections count, as in tidecv.
     kind : (n,) int8
-        Place of a detection's type in `DetectionErrors.TYPES`; -1: it is right; -2: beyond
+        Index of a detection's type in `DetectionErrors.TYPES`; -1: correct; -2: beyond
         `max_detections`.
     target : (n,) int64
-        Row of the ground truth the detection found, or came nearest to (Cls, Loc, Dupe), else -1.
+        Row of the ground truth that the detection matched, or is closest to (Cls, Loc, Dupe), else
+        -1.
     ignored : (n,) bool
-        The detection is wrong, but lies in a crowd of its class: it costs nothing.
+        The detection is wrong but lies in a crowd of its class, so it costs nothing.
     missed : (m,) bool
-        Ground truths that no mended Cls or Loc error would find.
+        Ground truths that would not be found even with Cls and Loc errors fixed.
     detection_id, target_id : (n,) and (m,) int64
         Annotation ids for a `COCOeval`; row numbers, in the order of `update`, otherwise.
     iou, background : float
@@ -75,6 +76,13 @@ class DetectionErrors(Result):
     target_image: Array
     confidence: Array
 
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "type": list(self.counts),
+            "count": list(self.counts.values()),
+            "ap": [self.main[name] for name in self.counts],
+        }
+
     def __str__(self) -> str:
         rows = [("AP", self.ap, ""), *((k, v, self.counts[k]) for k, v in self.main.items())]
         rows += [(k, v, "") for k, v in self.special.items()]
@@ -95,13 +103,13 @@ def detection_errors(
     Parameters
     ----------
     evaluated : DetectionResult or tamis.coco.COCOeval
-        An evaluation of boxes or masks. Of a `COCOeval`, what `evaluate` looked at.
+        An evaluation of boxes or masks. For a `COCOeval`, only what `evaluate` covered.
     iou : float, default 0.5
         IoU threshold for a correct detection, in (0, 1].
     background : float, default 0.1
-        Up to this IoU it touches nothing. In (0, `iou`].
+        A detection with at most this IoU is background. In (0, `iou`].
     max_detections : int, default 100
-        Detections of an image that are looked at, of all classes together, best score first.
+        Largest number of detections per image, of all classes together, best score first.
     confidence : float or "best_f1", optional
         Detections of a lower score are left out, as a deployed detector leaves them out; of
         "best_f1" those below the threshold of their class's best F1. By default all count, as in
@@ -110,9 +118,9 @@ def detection_errors(
     Returns
     -------
     DetectionErrors
-        ``Cls``: would be right with another label. ``Loc``: would be right if it fitted better.
-        ``Both``: neither fits nor has the label. ``Dupe``: its ground truth is found already.
-        ``Bkg``: there is nothing. ``Miss``: a ground truth no detection is about.
+        ``Cls``: right place, wrong label. ``Loc``: right label, IoU too low. ``Both``: wrong label
+        and IoU too low. ``Dupe``: its ground truth is already found. ``Bkg``: background. ``Miss``:
+        a ground truth that no detection is near.
 
     Raises
     ------
@@ -121,10 +129,10 @@ def detection_errors(
 
     Notes
     -----
-    The numbers of tidecv 1.0.1 (Bolya et al., ECCV 2020), fed with the images in the order of the
+    The numbers of tidecv 1.0.1 (Bolya et al., ECCV 2020) with the images in the order of the
     evaluation; sums over classes may differ in the last bits. A class takes part if it has a ground
-    truth or a detection. Cost: one IoU a pair of an image, five sorts of the scores; about 70
-    bytes a detection, and 8 a pair of an image for masks.
+    truth or a detection. Cost: one IoU a pair of an image, five sorts of the scores; about 70 bytes
+    per detection, and for masks 8 per pair of an image.
 
     Examples
     --------
@@ -205,8 +213,10 @@ def _find(e: Evaluated, iou: float, background: float, cap: int) -> _Found:
     ignored, fixes = np.zeros((2, n), bool)
     state = np.full(m, _CROWD, np.int8)
     _core.detection_errors(
-        det, det_splits, gt, gt_splits, e.dets.category, e.gts.category, e.dets.boxes, e.gts.boxes,
-        e.gts.crowd, given, iou, background, kind, ignored, fixes, target, state,
+        det=det, det_splits=det_splits, gt=gt, gt_splits=gt_splits, det_label=e.dets.category,
+        gt_label=e.gts.category, det_boxes=e.dets.boxes, gt_boxes=e.gts.boxes,
+        gt_crowd=e.gts.crowd, similarity=given, foreground=iou, background=background,
+        kind=kind, ignored=ignored, fixes=fixes, target=target, gt_state=state,
     )  # fmt: skip
     return _Found(kind, target, ignored, fixes, state != _CROWD, state == _MISSED)
 
@@ -244,7 +254,7 @@ class _Order:
 
 
 def _costs(e: Evaluated, found: _Found) -> tuple[float, dict[str, float], dict[str, float]]:
-    """The AP as it is, and what mending each type would add."""
+    """The current AP, and the gain from fixing each type."""
     k, kind, scores = len(e.classes), found.kind, e.dets.scores
     right = kind == _RIGHT
     counted = (kind != _NOT_SEEN) & ~found.ignored

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array, check_flag
-from tamis._shared.results import Drawn
+from tamis._shared.results import Result
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.average_precision import curves
@@ -30,20 +30,34 @@ from tamis.evaluation.provenance import Provenance, provenance
 from tamis.evaluation.worst_images import WorstImages, worst_images
 
 Tables = tuple[Array, Array, Array]  # precision, recall, scores
+TABLES = ("precision", "recall", "scores")
 STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
 
 @dataclass
-class DetectionResult(Drawn):
-    """What `DetectionEvaluator.compute` gives.
+class Made:
+    """What a result is made of; what is a function is called when it is first needed."""
+
+    tables: Tables | Callable[[], Tables]
+    n_targets: Array  # (K, A) that are not ignored
+    sides: Sides | Callable[[], Sides]
+    numbers: list[float] | None = None  # of `stats`, where they are known without the tables
+    parts: Parts | None = None
+    ids: tuple[Array, Array] | None = None  # of annotations; None: row numbers
+    options: dict[str, Any] = field(default_factory=dict)  # for `provenance`
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DetectionResult(Result):
+    """The result of `DetectionEvaluator.compute`.
 
     Attributes
     ----------
     stats : dict of str to float
         The 12 numbers of COCO, -1 where there is no ground truth: ``AP AP50 AP75 APs APm APl AR1
-        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are for the three caps, whatever they are. Of
-        keypoints 10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
+        AR10 AR100 ARs ARm ARl``; ``AR1 AR10 AR100`` are named so for any three caps. Keypoints
+        have 10: ``AP AP50 AP75 APm APl AR AR50 AR75 ARm ARl``.
     iou_type : str
     classes : (K,) int64
     precision, scores : (T, R, K, A, M) float64
@@ -59,29 +73,38 @@ class DetectionResult(Drawn):
         As given to the evaluator; None for a label without a name.
     """
 
-    stats: dict[str, float] = field(init=False)
+    stats: dict[str, float] = field(init=False, default_factory=dict)
     iou_type: str
     classes: Array
-    _tables: Tables | Callable[[], Tables]
     iou_thresholds: Array
     recall_thresholds: Array
     area_ranges: dict[str, tuple[float, float]]
     max_detections: tuple[int, ...]
-    _n_targets: Array  # (K, A) that are not ignored
-    _sides: Sides | Callable[[], Sides]
     image_ids: Array
     class_names: tuple[str | None, ...] | None = None
-    _annotation_ids: tuple[Array, Array] | None = None  # None: row numbers
-    _options: dict[str, Any] = field(default_factory=dict)  # for `provenance`
-    _numbers: list[float] | None = None  # of `stats`, where they are known without the tables
-    _parts: Parts | None = None
+    _made: Made | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        values = self._numbers
+    def _with(self, made: Made) -> DetectionResult:
+        """This result, with what it is made of."""
+        self._set("_made", made)
+        values = made.numbers
         if values is None:
             names, tables = self._names(), self._by_name()
             values = [float(summary.mean(tables, names, row)) for row in self._rows()]
-        self.stats = dict(zip(self._stat_names(), values, strict=True))
+        self._set("stats", dict(zip(self._stat_names(), values, strict=True)))
+        return self
+
+    def _parts_of(self) -> Made:
+        if self._made is None:
+            raise ValueError(
+                "DetectionResult: this one holds settings only; make it with"
+                " DetectionEvaluator.compute"
+            )
+        return self._made
+
+    def _public(self) -> dict[str, Any]:
+        tables = {} if self._made is None else {n: getattr(self, n) for n in TABLES}
+        return super()._public() | tables
 
     @property
     def precision(self) -> Array:
@@ -96,24 +119,28 @@ class DetectionResult(Drawn):
         return self._curves()[2]
 
     def __getstate__(self) -> dict[str, Any]:
-        sides = self._sides if self._sides is no_sides else self._on_host()
-        made = {"_tables": self._curves(), "_sides": sides, "_parts": None}
-        return {**vars(self), **made}
+        if self._made is None:
+            return vars(self)
+        sides = no_sides if self._made.sides is no_sides else self._on_host()
+        made = replace(self._made, tables=self._curves(), sides=sides, parts=None)
+        return {**vars(self), "_made": made}
 
     def _curves(self) -> Tables:
-        """Those of a part of the images are made when asked for."""
-        if callable(self._tables):
-            self._tables = self._tables()
-        return self._tables
+        """Those of a part of the images are made when they are first used."""
+        made = self._parts_of()
+        if callable(made.tables):
+            made.tables = made.tables()
+        return made.tables
 
     def _stat_names(self) -> tuple[str, ...]:
         return KEYPOINT_STATS if self.iou_type == "keypoints" else STATS
 
     def _on_host(self) -> Sides:
-        """Columns and matches; those of a device are copied, and matched here, when asked for."""
-        if callable(self._sides):
-            self._sides = self._sides()
-        return self._sides
+        """Columns and matches; those on a device are copied and matched here when first used."""
+        made = self._parts_of()
+        if callable(made.sides):
+            made.sides = made.sides()
+        return made.sides
 
     def _names(self) -> SimpleNamespace:
         return SimpleNamespace(
@@ -137,9 +164,9 @@ class DetectionResult(Drawn):
         return {"precision": self.precision, "recall": self.recall}
 
     def per_class(self) -> list[dict[str, Any]]:
-        """One dict a class: its label, name if known, number of ground truths, and its numbers."""
+        """One dict per class: label, name if known, number of ground truths, and the numbers."""
         table: list[dict[str, Any]] = []
-        names, tables, counts = self._names(), self._by_name(), self._n_targets[:, 0]
+        names, tables, counts = self._names(), self._by_name(), self._parts_of().n_targets[:, 0]
         for k, label in enumerate(self.classes.tolist()):
             stats = summary.of_class(tables, names, self._rows(), k)
             named = dict(zip(self._stat_names(), stats, strict=True))
@@ -162,7 +189,7 @@ class DetectionResult(Drawn):
             }
             rows |= {f"AR{n}": summary.Row(False, None, area, n) for n in self.max_detections}
             stats = {key: float(summary.mean(tables, names, row)) for key, row in rows.items()}
-            targets = int(self._n_targets[:, place].sum())
+            targets = int(self._parts_of().n_targets[:, place].sum())
             table.append({"area": area, "low": low, "high": high, "targets": targets, **stats})
         return table
 
@@ -186,6 +213,10 @@ class DetectionResult(Drawn):
     def provenance(self) -> Provenance:
         """What was computed how, and whether a leaderboard of COCO computes the same."""
         return provenance(self)
+
+    def _columns(self) -> dict[str, Any]:
+        rows = self.per_class()
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
     def matches(self, area: str = "all") -> Matches:
         """Matches of every detection at every threshold, in the order of `update`."""
@@ -226,7 +257,7 @@ class DetectionResult(Drawn):
         return worst_images(self, **options)
 
     def calibration(self, **options: Any) -> Calibration:
-        """How far confidence is from precision: see `tamis.calibration`."""
+        """Confidence compared with precision: see `tamis.calibration`."""
         return calibration(self, **options)
 
     def per_image(self, iou: float = 0.5, **options: Any) -> ImageScores:
@@ -234,7 +265,7 @@ class DetectionResult(Drawn):
         return image_scores(self, iou=iou, **options)
 
     def slice(self, images: Any) -> DetectionResult:
-        """The result of a part of the images, without matching again: that of evaluating it anew.
+        """The result of some of the images, as if evaluated alone, without matching again.
 
         Parameters
         ----------
@@ -244,27 +275,24 @@ class DetectionResult(Drawn):
         Returns
         -------
         DetectionResult
-            Images, classes and rows keep their numbers; what lies outside counts for nothing.
+            Images, classes and rows keep their numbers; other images are not counted.
         """
         keep = image_mask("DetectionResult.slice", images, len(self.image_ids)).copy()
         part, sides = cache(lambda: of_images(self._evaluated(), keep)), self._on_host()
-        changes: dict[str, Any] = {
-            "_tables": cache(lambda: self._tables_of(part())),
-            "_sides": lambda: replace(sides, dets=part().dets, gts=part().gts, table=part().table),
-            "_parts": None,
-            "_options": {**self._options, "left_out_images": len(keep) - int(keep.sum())},
-        }
-        if (
-            self._parts is None
-            and sides.gts.counts is None
-            and Parts.serve(self._names(), self._rows())
-        ):
-            self._parts = Parts(self._evaluated(), self._rows())
-        if self._parts is None:
+        own, numbers = self._parts_of(), None
+        plain = sides.gts.counts is None and Parts.serve(self._names(), self._rows())
+        if own.parts is None and plain:
+            own.parts = Parts(self._evaluated(), self._rows())
+        if own.parts is None:
             counts = part().table.n_regular
-            return replace(self, **changes, _numbers=None, _n_targets=counts)
-        numbers, counts = self._parts.numbers(keep)
-        return replace(self, **changes, _numbers=numbers, _n_targets=counts)
+        else:
+            numbers, counts = own.parts.numbers(keep)
+        made = Made(
+            cache(lambda: self._tables_of(part())), counts,
+            lambda: replace(sides, dets=part().dets, gts=part().gts, table=part().table), numbers,
+            ids=own.ids, options={**own.options, "left_out_images": int((~keep).sum())},
+        )  # fmt: skip
+        return replace(self)._with(made)
 
     def _tables_of(self, e: Evaluated) -> Tables:
         return curves(
@@ -275,7 +303,7 @@ class DetectionResult(Drawn):
     def _evaluated(self) -> Evaluated:
         s = self._on_host()
         rows = np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd))
-        det_ids, gt_ids = self._annotation_ids or rows
+        det_ids, gt_ids = self._parts_of().ids or rows
         return Evaluated(
             self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
             self.image_ids, det_ids, gt_ids,

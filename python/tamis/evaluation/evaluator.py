@@ -17,7 +17,7 @@ from tamis._shared.locks import Lock
 from tamis._shared.ragged import image_of
 from tamis.evaluation import settings
 from tamis.evaluation.average_precision import curves
-from tamis.evaluation.detection_result import DetectionResult
+from tamis.evaluation.detection_result import DetectionResult, Made
 from tamis.evaluation.distributed import gathered, same
 from tamis.evaluation.image_ids import check_ids, ordered_images, read_ids
 from tamis.evaluation.kinds import Kind, box_similarity
@@ -46,7 +46,7 @@ SETTINGS = (
 
 
 class DetectionEvaluator:
-    """Average precision and recall of detections, fed with arrays.
+    """Average precision and recall of detections given as arrays.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class DetectionEvaluator:
         their area is w h. "segm": masks. "boundary": masks, by the smaller of their IoU and that
         of their boundaries. "keypoints": object keypoint similarity.
     fmt : {"xyxy", "xywh", "cxcywh"}
-        Of all boxes given to `update` but oriented ones; pixels, as the area ranges are.
+        Format of all boxes given to `update` except oriented ones; in pixels, like the area ranges.
     angle : {"degrees", "radians"}
         Of oriented boxes. Angles that all look like radians raise a warning.
     iou_thresholds : (T,) floats, default 0.50, 0.55, ... 0.95
@@ -79,22 +79,22 @@ class DetectionEvaluator:
 
     Notes
     -----
-    Bit for bit the numbers of pycocotools 2.0.11 on the same boxes in xywh, masks or keypoints, and
-    of boundary-iou-api. Masks and keypoints are compared on the host. Ties of score are
-    broken by the order of `update`. The state is 48 bytes a detection, of "matches" 20 with COCO's
-    settings and labels below 32,768; it pickles as NumPy arrays, and evaluators of several
-    processes `merge` or `all_reduce`.
+    Bit-identical to pycocotools 2.0.11 on the same boxes in xywh, masks or keypoints, and to
+    boundary-iou-api. Masks and keypoints are compared on the host. Equal scores keep the order of
+    `update`. The state is 48 bytes per detection, with state="matches" 20 (COCO's settings, labels
+    below 32,768); it pickles as NumPy arrays, and evaluators of several processes `merge` or
+    `all_reduce`.
 
-    Threads may share an evaluator, and a process that does may fork: each `update` and `merge` adds
-    its images whole, in the order in which the threads come by; `compute`, `merge(other)`, copies
-    and pickles see the images of whole calls.
+    Threads may share an evaluator, and such a process may fork: each `update` and `merge` adds all
+    its images at once, in the order of the calls. `compute`, `merge(other)`, copies and pickles see
+    only complete calls.
 
-    Boxes that come on a CUDA device stay there, with their other columns, where tamis has its CUDA
-    part: `update` copies nothing to the host and does not wait (but for `splits` that live on the
-    device), and `compute` runs there, the same bits. Only its tables come to the host; the analyses
-    of the result copy and match on the host when first asked for. NaN and infinity are then found
-    by `compute`. Memory there: about 300 bytes a box with the default settings, 60 of which the
-    result keeps until it goes.
+    If tamis was built with CUDA, boxes on a CUDA device stay there, with their other columns:
+    `update` copies nothing to the host and does not wait (except for `splits` on the device), and
+    `compute` runs there, bit-identical. Only its tables are copied to the host; the analyses of the
+    result copy and match on the host when first used. NaN and infinity are then found by `compute`.
+    Memory there: about 300 bytes per box with the default settings, 60 of which the result keeps
+    until it goes.
 
     Examples
     --------
@@ -182,26 +182,26 @@ class DetectionEvaluator:
 
         Parameters
         ----------
-        preds : dict of arrays, or a list of them, one an image
+        preds : dict of arrays, or a list of them, one per image
             ``boxes`` (n, 4), ``scores`` (n,), ``labels`` (n,) integers; "obb": ``boxes`` (n, 5).
             Instead of boxes, ``masks``: `Masks`, pixels (n, h, w) of any library and device, or a
-            list of RLE dicts, or of polygons beside their image's ``size``; or ``keypoints`` (n, k,
-            2 or 3). Both may have ``area`` (n,), by which size ranges leave detections out; the
+            list of RLE dicts, or of polygons with their image's ``size``; or ``keypoints`` (n, k, 2
+            or 3). Both may have ``area`` (n,), which decides the size range of a detection; the
             default is that of the mask, or of the box around all keypoints.
         targets : dict of arrays, or a list of them
             ``boxes`` (m, 4), ``labels`` (m,), and if wanted ``iscrowd`` (m,) and ``area`` (m,),
             which defaults to the regions' own. ``masks`` as above; or ``keypoints`` (m, k, 3) with
             ``area``, ``boxes`` or both, and if wanted ``num_keypoints`` (m,), by default those of
-            visibility above 0: ground truths of none are ignored.
+            visibility above 0; ground truths without any are ignored.
 
-        image_ids : sequence of int or of str, one an image, optional
-            Then images may come in any order and from any process: they are evaluated in ascending
-            order of their ids, and one that comes again, as samplers that pad give it, is left
-            out. All updates must give them, or none.
+        image_ids : sequence of int or of str, one per image, optional
+            With ids, images may come in any order and from any process: they are evaluated in
+            ascending order of ids, and repeated images, as from a padding sampler, are left out.
+            Give them in all updates or in none.
 
-        A dict with ``splits`` (images + 1,) offsets holds many images, consecutively.
-        Arrays are NumPy, torch, CuPy or any other exporter; the other columns are brought to where
-        the boxes live. What is given may change afterwards.
+        A dict with ``splits`` (images + 1,) offsets holds many images, consecutively. Arrays are
+        NumPy, PyTorch, CuPy or any other exporter; the other columns are moved to the device of the
+        boxes. All are copied, so the caller may change them afterwards.
 
         Raises
         ------
@@ -221,12 +221,12 @@ class DetectionEvaluator:
         return Kind(self.iou_type, self.fmt, self.sigmas, self.dilation_ratio)
 
     def merge(self, other: DetectionEvaluator) -> None:
-        """Add the images of another evaluator of the same settings, after one's own.
+        """Add the images of another evaluator with the same settings, after those of this one.
 
         Raises
         ------
         TypeError, ValueError
-            `other` is no evaluator, or its settings differ.
+            `other` is not an evaluator, or its settings differ.
         """
         if not isinstance(other, DetectionEvaluator):
             raise TypeError(
@@ -274,10 +274,10 @@ class DetectionEvaluator:
         return self._computed(*self._snapshot())
 
     def submit(self) -> Future[DetectionResult]:
-        """Begin `compute` of the images added so far, in a thread of its own.
+        """Start `compute` of the images added so far in a background thread.
 
-        Returns at once. ``submit().result()`` waits, and is what `compute` gives or raises. More
-        images can be added meanwhile.
+        Returns at once. ``submit().result()`` waits, and returns or raises what `compute` does.
+        More images can be added meanwhile.
         """
         return in_background(self._computed, *self._snapshot())
 
@@ -381,9 +381,10 @@ class DetectionEvaluator:
     ) -> DetectionResult:
         image_ids = np.arange(count) if images is None else images.ids
         names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
-        return DetectionResult(
-            self.iou_type, classes, tables, self.iou_thresholds.copy(),
+        result = DetectionResult(
+            self.iou_type, classes, self.iou_thresholds.copy(),
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
-            n_regular, sides, image_ids, names,
-            _options={"sigmas": self.sigmas, "dilation_ratio": self.dilation_ratio},
+            image_ids, names,
         )  # fmt: skip
+        options = {"sigmas": self.sigmas, "dilation_ratio": self.dilation_ratio}
+        return result._with(Made(tables, n_regular, sides, options=options))

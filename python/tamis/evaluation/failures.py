@@ -1,4 +1,4 @@
-"""What a detector gets wrong, in the order in which to look for more of it."""
+"""The errors of a detector, in the order of priority for collecting more data."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ MISS = TYPES.index("Miss")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Failures(Result):
-    """The outcome of `failures`, of F objects, those to look at first at the front.
+    """The outcome of `failures`, of F objects, most important first.
 
     Attributes
     ----------
     kind : (F,) int8
         Place of the error's type in ``("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")``.
     row : (F,) int64
-        Of a missed ground truth (``Miss``) or of a detection, in the order of the evaluation.
+        Row of the missed ground truth (``Miss``) or of the detection, in the order of the
+        evaluation.
     label : (F,) array
         Class of the ground truth or the detection.
     score : (F,) float64
-        Of the detection; NaN for a missed ground truth.
+        Score of the detection; NaN for a missed ground truth.
     image : (F,) int64
-        Place of its image in the evaluation.
+        Index of its image in the evaluation.
     images : (I,) int64
-        All places in `image`, the first failures' first: what `select_batch` takes as `failures`
-        where embeddings stand in the order of the images.
+        The distinct images of `image`, most important first: the `failures` of `select_batch` if
+        embeddings are in the order of the images.
     image_ids : (I,) array
-        Their ids (row numbers where the evaluation has none).
+        Their ids (their numbers if the evaluation has no ids).
     cluster : (I,) int64
-        For `select_batch(..., quota=)`: a number for the type and class of the first failure of
-        each image.
+        For `select_batch(..., quota=)`: one number per error type and class, of the first failure
+        of each image.
     """
 
     kind: Array
@@ -51,6 +52,10 @@ class Failures(Result):
     images: Array
     image_ids: Array
     cluster: Array
+
+    def _columns(self) -> dict[str, Any]:
+        names = ("row", "label", "score", "image")
+        return {"kind": [TYPES[k] for k in self.kind]} | {n: getattr(self, n) for n in names}
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -93,13 +98,13 @@ def failures(
     count : int, optional
         Failures wanted. Default: all.
     quota : dict of str to int, optional
-        By type, ``Cls Loc Both Dupe Bkg Miss``: at most so many of it; none of a type that is not
-        named. Default: all of all types but ``Dupe``, which is the threshold's fault more than the
-        data's.
+        Largest number of each type, ``Cls Loc Both Dupe Bkg Miss``; 0 for types that are not named.
+        Default: all failures of all types except ``Dupe``, which depends on the threshold more than
+        on the data.
     per_class : int, optional
-        At most so many of each type and class.
+        Largest number of each type and class.
     least_score : float
-        False positives below are passed over. Default 0.
+        False positives below this score are skipped. Default 0.
     iou, background, max_detections
         As for `tamis.detection_errors`, which sorts the errors.
 
@@ -115,9 +120,9 @@ def failures(
     Notes
     -----
     Classes take turns: the first missed object of each class, then the second of each, and so on,
-    so that one frequent class does not fill the quota; among the false positives of a type
-    likewise where `quota` or `per_class` holds, by score within a class. Errors that cost nothing
-    (in a crowd) are left out. Cost: that of `tamis.detection_errors`.
+    so that one frequent class does not fill the quota. With `quota` or `per_class`, so do the false
+    positives of a type, by score within a class. Errors that cost nothing (in a crowd) are left
+    out. Cost: that of `tamis.detection_errors`.
 
     Examples
     --------

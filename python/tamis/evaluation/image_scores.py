@@ -1,4 +1,4 @@
-"""How good a detector is on each image, to find its worst."""
+"""Scores of a detector on each image, to find the worst images."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class ImageScores(Result, Mapping[str, Array]):
     Attributes
     ----------
     image : (images,) int64
-        The id for a `COCOeval`, else the image's number.
+        The image id of a `COCOeval`, else the image's number.
     tp, fp, fn : (images,) int64
     precision, recall, f1 : (images,) float64
-        NaN where there is nothing to divide by.
+        NaN where the denominator is 0.
     ap : (images,) float64
-        COCO's average precision of the image alone: the mean over the classes it has ground truths
-        of, NaN where it has none. NaN sorts last: ``np.argsort(ap)`` begins with the worst images.
+        COCO's average precision of the image alone: the mean over the classes of its ground truths,
+        NaN if it has none. NaN sorts last: ``np.argsort(ap)`` begins with the worst images.
     """
 
     image: Array
@@ -44,6 +44,9 @@ class ImageScores(Result, Mapping[str, Array]):
     recall: Array
     f1: Array
     ap: Array
+
+    def _columns(self) -> dict[str, Any]:
+        return self._public()
 
     def __getitem__(self, name: str) -> Array:
         if name not in list(self):
@@ -66,12 +69,12 @@ def image_scores(
     Parameters
     ----------
     evaluated : DetectionResult or tamis.coco.COCOeval
-        Of a `COCOeval`, what `evaluate` looked at.
+        For a `COCOeval`, only what `evaluate` covered.
     iou : float, default 0.5
         IoU threshold for a true positive, in (0, 1].
     confidence : float, optional
-        In [0, 1], or among the scores where these are not. Detections of a lower score do not
-        count, but for ``ap``. By default all do.
+        Ignore detections with a lower score (does not affect ``ap``). In [0, 1], or within the
+        range of scores that are not. Default: use all.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def image_scores(
     Notes
     -----
     The matches are those of COCO's evaluation in its first area range, up to its largest number of
-    detections. Cost: a sort of the scores by image; about 160 bytes a detection.
+    detections. Cost: a sort of the scores by image; about 160 bytes per detection.
 
     Examples
     --------
@@ -127,7 +130,7 @@ def _regular(e: Evaluated, table: MatchTable) -> Array:
 
 
 def _average_precision(e: Evaluated, table: MatchTable) -> Array:
-    """(images,) AP, each image and class that has a ground truth taken for a class of its own."""
+    """(images,) AP; each pair of an image and a class with ground truth counts as one class."""
     k, regular = len(e.classes), _regular(e, table)
     gt_key = e.gts.image[regular].astype(np.int64) * k + e.gts.category[regular]
     keys, targets = np.unique(gt_key, return_counts=True)

@@ -20,7 +20,7 @@ from tamis._shared.columns import (
     read_levels,
 )
 from tamis._shared.ragged import distinct, image_of, positions
-from tamis._shared.results import Result
+from tamis._shared.results import Result, spread
 from tamis.evaluation.match_table import Detections, Targets, match
 from tamis.evaluation.matching_cuda import DeviceRows, class_places, match_pairs
 
@@ -36,16 +36,19 @@ class Matches(Result):
     iou : (T, n) float64
         Their IoU (over the detection's own area where it is a crowd), 0 for none.
     ignored : (T, n) bool
-        True where a detection counts neither as true nor as false positive: it matched a crowd, or
-        lies beyond `max_detections`.
+        True if a detection counts neither as true nor as false positive: it matched a crowd, or is
+        beyond `max_detections`.
     det : (T, m) int64
-        Detection that matched each ground truth, -1 for none; of a crowd, the last.
+        Detection that matched each ground truth, -1 for none; for a crowd, the last one.
     """
 
     gt: Array
     iou: Array
     ignored: Array
     det: Array
+
+    def _columns(self) -> dict[str, Any]:
+        return spread(gt=self.gt, iou=self.iou, ignored=self.ignored)
 
 
 def class_positions(labels: Array, gt_labels: Array) -> tuple[Array, Array, Array]:
@@ -82,14 +85,14 @@ def match_detections(
 ) -> Matches:
     """Match detections to ground truths, image by image, best score first.
 
-    A detection takes the free ground truth of largest IoU that reaches the threshold (the last
-    one among equals); a crowd, which any number of detections may take, only if no other will do.
-    Equal scores keep their input order.
+    A detection takes the free ground truth of largest IoU that reaches the threshold (the last one
+    among equals); a crowd, which any number of detections may take, only if no other ground truth
+    is left. Equal scores keep their input order.
 
     Parameters
     ----------
     boxes : (n, 4) array
-        Detections of all images, one image after the other. Pixels or any other unit.
+        Detections of all images, concatenated. Pixels or any other unit.
     scores : (n,) array
     splits : (images + 1,) integer array
         Image `i` holds rows ``splits[i]:splits[i + 1]``.
@@ -119,7 +122,7 @@ def match_detections(
     The rule of pycocotools 2.0.11 `COCOeval.evaluateImg` for one area range, exact. Cost: one IoU
     per pair of the same image and label; memory ``T * (n + m) * 25`` bytes for the result.
 
-    CUDA boxes are matched on their device, to the same bits; the other columns are brought there.
+    CUDA boxes are matched on their device, bit-identical; the other columns are copied there.
     The host waits only for splits that live on the device, and where CuPy waits for its own sorts.
     NaN and infinity are not looked for: a NaN score comes last, and a NaN IoU matches, as in
     pycocotools.

@@ -45,6 +45,10 @@ class Olrp(Result):
     false_negative: Array
     iou: float
 
+    def _columns(self) -> dict[str, Any]:
+        names = ("error", "confidence", "localisation", "false_positive", "false_negative")
+        return {"class": self.classes, **{name: getattr(self, name) for name in names}}
+
 
 def olrp(evaluated: Any, *, iou: float = 0.5) -> Olrp:
     """Optimal LRP error of each class, and its mean.

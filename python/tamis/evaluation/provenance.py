@@ -42,7 +42,7 @@ class Provenance(Result):
 
 def provenance(result: Any) -> Provenance:
     """See `DetectionResult.provenance`."""
-    options, kind = result._options, result.iou_type
+    options, kind = result._parts_of().options, result.iou_type
     people = kind == "keypoints"
     settings: dict[str, Any] = {
         "iou_type": kind, "iou_thresholds": result.iou_thresholds,

@@ -8,7 +8,7 @@ import numpy as np
 
 from tamis.evaluation.analysis import Evaluated, view
 from tamis.evaluation.average_precision import curves
-from tamis.evaluation.detection_result import DetectionResult
+from tamis.evaluation.detection_result import DetectionResult, Made
 from tamis.evaluation.match_table import Sides
 
 CAPS = {"keypoints": 1}  # of detections; three for what is no keypoints
@@ -59,12 +59,13 @@ def results(evaluation: Any) -> DetectionResult:
     )
     names = tuple(map(names_of(evaluation.cocoGt).get, e.classes.tolist())) if p.useCats else ()
     areas = dict(zip(p.areaRngLbl, map(tuple, p.areaRng), strict=True))
-    return DetectionResult(
-        e.kind, e.classes, tables, np.array(p.iouThrs), np.array(p.recThrs), areas, caps,
-        e.table.n_regular,
-        Sides(e.dets, e.gts, e.table, e.similarity), e.images, names if any(names) else None,
-        _annotation_ids=(e.det_ids, e.gt_ids), _options=options_of(evaluation, e),
+    result = DetectionResult(
+        e.kind, e.classes, np.array(p.iouThrs), np.array(p.recThrs), areas, caps, e.images,
+        names if any(names) else None,
     )  # fmt: skip
+    sides, ids = Sides(e.dets, e.gts, e.table, e.similarity), (e.det_ids, e.gt_ids)
+    options = options_of(evaluation, e)
+    return result._with(Made(tables, e.table.n_regular, sides, ids=ids, options=options))
 
 
 def names_of(ground_truth: Any) -> dict[Any, str]:

@@ -1,4 +1,5 @@
-"""What `DetectionEvaluator.update` reads: the columns of some images, checked, on their device."""
+"""Reads the arguments of `DetectionEvaluator.update`: columns of some images, checked, on their
+device."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ Part = tuple[Any, ...]  # rows of each image, on the host; labels, regions and w
 Update = tuple[Part, Part, Any]  # detections, ground truths, ids of the images or None
 FEW = 10  # boxes, whose angles say nothing of their unit
 OPTIONAL = ("iscrowd", "area")
-# what dicts of torchvision and DETR hold besides, and what belongs to the other side
+# more keys in dicts of torchvision and DETR, and keys of the other side
 IGNORED = {
     "image_id", "boxes", "masks", "keypoints", "num_keypoints", "labels", "scores", "size",
     "orig_size", *OPTIONAL,
@@ -124,7 +125,7 @@ def _regions(side: str, columns: Any, kind: Kind, detections: bool) -> tuple[Any
 def _together(items: Sequence[Any]) -> dict[str, Any]:
     """All images of a list as one dict with splits, checked at once in a tenth of the time.
 
-    Raises something where their arrays are not alike; empty ones may be of any type.
+    Raises an exception if their arrays are not alike; empty ones may be of any type.
     """
     counts = [item["boxes"].shape[0] for item in items]
     keys = {key for item in items for key in item if item[key] is not None}
@@ -170,7 +171,7 @@ def to_degrees(parts: list[tuple[Part, Part]], angle: str) -> None:
 
 
 def common_device(function: str, known: str, parts: list[Part]) -> str:
-    """The one device that parts live on, beside the host; "cpu" if all live there."""
+    """The one device other than the host that parts live on; "cpu" if all live there."""
     for part in parts:
         here = arrays.device(part[1])
         if known == "cpu":
@@ -197,7 +198,7 @@ def nothing(kind: Kind) -> tuple[Part, Part]:
 def joined(
     parts: Sequence[Part], like: Any, images: ImageOrder | None
 ) -> tuple[NDArray[Any], list[Any]]:
-    """Offsets of all images, on the host, and the columns of all parts, beside `like`."""
+    """Offsets of all images, on the host, and the columns of all parts, on the device of `like`."""
     counts, *columns = zip(*parts, strict=True)
     splits = np.cumsum(np.concatenate([[0], *counts]))
     whole = [_joined(column, like) for column in columns]

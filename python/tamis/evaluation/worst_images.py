@@ -48,6 +48,9 @@ class WorstImages(Result):
     confidence: Array
     iou: float
 
+    def _columns(self) -> dict[str, Any]:
+        return {"image": self.image, "cost": self.cost, **self.errors}
+
     def why(self, row: int) -> str:
         """The errors of a row in words, the most frequent first."""
         counts = sorted(((int(v[row]), k) for k, v in self.errors.items()), key=lambda x: -x[0])

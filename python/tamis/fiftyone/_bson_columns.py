@@ -17,7 +17,7 @@ CHUNK = 1 << 26  # bytes of documents that are held while they become columns
 
 @dataclass
 class LabelList:
-    """One list field of all samples, its labels one after the other.
+    """One list field of all samples, its labels concatenated.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class LabelList:
         Labels of each sample, -1 where it has no list.
     columns : dict of arrays
         By name; "_id" is (n, 12) bytes. Values of a number or box that can be missing have
-        "has_NAME" beside them.
+        a "has_NAME" column.
     """
 
     path: str
@@ -83,7 +83,7 @@ def list_path(samples: Any, label_field: str) -> str:
 
 
 def read(samples: Any, lists: Sequence[tuple[str, Columns]]) -> Read | None:
-    """Columns of list fields, in the samples' order; None where they are not plain values."""
+    """Columns of list fields, in the samples' order; None if they are not plain values."""
     wanted = {"_id": True}
     for path, columns in lists:
         wanted |= {f"{path}.{name}": True for name, _ in columns}

@@ -19,7 +19,7 @@ from pymongo import UpdateOne
 from tamis._shared.arrays import Array
 from tamis.fiftyone._bson_columns import Columns, LabelList, _columns, hex_ids
 
-IDS = 100_000  # a command names; 16 MB, MongoDB's limit, are some 800,000
+IDS = 100_000  # a command names; 16 MB, MongoDB's limit, are about 800,000
 BATCH = 200  # documents an update carries; an interrupt is noticed in between
 TYPED_ID: Columns = (("_id", "id"),)
 
@@ -129,11 +129,11 @@ def write(
     fields: dict[str, list[Any]] | None = None,
     step: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Set attributes of labels and fields of samples, one ``$set`` a sample.
+    """Set attributes of labels and fields of samples, one ``$set`` per sample.
 
-    A None leaves a sample's field as it is, as in FiftyOne's loops over samples.
+    A None leaves a sample's field unchanged, as in FiftyOne's loops over samples.
 
-    `step` hears how many samples have been written since it was last called.
+    `step` is called with the number of samples written since its last call.
     """
     dataset = samples._dataset
     changes = _changes(ids, updates, fields or {})
@@ -147,7 +147,7 @@ def write(
 def _changes(
     ids: Array, updates: Sequence[Update], fields: dict[str, list[Any]]
 ) -> Iterator[UpdateOne | None]:
-    """Sample by sample what the database is asked to do."""
+    """The database updates, one per sample."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     rows = zip(*fields.values(), strict=True) if fields else ([] for _ in ids)
     parts = [update.documents() for update in updates]
@@ -175,17 +175,17 @@ def bar(total: int, progress: Any) -> Any:
 
 @contextmanager
 def counted(progress: Any) -> Iterator[Callable[[int, int], None]]:
-    """tamis' ``progress(done, total)`` onto FiftyOne's progress bar."""
+    """A ``progress(done, total)`` for tamis that drives FiftyOne's progress bar."""
     bars: list[Any] = []
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if not bars:
             bars.append(fou.ProgressBar(total=total, progress=progress, iters_str="steps"))
             bars[0].__enter__()
         bars[0].set_iteration(done)
 
     try:
-        yield told
+        yield report
     finally:
         for opened in bars:
             opened.__exit__(None, None, None)

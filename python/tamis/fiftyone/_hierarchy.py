@@ -24,7 +24,7 @@ def applies(config: Any) -> bool:
 
 
 def supported(samples: Any, config: Any) -> bool:
-    """Whether it is one that FiftyOne's own function need not do.
+    """Whether it can be done here, not in FiftyOne's own function.
 
     With the predictions' hierarchy expanded, FiftyOne looks candidates up in the wrong category.
     """

@@ -1,4 +1,4 @@
-"""Stand in for FiftyOne's functions under their own names."""
+"""Replaces FiftyOne's functions under their own names."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def install() -> None:
     """Make FiftyOne call tamis.
 
     ``dataset.evaluate_detections``, the functions of `fiftyone.utils.iou` and those of
-    `fiftyone.brain` that tamis has are replaced for this process, where they go by FiftyOne's
-    module names, and ``backend="tamis"`` becomes a name for `compute_similarity`. Names that were
-    imported from FiftyOne before stay FiftyOne's. Calling it again does nothing.
+    `fiftyone.brain` that tamis has are replaced in FiftyOne's modules for this process, and
+    `compute_similarity` accepts ``backend="tamis"``. Names that were imported from FiftyOne before
+    still refer to FiftyOne's functions. Calling it again does nothing.
     """
     for module, ours, name in REPLACED:
         function = getattr(ours, name)

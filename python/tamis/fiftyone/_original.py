@@ -1,4 +1,4 @@
-"""What a function keeps of the FiftyOne function in whose place it stands."""
+"""Metadata that a function takes over from the FiftyOne function it replaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def in_place_of(original: Callable[..., Any]) -> Callable[[Function], Function]:
-    """Put FiftyOne's text before that of the decorated function, which says what differs."""
+    """Put FiftyOne's docstring before the decorated function's, which lists the differences."""
 
     def keep(function: Function) -> Function:
         if original.__doc__ and function.__doc__:  # python -OO has none

@@ -20,7 +20,7 @@ def saved(
     *,
     cleanup: bool = True,
 ) -> Iterator[None]:
-    """Register a run, do the body's writing, save the results; take all of it back on an error.
+    """Register a run, write in the body, save the results; roll everything back on an error.
 
     `cleanup` says whether an older run of the same key takes its fields with it. As in FiftyOne, an
     older run is gone even where this one fails.

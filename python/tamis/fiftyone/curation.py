@@ -67,13 +67,13 @@ def split(
     name, ids = "split", samples.values("id")
     fields = [groups] if isinstance(groups, str) else list(groups or ())
     known = previous and samples.has_field(split_field)
-    with _documents.counted(progress) as told, _arguments(name, x="embeddings"):
+    with _documents.counted(progress) as report, _arguments(name, x="embeddings"):
         found = tamis.split(
             None if embeddings is None else values_of(name, samples, "embeddings", embeddings, ids),
             groups={field: samples.values(field) for field in fields} or None,
             labels=None if label_field is None else _classes(samples, label_field),
             keys=samples.values("filepath"),
-            previous=samples.values(split_field) if known else None, progress=told, **options,
+            previous=samples.values(split_field) if known else None, progress=report, **options,
         )  # fmt: skip
     with _runs.field(samples, split_field, fof.StringField):
         values = [found.names[i] for i in found.split.tolist()]
@@ -128,8 +128,8 @@ def drift(
         values_of(name, side, "embeddings", embeddings, side.values("id"))
         for side in (reference, batch)
     ]
-    with _documents.counted(progress) as told:
-        return tamis.drift(*rows, progress=told, **options)
+    with _documents.counted(progress) as report:
+        return tamis.drift(*rows, progress=report, **options)
 
 
 def coverage(
@@ -174,9 +174,9 @@ def coverage(
     """
     name, ids = "coverage", samples.values("id")
     rows = values_of(name, samples, "embeddings", embeddings, ids)
-    with _documents.counted(progress) as told, _arguments(name, pool="embeddings"):
+    with _documents.counted(progress) as report, _arguments(name, pool="embeddings"):
         found = tamis.coverage(
-            rows, rows_of(name, "labelled", labelled, ids), progress=told, **options
+            rows, rows_of(name, "labelled", labelled, ids), progress=report, **options
         )
     hole = f"{coverage_field}_hole"
     with (

@@ -1,4 +1,4 @@
-"""`evaluate_detections` in bulk: columns in, one matcher call, one update a sample."""
+"""`evaluate_detections` in bulk: columns in, one matcher call, one update per sample."""
 
 from __future__ import annotations
 
@@ -52,26 +52,26 @@ def evaluate_detections(
     ----------
     ties : {"fiftyone", "coco"}
         With ``compute_mAP=True``, how detections of equal confidence are ordered. Default
-        "fiftyone": true positives first, which raises the mAP of rounded confidences. "coco":
-        as they come, image by image, which is pycocotools' order.
+        "fiftyone": true positives first, which raises the mAP of rounded confidences. "coco": in
+        input order, image by image, as in pycocotools.
 
     Returns
     -------
     fiftyone.utils.eval.detection.DetectionResults
-        `COCODetectionResults` or `OpenImagesDetectionResults` where FiftyOne returns one.
+        `COCODetectionResults` or `OpenImagesDetectionResults` as in FiftyOne.
 
     Raises
     ------
     ValueError
-        Where FiftyOne raises. Nothing is written then: all is computed before the first write,
-        and a write that fails takes the run back.
+        As in FiftyOne. Nothing is written then: everything is computed before the first write, and
+        a failed write rolls the run back.
 
     Notes
     -----
     Methods ``coco`` and ``open-images``; boxes are compared in compiled code, masks, polylines and
     keypoints by FiftyOne. Temporal detections, video frames, patches, methods of your own, and Open
     Images with ``expand_pred_hierarchy``, or with other shapes than boxes and a hierarchy or label
-    fields, run in FiftyOne's function. Memory: about 300 bytes a label. Source:
+    fields, run in FiftyOne's function. Memory: about 300 bytes per label. Source:
     `fiftyone.utils.eval`.
     """
     if ties not in ("fiftyone", "coco"):

@@ -46,12 +46,12 @@ def compute_uniqueness(
     Parameters
     ----------
     corrected : bool
-        Default False: Brain 0.25's numbers, the same bits for float32 rows. True: neighbours 1 to 3
+        Default False: Brain 0.25's numbers, bit-identical for float32 rows. True: neighbours 1 to 3
         instead of 2 to 4, one metric for any number of samples, and 4 samples have scores.
 
     Notes
     -----
-    All is computed before the first write; a write that fails takes the run back. With a
+    Everything is computed before the first write, and a failed write rolls the run back. With a
     `similarity_index` and without `corrected`, Brain's own function runs. Cost and memory:
     :func:`tamis.uniqueness`.
     """
@@ -65,11 +65,11 @@ def compute_uniqueness(
         fiftyone_compute_uniqueness(samples, uniqueness_field=uniqueness_field, **given)
         return
 
-    def score(x: Any, told: Any) -> Any:
+    def score(x: Any, report: Any) -> Any:
         brain_uniqueness.logger.info("Computing uniqueness...")
         if len(x) <= 3:
             return np.ones(len(x))
-        return tamis.uniqueness(x, compat=None if corrected else "brain", progress=told)
+        return tamis.uniqueness(x, compat=None if corrected else "brain", progress=report)
 
     config = brain_uniqueness.UniquenessConfig(uniqueness_field)
     _score_samples(samples, uniqueness_field, config, brain_uniqueness, score, given)
@@ -105,8 +105,8 @@ def compute_representativeness(
 
     Notes
     -----
-    All is computed before the first write; a write that fails takes the run back. Cost and memory:
-    :func:`tamis.representativeness`.
+    Everything is computed before the first write, and a failed write rolls the run back. Cost and
+    memory: :func:`tamis.representativeness`.
     """
     given = dict(
         roi_field=roi_field, embeddings=embeddings, similarity_index=similarity_index, model=model,
@@ -121,7 +121,7 @@ def compute_representativeness(
         )
         return
 
-    def score(x: Any, told: Any) -> Any:
+    def score(x: Any, report: Any) -> Any:
         logger = brain_representativeness.logger
         logger.info("Computing representativeness...")
         logger.info("Computing clusters for %d embeddings; this may take awhile...", len(x))
@@ -129,7 +129,7 @@ def compute_representativeness(
             logger.info("Applying iterative downweighting...")
         compat: Any = None if corrected else "brain"
         rule: Any = method
-        return tamis.representativeness(x, method=rule, compat=compat, progress=told)
+        return tamis.representativeness(x, method=rule, compat=compat, progress=report)
 
     config = brain_representativeness.RepresentativenessConfig(
         representativeness_field, method=method
@@ -157,8 +157,8 @@ def _score_samples(
     run.ensure_requirements()
     run.validate_run(samples, field)
     embeddings, sample_ids = source.get()
-    with _documents.counted(given["progress"]) as told:
-        scores = score(embeddings, told)
+    with _documents.counted(given["progress"]) as report:
+        scores = score(embeddings, report)
     with _runs.saved(samples, run, field, None, cleanup=False):
         samples._dataset.add_sample_field(field, fof.FloatField)
         ids = _documents.id_bytes(sample_ids)

@@ -1,4 +1,4 @@
-"""IoUs of labels: pairs, the largest of each label, and duplicates."""
+"""IoUs of labels: of pairs, the largest of each label, and duplicates."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compute_ious(
     Parameters
     ----------
     corrected : bool
-        The name of an attribute as `iscrowd` works, as documented; FiftyOne raises TypeError.
+        `iscrowd` may be the name of an attribute, as documented; FiftyOne raises TypeError then.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def compute_ious(
 
     Notes
     -----
-    The bits of FiftyOne's numbers. Masks, polylines, keypoints and cuboids are compared by
+    Bit-identical to FiftyOne. Masks, polylines, keypoints and cuboids are compared by
     FiftyOne, and so are sparse pairs of a list with itself or of over 100 `gts`, whose order is
     that of an R-tree.
     """
@@ -122,10 +122,10 @@ def compute_max_ious(
 
     Notes
     -----
-    The bits of FiftyOne's numbers. All is computed before the first write; where a write fails, a
-    second call completes it. Other labels than boxes, video frames, patches and options beside
-    `classwise` run in FiftyOne's function.
-    Memory: about 200 bytes a label; with `id_attr` 8 bytes a pair of boxes of one image besides.
+    Bit-identical to FiftyOne. Everything is computed before the first write; if a write fails, a
+    second call completes it. Other labels than boxes, video frames, patches and options other than
+    `classwise` run in FiftyOne's function. Memory: about 200 bytes per label; with `id_attr` 8 more
+    per pair of boxes of one image.
     """
     samples, other = sample_collection, other_field or label_field
     fov.validate_collection_label_fields(samples, (label_field, other), KINDS, same_type=True)
@@ -233,7 +233,7 @@ def find_duplicates(
 
     Notes
     -----
-    Other labels than boxes, video frames, patches, a negative threshold and options beside
+    Other labels than boxes, video frames, patches, a negative threshold and options other than
     `classwise` run in FiftyOne's function. Cost and memory as :func:`tamis.find_duplicate_boxes`.
     """
     samples = sample_collection

@@ -47,13 +47,13 @@ def compute_mistakenness(
     ----------
     corrected : bool
         Default False: what Brain 0.25 writes. True: the mistakenness of samples is always a float;
-        Brain cuts it to whole numbers where the first sample has no match.
+        Brain truncates it to an integer if the first sample has no match.
 
     Notes
     -----
     Boxes and single classifications by confidence; other labels, `use_logits`, `copy_missing`,
-    video frames and patches run in Brain's function. All is computed before the first write; a
-    write that fails takes the run back. Cost: one IoU per pair of boxes of a sample.
+    video frames and patches run in Brain's function. Everything is computed before the first write,
+    and a failed write rolls the run back. Cost: one IoU per pair of boxes of a sample.
     """
     fov.validate_collection_label_fields(
         samples, (pred_field, label_field), brain_mistakenness._ALLOWED_TYPES, same_type=True
@@ -197,7 +197,7 @@ def compute_hardness(
 
     Notes
     -----
-    The bits of Brain's numbers. All is computed before the first write; a write that fails takes
+    Bit-identical to Brain. Everything is computed before the first write, and a failed write rolls
     the run back. Video frames and patches run in Brain's function.
     """
     fov.validate_collection(samples)
@@ -237,7 +237,7 @@ def _run(samples: Any, config: Any, field: str) -> Any:
 def _save_scores(
     samples: Any, run: Any, field: str, ids: Array, scores: Array, progress: Any
 ) -> None:
-    """Write a number a sample, none for NaN, as a run of the field's name."""
+    """Write one number per sample, None for NaN, as a run with the field's name."""
     values = [None if score != score else score for score in scores.tolist()]
     with _runs.saved(samples, run, field, None, cleanup=False):
         if any(value is not None for value in values):

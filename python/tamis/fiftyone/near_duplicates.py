@@ -1,4 +1,4 @@
-"""Brain's near-duplicates and leaks between splits, on tamis' neighbours."""
+"""Brain's near-duplicates and leaks between splits, computed from tamis' neighbours."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compute_near_duplicates(
     ----------
     corrected : bool
         Default False: `neighbors_map` as Brain 0.25 has it, whose distances are not those of the
-        metric. True: each duplicate under its nearest keeper, with their distance.
+        metric. True: each duplicate is listed under its nearest keeper, with their distance.
 
     Notes
     -----

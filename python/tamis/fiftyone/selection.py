@@ -49,8 +49,7 @@ num_workers, skip_failures, progress
     Raises
     ------
     ValueError, TypeError
-        As :func:`tamis.zcore`. Nothing is written then, and a write that fails takes a new field
-        back.
+        As :func:`tamis.zcore`. Nothing is written then, and a failed write deletes a new field.
 
     Notes
     -----
@@ -66,8 +65,8 @@ num_workers, skip_failures, progress
             "zcore: samples must be a dataset or a view of samples, not patches, clips or frames"
         )
     rows, sample_ids = Source(samples, brain_uniqueness, given).get()
-    with _documents.counted(progress) as told, _arguments("zcore", x="embeddings"):
-        scores = tamis.zcore(np.asarray(rows), progress=told, **options) if len(rows) else rows
+    with _documents.counted(progress) as report, _arguments("zcore", x="embeddings"):
+        scores = tamis.zcore(np.asarray(rows), progress=report, **options) if len(rows) else rows
     with _runs.field(samples, zcore_field, fof.FloatField):
         values = np.asarray(scores, np.float64).tolist()
         _documents.write(samples, _documents.id_bytes(sample_ids), [], {zcore_field: values})
@@ -101,7 +100,7 @@ def select_next_batch(
     exclude : view or list of ids, optional
         Samples not to be selected, such as those labelled already.
     coverage, threshold, metric
-        As of :func:`tamis.select_batch`.
+        As in :func:`tamis.select_batch`.
     tag : str, optional
         Given to the selected samples. Default "next_batch".
 
@@ -113,8 +112,8 @@ def select_next_batch(
     Raises
     ------
     ValueError, TypeError
-        As :func:`tamis.select_batch`; samples without a score or embedding, ids that are none of
-        `samples`.
+        As :func:`tamis.select_batch`; also for samples without a score or embedding, and ids that
+        are not in `samples`.
     """
     name = "select_next_batch"
     ids = samples.values("id")
@@ -180,7 +179,7 @@ def rows_of(name: str, argument: str, chosen: Any, ids: list[str]) -> Any:
 
 @contextmanager
 def _arguments(name: str, **ours: str) -> Iterator[None]:
-    """Errors of the function within, by the names that `name` has for its arguments."""
+    """Context that renames the arguments in errors of the function called inside."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -37,16 +37,16 @@ class TamisSimilarityConfig(SklearnSimilarityConfig):  # type: ignore[misc]
     metric : {"cosine", "euclidean"}
         Default "cosine": one minus the cosine of embeddings minus their mean.
     compat : "brain", optional
-        In `find_duplicates` the keeper of each duplicate, and its distance, as Brain 0.25's sklearn
-        backend has them: the keepers centred once more, the duplicates not normalised.
+        In `find_duplicates` the keeper of each duplicate, and its distance, as in Brain 0.25's
+        sklearn backend, where keepers are centred again and duplicates are not normalised.
     **kwargs
         Those of FiftyOne's `SimilarityConfig`.
 
     Notes
     -----
-    The database has the run under the class names of FiftyOne's sklearn backend, which reads the
-    same embeddings: where tamis is not installed the run is one of that backend. Where
-    `tamis.fiftyone` has been imported it is tamis' again.
+    The database stores the run under the class names of FiftyOne's sklearn backend, which reads the
+    same embeddings. Without tamis, it is a run of that backend; after `tamis.fiftyone` is imported
+    it is a run of tamis again.
     """
 
     def __init__(
@@ -126,8 +126,8 @@ class _Space:
 class TamisSimilarityIndex(SklearnSimilarityIndex):  # type: ignore[misc]
     """FiftyOne's in-memory index with exact neighbours that need no matrix of distances.
 
-    Distances are those of embeddings minus the mean of the whole index, also of vectors that are
-    asked for; the embeddings themselves are left as they are. Memory: a centred copy.
+    Distances are measured after subtracting the mean of the whole index, from query vectors too;
+    the stored embeddings are not changed. Memory: a centred copy.
     """
 
     @property
@@ -230,7 +230,7 @@ def _same(a: Array | None, b: Array | None) -> bool:
 
 
 def _brain_nearest(space: _Space, rows: Array, k: int | None) -> tuple[Array, Array]:
-    """Brain's neighbours of rows outside the view: these not normalised, the view centred anew."""
+    """Brain's neighbours of rows outside the view: these not normalised, the view centred again."""
     shown = space.rows - space.rows.mean(axis=0, keepdims=True)
     if space.metric == "cosine":
         norms = np.linalg.norm(shown, axis=1, keepdims=True)
@@ -244,7 +244,7 @@ def _knn(rows: Array, k: int, **options: Any) -> tuple[Array, Array]:
 
 
 def _read_stored_runs() -> None:
-    """Have FiftyOne make tamis' objects of the runs of tamis that the database has."""
+    """Make FiftyOne load the stored runs of tamis as tamis' objects."""
     read_config: Any = fors.BaseRunConfig.from_dict
     read_results: Any = fors.BaseRunResults.from_dict
 

@@ -1,9 +1,9 @@
-"""Classifications a model disagrees with, and how hard a sample is: FiftyOne Brain's numbers."""
+"""Mistakenness of classifications, and hardness of samples: FiftyOne Brain's numbers."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -11,18 +11,23 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
+from tamis._shared.typed import Float64, Host
 from tamis.labels import label_mistakes_cuda
 
 ELEMENTS_AT_ONCE = 1 << 20
 
 
+@overload
+def hardness(logits: Host) -> Array: ...
+@overload
+def hardness(logits: object) -> Any: ...
 def hardness(logits: Any) -> Any:
     """Entropy of the softmax of each row, in nats.
 
     Parameters
     ----------
     logits : (n, c) array of numbers
-        -inf for a class that is ruled out, but not for all.
+        -inf for a class that is ruled out, but not for all classes.
 
     Returns
     -------
@@ -37,10 +42,10 @@ def hardness(logits: Any) -> Any:
 
     Notes
     -----
-    `compute_hardness` of fiftyone-brain 0.25, bit for bit. Memory: 40 MB beside the result.
+    `compute_hardness` of fiftyone-brain 0.25, bit for bit. Memory: the result and 40 MB.
 
-    On a device exponentials and logarithms are its own, halves are computed in float32, and the
-    last bits may differ; the host waits to see that no row is bad. Memory: 1 GB at most.
+    A device computes its own exponentials and logarithms, and float16 in float32, so the last bits
+    may differ. The host waits to check that all rows are valid. Memory: 1 GB at most.
 
     Examples
     --------
@@ -56,6 +61,24 @@ def hardness(logits: Any) -> Any:
     return entropy("hardness", given)
 
 
+@overload
+def classification_mistakes(
+    correct: Host,
+    *,
+    confidence: Any = None,
+    logits: Any = None,
+    predicted: Any = None,
+    labelled: Any = None,
+) -> Float64: ...
+@overload
+def classification_mistakes(
+    correct: object,
+    *,
+    confidence: Any = None,
+    logits: Any = None,
+    predicted: Any = None,
+    labelled: Any = None,
+) -> Any: ...
 def classification_mistakes(
     correct: Any,
     *,
@@ -69,7 +92,7 @@ def classification_mistakes(
     Parameters
     ----------
     correct : (n,) bool array
-        Whether prediction and label agree; with several labels a sample, whether the sets do.
+        Whether prediction and label agree; with several labels per sample, whether the sets agree.
     confidence : (n,) array of numbers
         The prediction's. Either this or `logits`.
     logits : (n, c) array of numbers
@@ -91,9 +114,9 @@ def classification_mistakes(
 
     Notes
     -----
-    `compute_mistakenness` of fiftyone-brain 0.25, bit for bit. Where `correct` lives on a CUDA
-    device it is computed there, with logits as :func:`hardness` does; other columns are brought
-    there, and the host waits to see that none of them is NaN.
+    `compute_mistakenness` of fiftyone-brain 0.25, bit for bit. If `correct` is on a CUDA device,
+    the result is computed there, with logits as in :func:`hardness`. Other columns are copied
+    there, and the host waits to check that none of them is NaN.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.columns import Format, check_format, finite, read_column, read_levels, to_xywh
-from tamis._shared.results import Result
+from tamis._shared.results import Result, spread
 from tamis.evaluation.matching import class_positions
 
 Rule = Literal["coco", "open-images"]
@@ -30,7 +30,7 @@ class FiftyoneMatches(Result):
         Their IoU, NaN for none.
     det : (T, m) int64
         Row of the first detection that matched each ground truth, -1 for none. A crowd may be
-        matched by more, which have it in `gt`.
+        matched by more detections, which name it in `gt`.
     order : (k,) int64
         The detections in the order they were matched: image by image, category by category, best
         score first. Those beyond `max_detections` are left out.
@@ -40,6 +40,9 @@ class FiftyoneMatches(Result):
     iou: NDArray[np.float64]
     det: NDArray[np.int64]
     order: NDArray[np.int64]
+
+    def _columns(self) -> dict[str, Any]:
+        return spread(gt=self.gt, iou=self.iou)
 
 
 def match_fiftyone(
@@ -63,9 +66,10 @@ def match_fiftyone(
     Parameters
     ----------
     boxes : (n, 4) array of floats
-        Detections of all images, one image after the other; FiftyOne's are relative.
+        Detections of all images, concatenated; FiftyOne's are relative.
     scores : (n,) array
-        What they are sorted by; FiftyOne's is ``confidence or -1``. Equal ones keep their order.
+        Detections are visited by descending score; FiftyOne's is ``confidence or -1``. Equal scores
+        keep their order.
     splits : (images + 1,) integer array
         Image `i` holds rows ``splits[i]:splits[i + 1]``.
     gt_boxes : (m, 4) array of floats
@@ -76,11 +80,11 @@ def match_fiftyone(
         A crowd may be matched any number of times, by detections of its label, and their IoU is
         taken over the area of the detection.
     thresholds : float or (T,) array, default 0.5
-        Least IoU of a match, as it is: FiftyOne lowers a single one to 1 - 1e-10 at most.
+        Minimum IoU of a match, used as given: FiftyOne caps a single threshold at 1 - 1e-10.
     rule : {"coco", "open-images"}
         "coco": the free ground truth of largest IoU, the last of equals; crowds come last.
         FiftyOne does so up to 100 ground truths; beyond, its R-tree decides among equals.
-        "open-images": only the one of largest IoU at all, IoU rounded to 10 digits.
+        "open-images": only the ground truth of largest IoU, with IoUs rounded to 10 digits.
     classwise : bool, default True
         Whether only objects of one label match.
     max_detections : int, optional
@@ -100,10 +104,10 @@ def match_fiftyone(
 
     Notes
     -----
-    The rules of fiftyone 1.22 `utils.eval.coco` and `utils.eval.openimages`, exact, and of its
-    box IoU, bit for bit in float64. They are not those of pycocotools
-    (:func:`tamis.match_detections`): a crowd and the label of its detections, IoU above 1, ground
-    truths that only touch at a threshold of 0, and the order of visits differ. Cost: one IoU per
+    The rules of fiftyone 1.22 `utils.eval.coco` and `utils.eval.openimages`, exact, and of its box
+    IoU, bit for bit in float64. They differ from those of pycocotools
+    (:func:`tamis.match_detections`) in crowds and the label of their detections, IoU above 1,
+    ground truths that only touch at a threshold of 0, and the order of visits. Cost: one IoU per
     pair of the same image and category; memory ``T * (16 * n + 8 * m) + 8 * n`` bytes for the
     result and as much as the inputs where they are converted.
 
@@ -135,11 +139,12 @@ def match_fiftyone(
     crowd = (_column("iscrowd", iscrowd, m, "biu", np.int64) != 0).view(np.uint8)
     groups = (codes, gt_codes) if classwise else (np.zeros_like(codes), np.zeros_like(gt_codes))
     order, kept, found, iou, first, _ = _core.fiftyone_match(
-        RULES.index(rule), most, levels,
-        starts, det, codes, groups[0], _column("scores", scores, n, "fiu", float),
-        gt_starts, gt, gt_codes, groups[1], crowd,
-        np.zeros(len(starts) - 1, np.uint8), np.zeros(n + 1, np.int64),
-        np.empty(0, np.int32), np.empty(0),
+        rule=RULES.index(rule), max_dets=most, thresholds=levels,
+        det_splits=starts, det_boxes=det, det_labels=codes, det_groups=groups[0],
+        confidence=_column("scores", scores, n, "fiu", float),
+        gt_splits=gt_starts, gt_boxes=gt, gt_labels=gt_codes, gt_groups=groups[1], crowd=crowd,
+        given=np.zeros(len(starts) - 1, np.uint8), pair_splits=np.zeros(n + 1, np.int64),
+        pair_gts=np.empty(0, np.int32), pair_iou=np.empty(0),
     )  # fmt: skip
     order = order[order >= 0]
     return FiftyoneMatches(

@@ -28,13 +28,13 @@ class LabelMistakes(Result):
     mistakenness : (m,) float64
         How likely the label of a ground truth is wrong, in [0, 1]; NaN where nothing matched it.
     mistakenness_loc : (m,) float64
-        The same of its place.
+        How likely its location is wrong.
     possible_spurious : (m,) bool
         No detection matched it: there may be no such object.
     possible_missing : (n,) bool
         A confident detection that matched nothing: a ground truth may be missing.
     image_mistakenness : (N,) float64
-        The largest of the image, -1 where nothing matched.
+        The largest of the image, -1 if nothing matched.
     image_missing, image_spurious : (N,) int64
         How many.
     """
@@ -46,6 +46,10 @@ class LabelMistakes(Result):
     image_mistakenness: Array
     image_missing: Array
     image_spurious: Array
+
+    def _columns(self) -> dict[str, Any]:
+        names = ("mistakenness", "mistakenness_loc", "possible_spurious")
+        return {name: getattr(self, name) for name in names}
 
 
 def label_mistakes(
@@ -68,7 +72,7 @@ def label_mistakes(
     Parameters
     ----------
     boxes : (n, 4) array of floats
-        Detections of all images, one image after the other.
+        Detections of all images, concatenated.
     confidence : (n,) array of numbers
     splits : (images + 1,) integer array
         Image `i` holds rows ``splits[i]:splits[i + 1]``.
@@ -79,11 +83,12 @@ def label_mistakes(
     iscrowd : (m,) array, optional
         As in :func:`tamis.match_fiftyone`.
     logits : (n, c) array of numbers, optional
-        Confidence is then exp(-entropy) instead, but not in matching nor for missing ones.
+        The confidence of a match is then exp(-entropy); matching and missing objects still use
+        `confidence`.
     iou : float, default 0.5
         Minimum IoU of a match, in [0, 1). At this IoU the location mistakenness is at its maximum.
     missing_confidence : float, default 0.95
-        A detection without a match and with more confidence is a possible missing one.
+        A detection without a match and with a higher confidence is a possible missing object.
     fmt : {"xyxy", "xywh", "cxcywh"}
 
     Returns
@@ -102,9 +107,9 @@ def label_mistakes(
     ``fmt="xywh"``. As there, a confident second detection of a matched object counts as missing.
     Cost: one IoU per pair of an image; memory ``40 * (n + m)`` bytes.
 
-    CUDA boxes are matched on their device, where those of both sides and logits must be; other
-    columns are brought there. The same bits but for those of logits (see :func:`hardness`). The
-    host waits to see that all numbers are finite. Memory: about 200 bytes a box.
+    CUDA boxes are matched on their device; boxes of both sides and logits must be there, and other
+    columns are copied there. The result is bit-identical except with logits (see :func:`hardness`).
+    The host waits to check that all numbers are finite. Memory: about 200 bytes per box.
 
     Examples
     --------
@@ -179,8 +184,8 @@ def mistakes_of_matches(
     Returns
     -------
     LabelMistakes
-        NumPy arrays; where `gt` lives on a CUDA device in its library, there, as
-        :func:`label_mistakes` says.
+        NumPy arrays; if `gt` is on a CUDA device, arrays of its library there, as in
+        :func:`label_mistakes`.
 
     Raises
     ------

@@ -42,7 +42,7 @@ def entropies(function: str, logits: Array) -> Array:
 
 
 def finite(function: str, name: str, values: Array, rows: Array | None = None) -> None:
-    """Raise for the first of the rows whose value is none; the host waits to see that."""
+    """Raise for the first row without a value; the host waits for this check."""
     bad = values * 0.0 != 0
     bad = bad.any(1) if len(bad.shape) == 2 else bad
     bad = bad if rows is None else bad & rows
@@ -54,7 +54,7 @@ def finite(function: str, name: str, values: Array, rows: Array | None = None) -
 def classification_mistakes(
     function: str, correct: Array, confidence: Any, logits: Any, predicted: Any, labelled: Any
 ) -> Array:
-    """`classification_mistakes` beside `correct`."""
+    """`classification_mistakes` on the device of `correct`."""
     library = sys.modules[arrays.library(correct)]
     arrays.check_shape(function, "correct", correct, ("n",))
 
@@ -114,9 +114,10 @@ def label_mistakes(
     found, taken = (arrays.full(det, (size,), "int32", -1) for size in (n, m))
     ious = arrays.full(det, (n,), "float64", 0)
     arrays.call(
-        "fiftyone_match", det, min(iou, 1 - 1e-10),
-        *(ends, by_score[by_image], det, place[:n], gt_ends, gt, place[n:], crowd),
-        *(arrays.empty(det, (m, 2), "int64"), found, ious, taken),
+        "fiftyone_match", det, threshold=min(iou, 1 - 1e-10), splits=ends,
+        order=by_score[by_image], boxes=det, labels=place[:n], gt_splits=gt_ends, gt_boxes=gt,
+        gt_labels=place[n:], crowd=crowd, scratch=arrays.empty(det, (m, 2), "int64"),
+        det_gt=found, det_iou=ious, gt_det=taken,
     )  # fmt: skip
     matched = (arrays.cast(found, "int64"), arrays.cast(taken, "int64"), ious)
     columns = ends, gt_ends, sure, certain, label, gt_label
@@ -172,20 +173,24 @@ def _judged(
     n, m, images = len(gt), len(det), len(ends) - 1
     if judged is None:
         judged = arrays.full(gt, (m,), "uint8", 1)
-    of_rows = (m, "float64"), (m, "float64"), (m, "uint8"), (n, "uint8")
-    of_images = (images, "float64"), (images, "int64"), (images, "int64")
-    out = [arrays.empty(gt, (size,), dtype) for size, dtype in (*of_rows, *of_images)]
+    kinds = dict(
+        label=(m, "float64"), place=(m, "float64"), spurious=(m, "uint8"), missing=(n, "uint8"),
+        worst=(images, "float64"), n_missing=(images, "int64"), n_spurious=(images, "int64"),
+    )  # fmt: skip
+    out = {name: arrays.empty(gt, (size,), dtype) for name, (size, dtype) in kinds.items()}
     bad = arrays.from_host(gt, np.full(4, n + m))
     arrays.call(
-        "mistakes_of_matches", gt, float(iou), float(missing_confidence), ends, gt_ends, gt, det,
-        ious, sure, certain, label, gt_label, judged, *out, bad,
+        "mistakes_of_matches", gt, least_iou=float(iou),
+        missing_confidence=float(missing_confidence), splits=ends, gt_splits=gt_ends, gt=gt,
+        det=det, iou=ious, confidence=sure, certain=certain, labels=label, gt_labels=gt_label,
+        judged=judged, **out, bad=bad,
     )  # fmt: skip
     names = "gt", "det", "det_iou", "logits"  # confidences are finite
     for name, row in zip(names, arrays.host(function, "rows", bad).tolist(), strict=True):
         if row < n + m:
             wrong = "a NaN or infinite value" if name not in ("gt", "det") else "no such row"
             raise ValueError(f"{function}: {name} has {wrong} in row {row}")
-    mistaken, place, spurious, missing, *by_image = out
+    mistaken, place, spurious, missing, *by_image = out.values()
     return mistaken, place, spurious != 0, missing != 0, *by_image
 
 
@@ -194,7 +199,7 @@ def _column(function: str, name: str, x: Any, like: Array, kinds: str) -> Array:
 
 
 def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
-    """(n,) float64 beside `like`; rows that do not count may hold anything."""
+    """(n,) float64 on the device of `like`; unused rows may hold anything."""
     x = arrays.column(function, name, x)
     if arrays.device(x) == "cpu":
         hosted = arrays.host(function, name, x)
@@ -205,7 +210,7 @@ def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
 
 
 def _certainty(function: str, like: Array, logits: Any) -> Array:
-    """(n,) float64 exp(-entropy) beside `like`, NaN where there is none."""
+    """(n,) float64 exp(-entropy) on the device of `like`, NaN for rows without one."""
     logits = arrays.as_array(function, "logits", logits)
     arrays.one_device(function, **{BESIDE[function]: like, "logits": logits})
     arrays.check_shape(function, "logits", logits, (len(like), "C"))

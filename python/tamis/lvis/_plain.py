@@ -1,4 +1,4 @@
-"""The fast way of LVIS: COCO's on columns, less what the federation says nothing about."""
+"""Fast path of LVIS: COCO's on columns, without detections of unjudged categories."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_coco(p: Any) -> SimpleNamespace:
 
 
 def evaluate(e: Any) -> Evaluation | None:
-    """Match everything at once; None where something is out of the ordinary."""
+    """Match everything at once; None if anything is unusual."""
     p = as_coco(e.params)
     images, categories = _ascending(p.imgIds), _ascending(p.catIds)
     if images is None or categories is None or not p.useCats:
@@ -131,8 +131,8 @@ class Evaluation(_plain.Evaluation):
         for side, category in ((self.gts, g_category), (self.dts, d_category)):
             category[~_has_area(side)] = -1
         absent = self._pairs(*self._places(self._federation.absent))
-        told = np.concatenate([absent, self._pairs(g_image, g_category)])
-        known = positions(self._pairs(d_image, d_category), np.unique(told[told >= 0]))
+        judged = np.concatenate([absent, self._pairs(g_image, g_category)])
+        known = positions(self._pairs(d_image, d_category), np.unique(judged[judged >= 0]))
         d_category[known < 0] = -1
 
     def _record(self, *place: Any) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Evaluation(_plain.Evaluation):
         return Pointers(self)
 
     def judged(self, category: int, area: int) -> dict[str, Array]:
-        """`dt_ids`, `tps`, `fps`, best score first; empty where there is no ground truth."""
+        """`dt_ids`, `tps`, `fps`, best score first; empty without ground truth."""
         table = self.table
         if table.n_regular[category, area] == 0:
             return {}

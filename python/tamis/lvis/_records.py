@@ -1,7 +1,7 @@
-"""The faithful way of LVIS: one image, category and area range after the other, on the dicts.
+"""Compatible path of LVIS: lvis-api's own loop over images, categories and area ranges, on dicts.
 
-Taken when somebody overrides a step, edits its outcome, or has ids, scores or boxes that are not
-plain numbers.
+Used when a step is overridden, its outcome is edited, or ids, scores or boxes are not plain
+numbers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def mark(e: Any, gts: list[Any], dts: list[Any]) -> None:
 
 
 def prepare(e: Any) -> None:
-    """Group both sides by (image, category), without detections of categories not told of."""
+    """Group both sides by (image, category), without detections of unjudged categories."""
     p = e.params
     gts, dts = selected(e.lvis_gt, p), selected(e.lvis_dt, p)
     mark(e, gts, dts)

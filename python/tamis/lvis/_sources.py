@@ -1,4 +1,4 @@
-"""Where the annotations of LVIS objects come from while nobody has touched their dicts."""
+"""Sources of the annotations of LVIS objects until their dicts are first accessed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tamis.coco.coco import unknown_images
 
 @dataclass
 class Federation:
-    """What LVIS knows of its images and categories, as columns."""
+    """LVIS' federated lists of images and categories, as columns."""
 
     absent: Array  # (2, p) int64 image and category ids: the category is not in the image
     partial: Array  # (2, q) int64: not every object of the category is annotated in the image
@@ -32,7 +32,7 @@ class Federation:
 
 
 class LvisFile(DatasetFile):
-    """A ground-truth file of LVIS: no crowds, but what the images say of categories."""
+    """A ground-truth file of LVIS: no crowds, but federated lists of categories by image."""
 
     def __init__(self, text: Array, tables: dict[str, Any]) -> None:
         super().__init__(text, tables)
@@ -104,7 +104,7 @@ class LvisResults(Results):
 
 
 def best_of_images(columns: Columns, image_ids: Array, max_dets: int) -> Array | None:
-    """The rows that `limit` keeps, in its order; None for all rows as they are.
+    """The rows that `limit` keeps, in its order; None for all rows in order.
 
     `image_ids` are all images, ascending.
     """

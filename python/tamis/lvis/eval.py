@@ -1,4 +1,4 @@
-"""LVISEval of lvis 0.5.3: federated average precision, on COCO's rooms."""
+"""LVISEval of lvis 0.5.3: federated average precision."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Params:
     area_rng, area_rng_lbl : list
         Closed area ranges in square pixels, and their names.
     use_cats : int
-        0 finds nothing: as lvis-api, it looks for category -1.
+        0 finds nothing: like lvis-api, it looks for category -1.
     dilation_ratio : float
         Boundaries only.
     img_count_lbl : list of str
@@ -65,7 +65,7 @@ class Params:
 
 
 class LVISEval:
-    """Federated average precision and recall, with lvis-api's names and to its last bit.
+    """Federated average precision and recall, with lvis-api's names, bit-identical to it.
 
     Parameters
     ----------
@@ -76,17 +76,17 @@ class LVISEval:
     iou_type : {"segm", "bbox", "boundary"}
         "boundary" is the smaller of mask IoU and boundary IoU, as in boundary-iou-api.
     dilation_ratio : float
-        Boundaries only: how near the edge, as a part of the image's diagonal.
+        Boundaries only: width of the boundary, as a share of the image's diagonal.
 
     Attributes
     ----------
     params : Params
         Set what you need before `evaluate`.
     eval_imgs : list of dict or None
-        Per category, area range and image (in this order). Built when first touched; edits to it
-        are honoured by `accumulate`.
+        Per category, area range and image (in this order). Built when first accessed; `accumulate`
+        uses edits to it.
     ious : dict
-        (image, category) -> (D, G) IoUs. Built when first touched.
+        (image, category) -> (D, G) IoUs. Built when first accessed.
     eval : dict
         ``precision`` (T, R, K, A), ``recall`` (T, K, A), ``dt_pointers`` (a mapping).
     freq_groups : list of list of int

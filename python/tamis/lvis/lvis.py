@@ -1,4 +1,4 @@
-"""The LVIS dataset API of lvis 0.5.3, with annotations kept as columns until touched."""
+"""The LVIS dataset API of lvis 0.5.3, with annotations kept as columns until accessed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class LVIS(LazyDataset):
     Parameters
     ----------
     annotation_path : str or path
-        An LVIS JSON file. Its annotations are read into columns; `dataset`, `anns`, `cats`,
-        `imgs`, `img_ann_map` and `cat_img_map` are built when one of them is first touched and are
-        live from then on: edits to them are honoured.
+        An LVIS JSON file. Its annotations are read into columns; `dataset`, `anns`, `cats`, `imgs`,
+        `img_ann_map` and `cat_img_map` are built when one of them is first accessed. From then on,
+        edits to them take effect.
 
     Notes
     -----
@@ -47,7 +47,7 @@ class LVIS(LazyDataset):
         self._create_index()
 
     def _reads_itself(self) -> bool:
-        """Whether somebody overrides how files are read or indexed, who must then see dicts."""
+        """Whether reading or indexing of files is overridden, which needs dicts."""
         return ORIGINAL.replaced(self, "_load_json", "_create_index")
 
     def _load_json(self, path: Any) -> Any:
@@ -135,7 +135,7 @@ class LVIS(LazyDataset):
                 urlretrieve(img["coco_url"], path)
 
     def ann_to_rle(self, ann: dict[str, Any]) -> Any:
-        """The annotation's mask as a compressed object: what it already is, or polygons drawn."""
+        """The annotation's mask as a compressed object; polygons are drawn."""
         size = self.imgs[ann["image_id"]]
         segm = ann["segmentation"]
         if isinstance(segm, list):

@@ -29,7 +29,7 @@ class LVISResults(LVIS):
     TypeError
         `lvis_gt` is neither.
     AssertionError
-        The results are no list, or name an image that the ground truth does not have.
+        The results are not a list, or name an image that the ground truth does not have.
     """
 
     def __init__(self, lvis_gt: Any, results: Any, max_dets: int = 300) -> None:

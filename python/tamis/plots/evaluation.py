@@ -80,7 +80,7 @@ def precision_recall(
 
 
 def class_name(result: Any, label: Any) -> str:
-    """As the evaluator was told, else the label."""
+    """As given to the evaluator, else the label."""
     names = getattr(result, "class_names", None)
     found = names[_place(result, label)] if names is not None else None
     return str(label) if found is None else str(found)

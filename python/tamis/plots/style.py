@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-# Okabe and Ito's: told apart with any colour vision
+# Okabe and Ito's: distinct for any colour vision
 BLUE, RED, GREEN, PINK, AMBER, SKY = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
 )  # fmt: skip

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from tamis._shared import arrays, ragged
+from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
+from tamis._shared.typed import Host, Int64, T
 
 Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
 KINDS = ("iou", "giou", "diou", "ciou", "iof")  # in the order of tamis::BoxKind
 
 
+@overload
+def box_iou(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+@overload
+def box_iou(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of every box of `a` with every box of `b`.
 
@@ -50,8 +56,8 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     Where a union, an area or a hull is 0 the ratio is 0, not NaN, and a box without extent has no
     aspect ("ciou"). Inverted boxes follow the formula: they intersect nothing, and their area is
     negative, or positive if both sides are. Coordinates so large that an area overflows give what
-    the arithmetic gives. The result has the same bits on every instruction set and for any number
-    of threads.
+    the arithmetic gives. The result is bit-identical on every instruction set and for any number of
+    threads.
 
     Time is n * m pairs; memory is the result and, where inputs must be converted, their copies:
     ``(n * m + 4 * (n + m)) * itemsize`` bytes. CUDA work is queued on the caller's current stream.
@@ -74,6 +80,10 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     return out
 
 
+@overload
+def box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+@overload
+def box_iou_paired(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of each box of `a` with the box of `b` in the same row.
 
@@ -116,6 +126,14 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
     return out
 
 
+@overload
+def box_iou_batched(
+    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+) -> tuple[Array, Int64]: ...
+@overload
+def box_iou_batched(
+    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+) -> tuple[T, T]: ...
 def box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
 ) -> tuple[Any, Any]:
@@ -124,7 +142,7 @@ def box_iou_batched(
     Parameters
     ----------
     a : array, shape (n, 4)
-        The boxes of all images, one image after the other, as in :func:`box_iou`.
+        The boxes of all images, concatenated, as in :func:`box_iou`.
     a_splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``a_splits[i]`` to ``a_splits[i + 1]`` of `a`; begins with 0, ends
         with n. Read on the host: give it as a host array, for CUDA boxes too.
@@ -148,7 +166,7 @@ def box_iou_batched(
     Raises
     ------
     TypeError, ValueError, CudaUnavailable
-        As :func:`box_iou`; also for splits that are no integers, decrease, do not begin with 0,
+        As :func:`box_iou`; also for splits that are not integers, decrease, do not begin with 0,
         do not end with the number of boxes, or are of two lengths.
 
     Notes

@@ -9,7 +9,15 @@ import numpy as np
 
 from tamis import _core
 from tamis._shared import arrays, ragged
-from tamis._shared.columns import FORMATS, Format, check_finite, check_format, finite
+from tamis._shared.columns import (
+    FORMATS,
+    HELD_AS,
+    Format,
+    check_finite,
+    check_format,
+    finite,
+    read_device_column,
+)
 from tamis._shared.results import Result
 from tamis.regions.mask_iou import check_image_sizes
 from tamis.regions.masks import Masks
@@ -29,8 +37,8 @@ class DuplicateBoxes(Result):
     duplicates : (k,) int64
         Rows of the boxes that repeat another one, ascending.
     of : (k,) int64
-        For each the row of the box it repeats: the first box over the threshold that is no
-        duplicate itself; where there is none (a chain), the first one over the threshold. With
+        For each duplicate, the row of the box it repeats: the first box over the threshold that is
+        not a duplicate itself; if there is none (a chain), the first one over the threshold. With
         ``method="groups"`` the box of the group that stays, whatever their IoU.
     iou : (k,) float64
         Their IoU.
@@ -39,6 +47,9 @@ class DuplicateBoxes(Result):
     duplicates: Any
     of: Any
     iou: Any
+
+    def _columns(self) -> dict[str, Any]:
+        return {"row": self.duplicates, "of": self.of, "iou": self.iou}
 
 
 def find_duplicate_boxes(
@@ -56,10 +67,10 @@ def find_duplicate_boxes(
 
     Parameters
     ----------
-    boxes : array, shape (n, 4) or (n, 5), or Masks, or what :meth:`Masks.to_device` gives
-        The boxes of all images, one image after the other; float16, bfloat16, float32 or float64.
-        Copied only if not C-contiguous or of half precision. Of five columns they are rotated, as
-        in :func:`tamis.rotated_box_iou`. Masks of an image must be of one size.
+    boxes : array, shape (n, 4) or (n, 5), or Masks, or DeviceMasks
+        The boxes of all images, concatenated; float16, bfloat16, float32 or float64. Copied only if
+        not C-contiguous or of 16 bits. Five columns are rotated boxes, as in
+        :func:`tamis.rotated_box_iou`. Masks of an image must be of one size.
     splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``splits[i]`` to ``splits[i + 1]``; begins with 0, ends with n.
     labels : array of integers, shape (n,), optional
@@ -67,15 +78,15 @@ def find_duplicate_boxes(
     scores : array of numbers, shape (n,), optional
         Only with ``method="groups"``: which box of a group stays.
     iscrowd : array of booleans or integers, shape (n,), optional
-        Where the earlier box of a pair is a crowd, their union is the area of the later one.
+        If the earlier box of a pair is a crowd, the union is the area of the later one.
     threshold : float, default 0.99
         Boxes repeat each other if their IoU is larger; IoU is at most 1. Boxes apart have IoU 0, so
         a negative threshold joins all boxes of an image (and label).
     method : {"simple", "greedy", "groups"}, default "simple"
-        "simple": the later box of every pair over the threshold. "greedy": as few boxes as it can,
-        so that no pair is left: again and again the box with most pairs left, the first of equals.
-        "groups": all boxes but one of each connected group: the one of highest score stays, the
-        first of equals; without scores the first.
+        "simple": the later box of every pair over the threshold. "greedy": boxes are removed one by
+        one until no pair is left, always the one in most remaining pairs (the first on ties).
+        "groups": all boxes of each connected group except the one with the highest score (the first
+        on ties); without scores the first box stays.
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         What the four numbers are, as in :func:`tamis.box_iou`.
 
@@ -97,25 +108,25 @@ def find_duplicate_boxes(
 
     Notes
     -----
-    IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: the same bits with
-    ``fmt="xywh"``, and the same duplicates. Degenerate and inverted boxes have IoU 0 with every
+    IoU is computed in float64, for any dtype, as fiftyone.utils.iou does: bit-identical with
+    ``fmt="xywh"``, with the same duplicates. Degenerate and inverted boxes have IoU 0 with every
     box. Rotated boxes have the IoU of :func:`tamis.rotated_box_iou` in float64, masks that of
     :func:`tamis.mask_iou`. The result does not depend on the number of threads.
 
-    CUDA arrays and masks on a device are computed there with "simple", all pairs of an image, the
-    same bits; the host waits for the number of duplicates. There a NaN coordinate makes IoU 0.
-    Memory: 17 bytes a box and the result; a rotated box has 64 more. With "greedy" and "groups"
-    CUDA arrays are copied to the host, and the result back.
+    With "simple", CUDA arrays and masks on a device are compared there, all pairs of each image,
+    with bit-identical results; the host waits for the number of duplicates. There a NaN coordinate
+    makes the IoU 0. Memory: 17 bytes per box and the result; 64 more per rotated box. With
+    "greedy" and "groups" CUDA arrays are copied to the host, and the result is copied back.
 
-    Time is about n log n where few pairs of an image are over the threshold, and also where nearly
-    all are, as pairs are not listed one by one. At worst it is the number of pairs: "simple" and
-    "groups" where most lie close to the threshold, "greedy" also where each box is paired with
-    many others but not with whole regions (100,000 large boxes strewn over one image, threshold 0:
-    13 s). Rotated boxes and masks are pruned only by area and bounding box, so "greedy" examines
-    every pair above the threshold.
+    Time is about n log n if few pairs of an image are over the threshold, and also if nearly all
+    are, because pairs are not listed one by one. At worst it is the number of pairs: "simple" and
+    "groups" where most lie close to the threshold, "greedy" also where each box is paired with many
+    others but not with whole regions (100,000 large boxes spread over one image, threshold 0: 13
+    s). Rotated boxes and masks are pruned only by area and bounding box, so "greedy" examines every
+    pair above the threshold.
 
-    Memory is 120 bytes a box of the images at work, one for each thread, and the result; a rotated
-    box has 64 more, a mask 96 and 4 a run. Labels, scores and flags are copied.
+    Memory is 120 bytes per box of the images at work, one for each thread, and the result; 64 more
+    per rotated box, 96 per mask and 4 per run. Labels, scores and flags are copied.
 
     References
     ----------
@@ -132,7 +143,7 @@ def find_duplicate_boxes(
     """
     name = "find_duplicate_boxes"
     check_format(name, fmt)
-    _check_options(threshold, method, scores)
+    check_duplicates(name, threshold, method, scores)
     are_masks = isinstance(boxes, (Masks, DeviceMasks))
     given = boxes if are_masks else arrays.as_array(name, "boxes", boxes)
     if not are_masks and tuple(given.shape[1:]) != (5,):
@@ -142,24 +153,25 @@ def find_duplicate_boxes(
     if isinstance(given, DeviceMasks) or (method == "simple" and arrays.device(given) != "cpu"):
         return _on_device(given, splits, labels, iscrowd, float(threshold), fmt)
     starts = ragged.splits(name, "splits", splits, len(given))
-    columns = [
-        starts,
-        _column("labels", labels, len(given), "iu", np.int64),
-        _column("scores", scores, len(given), "fiu", np.float64),
-        _column("iscrowd", iscrowd, len(given), "biu", np.bool_),
-    ]
-    options = METHODS.index(method), float(threshold)
+    problem: dict[str, Any] = dict(
+        method=METHODS.index(method),
+        threshold=float(threshold),
+        splits=starts,
+        labels=_column("labels", labels, len(given), "iu", np.int64),
+        scores=_column("scores", scores, len(given), "fiu", np.float64),
+        crowd=_column("iscrowd", iscrowd, len(given), "biu", np.bool_),
+    )
     if isinstance(given, Masks):
         check_image_sizes(name, {"boxes": (given, starts)})
-        shapes = given.text, given.splits, given.size
-        return DuplicateBoxes(*_core.find_duplicate_masks(*options, *shapes, *columns))
+        shapes: dict[str, Any] = dict(text=given.text, text_splits=given.splits, size=given.size)
+        return DuplicateBoxes(*_core.find_duplicate_masks(**shapes, **problem))
     (hosted,) = arrays.floats(name, boxes=arrays.host(name, "boxes", given))
     if hosted.shape[1] == 5:
         finite(name, "boxes", hosted)
-        found = _core.find_duplicate_rotated_boxes(*options, hosted, *columns)
+        found = _core.find_duplicate_rotated_boxes(boxes=hosted, **problem)
     else:
         check_finite(name, boxes=hosted)
-        found = _core.find_duplicate_boxes(*options, FORMATS.index(fmt), hosted, *columns)
+        found = _core.find_duplicate_boxes(format=FORMATS.index(fmt), boxes=hosted, **problem)
     return DuplicateBoxes(*(arrays.from_host(given, x) for x in found))
 
 
@@ -172,47 +184,39 @@ def _on_device(
     if isinstance(boxes, DeviceMasks):
         check_image_sizes(name, {"boxes": (boxes, starts)})
     like, function, shapes = _device_shapes(boxes, fmt)
-    columns = [
-        _device_column("labels", labels, like, n, "int64"),
-        _device_column("iscrowd", iscrowd, like, n, "uint8"),
-    ]
     marks = [arrays.empty(like, (n,), dtype) for dtype in ("uint8", "int64", "float64")]
-    ends = arrays.from_host(like, starts)
-    arrays.call(function, like, *shapes, threshold, ends, *columns, *marks)
+    arrays.call(
+        function, like, **shapes, threshold=threshold, splits=arrays.from_host(like, starts),
+        labels=_device_column("labels", labels, like, n, "iu"),
+        crowd=_device_column("iscrowd", iscrowd, like, n, "biu"),
+        duplicate=marks[0], of=marks[1], iou=marks[2],
+    )  # fmt: skip
     rows = arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 
-def _device_shapes(boxes: Any, fmt: str) -> tuple[Any, str, tuple[Any, ...]]:
-    """An array of the device, the compiled function, and what it takes of the boxes."""
+def _device_shapes(boxes: Any, fmt: str) -> tuple[Any, str, dict[str, Any]]:
+    """An array on the device, the compiled function, and its arguments for the boxes."""
     name = "find_duplicate_boxes"
     if isinstance(boxes, DeviceMasks):
-        return boxes.ends, "find_duplicate_masks", (boxes.ends, boxes.splits, boxes.masks)
+        shapes = dict(ends=boxes.ends, mask_splits=boxes.splits, masks=boxes.masks)
+        return boxes.ends, "find_duplicate_masks", shapes
     arrays.backend(name, arrays.device(boxes))
     (boxes,) = arrays.floats(name, boxes=boxes)
     if boxes.shape[1] == 5:
-        return boxes, "find_duplicate_rotated_boxes", (prepared(boxes),)
-    return boxes, name, (FORMATS.index(fmt), boxes)
+        return boxes, "find_duplicate_rotated_boxes", dict(prepared=prepared(boxes))
+    return boxes, name, dict(format=FORMATS.index(fmt), boxes=boxes)
 
 
-def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
-    """`x`, (n,) of `dtype` (for "uint8": 1 where it is not 0) beside `like`; empty for None."""
+def _device_column(name: str, x: Any, like: Any, n: int, kinds: str) -> Any:
+    """`x`, (n,), on the device of `like`; empty for None."""
     if x is None:
-        return arrays.empty(like, (0,), dtype)
-    x = arrays.column("find_duplicate_boxes", name, x)
-    if arrays.device(x) == "cpu":
-        kinds, host_dtype = ("iu", np.int64) if dtype == "int64" else ("biu", np.bool_)
-        x = arrays.from_host(like, _column(name, x, n, kinds, host_dtype))
-    arrays.one_device("find_duplicate_boxes", boxes=like, **{name: x})
-    if arrays.dtype_name(x) != "bool":
-        x = arrays.integers("find_duplicate_boxes", name, x)
-    arrays.check_shape("find_duplicate_boxes", name, x, (n,))
-    x = arrays.same_library(like, x)
-    return arrays.cast(x if dtype == "int64" else x != 0, dtype)
+        return arrays.empty(like, (0,), HELD_AS[kinds])
+    return read_device_column("find_duplicate_boxes", name, x, like, kinds, n=n)
 
 
-def _check_options(threshold: float, method: str, scores: Any) -> None:
-    name = "find_duplicate_boxes"
+def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> None:
+    """Raise unless these are options of the function of that name."""
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     threshold = arrays.check_real(name, "threshold", threshold)

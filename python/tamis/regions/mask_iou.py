@@ -53,7 +53,7 @@ def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Any:
 
     Parameters
     ----------
-    a, b : Masks or list of COCO RLE objects, or what :meth:`Masks.to_device` gives
+    a, b : Masks or list of COCO RLE objects, or DeviceMasks
         n and m masks, all of one image size.
     iscrowd : (m,) bool or integer array, optional
         Where nonzero, the intersection is divided by the area of `a`'s mask alone.
@@ -72,10 +72,10 @@ def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Any:
 
     Notes
     -----
-    The bits of ``pycocotools.mask.iou`` 2.0.11, whatever the threads, and on a device. Time: a step
-    per run of both for pairs whose bounding boxes touch; memory: the result, and a few bytes a run
-    of `b` a thread; on a device nothing else, and the work is queued on the caller's current
-    stream.
+    Bit-identical to ``pycocotools.mask.iou`` 2.0.11, for any number of threads and on a device.
+    Time: a step per run of both for pairs whose bounding boxes touch; memory: the result, and a few
+    bytes per run of `b` and thread. On a device only the result is allocated, and the work is
+    queued on the caller's current stream.
 
     Examples
     --------
@@ -95,15 +95,15 @@ def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Any:
 
 
 def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Masks:
-    """The pixels of each mask that are near its edge, without drawing them.
+    """The pixels of each mask that are near its edge, computed on the runs.
 
     Parameters
     ----------
     masks : Masks or list of COCO RLE objects
-        n masks, each of an image size of its own.
+        n masks, each with its own image size.
     dilation_ratio : float, optional
-        How near: this part of the image's diagonal, in whole pixels, at least 1. The image's
-        border counts as an edge.
+        Width of the boundary as a share of the image's diagonal, in whole pixels, at least 1. The
+        image's border counts as an edge.
 
     Returns
     -------
@@ -113,13 +113,13 @@ def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Mask
     Raises
     ------
     TypeError, ValueError
-        Masks that are none; a ratio that is negative or no finite number.
+        If an argument is not a mask, or the ratio is negative or not finite.
 
     Notes
     -----
-    The bits of boundary-iou-api's ``mask_to_boundary``. Time: a few steps per run of a mask, and
-    per column where its boundary has runs of its own; memory: the result, twice, and a few bytes a
-    run of 32 masks a thread.
+    Bit-identical to boundary-iou-api's ``mask_to_boundary``. Time: a few steps per run of a mask,
+    and per column where its boundary has runs of its own; memory: twice the result, and per thread
+    a few bytes per run of 32 masks.
 
     Examples
     --------
@@ -151,8 +151,8 @@ def mask_iou_batched(
 
     Parameters
     ----------
-    a, b : Masks or list of COCO RLE objects, or what :meth:`Masks.to_device` gives
-        Masks of all images, one image after the other.
+    a, b : Masks or list of COCO RLE objects, or DeviceMasks
+        Masks of all images, concatenated.
     a_splits, b_splits : (images + 1,) integer arrays
         Image `i` has masks ``a_splits[i]:a_splits[i + 1]`` of `a`, and likewise of `b`; all of one
         size. Read on the host: give them as host arrays, for masks on a device too.
@@ -162,7 +162,7 @@ def mask_iou_batched(
     Returns
     -------
     values : float64 array
-        Of each image its ``(n_i, m_i)`` IoUs, rows first, one image after the other.
+        Of each image its ``(n_i, m_i)`` IoUs, rows first, concatenated.
     splits : (images + 1,) int64 array
         Where the values of each image begin. Both as in :func:`tamis.mask_iou`.
 
@@ -229,8 +229,9 @@ def grouped_iou(
     """
     out = np.empty(n)
     _core.mask_iou_batched(
-        a.text, a.splits, a.size, b.text, b.splits, b.size, crowd, a_index, a_splits, b_index,
-        b_splits, a_boxes, least, out,
+        a_text=a.text, a_text_splits=a.splits, a_size=a.size, b_text=b.text,
+        b_text_splits=b.splits, b_size=b.size, crowd=crowd, a_index=a_index, a_splits=a_splits,
+        b_index=b_index, b_splits=b_splits, a_boxes=a_boxes, least=least, out=out,
     )  # fmt: skip
     return out
 
@@ -249,7 +250,7 @@ def grouped_boundary_iou(
     a_boxes: Array | None = None,
     least: float = -np.inf,
 ) -> Array:
-    """As `grouped_iou`, but where `b` is no crowd at most the IoU of the boundaries."""
+    """As `grouped_iou`, but at most the IoU of the boundaries unless `b` is a crowd."""
     whole = grouped_iou(
         a, a_splits, b, b_splits, n, crowd=crowd, a_index=a_index, b_index=b_index, a_boxes=a_boxes,
         least=least,

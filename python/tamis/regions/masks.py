@@ -49,7 +49,7 @@ class Masks:
     Notes
     -----
     The numbers are those of pycocotools.mask 2.0.11. Every operation runs on all threads and
-    releases the GIL. Memory: ``c + 24 n`` bytes, about half of what counts would take.
+    releases the GIL. Memory: ``c + 24 n`` bytes, about half of that of uncompressed counts.
     """
 
     _parts: tuple[Array, Array, Array]
@@ -127,7 +127,7 @@ class Masks:
 
     @classmethod
     def from_coco(cls, objects: Sequence[Any]) -> Masks:
-        """Masks out of COCO objects.
+        """Masks from COCO objects.
 
         Parameters
         ----------
@@ -168,9 +168,10 @@ class Masks:
         ----------
         masks : (n, h, w) or (h, w) bool or uint8 array
             Of any library; nonzero is foreground. A copy is made unless each mask lies row after
-            row or column after column in memory. Of a CUDA array only the ends of the runs come
-            to the host, which waits for them: 8 bytes each, and three times the pixels there (200
-            MB at most, or those of one mask), beside a copy of uint8 ones.
+            row or column after column in memory. Of a CUDA array only the ends of the runs are
+            copied to the host, which waits for them: 8 bytes each. On the device this takes three
+            times the memory of the pixels (200 MB at most, or that of one mask), and a copy if they
+            are uint8.
         """
         pixels = arrays.as_array("Masks.encode", "masks", masks)
         if not arrays.device(pixels).startswith("cuda"):
@@ -189,14 +190,14 @@ class Masks:
 
     @classmethod
     def _encode(cls, pixels: Any, *, nonzero: bool = False) -> Masks:
-        """(n, w, h) bytes, each change of which ends a run; `nonzero`: only one from or to 0."""
+        """Encode (n, w, h) bytes: a run ends at any change; with `nonzero` from or to 0 only."""
         n, w, h = pixels.shape
         text, splits = encoded("Masks.encode", pixels, nonzero)
         return cls._of(text, splits, np.tile(np.array([h, w]), (n, 1)))
 
     @classmethod
     def from_polygons(cls, polygons: Sequence[Any], size: Any) -> Masks:
-        """Masks out of polygons, with pycocotools' rasteriser.
+        """Masks from polygons, with pycocotools' rasteriser.
 
         Parameters
         ----------
@@ -214,7 +215,7 @@ class Masks:
 
         Notes
         -----
-        Time: a step per column that an edge crosses; memory: a few bytes a number and a run.
+        Time: a step per column that an edge crosses; memory: a few bytes per number and per run.
         """
         parts, groups = [], [0]
         for i, mask in enumerate(arrays.as_list("Masks.from_polygons", "polygons", polygons)):
@@ -249,7 +250,7 @@ class Masks:
 
     @classmethod
     def from_boxes(cls, boxes: Any, size: Any) -> Masks:
-        """Masks out of (n, 4) boxes x, y, w, h in pixels, as :meth:`from_polygons` draws them."""
+        """Masks from (n, 4) boxes x, y, w, h in pixels, as :meth:`from_polygons` draws them."""
         xywh = read_rows("Masks.from_boxes", "boxes", boxes, 4)
         sizes = image_sizes("Masks.from_boxes", size, len(xywh))
         with _named("Masks.from_boxes: boxes as polygons, "):
@@ -311,13 +312,13 @@ class Masks:
         Returns
         -------
         DeviceMasks
-            As many masks, with their `size` on the host: a sequence with `area`, `to_bbox` and
-            `decode`, whose results are there.
+            The same masks, with their `size` on the host: a sequence with `area`, `to_bbox` and
+            `decode`, whose results are on the device.
 
         Raises
         ------
         ValueError, CudaUnavailable
-            For an array of the host, a mask whose counts do not cover its image exactly, or where
+            For an array on the host, for a mask whose counts do not cover its image exactly, or if
             tamis was built without its CUDA part.
 
         Notes
@@ -376,7 +377,9 @@ class Masks:
 
     def _merge(self, groups: Array, intersect: bool, sizes: Array | None = None) -> Masks:
         size = np.empty((len(groups) - 1, 2), np.int64)
-        text, splits = _core.merge_masks(self.text, self.splits, self.size, groups, intersect, size)
+        text, splits = _core.merge_masks(
+            self.text, self.splits, self.size, groups, intersect=intersect, out_size=size
+        )
         merged = self._of(text, splits, size)
         empty = np.flatnonzero(np.diff(groups) == 0)
         if sizes is None or len(empty) == 0:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis._shared import arrays
+from tamis._shared.columns import read_device_column
 
 PIXELS_AT_ONCE = 1 << 26  # of masks that are encoded together
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceMasks:
-    """Masks on a CUDA device: what `Masks.to_device` gives."""
+    """Masks on a CUDA device, made by `Masks.to_device`."""
 
     ends: Any  # of the runs of mask i, from splits[i] on
     splits: Any
@@ -63,7 +64,7 @@ class DeviceMasks:
         return arrays.cast(_viewed(self.masks, "int32")[:, word], "int64") & 0xFFFFFFFF
 
     def to_bbox(self) -> Any:
-        """(n, 4) float64 x, y, w, h, on the device; as of :meth:`Masks.to_bbox`."""
+        """(n, 4) float64 x, y, w, h, on the device; as in :meth:`Masks.to_bbox`."""
         first = arrays.backend("DeviceMasks", arrays.device(self.ends)).MASK_BOX // 8
         return arrays.copied(_viewed(self.masks, "float64")[:, first : first + 4], "float64")
 
@@ -87,7 +88,7 @@ def _viewed(x: Any, dtype: str) -> Any:
 
 
 def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """COCO's counts of (n, w, h) bytes of a device, and where each mask's begin, on the host."""
+    """COCO's counts of (n, w, h) bytes on a device, and their splits by mask, on the host."""
     n, w, h = pixels.shape
     size, ends = w * h, [np.empty(0, np.int64)]
     step = max(1, PIXELS_AT_ONCE // max(size, 1))
@@ -110,7 +111,7 @@ def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
 
 
 def upload(like: Any, text: Any, splits: Any, size: Any) -> DeviceMasks:
-    """Checked masks beside `like`, in its library; the host does not wait."""
+    """Copy checked masks to the device and library of `like`; the host does not wait."""
     function = "Masks.to_device"
     like = arrays.as_array(function, "like", like)
     if arrays.device(like) == "cpu":
@@ -132,20 +133,17 @@ def batched_iou(
 ) -> tuple[Any, Any]:
     """(values, their splits) of the images' masks; `splits` are those of a, b and the values."""
     values = arrays.empty(a.ends, (int(splits[-1][-1]),), "float64")
-    sides = a.ends, a.splits, a.masks, b.ends, b.splits, b.masks
-    crowd = _crowd(function, b, iscrowd)
-    table = [arrays.from_host(a.ends, x) for x in splits]
-    arrays.call("mask_iou_batched", a.ends, *sides, crowd, *table, values)
-    return values, table[-1]
+    a_splits, b_splits, out_splits = (arrays.from_host(a.ends, x) for x in splits)
+    arrays.call(
+        "mask_iou_batched", a.ends, a_ends=a.ends, a_text_splits=a.splits, a_masks=a.masks,
+        b_ends=b.ends, b_text_splits=b.splits, b_masks=b.masks, crowd=_crowd(function, b, iscrowd),
+        a_splits=a_splits, b_splits=b_splits, out_splits=out_splits, out=values,
+    )  # fmt: skip
+    return values, out_splits
 
 
 def _crowd(function: str, b: DeviceMasks, iscrowd: Any) -> Any:
-    """(n,) uint8 beside `b`, empty for None."""
+    """(n,) uint8 on the device of `b`, empty for None."""
     if iscrowd is None:
         return arrays.empty(b.ends, (0,), "uint8")
-    flags = arrays.column(function, "iscrowd", iscrowd)
-    arrays.check_shape(function, "iscrowd", flags, (len(b),))
-    if arrays.device(flags) == "cpu":
-        flags = arrays.from_host(b.ends, (arrays.host(function, "iscrowd", flags) != 0))
-    arrays.one_device(function, b=b.ends, iscrowd=flags)
-    return arrays.cast(arrays.same_library(b.ends, flags) != 0, "uint8")
+    return read_device_column(function, "iscrowd", iscrowd, b.ends, "biu", beside="b", n=len(b))

@@ -1,16 +1,40 @@
-"""Per box the largest IoU with another box of its image."""
+"""For each box, the largest IoU with another box of its image."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tamis import _core
 from tamis._shared import arrays, ragged, row_columns
+from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
+from tamis._shared.typed import Host, T
 
 
+@overload
+def max_iou(
+    boxes: Host,
+    splits: Any,
+    *,
+    labels: Any = None,
+    other: Any = None,
+    other_splits: Any = None,
+    other_labels: Any = None,
+    fmt: Format = "xyxy",
+) -> Array: ...
+@overload
+def max_iou(
+    boxes: T,
+    splits: Any,
+    *,
+    labels: Any = None,
+    other: Any = None,
+    other_splits: Any = None,
+    other_labels: Any = None,
+    fmt: Format = "xyxy",
+) -> T: ...
 def max_iou(
     boxes: Any,
     splits: Any,
@@ -26,7 +50,7 @@ def max_iou(
     Parameters
     ----------
     boxes : array, shape (n, 4)
-        The boxes of all images, one image after the other; float16, bfloat16, float32 or float64.
+        The boxes of all images, concatenated; float16, bfloat16, float32 or float64.
         Copied only if not C-contiguous or of another dtype than the result.
     splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``splits[i]`` to ``splits[i + 1]``; begins with 0, ends with n.
@@ -45,7 +69,7 @@ def max_iou(
     Returns
     -------
     array, shape (n,)
-        In [0, 1], and 0 where there is no box to compare with. In the library and on the device of
+        In [0, 1], and 0 if there is no box to compare with. In the library and on the device of
         `boxes`; float64 if either set is, else float32.
 
     Raises
@@ -59,10 +83,10 @@ def max_iou(
 
     Notes
     -----
-    Degenerate and inverted boxes are as in :func:`tamis.box_iou`. The result has the same bits on
-    every instruction set and for any number of threads. CUDA arrays give the same bits, and there a
-    NaN coordinate counts for nothing, because looking for one would make the host wait; it waits
-    only for splits that live on the device.
+    Degenerate and inverted boxes are as in :func:`tamis.box_iou`. The result is bit-identical on
+    every instruction set, for any number of threads, and on CUDA. There a NaN coordinate is ignored
+    instead of raising, because a check would make the host wait; it waits only for splits that live
+    on the device.
 
     Time is the sum over the images of n_i * n_i pairs (n_i * m_i with `other`); memory is the
     result and the copies of inputs that must be converted: ``(n + 4 * (n + m)) * itemsize`` bytes,
@@ -107,12 +131,12 @@ def max_iou(
 def _on_device(
     sets: dict[str, Any], splits: tuple[Any, Any], labels: tuple[Any, Any], fmt: str
 ) -> Any:
-    """`max_iou` of checked CUDA given."""
+    """`max_iou` of checked CUDA arrays."""
     name, boxes = "max_iou", sets["boxes"]
     arrays.backend(name, arrays.device(boxes))
     given = [arrays.same_library(boxes, x) for x in sets.values()]
     given = list(arrays.floats(name, **dict(zip(sets, given, strict=True))))
-    backend_arguments: list[Any] = []
+    sides: dict[str, Any] = {}
     images = None
     for key, x, ends, label in zip(sets, given, splits, labels, strict=False):
         prefix = "" if key == "boxes" else "other_"
@@ -126,10 +150,11 @@ def _on_device(
             if arrays.device(label) != arrays.device(boxes):
                 label = arrays.from_host(boxes, arrays.host(name, f"{prefix}labels", label))
             codes = arrays.cast(arrays.same_library(boxes, label), "int64")
-        backend_arguments += [x, arrays.from_host(boxes, starts), codes]
+        sides |= {key: x, f"{prefix}splits": arrays.from_host(boxes, starts)}
+        sides[f"{prefix}labels"] = codes
     out = arrays.empty(boxes, (given[0].shape[0],), arrays.dtype_name(given[0]))
     function = name if len(sets) == 1 else "max_iou_between"
-    arrays.call(function, boxes, FORMATS.index(fmt), *backend_arguments, out)
+    arrays.call(function, boxes, format=FORMATS.index(fmt), **sides, out=out)
     return out
 
 

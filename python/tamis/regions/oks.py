@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
+from tamis._shared.typed import Float64, Host
 from tamis.regions import oks_cuda
 
 # of COCO's 17 keypoints of a person, nose to ankles; hundredths first: the last bits count
@@ -17,6 +18,14 @@ COCO_SIGMAS = (
 )
 
 
+@overload
+def oks(
+    keypoints: Host, gt_keypoints: Any, gt_areas: Any, *, gt_boxes: Any = None, sigmas: Any = None
+) -> Float64: ...
+@overload
+def oks(
+    keypoints: object, gt_keypoints: Any, gt_areas: Any, *, gt_boxes: Any = None, sigmas: Any = None
+) -> Any: ...
 def oks(
     keypoints: Any,
     gt_keypoints: Any,
@@ -36,8 +45,8 @@ def oks(
     gt_areas : (m,) array
         Areas in square pixels: the scale of the distances.
     gt_boxes : (m, 4) array, optional
-        x, y, w, h. Needed where no keypoint of a ground truth is visible: distances are then those
-        from the box with its sides doubled to both ends.
+        x, y, w, h. Needed if no keypoint of a ground truth is visible: distances are then measured
+        from the box, extended on each side by its width or height.
     sigmas : (k,) array, optional
         Standard deviation of each keypoint over the square root of the area. Default: COCO's 17.
 
@@ -53,14 +62,14 @@ def oks(
 
     Notes
     -----
-    The bits of pycocotools 2.0.11 `COCOeval.computeOks` on this machine: the exponentials are
-    NumPy's. Memory: the result, and 24 bytes a keypoint of an image's ground truths.
+    Bit-identical to pycocotools 2.0.11 `COCOeval.computeOks` on the same machine: the exponentials
+    are NumPy's. Memory: the result, and 24 bytes per keypoint of an image's ground truths.
 
-    CUDA keypoints are compared on their device, which both must live on; all else is brought there.
-    The exponentials are the device's then, and the result may differ from the host's in the last
-    bits. The host does not wait: NaN and infinity go through the formula, and a ground truth
-    without a visible keypoint has NaN if boxes are missing. Memory: the result, and copies of what
-    is not C-contiguous float64.
+    CUDA keypoints are compared on their device; both sides must live there, and the other arrays
+    are copied there. The device computes the exponentials, so the result may differ from the host's
+    in the last bits. The host does not wait: NaN and infinity follow the formula, and a ground
+    truth without a visible keypoint gives NaN if boxes are missing. Memory: the result, and copies
+    of what is not C-contiguous float64.
 
     Examples
     --------
@@ -98,7 +107,7 @@ def oks_batched(
     Parameters
     ----------
     keypoints, gt_keypoints, gt_areas, gt_boxes, sigmas
-        As in :func:`tamis.oks`, of all images, one image after the other.
+        As in :func:`tamis.oks`, of all images, concatenated.
     splits, gt_splits : (images + 1,) integer arrays
         Image `i` has the detections ``splits[i]:splits[i + 1]``, and likewise ground truths. Read
         on the host: give them as host arrays, for CUDA keypoints too.
@@ -106,7 +115,7 @@ def oks_batched(
     Returns
     -------
     values : float64 array
-        Of each image its ``(n_i, m_i)`` similarities, rows first, one image after the other.
+        Of each image its ``(n_i, m_i)`` similarities, rows first, concatenated.
     splits : (images + 1,) int64 array
         Where the values of each image begin. Both as in :func:`tamis.oks`.
 
@@ -184,18 +193,19 @@ def grouped_oks(
 ) -> Array:
     """Similarities of the pairs of each group, which holds rows, or indices of rows.
 
-    Those below `least` may come out lower, which is faster.
+    Similarities below `least` are lower bounds (faster).
     """
     out = np.empty(int(np.sum(np.diff(det_splits) * np.diff(gt_splits))))
     _core.oks(
-        det, det_index, det_splits, gt, gt_boxes, gt_areas, gt_index, gt_splits, variances(sigmas),
-        least, _exp, out,
+        det=det, det_index=det_index, det_splits=det_splits, gt=gt, gt_boxes=gt_boxes,
+        gt_area=gt_areas, gt_index=gt_index, gt_splits=gt_splits, variances=variances(sigmas),
+        least=least, exp=_exp, out=out,
     )  # fmt: skip
     return out
 
 
 def variances(sigmas: Array) -> Array:
-    """(2 sigma)^2, no nearer to 0 or infinity than 0 and infinity can be divided by."""
+    """(2 sigma)^2, clamped so that 0 and infinity can be divided by it."""
     limits = np.finfo(np.float64)
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(np.clip((sigmas * 2) ** 2, limits.tiny, limits.max))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -10,11 +10,16 @@ from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import finite
 from tamis._shared.ragged import Groups, runs
+from tamis._shared.typed import Host, Int64, T
 
 Kind = Literal["iou", "iof"]
 KINDS = ("iou", "iof")  # in the order of tamis::RotatedKind
 
 
+@overload
+def rotated_box_iou(a: Host, b: Any, *, kind: Kind = "iou") -> Array: ...
+@overload
+def rotated_box_iou(a: T, b: Any, *, kind: Kind = "iou") -> T: ...
 def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """Overlap of every rotated box of `a` with every one of `b`.
 
@@ -50,16 +55,16 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     Notes
     -----
     All arithmetic is in float64 and takes differences of centres first, so boxes far from the
-    origin lose nothing. The result is within 1e-8 of the exact one, relative, where the common area
-    is over a millionth of the smaller box, and the sides of a pair differ up to a millionfold and
-    lie in 1e-75 to 1e75; beyond, errors grow in proportion. A box and itself, turned by any number
-    of quarters, have IoU 1 exactly. The IoU of ``(a, b)`` and ``(b, a)`` has the same bits, on
-    every instruction set, for any number of threads and on CUDA. A box with a side that is not
+    origin lose no precision. The result is within 1e-8 of the exact one, relative, where the common
+    area is over a millionth of the smaller box, and the sides of a pair differ up to a millionfold
+    and lie in 1e-75 to 1e75; beyond, errors grow in proportion. A box and itself, turned by any
+    number of quarters, have IoU 1 exactly. The IoUs of ``(a, b)`` and ``(b, a)`` are bit-identical,
+    on every instruction set, for any number of threads and on CUDA. A box with a side that is not
     positive overlaps nothing.
 
     Time is n * m pairs, most of it for those whose bounding boxes overlap; memory is the result
     and, where inputs must be converted, their copies: ``(n * m + 5 * (n + m)) * itemsize`` bytes.
-    CUDA work is queued on the caller's current stream, with ``64 * (n + m)`` bytes beside.
+    CUDA work is queued on the caller's current stream, with ``64 * (n + m)`` more bytes.
 
     References
     ----------
@@ -80,6 +85,10 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     return out
 
 
+@overload
+def rotated_box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou") -> Array: ...
+@overload
+def rotated_box_iou_paired(a: T, b: Any, *, kind: Kind = "iou") -> T: ...
 def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """Overlap of each rotated box of `a` with the box of `b` in the same row.
 
@@ -102,8 +111,8 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
 
     Notes
     -----
-    The bits of :func:`rotated_box_iou`. Time is n pairs; memory is the result and the copies of
-    inputs that must be converted: ``(n + 10 * n) * itemsize`` bytes at most.
+    Bit-identical to :func:`rotated_box_iou`. Time is n pairs; memory is the result and the copies
+    of inputs that must be converted: ``(n + 10 * n) * itemsize`` bytes at most.
 
     Examples
     --------
@@ -121,6 +130,14 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     return out
 
 
+@overload
+def rotated_box_iou_batched(
+    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+) -> tuple[Array, Int64]: ...
+@overload
+def rotated_box_iou_batched(
+    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+) -> tuple[T, T]: ...
 def rotated_box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
 ) -> tuple[Any, Any]:
@@ -129,7 +146,7 @@ def rotated_box_iou_batched(
     Parameters
     ----------
     a : array, shape (n, 5)
-        The boxes of all images, one image after the other, as in :func:`rotated_box_iou`.
+        The boxes of all images, concatenated, as in :func:`rotated_box_iou`.
     a_splits : array of integers, shape (images + 1,)
         Image `i` has the rows ``a_splits[i]`` to ``a_splits[i + 1]`` of `a`; begins with 0, ends
         with n. Read on the host: give it as a host array, for CUDA boxes too.
@@ -151,14 +168,14 @@ def rotated_box_iou_batched(
     Raises
     ------
     TypeError, ValueError, CudaUnavailable
-        As :func:`rotated_box_iou`; also for splits that are no integers, decrease, do not begin
+        As :func:`rotated_box_iou`; also for splits that are not integers, decrease, do not begin
         with 0, do not end with the number of boxes, or are of two lengths.
 
     Notes
     -----
-    The bits of :func:`rotated_box_iou`. Time is one pass over the pairs of each image; memory is
-    the result and the copies of inputs that must be converted:
-    ``(sum(n_i * m_i) + 5 * (n + m)) * itemsize + 32 * images`` bytes.
+    Bit-identical to :func:`rotated_box_iou`. Time is one pass over the pairs of each image; memory
+    is the result and the copies of inputs that must be converted: ``(sum(n_i * m_i) + 5 * (n + m))
+    * itemsize + 32 * images`` bytes.
 
     Examples
     --------

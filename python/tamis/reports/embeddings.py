@@ -40,7 +40,7 @@ MEMBERS = 4  # of a group
 @dataclass
 class Curated:
     names: Sequence[str]
-    told: Any  # a DuplicateThreshold, None where the threshold was given
+    proposal: Any  # a DuplicateThreshold, None where the threshold was given
     threshold: float
     near: Any
     leaking: Any
@@ -81,8 +81,8 @@ def curate(
     far, near = nearest_cosine(
         searched, None, min(NEIGHBOURS, n - 1), progress=progress, title=name
     )
-    told = None if threshold is not None else proposed(far[:, 0], "cosine")
-    least = float(told.threshold if told is not None else threshold or 0)
+    proposal = None if threshold is not None else proposed(far[:, 0], "cosine")
+    least = float(proposal.threshold if proposal is not None else threshold or 0)
     if scores is None:
         nearest = min(1000, n - 1)
         scores = zcore(rows, n_samples=DRAWS, redundancy_nn=nearest, seed=seed, progress=progress)
@@ -95,7 +95,7 @@ def curate(
         )  # fmt: skip
     mean = weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS))
     return Curated(
-        called, told, least, near_duplicates(rows, threshold=least, progress=progress),
+        called, proposal, least, near_duplicates(rows, threshold=least, progress=progress),
         None if parts is None else leaks(rows, parts, threshold=least, progress=progress), parts,
         over_largest(mean, float(mean.max()), noise_of("cosine", rows.shape[1])),
         local_outlier_factor(far, near),
@@ -186,12 +186,12 @@ def groups(c: Curated) -> list[Array]:
 
 def _repeats(c: Curated, rows: Rows) -> Section:
     out = Section("near-duplicates", "Near-duplicates", [], ("near_duplicates",))
-    if c.told is not None:
-        out.blocks.append(Text([f"Threshold {c.threshold:.4g}: {c.told.rule}."]))
+    if c.proposal is not None:
+        out.blocks.append(Text([f"Threshold {c.threshold:.4g}: {c.proposal.rule}."]))
         out.blocks.append(
             picture(
                 "threshold",
-                c.told.plot,
+                c.proposal.plot,
                 f"Rows with a neighbour within each distance; the threshold is {c.threshold:.3g}.",
                 "A threshold in a flat part changes little when it moves.",
             )

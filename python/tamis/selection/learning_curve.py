@@ -1,4 +1,4 @@
-"""How much more labels would bring: a power law through the scores of growing training sets."""
+"""The gain from more labels: a power law fitted to the scores of growing training sets."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class LearningCurve(Result):
     ----------
     limit, factor, exponent : float
     error : float
-        Root mean square of what the curve misses the scores by, over the degrees of freedom.
+        Root mean square residual of the scores, over the degrees of freedom.
     level : float
-        Of all intervals.
+        Confidence level of all intervals.
     sizes, scores : (n,) float64
         What was given.
     refits : (R, 3) float64
-        Limit, factor and exponent of curves through resampled residuals.
+        Limit, factor and exponent of curves fitted with resampled residuals.
     """
 
     limit: float
@@ -42,6 +42,9 @@ class LearningCurve(Result):
     sizes: Array
     scores: Array
     refits: Array
+
+    def _columns(self) -> dict[str, Any]:
+        return {"size": self.sizes, "score": self.scores, "fitted": self.predict(self.sizes)[0]}
 
     def predict(self, size: Any) -> tuple[Any, Any, Any]:
         """(score, lower, upper) at a size or sizes, for the curve itself."""
@@ -61,7 +64,7 @@ class LearningCurve(Result):
         )
 
     def labels_for(self, gain: float = 1.0) -> tuple[float, float, float]:
-        """(labels, fewest, most) beyond the largest size for so much more score; inf: never."""
+        """(labels, fewest, most) beyond the largest size for a gain in score; inf: never."""
         if not arrays.check_real("LearningCurve.labels_for", "gain", gain) > 0:
             raise ValueError(f"LearningCurve.labels_for: gain must be above 0, got {gain}")
         size = float(self.sizes.max())
@@ -88,15 +91,15 @@ class LearningCurve(Result):
 
 
 def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 0) -> LearningCurve:
-    """Fit a power law with an interval, to say how many more labels a gain takes.
+    """Fit a power law with an interval, to predict how many more labels a gain needs.
 
     Parameters
     ----------
     sizes : (n,) array or list
-        Labels that were trained on; at least three different ones.
+        Numbers of training labels; at least three different ones.
     scores : (n,) array or list
-        What they reached, such as AP in points; several of one size (other seeds) are welcome, and
-        needed for an interval that says much.
+        Scores at these sizes, such as AP in points. Several scores per size (other seeds) are
+        needed for a meaningful interval.
     level : float
         Of the intervals. Default 0.95.
     seed : int
@@ -105,22 +108,21 @@ def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 
     Returns
     -------
     LearningCurve
-        ``curve.labels_for(1.0)`` says how many more labels one more point of AP takes, in the unit
-        of `scores`.
+        ``curve.labels_for(1.0)`` is the number of additional labels for one more point of `scores`.
 
     Raises
     ------
     ValueError, TypeError
-        For arguments that do not fit; scores that do not grow have no such curve and raise.
+        For arguments that do not fit, and for scores that do not grow.
 
     Notes
     -----
     ``limit - factor * size ** -exponent`` with factor 0 or more and an exponent of 0.01 to 4, by
     least squares: for each of 400 exponents limit and factor follow in closed form; the best is
     refined between its neighbours. The interval is that of 1,000 curves through the fitted scores
-    with residuals drawn again (widened by the degrees of freedom): it knows of noise, not of a
-    curve that is no power law. Source: Hestness et al. 2017; DataEval's `Sufficiency` fits the
-    same.
+    with residuals drawn again (widened by the degrees of freedom): it covers noise, but not a curve
+    that does not follow a power law. Source: Hestness et al. 2017; DataEval's `Sufficiency` fits
+    the same.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A split frozen in a file, with what its samples were, and whether they still are."""
+"""A split frozen in a file, with hashes of its samples, and the check that nothing has changed."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ SHOWN = 5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SplitCheck(Result):
-    """The outcome of `verify_split`: names of samples by what is wrong with them.
+    """The outcome of `verify_split`: names of samples by problem.
 
     Attributes
     ----------
     ok : bool
-        Nothing is wrong. New samples are not.
+        Whether there is no problem. New samples are not a problem.
     lost, changed, relabelled, moved : tuple of str
-        Of the manifest: not among the samples given, with another file, with other labels, in
-        another split than the manifest says.
+        Samples of the manifest that are missing, whose file or labels have changed, or that are in
+        another split.
     leaks : tuple of (str, str)
         Near-duplicates, or samples of one unit, in different splits.
     new : tuple of str
-        Samples the manifest does not know.
+        Samples that are not in the manifest.
     checked : dict of str to int
-        How many of what were compared.
+        Number of samples compared, by kind of check.
     """
 
     ok: bool
@@ -51,9 +51,17 @@ class SplitCheck(Result):
     new: tuple[str, ...]
     checked: dict[str, int]
 
+    def _columns(self) -> dict[str, Any]:
+        kinds = ("lost", "changed", "relabelled", "moved", "new")
+        found: list[tuple[str, str, str | None]]
+        found = [(kind, name, None) for kind in kinds for name in getattr(self, kind)]
+        found += [("leak", first, second) for first, second in self.leaks]
+        names = ("problem", "sample", "other")
+        return {name: [row[i] for row in found] for i, name in enumerate(names)}
+
     @property
     def exit_code(self) -> int:
-        """1 where anything is wrong, for CI."""
+        """1 if there is any problem, for CI."""
         return int(not self.ok)
 
     def __str__(self) -> str:
@@ -77,7 +85,7 @@ def save_split(
     labels: Sequence[Any] | None = None,
     progress: Progress = None,
 ) -> None:
-    """Write the manifest of a split, a JSON file that is there whole or not at all.
+    """Write the manifest of a split, a JSON file, atomically.
 
     Parameters
     ----------
@@ -86,9 +94,10 @@ def save_split(
     keys : N values
         Names of the samples, all different.
     root : path, optional
-        The names are files below this folder; the SHA-256 of each is kept.
+        The names are files below this folder; the SHA-256 of each is stored.
     labels : N values, optional
-        Whatever JSON can hold, such as each image's list of boxes; the SHA-256 of each is kept.
+        Anything that JSON can hold, such as each image's list of boxes; the SHA-256 of each is
+        stored.
     progress : bool or callable, optional
         ``f(done, total)`` in files, or True for a bar.
 
@@ -128,7 +137,7 @@ def save_split(
 
 
 def read_manifest(function: str, given: Any) -> dict[str, Any]:
-    """A manifest from its path or as it is, checked."""
+    """A checked manifest, from its path or a dict."""
     if not isinstance(given, Mapping):
         with open(arrays.path_of(function, "manifest", given), encoding="utf-8") as file:
             try:
@@ -162,22 +171,22 @@ def verify_split(
     labels: Sequence[Any] | None = None,
     progress: Progress = None,
 ) -> SplitCheck:
-    """Whether the samples of a frozen split are all there, unchanged, and without leaks.
+    """Check that the samples of a frozen split are complete, unchanged, and without leaks.
 
     Parameters
     ----------
     manifest : path or dict
     keys : M values
-        Names of the samples there are now, in any order.
+        Names of the current samples, in any order.
     splits : M str, optional
-        The split each is used in; samples the manifest knows must be where it says. New ones take
-        part in the search for leaks only with this.
+        The split of each sample; samples of the manifest must be in its split. New samples are
+        searched for leaks only if `splits` is given.
     x : (M, D) array, optional
         Embeddings: near-duplicates (at the manifest's threshold) in different splits are leaks.
     root : path, optional
         The names are files below this folder, whose SHA-256 must be that of the manifest.
     labels : M values, optional
-        As for `save_split`; theirs too.
+        As for `save_split`; their hashes must be those of the manifest.
     progress : bool or callable, optional
         ``f(done, total)``, or True for a bar.
 
@@ -233,7 +242,7 @@ def verify_split(
 def _unit_leaks(
     held: dict[str, Any], at: dict[str, int], now: Sequence[str | None]
 ) -> tuple[tuple[str, str], ...]:
-    """Samples of one unit in different splits: each with the first of its unit that is there."""
+    """Samples of one unit in different splits: each with the first present sample of its unit."""
     first: dict[str, str] = {}
     found = []
     for key, unit in zip(held["keys"], held["unit"], strict=True):

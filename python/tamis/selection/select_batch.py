@@ -1,13 +1,14 @@
-"""What to label: the rows of the highest scores, or a batch that also looks near failures."""
+"""What to label: the rows with the highest scores, or a batch that is also near failures."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
+from tamis._shared.typed import Host, Int64
 from tamis.embeddings.distances import BLOCK, k_means
 from tamis.embeddings.knn_exact import exact, exact_on_device
 from tamis.embeddings.knn_pairs import (
@@ -24,8 +25,16 @@ from tamis.embeddings.knn_pairs import (
 from tamis.embeddings.knn_search import MOST_NEIGHBOURS, checked_norms
 
 
+@overload
+def select_coreset(
+    scores: Host, *, fraction: float | None = None, count: int | None = None
+) -> Int64: ...
+@overload
+def select_coreset(
+    scores: object, *, fraction: float | None = None, count: int | None = None
+) -> Any: ...
 def select_coreset(scores: Any, *, fraction: float | None = None, count: int | None = None) -> Any:
-    """The rows of the highest scores.
+    """The rows with the highest scores.
 
     Parameters
     ----------
@@ -40,7 +49,7 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
     -------
     (count,) int64 array
         The highest score first, equal scores by row. NumPy's, or of CUDA scores in their library,
-        on their device; the host waits only to see that none is NaN.
+        on their device; the host waits only to check that none is NaN.
 
     Raises
     ------
@@ -99,18 +108,18 @@ def select_batch(
     exclude : (E,) array or list of integers or (N,) bool array, optional
         Rows of `x` not to be selected, such as those labelled already.
     quota : int or (F,) array of integers, optional
-        Clusters of failures that share what goes to them evenly: how many to find (k-means), or the
-        cluster of each failure, such as `tamis.failures` gives. Default: the nearest rows go first,
-        whichever failure they are near.
+        Clusters of failures among which their rows are divided evenly: their number (found by
+        k-means), or the cluster of each failure, as `tamis.failures` gives. Default: the nearest
+        rows go first, whichever failure they are near.
     threshold, metric
         No row of the batch is within this distance of another one or of an excluded row, nor of a
-        failure unless the budget asks for more than there are, as `tamis.near_duplicates` measures
-        it. Default 0.02, "cosine" (about the mean of `x`).
+        failure unless there are not enough other rows, as `tamis.near_duplicates` measures it.
+        Default 0.02, "cosine" (about the mean of `x`).
 
     Returns
     -------
     (at most budget,) int64 array
-        Those for coverage first, the highest score first; then those near failures. NumPy's.
+        The rows for coverage, highest score first; then those near failures. A NumPy array.
 
     Raises
     ------
@@ -119,17 +128,17 @@ def select_batch(
 
     Notes
     -----
-    Coverage goes down the scores (equal ones by row). Then every failure in turn gives its nearest
-    row (Euclidean; equal distances by row), then every failure its second nearest, and so on to
-    the 1024th; among the k-th ones the nearest goes first. With `quota` this is done for one
-    cluster after the other, the largest first, each up to its share, and then for all. A row within
-    the threshold of what it must not be near is passed over. When no neighbours are left, the
-    scores fill what the budget still holds; when no row is left that is not a near-duplicate, the
-    batch is smaller than the budget. Deterministic. Cost: `tamis.knn` of the failures, and the
-    near-duplicates among the rows looked at, and of these the nearest excluded row.
+    Rows for coverage are taken by descending score (ties by row). Then the nearest row of every
+    failure is taken (Euclidean; ties by row), then the second nearest of every failure, and so on
+    to the 1024th; among the k-th ones the nearest goes first. With `quota` this is done for each
+    cluster, the largest first, up to its share, and then for all failures. A row within the
+    threshold of a row that it must not be near is skipped. When no neighbours are left, the rest of
+    the budget is filled by score; when only near-duplicates are left, the batch is smaller than the
+    budget. Deterministic. Cost: `tamis.knn` of the failures, the near-duplicates among the
+    candidate rows, and their nearest excluded rows.
 
     CUDA embeddings are searched on their device, where embeddings of failures must be too; scores,
-    row numbers and the neighbours found come to the host, which waits for them.
+    row numbers and the neighbours found are copied to the host, which waits for them.
 
     Examples
     --------
@@ -184,7 +193,7 @@ def select_batch(
 
 
 class Taken:
-    """What no further row may be near: rows taken out, embeddings elsewhere, and the batch."""
+    """What no further row may be near: excluded rows, other embeddings, and the batch."""
 
     def __init__(self, name: str, rows: Any, out: Array, threshold: float, metric: str) -> None:
         self.name, self.rows, self.threshold, self.metric = name, rows, threshold, metric
@@ -192,7 +201,7 @@ class Taken:
         self.elsewhere: Array | None = None
 
     def apart_from(self, x: Any, elsewhere: Any) -> None:
-        """Embeddings that are no rows of `x`; for cosine about its mean, as the rows are."""
+        """Embeddings that are not rows of `x`; for cosine centred like the rows."""
         self.x = x
         self.mean = np.zeros(x.shape[1])
         if self.metric == "cosine":
@@ -203,7 +212,7 @@ class Taken:
         checked_norms(self.name, "failures", self.elsewhere)
 
     def add(self, batch: Array, order: Array, wanted: int) -> Array:
-        """`batch` and, in this order, rows that are near nothing taken, `wanted` in all."""
+        """`batch` and the rows that are not near anything taken, in order; `wanted` in all."""
         order = order[~np.isin(order, batch)]
         while len(batch) < wanted and len(order) > 0:
             look, order = np.split(order, [2 * (wanted - len(batch)) + 64])
@@ -215,7 +224,7 @@ class Taken:
         return batch
 
     def _far(self, look: Array) -> Array:
-        """Those of the rows that are near no row taken out and nothing elsewhere."""
+        """The rows that are not near an excluded row or another embedding."""
         if self.out is not None:
             far = nearest_distance(self.out, some_rows(self.rows, look), self.metric)
             look = look[far > self.threshold]
@@ -276,7 +285,7 @@ def _scores(name: str, scores: Any) -> Array:
 
 
 def _device_scores(name: str, values: Any) -> Any:
-    """Checked scores of a device, for which the host waits."""
+    """Checked scores on a device, for which the host waits."""
     arrays.check_shape(name, "scores", values, ("N",))
     (values,) = arrays.floats(name, scores=values)
     if bool((values != values).any()):

@@ -1,4 +1,4 @@
-"""Splits without leaks: near-duplicates and groups stay together, and growth moves nothing."""
+"""Splits without leaks: near-duplicates and groups stay together, and new rows move nothing."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Split(Result):
     ----------
     names : tuple of S str
     split : (N,) int64
-        Place of each row's split in `names`.
+        Index of each row's split in `names`.
     unit : (N,) int64
         The first row of the unit a row belongs to.
     conflicts : (K,) int64
-        First rows of units that hold rows of more than one split, by `previous`.
+        First rows of units whose rows are in more than one split of `previous`.
     rows, units : (S,) int64
-        Of each split; a unit in conflict counts where its first row is.
+        Numbers of each split; a unit in conflict counts for the split of its first row.
     classes : tuple of C str
     class_rows : (S, C) int64
-        How many of each class, as `labels` counts them.
+        Count of each class per split, as `labels` counts them.
     fractions : (S,) float64
     seed : int
     threshold : float
@@ -63,6 +63,9 @@ class Split(Result):
     seed: int
     threshold: float
     metric: str
+
+    def _columns(self) -> dict[str, Any]:
+        return {"split": [self.names[i] for i in self.split], "unit": self.unit}
 
     def rows_of(self, name: str) -> Array:
         """The rows of one split, ascending."""
@@ -122,23 +125,25 @@ def split(
     x : (N, D) array, optional
         Embeddings as for `tamis.near_duplicates`; rows within `threshold` stay together.
     groups : (N,) array or list, or dict of name to such, optional
-        Video, scene, source: rows with an equal value stay together; None, NaN and "" are no group.
+        Video, scene, source: rows with an equal value stay together; None, NaN and "" mean no
+        group.
     labels : (N,) array or list, (N, C) array of counts, or (values, splits), optional
-        One class a row; or how often each row holds each class; or the classes of all boxes and the
-        (N + 1,) offsets of each row into them. Balanced among the rows that are free.
+        One class per row; or how often each row holds each class; or the classes of all boxes and
+        the (N + 1,) offsets of each row into them. Classes are balanced among the rows that are
+        free.
     fractions : dict of str to float, optional
-        Split to share; over their sum. Default train .8, val .1, test .1.
+        Share of each split, relative to their sum. Default train .8, val .1, test .1.
     seed : int
     threshold, metric
         Of near-duplicates, as `tamis.near_duplicates` measures them. Default 0.05, "cosine".
     pairs : (P, 2) array of integers or `tamis.near_duplicates` result, optional
-        Near-duplicates found before; `x` is then not looked at.
+        Near-duplicates found before; `x` is then not used.
     keys : (N,) array or list, optional
-        What names a row forever, such as its file name: the hash is made of them. Default: the
-        row number, which serves where new rows come at the end.
+        Permanent names of the rows, such as file names, which are hashed. Default: the row numbers,
+        which work if new rows are only appended.
     previous : (N,) array or list, path or dict, optional
-        The split (name or place) of each row that has one already, None, "" or -1 for new rows; or
-        a manifest, whose names are looked up among `keys`. These rows keep their split.
+        The current split (name or index) of each row, and None, "" or -1 for new rows; or a
+        manifest, whose names are looked up among `keys`. Rows with a split keep it.
     progress : bool or callable, optional
         Of the search for near-duplicates.
 
@@ -153,16 +158,15 @@ def split(
 
     Notes
     -----
-    A unit is a connected group of near-duplicates and equal groups. Rows of a unit that holds rows
-    of `previous` follow them (the split of most, the first of equals); where those are of two
-    splits they stay, and the unit is reported in `conflicts`.
+    A unit is a connected group of near-duplicates and equal groups. New rows of a unit that holds
+    rows of `previous` get their split (that of most, the first on ties). If those are in two splits
+    they stay there, and the unit is reported in `conflicts`.
 
-    Without `labels` a free unit goes where the hash of its first row's key and the seed says:
-    shares are met but for chance, and a unit stays where it is when rows are added, unless it grows
-    together with an earlier one. With `labels` free units are balanced (iterative stratification,
-    Sechidis et al. 2011, and moves where a class is still off), which depends on all of them: give
-    `previous` from the second time on. Cost: `tamis.near_duplicates`, and some 3 microseconds a
-    unit.
+    Without `labels`, the hash of its first row's key and the seed decides the split of a free unit:
+    shares are met up to chance, and a unit keeps its split when rows are added, unless it merges
+    with an earlier one. With `labels`, free units are balanced (iterative stratification, Sechidis
+    et al. 2011, and moves if a class is still off), which depends on all of them: give `previous`
+    from the second time on. Cost: `tamis.near_duplicates`, and about 3 microseconds per unit.
 
     Examples
     --------
@@ -228,7 +232,7 @@ def _edges(
 
 
 def _rows(name: str, n: int | None, **given: Any) -> int:
-    """The number of rows, from whatever says it."""
+    """The number of rows, from any argument that gives it."""
     if n is not None:
         return n
     for what in ("keys", "groups", "labels", "previous"):
@@ -276,7 +280,7 @@ def _joined(name: str, edges: Sequence[Array], n: int) -> Array:
 
 
 def _previous(name: str, previous: Any, keys: Any, names: tuple[str, ...], n: int) -> Array:
-    """(n,) place of the split a row has already, or -1."""
+    """(n,) index of the current split of each row, or -1."""
     if previous is None:
         return np.full(n, -1)
     if isinstance(previous, (str, os.PathLike, Mapping)):
@@ -303,7 +307,7 @@ def _previous(name: str, previous: Any, keys: Any, names: tuple[str, ...], n: in
 
 
 def _followed(placed: Array, of_unit: Array, units: int, splits: int) -> tuple[Array, Array]:
-    """(split of each unit by the rows it holds already, or -1; units with rows of two)."""
+    """(split of each unit by its placed rows, or -1; units with rows of two splits)."""
     held = placed >= 0
     votes = np.bincount(of_unit[held] * splits + placed[held], minlength=units * splits)
     votes = votes.reshape(units, splits)
@@ -321,7 +325,7 @@ def _stratified(
     shares: Array,
     classes: tuple[str, ...],
 ) -> Array:
-    """Splits of the free units, such that with all that is placed the shares are met."""
+    """Splits of the free units that meet the shares together with all placed rows."""
     rows, labels, counts = table
     units, n_classes = len(where), len(classes)
     chosen = np.where(placed >= 0, placed, where[of_unit])

@@ -1,4 +1,5 @@
-"""What `split` is given besides embeddings: keys, groups and labels, as columns of numbers."""
+"""The arguments of `split` other than embeddings: keys, groups and labels, as columns of
+numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units to splits: by a hash that growth does not move, or balanced by the classes they hold."""
+"""Assigns units to splits: by a hash that new rows do not change, or balanced by class."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
+from tamis._shared.typed import Float32, Host, T
 from tamis.selection import zcore_cuda
 from tamis.selection.zcore_checkpoint import Checkpoint
 from tamis.selection.zcore_scorer import (
@@ -24,6 +25,32 @@ from tamis.selection.zcore_scorer import (
 MOST_DRAWS = 1 << 40
 
 
+@overload
+def zcore(
+    x: Host,
+    *,
+    n_samples: int | Literal["auto"] = 1_000_000,
+    sample_dim: int = 2,
+    redundancy_nn: int = 1000,
+    redundancy_exp: float = 4,
+    random_init: bool = True,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = None,
+) -> Float32: ...
+@overload
+def zcore(
+    x: T,
+    *,
+    n_samples: int | Literal["auto"] = 1_000_000,
+    sample_dim: int = 2,
+    redundancy_nn: int = 1000,
+    redundancy_exp: float = 4,
+    random_init: bool = True,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = None,
+) -> T: ...
 def zcore(
     x: Any,
     *,
@@ -42,20 +69,21 @@ def zcore(
     ----------
     x : (N, D) array
         float16, bfloat16, float32 or float64 embeddings; NumPy (also `np.memmap`), PyTorch, or
-        anything with DLPack or the buffer protocol. Read where it lies when float32 or float64 and
+        anything with DLPack or the buffer protocol. Not copied if float32 or float64 and
         C-contiguous; 16-bit floats are copied once to float32.
     n_samples : int or "auto"
-        Draws. Default 1,000,000. "auto": until two halves of them share 80 % of the tenth of rows
-        with the highest scores; `tamis.zcore_stability` takes another part or level.
+        Number of draws. Default 1,000,000. "auto": until two separate halves of the draws agree on
+        80 % of the tenth of rows with the highest scores; `tamis.zcore_stability` has other
+        settings.
     sample_dim : int
         Columns of a draw, 1 to D. Default 2.
     redundancy_nn : int
-        Neighbours that share the penalty of a draw; all other rows where there are fewer. Default
+        Neighbours that share the penalty of a draw; all other rows if there are fewer. Default
         1000.
     redundancy_exp : float
         Their shares are proportional to ``distance ** -redundancy_exp``. Default 4.
     random_init : bool
-        Scores begin at random numbers in [0, 1), else at 0. Default True.
+        Scores start at random numbers in [0, 1), else at 0. Default True.
     seed : int
         0 to 2**64 - 1. Default 0.
     checkpoint : path, optional
@@ -80,28 +108,28 @@ def zcore(
     -----
     A draw takes `sample_dim` columns and a point in them, each coordinate from the triangular
     distribution between the column's least value, median and largest. The row nearest to the point
-    (L1) gains 1; the `redundancy_nn` rows nearest to that row lose 1 together. A row at the same
-    place as that row (the first one) loses 1 alone. Ties go to the lower row.
+    (L1) gains 1; the `redundancy_nn` rows nearest to that row share a loss of 1. If other rows are
+    at the same place as that row, the first of them loses 1 alone. Ties go to the lower row.
 
-    Exact: all neighbours of every draw are the true ones. Draw i depends on `seed` and i alone and
-    scores add up as integers, so the result has the same bits for any number of threads, any
-    split of the draws (`zcore_from_draws`) and any CPU.
+    Exact: all neighbours of every draw are the true ones. Draw i depends only on `seed` and i, and
+    scores are summed as integers. So the result is bit-identical for any number of threads, any
+    division of the draws (`zcore_from_draws`) and any CPU.
 
-    The checkpoint is written every few seconds through a temporary file beside it, and at the end,
-    when a run with more draws can go on from it. It holds a digest of all values of `x`, which
-    takes about a second a gigabyte.
+    The checkpoint is written every few seconds, through a temporary file in the same folder, and at
+    the end, so that a run with more draws can continue it. It holds a digest of all values of `x`,
+    which takes about a second per gigabyte.
 
-    Time is `N * sample_dim` differences a draw. Peak memory beyond `x`: a sample of at most
+    Time is `N * sample_dim` differences per draw. Peak memory beyond `x`: a sample of at most
     ``max(N / 48, 16384) * D`` values, at first ``0.04 * N * D`` values about the medians, for each
     thread ``8 * N`` bytes and a tile of 1 MB, and about ``30 * redundancy_nn`` bytes for each of
-    the draws that are scored together (twice that for float64; 1 GiB at most, three times that
-    where nearly all rows are tied).
+    the draws that are scored together (twice that for float64; 1 GiB at most, three times that if
+    nearly all rows are tied).
 
     CUDA arrays (PyTorch, CuPy) are scored on their device: same draws, same neighbours; shares may
-    differ from the host's by 2**-30. The host waits once, to see that `x` is finite; the draws are
-    queued on the caller's current stream (with `progress` the host waits for each part of them).
-    Memory beyond `x`: ``2 * N * D`` bytes of halves, column by column, a sample as on the host, and
-    at most 1 GiB, first of columns, then of lists.
+    differ from the host's by 2**-30. The host waits once, to check that `x` is finite; the draws
+    are queued on the caller's current stream (with `progress` the host waits for each part of
+    them). Memory beyond `x`: a float16 copy of its columns (``2 * N * D`` bytes), a sample as on
+    the host, and at most 1 GiB, first for columns, then for lists.
 
     Source: arXiv 2411.15349; a patent application covers the method (see docs/zcore.md).
 
@@ -157,7 +185,7 @@ def zcore(
 def zcore_draws(
     x: Any, n_samples: int, *, first: int = 0, sample_dim: int = 2, seed: int = 0
 ) -> tuple[Any, Any]:
-    """The draws that `zcore` makes, from number `first` on.
+    """The draws of `zcore`, starting at number `first`.
 
     Parameters
     ----------
@@ -185,8 +213,8 @@ def zcore_draws(
 
     Notes
     -----
-    Row i is the draw ``first + i`` of the seed, whatever is asked for beside it. One pass over `x`
-    for the spans of its columns. Memory as `zcore`, and ``12 * n_samples * sample_dim`` bytes.
+    Row i is the draw ``first + i`` of the seed, independent of the other draws. Takes one pass over
+    `x` for the spans of its columns. Memory as `zcore`, and ``12 * n_samples * sample_dim`` bytes.
 
     Examples
     --------
@@ -216,7 +244,7 @@ def zcore_from_draws(
     redundancy_exp: float = 4,
     progress: Progress = None,
 ) -> Any:
-    """Gains less penalties of given draws: scores before their random start and scaling.
+    """Gains minus penalties of given draws: scores before their random start and scaling.
 
     Parameters
     ----------
@@ -244,8 +272,8 @@ def zcore_from_draws(
 
     Notes
     -----
-    To share a run, machine m of M scores ``zcore_draws(x, count, first=m * count, seed=seed)``
-    with ``count = n_samples // M``, and one adds the parts up.
+    To divide a run, machine m of M scores ``zcore_draws(x, count, first=m * count, seed=seed)``
+    with ``count = n_samples // M``, and the parts are added up.
 
     Examples
     --------
@@ -279,13 +307,13 @@ def zcore_from_draws(
 
 
 def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
-    """Scores from the sum of what `zcore_from_draws` gave: started, and scaled to [0, 1].
+    """Scores from the sum of parts of `zcore_from_draws`: random start added, scaled to [0, 1].
 
     Parameters
     ----------
     sums : (N,) float64 array
     random_init : bool
-        Row i begins at a random number in [0, 1) that depends on `seed` and i alone. Default True.
+        Row i starts at a random number in [0, 1) that depends only on `seed` and i. Default True.
     seed : int
         Default 0.
 
@@ -293,7 +321,7 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
     -------
     (N,) float32 array
         ``(s - min) / (max - min)``; all 0 where all are equal. NumPy's, or of CUDA sums in their
-        library, on their device, with the same bits; the host waits to see that they are finite.
+        library, on their device, bit-identical; the host waits to check that they are finite.
 
     Raises
     ------
@@ -334,7 +362,7 @@ def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
 
 
 def _check_draws(function: str, dims: Array, points: Array, d: int) -> None:
-    """Raise for the first draw that is none of a matrix with d columns."""
+    """Raise for the first draw that does not fit a matrix with d columns."""
     outside = ((dims < 0) | (dims >= d)).any(axis=1)
     if outside.any():
         row = int(np.argmax(outside))

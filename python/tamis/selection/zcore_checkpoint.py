@@ -1,4 +1,4 @@
-"""The file from which a run of `zcore` is taken up again."""
+"""The file from which a run of `zcore` is resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCK = 1 << 24  # bytes digested at once: Ctrl-C is heard in between
 
 
 class Checkpoint:
-    """Draws done and their integer sums, in a file that says which run it is of."""
+    """Draws done and their integer sums, in a file that identifies its run."""
 
     def __init__(
         self, function: str, path: str | os.PathLike[str], x: Array, rule: tuple[Any, ...]
@@ -30,7 +30,7 @@ class Checkpoint:
         self.written = time.monotonic()
 
     def load(self, n_samples: int) -> tuple[int, Array | None]:
-        """(draws done, their sums); (0, None) where there is no file yet."""
+        """(draws done, their sums); (0, None) if there is no file yet."""
         if not os.path.exists(self.path):
             return 0, None
         output.check_readable(self.what, self.path)
@@ -52,7 +52,7 @@ class Checkpoint:
         return done, sums
 
     def save(self, done: int, sums: Array, *, last: bool) -> None:
-        """Write the file if it is time to; it is whole at every moment."""
+        """Write the file if it is due; it is complete at every moment."""
         now = time.monotonic()
         if not last and now - self.written < EVERY:
             return

@@ -36,7 +36,7 @@ class DeviceScorer:
         self.scale = self._scale(function)
 
     def _scale(self, function: str) -> float:
-        """What brings values less their median below 2 ** 15; fills spans and sample."""
+        """The factor that brings centred values below 2 ** 15; fills spans and sample."""
         x, (n, d), dtype = self.x, self.x.shape, arrays.dtype_name(self.x)
         width = min(d, max(1, COLUMN_BYTES // (n * np.dtype(dtype).itemsize)))
         columns, bad = arrays.empty(x, (width, n), dtype), arrays.from_host(x, np.array([n]))
@@ -83,9 +83,11 @@ class DeviceScorer:
             dims, points = (arrays.from_host(self.x, np.array(a)) for a in (dims, points))
         order = dims[:, 0].argsort()  # draws of one column side by side find it in the cache
         dims, points = arrays.cast(dims[order], "int32"), arrays.cast(points[order], "float64")
-        table = self.spans, self.scale, self.halves, self.sample
-        how = self.wanted, self.exponent, self.lists, self.sums_so_far
-        arrays.call("zcore_score", self.x, self.x, *table, dims, points, *how)
+        arrays.call(
+            "zcore_score", self.x, x=self.x, spans=self.spans, scale=self.scale,
+            halves=self.halves, sample=self.sample, dims=dims, points=points, wanted=self.wanted,
+            exponent=self.exponent, lists=self.lists, sums=self.sums_so_far,
+        )  # fmt: skip
 
     def sums(self) -> Array:
         """(N,) int64 in units, of all draws added."""

@@ -1,4 +1,4 @@
-"""Whether zcore has drawn enough: what two halves of its draws agree on."""
+"""Whether zcore has made enough draws: how well two separate halves of them agree."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class ZcoreStability(Result):
     n_samples, count : int
     overlap : float
         Share of the `count` highest rows of one half of the draws that are among those of the
-        other; two halves that agree by chance alone share ``count / N``.
+        other half. By chance alone it is ``count / N``.
     agreement : float
-        Spearman's rank correlation of the two halves, over all rows.
+        Spearman's rank correlation of the scores of the two halves, over all rows.
     stable : bool
         Whether `overlap` reaches the level.
     level : float
@@ -50,6 +50,9 @@ class ZcoreStability(Result):
     stable: bool
     level: float
     history: dict[int, float]
+
+    def _columns(self) -> dict[str, Any]:
+        return {"draws": list(self.history), "overlap": list(self.history.values())}
 
     def __str__(self) -> str:
         lines = [
@@ -86,11 +89,11 @@ def zcore_stability(
     count : int, optional
         Rows that will be taken. Default: a tenth of all.
     level : float
-        Share of these on which two halves of the draws must agree. Default 0.8.
+        Share of these rows on which two separate halves of the draws must agree. Default 0.8.
     n_samples : int, optional
-        Make just so many draws. Default: 8,192, doubled until stable.
+        Make exactly this many draws. Default: 8,192, doubled until stable.
     most_samples : int
-        At most so many. Default 16,777,216.
+        Largest number of draws. Default 16,777,216.
     sample_dim, redundancy_nn, redundancy_exp, random_init, seed, progress
         As for `tamis.zcore`.
 
@@ -101,7 +104,8 @@ def zcore_stability(
     Warns
     -----
     RuntimeWarning
-        Where two halves share less than half of these rows: another seed would choose others.
+        If the two halves of the draws share less than 50 % of these rows: another seed would choose
+        others.
 
     Raises
     ------
@@ -110,10 +114,10 @@ def zcore_stability(
 
     Notes
     -----
-    Draws go to two halves in turn, without the random start, and ties go to the lower rows in the
-    one and to the higher rows in the other, so that rows nobody drew do not count as agreement.
-    The scores rest on twice the draws of a half and are steadier than what is told. Cost: that of
-    `tamis.zcore` with as many draws, and twice its memory.
+    Draws go alternately to two scores, without the random start. Ties go to the lower rows in one
+    and to the higher rows in the other, so that rows that were never drawn do not count as
+    agreement. The returned scores use all draws, so they are more stable than `overlap` suggests.
+    Cost: that of `tamis.zcore` with as many draws, and twice its memory.
 
     Examples
     --------
@@ -166,7 +170,7 @@ def zcore_stability(
 
 
 def _draw(halves: list[Any], seed: int, done: int, end: int, report: Any) -> int:
-    """Draws [done, end), block by block to the halves in turn."""
+    """Make draws [done, end), whose blocks go alternately to the two halves."""
     size = max(1, min(halves[0].slice, (end - done) // 2))
     turn = 0
     while done < end:

@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis.embeddings.knn_exact import Metric, told
+from tamis.embeddings.knn_exact import Metric, output_of
 from tamis.embeddings.knn_search import METRICS, check_k, nearest, nearest_cosine
 from tamis.embeddings.uniqueness import check_uniqueness, noise_of, over_largest, weighted
 from tamis.shards.grouped import GroupedPlan
@@ -82,16 +82,16 @@ class NeighboursPlan(GroupedPlan):
         """What the part tasks gave, one part after the other."""
         self._check_done()
         for i, _ in enumerate(self.bounds):
-            yield tuple(self._state.read(f"part-{i}", list(self.told)))
+            yield tuple(self._state.read(f"part-{i}", list(self.outputs)))
 
-    told: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 class KnnPlan(NeighboursPlan):
     """`tamis.knn` of all rows among each other."""
 
     kind = "knn"
-    told = ("distances", "indices")
+    outputs = ("distances", "indices")
 
     @property
     def centred(self) -> bool:
@@ -99,7 +99,7 @@ class KnnPlan(NeighboursPlan):
 
     def _of_part(self, keys: Array, rows: Array) -> dict[str, Any]:
         metric, dtype = self.arguments["metric"], np.dtype(self.source.dtype)
-        return {"distances": told("plan.run", keys, metric, dtype), "indices": rows}
+        return {"distances": output_of("plan.run", keys, metric, dtype), "indices": rows}
 
     def merge(self) -> tuple[Array, Array]:
         """(distances, indices), both (N, k): the bits of `tamis.knn(x, k)`."""
@@ -111,7 +111,7 @@ class UniquenessPlan(NeighboursPlan):
     """`tamis.uniqueness` of all rows."""
 
     kind = "uniqueness"
-    told = ("score", "most")
+    outputs = ("score", "most")
 
     def _of_part(self, keys: Array, rows: Array) -> dict[str, Any]:
         if self.source.n <= self.k:

@@ -102,6 +102,7 @@ class Plan(ABC):
     """
 
     kind: ClassVar[str]
+    source_type: ClassVar[Any]
 
     def __init__(self, source: Any, arguments: dict[str, Any], state: str) -> None:
         self.source, self.arguments, self.state = source, arguments, state
@@ -253,13 +254,13 @@ class Plan(ABC):
         return Estimate(cpu, hours, measured, read, self._state_bytes(), most)
 
     def _seconds_a_pair(self, have: set[str]) -> tuple[float, bool]:
-        """(seconds of a thread, whether tasks have told)."""
-        told = [task for task in self.tasks if task.pairs and task.id in have]
-        if not told:
+        """(seconds of a thread, whether tasks have reported)."""
+        done = [task for task in self.tasks if task.pairs and task.id in have]
+        if not done:
             a_pair, a_column = NS_PER_PAIR
             return 1e-9 * (a_pair + a_column * self.source.width), False
-        seconds = sum(float(self._state.read(task.id, ["seconds"])[0]) for task in told)
-        return seconds / sum(task.pairs for task in told), True
+        seconds = sum(float(self._state.read(task.id, ["seconds"])[0]) for task in done)
+        return seconds / sum(task.pairs for task in done), True
 
     def _state_bytes(self) -> int:
         return 0

@@ -41,13 +41,19 @@ def opened(path: str) -> BinaryIO:
 def stamp(path: str) -> str:
     """What changes when the file does: its size, and when it was written."""
     if not is_url(path):
-        told = os.stat(path)
-        return f"{told.st_size} {told.st_mtime_ns}"
+        found = os.stat(path)
+        return f"{found.st_size} {found.st_mtime_ns}"
     files, name = file_system(path)
     info = files.info(name)
     if info["type"] != "file":
         raise FileNotFoundError(2, "No such file", path)
     return f"{info['size']} {info.get('ETag') or info.get('mtime') or info.get('created') or ''}"
+
+
+def check_same(function: str, path: str, before: str) -> None:
+    """Raise for a file that is not what it was when the plan was made."""
+    if stamp(path) != before:
+        raise ValueError(f"{function}: {path} has changed since the plan was made")
 
 
 def listed(path: str, suffixes: tuple[str, ...]) -> list[str]:

@@ -45,21 +45,21 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
     ----------
     box_format, iou_type, iou_thresholds, rec_thresholds, max_detection_thresholds, class_metrics,
     extended_summary, average, backend, **kwargs
-        As torchmetrics documents them. Whatever the backend, tamis evaluates; it decides only over
-        how many detections `map` is: 100 for ``"pycocotools"``, which gives -1 where that is none
-        of `max_detection_thresholds`, the last of these for ``"faster_coco_eval"``.
+        As torchmetrics documents them. tamis evaluates for every backend; the backend only decides
+        the number of detections of `map`: 100 for ``"pycocotools"``, which gives -1 if that is not
+        one of `max_detection_thresholds`, and the last of these for ``"faster_coco_eval"``.
 
     Notes
     -----
-    The values of the pycocotools backend, bit for bit. Tensors stay on their device until
-    `compute`, which joins those of all images there. Boxes alone, without the extended summary, are
-    then evaluated on a CUDA device for which tamis has its CUDA part, and only tables come to the
-    host; else each state is copied to the host once. Masks are compressed by `update`; those of a
-    CUDA device there, and only the ends of their runs come to the host. Memory: the states, and
-    about 150 bytes a box while `compute` runs, 300 on a device.
+    Bit-identical to the pycocotools backend. Tensors stay on their device until `compute`, which
+    concatenates those of all images there. Boxes alone, without the extended summary, are then
+    evaluated on a CUDA device if tamis was built with CUDA, and only tables are copied to the host;
+    else each state is copied to the host once. Masks are compressed by `update`, on a CUDA device
+    if they are there, and only the ends of their runs are copied to the host. Memory: the states,
+    and about 150 bytes per box while `compute` runs, 300 on a device.
 
-    Threads may share a metric, and a process that does may fork: `update`, `forward`, `compute`,
-    `reset`, copies and pickles come one at a time.
+    Threads may share a metric, and such a process may fork: `update`, `forward`, `compute`,
+    `reset`, copies and pickles run one at a time.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
             super().__setattr__(name, value)
 
     def update(self, preds: Any, target: Any) -> None:
-        """Add images: a dict of tensors each, as torchmetrics documents them.
+        """Add images: one dict of tensors per image, as torchmetrics documents them.
 
         Raises
         ------
@@ -243,8 +243,8 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
     def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
         """Gather the images of all processes: the first of each, the second of each, and so on.
 
-        In one exchange, where torchmetrics takes nine an image and the same number of images in
-        each process. A function of the caller's is called as torchmetrics calls it.
+        In one exchange; torchmetrics takes nine per image, and the same number of images in each
+        process. A function of the caller is called as torchmetrics calls it.
         """
         if dist_sync_fn not in (None, gather_all_tensors):
             super()._sync_dist(dist_sync_fn, process_group)
@@ -292,7 +292,7 @@ def _plain(preds: Any, target: Any, iou_type: Sequence[str]) -> bool:
 
 
 def _to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
-    """A copy of the boxes of each image, in their own precision, as the answers depend on it."""
+    """A copy of the boxes of each image, in their own precision, on which the results depend."""
     if len({(b.dtype, b.device, b.ndim, b.shape[-1]) for b in boxes}) == 1 and boxes[0].ndim == 2:
         joined, pair = torch.cat(boxes), _PAIRS.get(boxes[0].dtype)
         if pair and fmt == "xyxy" and joined.is_cpu and joined.shape[1] == 4:

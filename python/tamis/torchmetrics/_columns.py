@@ -1,4 +1,4 @@
-"""The states of torchmetrics' metric, a tensor an image, as columns."""
+"""The states of torchmetrics' metric, one tensor per image, as columns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _cat(parts: list[Tensor]) -> Tensor:
 
 
 def first(parts: list[Tensor], counts: list[int] | None) -> list[Tensor]:
-    """So many values of each image; IndexError where one has fewer."""
+    """The first values of each image; IndexError if one has fewer."""
     if counts is None or [part.numel() for part in parts] == counts:
         return parts
     short = [i for i, n in enumerate(counts) if len(parts[i]) < n]
@@ -74,7 +74,7 @@ def device_sides(metric: Any, counts: list[int]) -> tuple[DeviceRows, DeviceRows
 
 
 def _column(parts: list[Tensor], dtype: str, like: Tensor) -> Tensor:
-    """The values of all images beside `like`; what is empty may be of any kind."""
+    """The values of all images on the device of `like`; empty ones may be of any kind."""
     filled = [part for part in parts if part.numel()]
     if not filled:
         return torch.empty(0, dtype=getattr(torch, dtype), device=like.device)
