@@ -47,7 +47,7 @@ class Olrp(Result):
 
     def _columns(self) -> dict[str, Any]:
         names = ("error", "confidence", "localisation", "false_positive", "false_negative")
-        return {"class": self.classes, **{name: getattr(self, name) for name in names}}
+        return {"label": self.classes, **{name: getattr(self, name) for name in names}}
 
 
 def olrp(evaluated: Any, *, iou: float = 0.5) -> Olrp:
