@@ -23,11 +23,12 @@ def images():
 def ours(boxes, labels, scores):
     n, m = IMAGES * DETS, IMAGES * GTS
     d, g = slice(0, n), slice(n, n + m)
-    none = np.zeros(IMAGES, np.uint8), np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0)
     return _core.fiftyone_match(
-        0, n, np.array([0.5]),
-        np.arange(IMAGES + 1) * DETS, boxes[d], labels[d], labels[d], scores[d],
-        np.arange(IMAGES + 1) * GTS, boxes[g], labels[g], labels[g], np.zeros(m, np.uint8), *none,
+        rule=0, max_dets=n, thresholds=np.array([0.5]), det_splits=np.arange(IMAGES + 1) * DETS,
+        det_boxes=boxes[d], det_labels=labels[d], det_groups=labels[d], confidence=scores[d],
+        gt_splits=np.arange(IMAGES + 1) * GTS, gt_boxes=boxes[g], gt_labels=labels[g],
+        gt_groups=labels[g], crowd=np.zeros(m, np.uint8), given=np.zeros(IMAGES, np.uint8),
+        pair_splits=np.zeros(n + 1, np.int64), pair_gts=np.zeros(0, np.int32), pair_iou=np.zeros(0),
     )  # fmt: skip
 
 

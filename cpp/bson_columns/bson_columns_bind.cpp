@@ -1,5 +1,7 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "bson_columns/bson_columns.hpp"
 #include "core/array.hpp"
 #include "core/error.hpp"
@@ -10,12 +12,13 @@ using namespace tamis;
 namespace {
 
 using Columns = std::vector<std::pair<std::string, std::string>>;
-constexpr const char* kKinds[] = {"id", "text", "number", "box", "flag", "empty"};
+constexpr std::string_view kKinds[] = {"id", "text", "number", "box", "flag", "empty"};
 
 BsonKind kind_of(const std::string& name) {
-  for (int kind = 0; kind < 6; ++kind)
-    if (name == kKinds[kind]) return BsonKind(kind);
-  throw std::invalid_argument("bson_columns: kind must be id, text, number, box, flag or empty, got " + name);
+  const auto* const found = std::find(std::begin(kKinds), std::end(kKinds), name);
+  TAMIS_CHECK(found != std::end(kKinds),
+              "bson_columns: kind must be id, text, number, box, flag or empty, got " + name);
+  return BsonKind(found - kKinds);
 }
 
 // A column, with "has_NAME" beside it where values can be missing.

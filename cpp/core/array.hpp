@@ -88,7 +88,8 @@ namespace pybind11::detail {
 template <class T, int N, bool kDevice>
 struct type_caster<tamis::View<T, N, kDevice>> {
   using Type = tamis::View<T, N, kDevice>;
-  PYBIND11_TYPE_CASTER(Type, const_name("Array"));
+  PYBIND11_TYPE_CASTER(Type, const_name("Array[") + npy_format_descriptor<std::remove_const_t<T>>::name +
+                                 const_name(", ") + const_name<N>() + const_name("]"));
 
   bool load(handle source, bool) {
     if (!exported_.open(source, !std::is_const_v<T>)) return false;

@@ -61,7 +61,7 @@ void check_indices(const char* what, const Index& index, int64_t n, int64_t leas
     signs |= (value - first) | (last - value);
   }
   TAMIS_CHECK(static_cast<int64_t>(signs) >= 0,
-              std::string(what) + ": indices must be " + std::to_string(least) + " to " + std::to_string(n - 1));
+              std::string(what) + ": values must be " + std::to_string(least) + " to " + std::to_string(n - 1));
 }
 
 // Positions of categories or images, where a negative one leaves the row out.

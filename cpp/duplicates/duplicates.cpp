@@ -149,7 +149,7 @@ class Search {
 
 }  // namespace
 
-std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem& p) {
+Duplicates find_duplicate_boxes(const DuplicateProblem& p) {
   const int64_t* splits = p.splits;
   const int64_t n = splits[p.images];
   const auto crowded = [&](int64_t image) { return splits[image + 1] - splits[image] > kCrowded; };
@@ -164,10 +164,14 @@ std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem& p) {
     for (int64_t i = 0; i < p.images; ++i)
       if (crowded(i)) search.image(i, true, runs[size_t(splits[i] / kRowsAtOnce)]);
   });
-  std::vector<Duplicate> all;
+  Duplicates all;
   for (std::vector<Duplicate>& run : runs) {
     std::sort(run.begin(), run.end(), [](const Duplicate& a, const Duplicate& b) { return a.row < b.row; });
-    all.insert(all.end(), run.begin(), run.end());
+    for (const Duplicate& d : run) {
+      all.row.push_back(d.row);
+      all.of.push_back(d.of);
+      all.iou.push_back(d.iou);
+    }
     run = {};
   }
   return all;

@@ -58,6 +58,10 @@ struct Duplicate {
   double iou;
 };
 
-std::vector<Duplicate> find_duplicate_boxes(const DuplicateProblem& problem);  // ascending rows
+struct Duplicates {  // ascending rows
+  std::vector<int64_t> row, of;
+  std::vector<double> iou;
+};
+Duplicates find_duplicate_boxes(const DuplicateProblem& problem);
 
 }  // namespace tamis

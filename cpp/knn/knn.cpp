@@ -17,6 +17,21 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+int64_t scan_matrix(const KnnRows& rows, double* norms, double* sums) {
+  constexpr int64_t kChunk = 2048;
+  const int64_t chunks = (rows.n + kChunk - 1) / kChunk;
+  std::vector<int64_t> bad(static_cast<size_t>(chunks), -1);
+  std::vector<double> parts(sums != nullptr ? static_cast<size_t>(chunks * rows.d) : 0);
+  parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
+    const int64_t chunk = begin / kChunk;
+    scan_rows(rows, begin, end, norms + begin, sums != nullptr ? parts.data() + chunk * rows.d : nullptr,
+              bad.data() + chunk);
+  });
+  for (size_t i = 0; i < parts.size(); ++i) sums[static_cast<int64_t>(i) % rows.d] += parts[i];
+  const auto first = std::find_if(bad.begin(), bad.end(), [](int64_t row) { return row >= 0; });
+  return first != bad.end() ? *first : -1;
+}
+
 KnnSearch::~KnnSearch() = default;
 
 KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int64_t k, double radius)

@@ -122,6 +122,9 @@ TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys)
 TAMIS_KERNEL(scan_rows, (const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad),
              (rows, begin, end, norms, sums, bad))
 
+// Norms of all rows into `norms`, column sums added to `sums` unless null; the first row with a NaN or infinity, or -1.
+int64_t scan_matrix(const KnnRows& rows, double* norms, double* sums);
+
 // out (n, d) = (y[which] - mean) * gain in float32; `which` null: rows first, first + 1, ...
 struct KnnCentre {
   const double* mean;

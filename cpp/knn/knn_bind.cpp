@@ -4,7 +4,6 @@
 
 #include "core/array.hpp"
 #include "core/check.hpp"
-#include "core/parallel.hpp"
 #include "knn/knn_search.hpp"
 
 namespace py = pybind11;
@@ -33,25 +32,12 @@ tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset
   return rows;
 }
 
-// Norms of all rows into `norms`, column sums into `sums`; the first row with a NaN or infinity, or -1.
 template <class Matrix>
 int64_t scan(const Matrix& x, Offset offset, View<double, 1> norms, std::optional<View<double, 1>> sums) {
   const tamis::KnnRows rows = rows_of(x, std::nullopt, offset);
   TAMIS_CHECK(norms.size() == rows.n && (!sums || sums->size() == rows.d), "knn_scan: outputs must fit x");
   const py::gil_scoped_release release;
-  constexpr int64_t kChunk = 2048;
-  const int64_t chunks = (rows.n + kChunk - 1) / kChunk;
-  std::vector<int64_t> bad(static_cast<size_t>(chunks), -1);
-  std::vector<double> parts(sums ? static_cast<size_t>(chunks * rows.d) : 0);
-  tamis::parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
-    const int64_t chunk = begin / kChunk;
-    tamis::scan_rows(rows, begin, end, norms.data + begin, sums ? &parts[static_cast<size_t>(chunk * rows.d)] : nullptr,
-                     &bad[static_cast<size_t>(chunk)]);
-  });
-  for (size_t i = 0; i < parts.size(); ++i) (*sums)[static_cast<int64_t>(i) % rows.d] += parts[i];
-  for (const int64_t row : bad)
-    if (row >= 0) return row;
-  return -1;
+  return tamis::scan_matrix(rows, norms.data, sums ? sums->data : nullptr);
 }
 
 template <class Matrix>
@@ -80,11 +66,13 @@ std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, Offset of
   return std::make_unique<tamis::KnnSearch>(rows, asked, std::move(plan), k, radius);
 }
 
+// A search points into x, scale, offset, queries and query_scale: arguments 2 to 6 live as long as it does.
 template <class Matrix, class Class>
 void add_constructor(Class& c) {
   c.def(py::init(&search<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"), py::arg("queries"),
         py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"), py::arg("gain"),
-        py::arg("codes"), py::arg("ordered"), py::arg("basis"));
+        py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(),
+        py::keep_alive<1, 4>(), py::keep_alive<1, 5>(), py::keep_alive<1, 6>());
 }
 
 }  // namespace

@@ -2,19 +2,17 @@
 
 #include <optional>
 
-#include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/cuda_bind.hpp"
 #include "knn/knn_cuda.hpp"
 
 namespace py = pybind11;
-using tamis::DeviceView;
+using namespace tamis::device;
+using namespace py::literals;
 
 namespace {
 
-using Scale = std::optional<DeviceView<const double, 1>>;
-using Offset = std::optional<DeviceView<const double, 1>>;
-
-cudaStream_t as_stream(uintptr_t stream) { return reinterpret_cast<cudaStream_t>(stream); }
+using Scale = std::optional<Numbers>;
+using Offset = Scale;
 
 template <class T>
 tamis::cuda::KnnMatrix<T> matrix(const DeviceView<const T, 2>& x, const Scale& scale, const Offset& offset) {
@@ -58,15 +56,16 @@ void bind_dtype(py::module_& m) {
         tamis::cuda::knn_scan(matrix<T>(x, std::nullopt, offset), norms.data,
                               reinterpret_cast<unsigned long long*>(stats.data), as_stream(stream));
       },
-      nogil);
+      "x"_a, "offset"_a, "norms"_a, "stats"_a, py::kw_only(), "stream"_a, nogil);
   m.def(
       "knn_encode",
-      [](Matrix x, Scale scale, Offset offset, DeviceView<const double, 1> centre, double gain, bool dots,
-         DeviceView<int16_t, 2> z, DeviceView<float, 2> of_rows, uintptr_t stream) {
+      [](Matrix x, Scale scale, Offset offset, Numbers centre, double gain, bool dots, DeviceView<int16_t, 2> z,
+         DeviceView<float, 2> of_rows, uintptr_t stream) {
         TAMIS_CHECK(centre.size() == x.shape[1] && z.shape[1] >= x.shape[1], "knn_encode: arrays must fit x");
         tamis::cuda::knn_encode(matrix<T>(x, scale, offset), centre.data, gain, dots, scores({z, of_rows}, x.shape[0]),
                                 as_stream(stream));
       },
+      py::kw_only(), "x"_a, "scale"_a, "offset"_a, "centre"_a, "gain"_a, "dots"_a, "z"_a, "of_rows"_a, "stream"_a,
       nogil);
   m.def(
       "knn_search",
@@ -99,7 +98,9 @@ void bind_dtype(py::module_& m) {
             indices.data};
         tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
       },
-      nogil);
+      py::kw_only(), "x"_a, "scale"_a, "queries"_a, "query_scale"_a, "offset"_a, "z"_a, "of_columns"_a, "query_z"_a,
+      "of_rows"_a, "sampled"_a, "limits"_a, "counts"_a, "entries"_a, "dots"_a, "without_self"_a, "told"_a, "begin"_a,
+      "rows"_a, "keys"_a, "indices"_a, "stream"_a, nogil);
   m.def(
       "knn_pairs",
       [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset, DeviceView<int16_t, 2> z,
@@ -128,7 +129,9 @@ void bind_dtype(py::module_& m) {
                                                     keys.data};
         tamis::cuda::knn_pairs(search, {part[0], part[1], part[2], part[3]}, as_stream(stream));
       },
-      nogil);
+      py::kw_only(), "x"_a, "scale"_a, "queries"_a, "query_scale"_a, "offset"_a, "z"_a, "of_columns"_a, "query_z"_a,
+      "of_rows"_a, "limits"_a, "candidates"_a, "counts"_a, "pairs"_a, "keys"_a, "self"_a, "radius"_a, "reach"_a,
+      "part"_a, "stream"_a, nogil);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class KnnSearch {
   // A radius search stops once it has found more than this.
   void set_most_pairs(int64_t most) { most_pairs_ = most; }
   // The rows lie in a file that may not fit in memory.
-  void set_paged(bool paged) { paged_ = paged; }
+  void set_paged() { paged_ = true; }
   bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
 
  private:

@@ -7,6 +7,7 @@
 #include "matching/matching.hpp"
 
 namespace py = pybind11;
+using namespace py::literals;
 using tamis::View;
 using Ints = View<const int32_t, 1>;
 using Bytes = View<const uint8_t, 1>;
@@ -76,50 +77,55 @@ void bind_matching(py::module_& m) {
                           tamis::to_numpy(std::move(groups.gt)), tamis::to_numpy(std::move(groups.gt_splits)));
   });
 
-  m.def("match_detections", [](View<const int64_t, 1> index, Ints det_category, Ints det_image,
-                               std::optional<Boxes> det_boxes, std::optional<Bytes> det_claims, Ints gt_category,
-                               Ints gt_image, std::optional<Boxes> gt_boxes, Bytes gt_crowd,
-                               View<const uint8_t, 2> gt_ignore, View<const double, 1> thresholds, int64_t n_categories,
-                               int64_t n_images, std::optional<View<const double, 1>> similarity) {
-    const int64_t n_gts = gt_category.size(), areas = gt_ignore.shape[0], levels = thresholds.size();
-    TAMIS_CHECK(gt_image.size() == n_gts && gt_crowd.size() == n_gts && gt_ignore.shape[1] == n_gts &&
-                    det_category.size() == det_image.size() &&
-                    (similarity || (det_boxes && gt_boxes && gt_boxes->size() == 4 * n_gts &&
-                                    det_boxes->size() == 4 * det_image.size())),
-                "match_detections: columns differ in length");
-    check_columns(det_category, det_image, n_categories, n_images);
-    check_columns(gt_category, gt_image, n_categories, n_images);
-    tamis::check_indices("match_detections: index", index, det_image.size());
-    TAMIS_CHECK(!det_claims || det_claims->size() == det_image.size(), "match_detections: columns differ in length");
-    tamis::Matches matches;
-    {
-      const py::gil_scoped_release release;
-      matches = tamis::match_detections({index.size(),
-                                         index.data,
-                                         det_image.size(),
-                                         det_category.data,
-                                         det_image.data,
-                                         similarity ? nullptr : det_boxes->data,
-                                         det_claims ? det_claims->data : nullptr,
-                                         n_gts,
-                                         n_categories,
-                                         n_images,
-                                         gt_category.data,
-                                         gt_image.data,
-                                         similarity ? nullptr : gt_boxes->data,
-                                         gt_crowd.data,
-                                         gt_ignore.data,
-                                         areas,
-                                         levels,
-                                         thresholds.data,
-                                         similarity ? similarity->data : nullptr,
-                                         similarity ? similarity->size() : 0});
-    }
-    const int64_t entries = static_cast<int64_t>(matches.gt.size());
-    return py::make_tuple(tamis::to_numpy(std::move(matches.row)), tamis::to_numpy(std::move(matches.first)),
-                          tamis::to_numpy(std::move(matches.gt)),
-                          tamis::to_numpy(std::move(matches.at), {entries, areas, tamis::words_for(levels)}));
-  });
+  m.def(
+      "match_detections",
+      [](View<const int64_t, 1> index, Ints det_category, Ints det_image, std::optional<Boxes> det_boxes,
+         std::optional<Bytes> det_claims, Ints gt_category, Ints gt_image, std::optional<Boxes> gt_boxes,
+         Bytes gt_crowd, View<const uint8_t, 2> gt_ignore, View<const double, 1> thresholds, int64_t n_categories,
+         int64_t n_images, std::optional<View<const double, 1>> similarity) {
+        const int64_t n_gts = gt_category.size(), areas = gt_ignore.shape[0], levels = thresholds.size();
+        TAMIS_CHECK(gt_image.size() == n_gts && gt_crowd.size() == n_gts && gt_ignore.shape[1] == n_gts &&
+                        det_category.size() == det_image.size() &&
+                        (similarity || (det_boxes && gt_boxes && gt_boxes->size() == 4 * n_gts &&
+                                        det_boxes->size() == 4 * det_image.size())),
+                    "match_detections: columns differ in length");
+        check_columns(det_category, det_image, n_categories, n_images);
+        check_columns(gt_category, gt_image, n_categories, n_images);
+        tamis::check_indices("match_detections: index", index, det_image.size());
+        TAMIS_CHECK(!det_claims || det_claims->size() == det_image.size(),
+                    "match_detections: columns differ in length");
+        tamis::Matches matches;
+        {
+          const py::gil_scoped_release release;
+          matches = tamis::match_detections({index.size(),
+                                             index.data,
+                                             det_image.size(),
+                                             det_category.data,
+                                             det_image.data,
+                                             similarity ? nullptr : det_boxes->data,
+                                             det_claims ? det_claims->data : nullptr,
+                                             n_gts,
+                                             n_categories,
+                                             n_images,
+                                             gt_category.data,
+                                             gt_image.data,
+                                             similarity ? nullptr : gt_boxes->data,
+                                             gt_crowd.data,
+                                             gt_ignore.data,
+                                             areas,
+                                             levels,
+                                             thresholds.data,
+                                             similarity ? similarity->data : nullptr,
+                                             similarity ? similarity->size() : 0});
+        }
+        const int64_t entries = static_cast<int64_t>(matches.gt.size());
+        return py::make_tuple(tamis::to_numpy(std::move(matches.row)), tamis::to_numpy(std::move(matches.first)),
+                              tamis::to_numpy(std::move(matches.gt)),
+                              tamis::to_numpy(std::move(matches.at), {entries, areas, tamis::words_for(levels)}));
+      },
+      py::kw_only(), "index"_a, "det_category"_a, "det_image"_a, "det_boxes"_a, "det_claims"_a, "gt_category"_a,
+      "gt_image"_a, "gt_boxes"_a, "gt_crowd"_a, "gt_ignore"_a, "thresholds"_a, "n_categories"_a, "n_images"_a,
+      "similarity"_a);
 
   m.def("coco_iou", [](View<const double, 2> dets, View<const double, 2> gts, Bytes crowd, View<double, 2> out) {
     const int64_t n_dets = dets.shape[0], n_gts = gts.shape[0];

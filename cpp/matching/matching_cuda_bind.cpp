@@ -3,23 +3,17 @@
 #include <optional>
 #include <tuple>
 
-#include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/cuda_bind.hpp"
 #include "matching/matching_cuda.hpp"
 
 namespace py = pybind11;
-using tamis::DeviceView;
+using namespace tamis::device;
+using namespace py::literals;
 
 namespace {
 
-using Longs = DeviceView<const int64_t, 1>;
-using Ints = DeviceView<const int32_t, 1>;
-using Bytes = DeviceView<const uint8_t, 1>;
-using Numbers = DeviceView<const double, 1>;
 using Boxes = DeviceView<const double, 2>;
 using Ranges = DeviceView<const double, 2>;  // (areas, 2)
-
-cudaStream_t as_stream(uintptr_t stream) { return reinterpret_cast<cudaStream_t>(stream); }
 
 using Side = std::tuple<Longs, Longs, Boxes, Numbers>;  // GroupedRows
 using Scratch = std::tuple<DeviceView<int64_t, 2>, DeviceView<int32_t, 1>, DeviceView<uint8_t, 2>>;
@@ -53,7 +47,8 @@ tamis::cuda::MatchScratch scratch_of(const Scratch& scratch, const tamis::cuda::
 
 void bind_order(py::module_& m) {
   const auto nogil = py::call_guard<py::gil_scoped_release>();
-  m.def("match_scratch_words", &tamis::cuda::match_scratch_words);
+  m.def("match_scratch_words", &tamis::cuda::match_scratch_words, py::kw_only(), "rotated"_a, "n_areas"_a,
+        "n_thresholds"_a);
   m.def(
       "match_keys",
       [](Longs splits, Ints category, Boxes boxes, Numbers values, DeviceView<int64_t, 1> groups,
@@ -66,6 +61,7 @@ void bind_order(py::module_& m) {
             {n, splits.size() - 1, splits.data, category.data, boxes.shape[1], boxes.data, values.data},
             {groups.data, scores ? scores->data : nullptr, bad.data}, as_stream(stream));
       },
+      "splits"_a, "category"_a, "boxes"_a, "values"_a, "groups"_a, "scores"_a, "bad"_a, py::kw_only(), "stream"_a,
       nogil);
   m.def(
       "match_ranks",
@@ -77,6 +73,7 @@ void bind_order(py::module_& m) {
         tamis::cuda::match_ranks({n, order.data, groups.data, nullptr, nullptr}, category.data, n_categories, max_det,
                                  rank.data, kept.data, as_stream(stream));
       },
+      "order"_a, "groups"_a, "category"_a, "n_categories"_a, "max_det"_a, "rank"_a, "kept"_a, py::kw_only(), "stream"_a,
       nogil);
   m.def(
       "match_places",
@@ -90,7 +87,7 @@ void bind_order(py::module_& m) {
                                    reinterpret_cast<tamis::host::Verdict*>(verdicts.data)},
                                   as_stream(stream));
       },
-      nogil);
+      "index"_a, "ranges"_a, "area"_a, "place"_a, "verdicts"_a, py::kw_only(), "stream"_a, nogil);
 }
 
 }  // namespace
@@ -113,7 +110,8 @@ void bind_matching(py::module_& m) {
                                      gt_category.data, reinterpret_cast<unsigned long long*>(n_regular.data)},
                                     as_stream(stream));
       },
-      nogil);
+      py::kw_only(), "dets"_a, "gts"_a, "crowd"_a, "max_det"_a, "ranges"_a, "thresholds"_a, "lowest"_a, "scratch"_a,
+      "place"_a, "gt_category"_a, "verdicts"_a, "n_regular"_a, "stream"_a, nogil);
   m.def(
       "match_pairs",
       [](const Side& dets, const Side& gts, Bytes crowd, int64_t max_det, Ranges ranges, Numbers thresholds,
@@ -126,5 +124,6 @@ void bind_matching(py::module_& m) {
         tamis::cuda::match_pairs(p, scratch_of(scratch, p), {gt.data, iou.data, ignored.data, det.data},
                                  as_stream(stream));
       },
-      nogil);
+      py::kw_only(), "dets"_a, "gts"_a, "crowd"_a, "max_det"_a, "ranges"_a, "thresholds"_a, "lowest"_a, "scratch"_a,
+      "gt"_a, "iou"_a, "ignored"_a, "det"_a, "stream"_a, nogil);
 }

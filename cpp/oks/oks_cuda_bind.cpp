@@ -1,15 +1,13 @@
-#include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/cuda_bind.hpp"
 #include "oks/oks_cuda.hpp"
 
 namespace py = pybind11;
-using tamis::DeviceView;
+using namespace tamis::device;
+using namespace py::literals;
 
 namespace {
 
 using Points = DeviceView<const double, 3>;
-using Numbers = DeviceView<const double, 1>;
-using Splits = DeviceView<const int64_t, 1>;
 
 }  // namespace
 
@@ -32,7 +30,8 @@ void bind_oks(py::module_& m) {
                           variances.data,
                           {splits.data, gt_splits.data, out_splits.data, images},
                           out.size()},
-                         out.data, reinterpret_cast<cudaStream_t>(stream));
+                         out.data, as_stream(stream));
       },
-      py::call_guard<py::gil_scoped_release>());
+      py::kw_only(), "det"_a, "splits"_a, "gt"_a, "boxes"_a, "area"_a, "gt_splits"_a, "variances"_a, "out_splits"_a,
+      "out"_a, "stream"_a, py::call_guard<py::gil_scoped_release>());
 }

@@ -58,8 +58,9 @@ struct ResamplingPlan {
   int64_t bytes() const;
 };
 // Throws where an offset, image or category points nowhere; `firsts` and `entries` are the lengths of first and gt.
-void check_matches(const ResamplingMatches& matches, int64_t firsts, int64_t entries,
-                   const std::vector<ResamplingCell>& cells);
+void check_matches(const ResamplingMatches& matches, int64_t firsts, int64_t entries);
+// Rows of area, cap and whether curves are wanted; an area that there is not raises.
+std::vector<ResamplingCell> read_cells(const int64_t* cells, int64_t n, int64_t n_areas);
 ResamplingPlan plan_resampling(const ResamplingMatches& matches, const std::vector<ResamplingCell>& cells);
 
 // A part of the images (weights 0 and 1) with the evaluator's own bits, in time that goes with the part: curves at the

@@ -5,10 +5,11 @@
 #include <optional>
 
 #include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/check.hpp"
 #include "resampling/resampling.hpp"
 
 namespace py = pybind11;
+using namespace py::literals;
 using tamis::View;
 using Bytes = View<const uint8_t, 1>;
 using Ints = View<const int32_t, 1>;
@@ -23,14 +24,17 @@ py::array_t<T> copied(const std::vector<T>& values) {
   return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-// For a device, in the order of its `resample`.
-py::tuple columns(const Plan& p) {
+// For a device: what its `resample` takes of a plan.
+py::dict columns(const Plan& p) {
   static_assert(sizeof(tamis::ResamplingRun) == 3 * sizeof(int32_t));
   const py::array_t<int32_t> runs({static_cast<py::ssize_t>(p.runs.size()), py::ssize_t{3}},
                                   reinterpret_cast<const int32_t*>(p.runs.data()));
-  return py::make_tuple(copied(p.target_splits), copied(p.target_image), copied(p.cell_area), copied(p.cell_curve),
-                        copied(p.stop_splits), copied(p.stop_end), copied(p.seen_image), copied(p.run_splits), runs,
-                        copied(p.tp_splits), copied(p.tp_image), copied(p.mixed_splits), copied(p.mixed_image));
+  return py::dict("target_splits"_a = copied(p.target_splits), "target_image"_a = copied(p.target_image),
+                  "cell_area"_a = copied(p.cell_area), "cell_curve"_a = copied(p.cell_curve),
+                  "stop_splits"_a = copied(p.stop_splits), "stop_end"_a = copied(p.stop_end),
+                  "seen_image"_a = copied(p.seen_image), "run_splits"_a = copied(p.run_splits), "runs"_a = runs,
+                  "tp_splits"_a = copied(p.tp_splits), "tp_image"_a = copied(p.tp_image),
+                  "mixed_splits"_a = copied(p.mixed_splits), "mixed_image"_a = copied(p.mixed_image));
 }
 
 // Columns of one length each; what they hold is checked where the work begins.
@@ -72,16 +76,16 @@ void bind_resampling(py::module_& m) {
                        Ints gt, View<const uint64_t, 3> at, Ints gt_category, Ints gt_image,
                        View<const uint8_t, 2> gt_ignore, std::optional<Bytes> gt_counts, int64_t n_thresholds,
                        int64_t n_images, View<const int64_t, 2> cells) {
-    const auto matches = matches_of(splits, rank, image, outside, row, first, gt, at, gt_category, gt_image, gt_ignore,
-                                    gt_counts, n_thresholds, n_images);
-    TAMIS_CHECK(cells.shape[1] == 3, "ResamplingPlan: columns differ in length");
-    std::vector<tamis::ResamplingCell> wanted;
-    for (int64_t i = 0; i < cells.shape[0]; ++i)
-      wanted.push_back({static_cast<int32_t>(cells[3 * i]), cells[3 * i + 1], cells[3 * i + 2] != 0});
-    const py::gil_scoped_release release;
-    tamis::check_matches(matches, first.size(), gt.size(), wanted);
-    return std::make_unique<Plan>(tamis::plan_resampling(matches, wanted));
-  }));
+             const auto matches = matches_of(splits, rank, image, outside, row, first, gt, at, gt_category, gt_image,
+                                             gt_ignore, gt_counts, n_thresholds, n_images);
+             TAMIS_CHECK(cells.shape[1] == 3, "ResamplingPlan: columns differ in length");
+             const py::gil_scoped_release release;
+             tamis::check_matches(matches, first.size(), gt.size());
+             const auto wanted = tamis::read_cells(cells.data, cells.shape[0], matches.n_areas);
+             return std::make_unique<Plan>(tamis::plan_resampling(matches, wanted));
+           }),
+           py::kw_only(), "splits"_a, "rank"_a, "image"_a, "outside"_a, "row"_a, "first"_a, "gt"_a, "at"_a,
+           "gt_category"_a, "gt_image"_a, "gt_ignore"_a, "gt_counts"_a, "n_thresholds"_a, "n_images"_a, "cells"_a);
   plan.def_property_readonly("nbytes", &Plan::bytes);
   plan.def_property_readonly("n_images", [](const Plan& p) { return p.n_images; });
 
@@ -97,9 +101,11 @@ void bind_resampling(py::module_& m) {
         TAMIS_CHECK(caps.size() > 0 && std::is_sorted(caps.data, caps.data + caps.size()),
                     "ResamplingParts: caps must ascend, one at least");
         const py::gil_scoped_release release;
-        tamis::check_matches(matches, first.size(), gt.size(), {});
+        tamis::check_matches(matches, first.size(), gt.size());
         return std::make_unique<Parts>(matches, caps.data, caps.size());
-      }));
+      }),
+      py::kw_only(), "splits"_a, "rank"_a, "image"_a, "outside"_a, "row"_a, "first"_a, "gt"_a, "at"_a, "gt_category"_a,
+      "gt_image"_a, "gt_ignore"_a, "gt_counts"_a, "n_thresholds"_a, "n_images"_a, "caps"_a);
   parts.def("evaluate", [](const Parts& p, Bytes keep, View<const double, 1> recalls, View<int64_t, 2> regular,
                            View<double, 2> precision, View<double, 3> recall) {
     const int64_t curves = p.n_thresholds * p.n_categories, a = p.n_areas;
@@ -122,9 +128,9 @@ void bind_resampling(py::module_& m) {
     const int64_t rows = cell.size(), n_cells = static_cast<int64_t>(p.cell_area.size());
     TAMIS_CHECK(weights.shape[1] == p.n_images && precision.size() == rows && recalls.size() > 0 &&
                     mask.size() == rows * p.n_thresholds &&
-                    out.shape == (std::array<int64_t, 3>{weights.shape[0], p.n_categories, rows}) &&
-                    std::all_of(cell.data, cell.data + rows, [=](int32_t c) { return c >= 0 && c < n_cells; }),
+                    out.shape == (std::array<int64_t, 3>{weights.shape[0], p.n_categories, rows}),
                 "resample: wrong shapes");
+    tamis::check_indices("resample: cell", cell, n_cells);
     const py::gil_scoped_release release;
     tamis::resample(p, weights.data, weights.shape[0], recalls.data, recalls.size(),
                     {rows, cell.data, precision.data, mask.data}, out.data);

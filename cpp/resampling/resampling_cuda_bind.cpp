@@ -1,23 +1,20 @@
-#include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/cuda_bind.hpp"
 #include "resampling/resampling_cuda.hpp"
 
 namespace py = pybind11;
-using tamis::DeviceView;
+using namespace tamis::device;
+using namespace py::literals;
 
 void bind_resampling(py::module_& m) {
-  using Ints = DeviceView<const int32_t, 1>;
-  using Longs = DeviceView<const int64_t, 1>;
-  using Bytes = DeviceView<const uint8_t, 1>;
   // The columns come from ResamplingPlan.columns, which has checked them.
   m.def(
       "resample",
       [](Longs target_splits, Ints target_image, Ints cell_area, Bytes cell_curve, Longs stop_splits, Longs stop_end,
          Ints seen_image, Longs run_splits, DeviceView<const int32_t, 2> runs, Longs tp_splits, Ints tp_image,
-         Longs mixed_splits, Ints mixed_image, DeviceView<const double, 1> level, Ints before, int32_t depth,
-         int64_t n_recalls, DeviceView<const double, 2> weights, DeviceView<double, 2> precisions,
-         DeviceView<int32_t, 2> reached, DeviceView<double, 4> precision, DeviceView<double, 4> recall,
-         DeviceView<double, 4> targets, uintptr_t stream) {
+         Longs mixed_splits, Ints mixed_image, Numbers level, Ints before, int32_t depth, int64_t n_recalls,
+         DeviceView<const double, 2> weights, DeviceView<double, 2> precisions, DeviceView<int32_t, 2> reached,
+         DeviceView<double, 4> precision, DeviceView<double, 4> recall, DeviceView<double, 4> targets,
+         uintptr_t stream) {
         const int64_t k = precision.shape[0], c = precision.shape[1], t = precision.shape[2], n = weights.shape[1];
         const int64_t areas = k > 0 ? (target_splits.size() - 1) / k : 0;
         TAMIS_CHECK(cell_area.size() == c && cell_curve.size() == c && stop_splits.size() == k * c + 1 &&
@@ -36,7 +33,10 @@ void bind_resampling(py::module_& m) {
                                n,
                                precisions.data,
                                reached.data},
-                              precision.data, recall.data, targets.data, reinterpret_cast<cudaStream_t>(stream));
+                              precision.data, recall.data, targets.data, as_stream(stream));
       },
-      py::call_guard<py::gil_scoped_release>());
+      py::kw_only(), "target_splits"_a, "target_image"_a, "cell_area"_a, "cell_curve"_a, "stop_splits"_a, "stop_end"_a,
+      "seen_image"_a, "run_splits"_a, "runs"_a, "tp_splits"_a, "tp_image"_a, "mixed_splits"_a, "mixed_image"_a,
+      "level"_a, "before"_a, "depth"_a, "n_recalls"_a, "weights"_a, "precisions"_a, "reached"_a, "precision"_a,
+      "recall"_a, "targets"_a, "stream"_a, py::call_guard<py::gil_scoped_release>());
 }

@@ -188,8 +188,7 @@ bool all_within(const int32_t* values, int64_t n, int64_t low, int64_t high) {
 
 }  // namespace
 
-void check_matches(const ResamplingMatches& p, int64_t firsts, int64_t entries,
-                   const std::vector<ResamplingCell>& cells) {
+void check_matches(const ResamplingMatches& p, int64_t firsts, int64_t entries) {
   TAMIS_CHECK(p.n_categories >= 0 && p.splits[0] == 0 && p.splits[p.n_categories] == p.n_dets &&
                   std::is_sorted(p.splits, p.splits + p.n_categories + 1) && firsts > 0 && p.first[0] == 0 &&
                   p.first[firsts - 1] == entries && std::is_sorted(p.first, p.first + firsts) && p.n_thresholds >= 0,
@@ -198,9 +197,15 @@ void check_matches(const ResamplingMatches& p, int64_t firsts, int64_t entries,
                   all_within(p.gt_category, p.n_gts, -1, p.n_categories) && all_within(p.gt, entries, 0, p.n_gts) &&
                   all_within(p.row, p.n_dets, -1, firsts - 1),
               "ResamplingPlan: an image, category, row or ground truth is out of range");
-  TAMIS_CHECK(std::all_of(cells.begin(), cells.end(),
-                          [&](const ResamplingCell& c) { return c.area >= 0 && c.area < p.n_areas; }),
-              "ResamplingPlan: a cell's area is out of range");
+}
+
+std::vector<ResamplingCell> read_cells(const int64_t* cells, int64_t n, int64_t n_areas) {
+  std::vector<ResamplingCell> read;
+  for (const int64_t* c = cells; c < cells + 3 * n; c += 3) {
+    TAMIS_CHECK(c[0] >= 0 && c[0] < n_areas, "ResamplingPlan: a cell's area is out of range");
+    read.push_back({static_cast<int32_t>(c[0]), c[1], c[2] != 0});
+  }
+  return read;
 }
 
 ResamplingPlan plan_resampling(const ResamplingMatches& matches, const std::vector<ResamplingCell>& cells) {

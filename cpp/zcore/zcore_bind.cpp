@@ -14,12 +14,13 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
   const auto nogil = py::call_guard<py::gil_scoped_release>();
 
   py::class_<Table>(m, table_name)
-      .def(py::init([](View<const T, 2> x, int64_t neighbours) {  // x must outlive the table
-        TAMIS_CHECK(x.size() > 0 && neighbours > 0, "zcore: x must not be empty");
-        TAMIS_CHECK(x.shape[0] <= UINT32_MAX && x.shape[1] <= INT32_MAX, "zcore: at most 2^32 - 1 rows");
-        const py::gil_scoped_release release;
-        return std::make_unique<Table>(x.data, x.shape[0], x.shape[1], neighbours);
-      }))
+      .def(py::init([](View<const T, 2> x, int64_t neighbours) {
+             TAMIS_CHECK(x.size() > 0 && neighbours > 0, "zcore: x must not be empty");
+             TAMIS_CHECK(x.shape[0] <= UINT32_MAX && x.shape[1] <= INT32_MAX, "zcore: at most 2^32 - 1 rows");
+             const py::gil_scoped_release release;
+             return std::make_unique<Table>(x.data, x.shape[0], x.shape[1], neighbours);
+           }),
+           py::keep_alive<1, 2>())  // it points into x
       .def_property_readonly("bad", &Table::bad)
       .def("spans", [](const Table& t) {
         return py::make_tuple(tamis::to_numpy(std::vector(t.low())), tamis::to_numpy(std::vector(t.median())),

@@ -1,13 +1,11 @@
-#include "core/array.hpp"
-#include "core/error.hpp"
+#include "core/cuda_bind.hpp"
 #include "zcore/zcore_cuda.hpp"
 
 namespace py = pybind11;
-using tamis::DeviceView;
+using namespace tamis::device;
+using namespace py::literals;
 
 namespace {
-
-cudaStream_t as_stream(uintptr_t stream) { return reinterpret_cast<cudaStream_t>(stream); }
 
 using Spans = DeviceView<double, 2>;  // low, median, high
 
@@ -57,13 +55,13 @@ void bind_dtype(py::module_& m) {
         tamis::cuda::zcore_spans(columns(out), {all.low + first, all.median + first, all.high + first},
                                  as_stream(stream));
       },
-      nogil);
+      "x"_a, "first"_a, "out"_a, "sample"_a, "spans"_a, "bad"_a, py::kw_only(), "stream"_a, nogil);
   m.def(
       "zcore_halves",
       [](Rows x, Spans spans, double scale, Halves out, uintptr_t stream) {
         tamis::cuda::zcore_halves(rows<T>(x), halves_of<T>(out, spans, scale, x), as_stream(stream));
       },
-      nogil);
+      "x"_a, "spans"_a, "scale"_a, "out"_a, py::kw_only(), "stream"_a, nogil);
   m.def(
       "zcore_score",
       [](Rows x, Spans spans, double scale, Halves halves, Columns sample, DeviceView<int32_t, 2> dims,
@@ -85,7 +83,8 @@ void bind_dtype(py::module_& m) {
                                                    reinterpret_cast<unsigned long long*>(sums.data)};
         tamis::cuda::zcore_score(scoring, {dims.data, points.data, dims.shape[0], dims.shape[1]}, as_stream(stream));
       },
-      nogil);
+      py::kw_only(), "x"_a, "spans"_a, "scale"_a, "halves"_a, "sample"_a, "dims"_a, "points"_a, "wanted"_a,
+      "exponent"_a, "lists"_a, "sums"_a, "stream"_a, nogil);
 }
 
 }  // namespace
@@ -102,13 +101,13 @@ void bind_zcore(py::module_& m) {
         tamis::cuda::zcore_draws(spans_of(spans), spans.shape[1], seed, first,
                                  {dims.data, points.data, dims.shape[0], dims.shape[1]}, as_stream(stream));
       },
-      nogil);
+      "spans"_a, "seed"_a, "first"_a, "dims"_a, "points"_a, py::kw_only(), "stream"_a, nogil);
   m.def(
       "zcore_start",
       [](uint64_t seed, DeviceView<double, 1> out, uintptr_t stream) {
         tamis::cuda::zcore_start(seed, out.data, out.size(), as_stream(stream));
       },
-      nogil);
+      "seed"_a, "out"_a, py::kw_only(), "stream"_a, nogil);
   m.attr("ZCORE_BLOCKS") = tamis::cuda::kZcoreBlocks;
   m.attr("ZCORE_EIGHT") = tamis::kZcoreEight;
   m.attr("ZCORE_SPARE") = tamis::cuda::kZcoreSpare;

@@ -1,6 +1,22 @@
 # Arrays are C-contiguous host memory; float32 and float64 have one overload each. The functions
 # of the rooms are documented in the Python module of the same name.
+import mmap
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Floats = Float32 | Float64
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+UInt32 = NDArray[np.uint32]
+UInt64 = NDArray[np.uint64]
+Bytes = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.bool_]  # read alike
+Text = bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8]
 
 __version__: str
 
@@ -9,278 +25,294 @@ def cap_isa(most: int) -> None: ...
 def num_threads() -> int: ...
 def set_thread_limit(n: int) -> int: ...
 def set_num_threads(n: int) -> None: ...
-def box_iou(kind: int, format: int, a: Any, b: Any, out: Any) -> None: ...
-def box_iou_paired(kind: int, format: int, a: Any, b: Any, out: Any) -> None: ...
+def box_iou(kind: int, format: int, a: Floats, b: Floats, out: Floats) -> None: ...
+def box_iou_paired(kind: int, format: int, a: Floats, b: Floats, out: Floats) -> None: ...
 def box_iou_batched(
     kind: int,
     format: int,
-    a: Any,
-    a_splits: Any,
-    b: Any,
-    b_splits: Any,
-    out_splits: Any,
-    out: Any,
+    a: Floats,
+    a_splits: Int64,
+    b: Floats,
+    b_splits: Int64,
+    out_splits: Int64,
+    out: Floats,
 ) -> None: ...
-def first_bad_box(boxes: Any) -> int: ...
-def max_iou(format: int, boxes: Any, splits: Any, labels: Any, out: Any) -> None: ...
+def first_bad_box(boxes: Floats) -> int: ...
+def max_iou(format: int, boxes: Floats, splits: Int64, labels: Int32, out: Floats) -> None: ...
 def max_iou_between(
     format: int,
-    boxes: Any,
-    splits: Any,
-    labels: Any,
-    other: Any,
-    other_splits: Any,
-    other_labels: Any,
-    out: Any,
+    boxes: Floats,
+    splits: Int64,
+    labels: Int32,
+    other: Floats,
+    other_splits: Int64,
+    other_labels: Int32,
+    out: Floats,
 ) -> None: ...
 def bson_columns(
     batches: list[bytes], tables: list[tuple[list[str], list[tuple[str, str]]]]
-) -> tuple[Any, list[dict[str, Any]], list[str]] | None: ...
-def measure_masks(text: Any, splits: Any, size: Any, area: Any, bbox: Any) -> None: ...
-def first_bad_mask(text: Any, splits: Any, size: Any) -> int: ...
-def encode_masks(pixels: Any, by_rows: bool, nonzero: bool) -> tuple[Any, Any]: ...
-def encode_counts(counts: Any, splits: Any) -> tuple[Any, Any]: ...
-def mask_counts(text: Any, splits: Any, size: Any) -> tuple[Any, Any]: ...
-def decode_masks(text: Any, splits: Any, size: Any, out: Any) -> bool: ...
+) -> tuple[Bytes, list[dict[str, NDArray[Any]]], list[str]] | None: ...
+def measure_masks(text: Bytes, splits: Int64, size: Int64, area: UInt32, bbox: Float64) -> None: ...
+def first_bad_mask(text: Bytes, splits: Int64, size: Int64) -> int: ...
+def encode_masks(pixels: Bytes, *, by_rows: bool, nonzero: bool) -> tuple[Bytes, Int64]: ...
+def encode_counts(counts: UInt32, splits: Int64) -> tuple[Bytes, Int64]: ...
+def mask_counts(text: Bytes, splits: Int64, size: Int64) -> tuple[UInt32, Int64]: ...
+def decode_masks(text: Bytes, splits: Int64, size: Int64, out: Bytes) -> bool: ...
 def merge_masks(
-    text: Any, splits: Any, size: Any, groups: Any, intersect: bool, out_size: Any
-) -> tuple[Any, Any]: ...
-def mask_boundaries(text: Any, splits: Any, size: Any, dilation: Any) -> tuple[Any, Any]: ...
-def polygon_masks(points: Any, splits: Any, size: Any) -> tuple[Any, Any]: ...
+    text: Bytes, splits: Int64, size: Int64, groups: Int64, *, intersect: bool, out_size: Int64
+) -> tuple[Bytes, Int64]: ...
+def mask_boundaries(
+    text: Bytes, splits: Int64, size: Int64, dilation: Int64
+) -> tuple[Bytes, Int64]: ...
+def polygon_masks(points: Float64, splits: Int64, size: Int64) -> tuple[Bytes, Int64]: ...
 def mask_iou_batched(
-    a_text: Any,
-    a_text_splits: Any,
-    a_size: Any,
-    b_text: Any,
-    b_text_splits: Any,
-    b_size: Any,
-    crowd: Any | None,
-    a_index: Any | None,
-    a_splits: Any,
-    b_index: Any | None,
-    b_splits: Any,
-    a_boxes: Any | None,
+    *,
+    a_text: Bytes,
+    a_text_splits: Int64,
+    a_size: Int64,
+    b_text: Bytes,
+    b_text_splits: Int64,
+    b_size: Int64,
+    crowd: Bytes | None,
+    a_index: Int64 | None,
+    a_splits: Int64,
+    b_index: Int64 | None,
+    b_splits: Int64,
+    a_boxes: Float64 | None,
     least: float,
-    out: Any,
+    out: Float64,
 ) -> None: ...
-def take_masks(text: Any, splits: Any, size: Any, index: Any) -> tuple[Any, Any]: ...
-def read_plain_results(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def take_masks(text: Bytes, splits: Int64, size: Int64, index: Int64) -> tuple[Bytes, Int64]: ...
+def read_plain_results(data: Text, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
 def read_plain_file(
     descriptor: int, size: int, chunk_bytes: int = ...
 ) -> dict[str, Any] | None: ...
-def read_coco_results(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
-def read_coco_dataset(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
-def read_lvis_dataset(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
-def read_result_masks(data: Any, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
-def read_dataset_masks(data: Any, chunk_bytes: int = ...) -> Any: ...
-def read_file(descriptor: int, to: Any) -> bool: ...
-def result_columns(records: list[Any]) -> dict[str, Any] | None: ...
-def annotation_columns(records: list[Any]) -> dict[str, Any] | None: ...
-def split_coco_rows(data: Any) -> dict[str, Any] | None: ...
-def find_positions(ids: Any, known: Any, out: Any) -> None: ...
+def read_coco_results(data: Text, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def read_coco_dataset(data: Text, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def read_lvis_dataset(data: Text, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def read_result_masks(data: Text, chunk_bytes: int = ...) -> dict[str, Any] | None: ...
+def read_dataset_masks(data: Text, chunk_bytes: int = ...) -> Any: ...
+def read_file(descriptor: int, to: Bytes) -> bool: ...
+def result_columns(records: Sequence[object]) -> dict[str, Any] | None: ...
+def annotation_columns(records: Sequence[object]) -> dict[str, Any] | None: ...
+def split_coco_rows(data: Floats) -> dict[str, Any] | None: ...
+def find_positions(ids: Int64, known: Int64, out: Int32) -> None: ...
 def order_detections(
-    category: Any, image: Any, score: Any, n_categories: int, n_images: int, max_det: int
-) -> tuple[Any, Any, Any]: ...
+    category: Int32, image: Int32, score: Float64, n_categories: int, n_images: int, max_det: int
+) -> tuple[Int64, Int32, Int64]: ...
 def match_detections(
-    index: Any,
-    det_category: Any,
-    det_image: Any,
-    det_boxes: Any,
-    det_claims: Any,
-    gt_category: Any,
-    gt_image: Any,
-    gt_boxes: Any,
-    gt_crowd: Any,
-    gt_ignore: Any,
-    thresholds: Any,
+    *,
+    index: Int64,
+    det_category: Int32,
+    det_image: Int32,
+    det_boxes: Float64 | None,
+    det_claims: Bytes | None,
+    gt_category: Int32,
+    gt_image: Int32,
+    gt_boxes: Float64 | None,
+    gt_crowd: Bytes,
+    gt_ignore: Bytes,
+    thresholds: Float64,
     n_categories: int,
     n_images: int,
-    similarity: Any | None,
-) -> tuple[Any, Any, Any, Any]: ...
+    similarity: Float64 | None,
+) -> tuple[Int32, Int64, Int32, UInt64]: ...
 def pair_groups(
-    index: Any,
-    det_category: Any,
-    det_image: Any,
-    gt_category: Any,
-    gt_image: Any,
-    gt_crowd: Any,
+    index: Int64,
+    det_category: Int32,
+    det_image: Int32,
+    gt_category: Int32,
+    gt_image: Int32,
+    gt_crowd: Bytes,
     n_categories: int,
     n_images: int,
-) -> tuple[Any, Any, Any, Any]: ...
+) -> tuple[Int64, Int64, Int64, Int64]: ...
 def match_given(
-    similarity: Any,
-    det_claims: Any,
-    gt_crowd: Any,
-    gt_ignore: Any,
-    thresholds: Any,
-    out: Any,
+    similarity: Float64,
+    det_claims: Bytes,
+    gt_crowd: Bytes,
+    gt_ignore: Bytes,
+    thresholds: Float64,
+    out: Int32,
 ) -> None: ...
-def coco_iou(dets: Any, gts: Any, crowd: Any, out: Any) -> None: ...
+def coco_iou(dets: Float64, gts: Float64, crowd: Bytes, out: Float64) -> None: ...
 def average_precision(
-    splits: Any,
-    rank: Any,
-    index: Any,
-    score: Any,
-    outside: Any,
-    row: Any,
-    first: Any,
-    gt: Any,
-    at: Any,
-    gt_ignore: Any,
-    gt_counts: Any,
-    n_regular: Any,
-    max_dets: Any,
-    recall_thresholds: Any,
-    precision: Any,
-    recall: Any,
-    scores: Any,
+    *,
+    splits: Int64,
+    rank: Int32,
+    index: Int64,
+    score: Float64,
+    outside: Bytes,
+    row: Int32,
+    first: Int64,
+    gt: Int32,
+    at: UInt64,
+    gt_ignore: Bytes,
+    gt_counts: Bytes | None,
+    n_regular: Int64,
+    max_dets: Int64,
+    recall_thresholds: Float64,
+    precision: Float64,
+    recall: Float64,
+    scores: Float64,
 ) -> None: ...
 
 class ResamplingParts:
     def __init__(
         self,
-        splits: Any,
-        rank: Any,
-        image: Any,
-        outside: Any,
-        row: Any,
-        first: Any,
-        gt: Any,
-        at: Any,
-        gt_category: Any,
-        gt_image: Any,
-        gt_ignore: Any,
-        gt_counts: Any,
+        *,
+        splits: Int64,
+        rank: Int32,
+        image: Int32,
+        outside: Bytes,
+        row: Int32,
+        first: Int64,
+        gt: Int32,
+        at: UInt64,
+        gt_category: Int32,
+        gt_image: Int32,
+        gt_ignore: Bytes,
+        gt_counts: Bytes | None,
         n_thresholds: int,
         n_images: int,
-        caps: Any,
+        caps: Int64,
     ) -> None: ...
     def evaluate(
-        self, keep: Any, recalls: Any, regular: Any, precision: Any, recall: Any
+        self, keep: Bytes, recalls: Float64, regular: Int64, precision: Float64, recall: Float64
     ) -> None: ...
 
 class ResamplingPlan:
     def __init__(
         self,
-        splits: Any,
-        rank: Any,
-        image: Any,
-        outside: Any,
-        row: Any,
-        first: Any,
-        gt: Any,
-        at: Any,
-        gt_category: Any,
-        gt_image: Any,
-        gt_ignore: Any,
-        gt_counts: Any,
+        *,
+        splits: Int64,
+        rank: Int32,
+        image: Int32,
+        outside: Bytes,
+        row: Int32,
+        first: Int64,
+        gt: Int32,
+        at: UInt64,
+        gt_category: Int32,
+        gt_image: Int32,
+        gt_ignore: Bytes,
+        gt_counts: Bytes | None,
         n_thresholds: int,
         n_images: int,
-        cells: Any,
+        cells: Int64,
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...
     @property
     def n_images(self) -> int: ...
     @property
-    def columns(self) -> tuple[Any, ...]: ...
+    def columns(self) -> dict[str, NDArray[Any]]: ...
 
-def recall_table(recalls: Any) -> tuple[Any, Any, int]: ...
+def recall_table(recalls: Float64) -> tuple[Float64, Int32, int]: ...
 def resample(
     plan: ResamplingPlan,
-    weights: Any,
-    recalls: Any,
-    cell: Any,
-    precision: Any,
-    mask: Any,
-    out: Any,
+    weights: Float64,
+    recalls: Float64,
+    cell: Int32,
+    precision: Bytes,
+    mask: Bytes,
+    out: Float64,
 ) -> None: ...
 def detection_errors(
-    det: Any,
-    det_splits: Any,
-    gt: Any,
-    gt_splits: Any,
-    det_label: Any,
-    gt_label: Any,
-    det_boxes: Any | None,
-    gt_boxes: Any | None,
-    gt_crowd: Any,
-    similarity: Any | None,
+    *,
+    det: Int64,
+    det_splits: Int64,
+    gt: Int64,
+    gt_splits: Int64,
+    det_label: Int32,
+    gt_label: Int32,
+    det_boxes: Float64 | None,
+    gt_boxes: Float64 | None,
+    gt_crowd: Bytes,
+    similarity: Float64 | None,
     foreground: float,
     background: float,
-    kind: Any,
-    ignored: Any,
-    fixes: Any,
-    target: Any,
-    gt_state: Any,
+    kind: Int8,
+    ignored: Bytes,
+    fixes: Bytes,
+    target: Int64,
+    gt_state: Int8,
 ) -> None: ...
 def fiftyone_match(
+    *,
     rule: int,
     max_dets: int,
-    thresholds: Any,
-    det_splits: Any,
-    det_boxes: Any,
-    det_labels: Any,
-    det_groups: Any,
-    confidence: Any,
-    gt_splits: Any,
-    gt_boxes: Any,
-    gt_labels: Any,
-    gt_groups: Any,
-    crowd: Any,
-    given: Any,
-    pair_splits: Any,
-    pair_gts: Any,
-    pair_iou: Any,
-) -> tuple[Any, Any, Any, Any, Any, Any]: ...
+    thresholds: Float64,
+    det_splits: Int64,
+    det_boxes: Float64,
+    det_labels: Int32,
+    det_groups: Int32,
+    confidence: Float64,
+    gt_splits: Int64,
+    gt_boxes: Float64,
+    gt_labels: Int32,
+    gt_groups: Int32,
+    crowd: Bytes,
+    given: Bytes,
+    pair_splits: Int64,
+    pair_gts: Int32,
+    pair_iou: Float64,
+) -> tuple[Int64, Bytes, Int32, Float64, Int32, Float64]: ...
 def oks(
-    det: Any,
-    det_index: Any | None,
-    det_splits: Any,
-    gt: Any,
-    gt_boxes: Any,
-    gt_area: Any,
-    gt_index: Any | None,
-    gt_splits: Any,
-    variances: Any,
+    *,
+    det: Float64,
+    det_index: Int64 | None,
+    det_splits: Int64,
+    gt: Float64,
+    gt_boxes: Float64,
+    gt_area: Float64,
+    gt_index: Int64 | None,
+    gt_splits: Int64,
+    variances: Float64,
     least: float,
-    exp: Any,
-    out: Any,
+    exp: Callable[[Float64], None],
+    out: Float64,
 ) -> None: ...
-def rotated_box_iou(kind: int, a: Any, b: Any, out: Any) -> None: ...
-def rotated_box_iou_paired(kind: int, a: Any, b: Any, out: Any) -> None: ...
+def rotated_box_iou(kind: int, a: Floats, b: Floats, out: Floats) -> None: ...
+def rotated_box_iou_paired(kind: int, a: Floats, b: Floats, out: Floats) -> None: ...
 def rotated_box_iou_batched(
-    kind: int, a: Any, a_splits: Any, b: Any, b_splits: Any, out_splits: Any, out: Any
+    kind: int,
+    a: Floats,
+    a_splits: Int64,
+    b: Floats,
+    b_splits: Int64,
+    out_splits: Int64,
+    out: Floats,
 ) -> None: ...
 
 KNN_BLOCK: int
 
-def column_sums(x: Any) -> list[list[float]]: ...
+def column_sums(x: Floats) -> list[list[float]]: ...
 def cap_knn_codes(level: int) -> None: ...
 def knn_codes() -> str: ...
-def knn_scan(x: Any, offset: Any | None, norms: Any, sums: Any | None) -> int: ...
-def keep_largest(block: Any, of_rows: Any, of_columns: Any | None) -> None: ...
-def greedy_keep(pairs: Any, keep: Any) -> None: ...
-def group_pairs(pairs: Any, group: Any) -> None: ...
-def nearest_kept(pairs: Any, keys: Any, keep: Any, kept: Any, apart: Any) -> None: ...
+def knn_scan(x: Floats, offset: Float64 | None, norms: Float64, sums: Float64 | None) -> int: ...
+def keep_largest(block: Floats, of_rows: Floats, of_columns: Floats | None) -> None: ...
+def greedy_keep(pairs: Int64, keep: Bytes) -> None: ...
+def group_pairs(pairs: Int64, group: Int64) -> None: ...
+def nearest_kept(pairs: Int64, keys: Float64, keep: Bytes, kept: Int64, apart: Float64) -> None: ...
 
 class KnnSearch:
     def __init__(
         self,
         *,
-        x: Any,
-        scale: Any | None,
-        offset: Any | None,
-        queries: Any | None,
-        query_scale: Any | None,
+        x: Floats,
+        scale: Float64 | None,
+        offset: Float64 | None,
+        queries: Floats | None,
+        query_scale: Float64 | None,
         k: int,
         radius: float,
         dots: bool,
-        mean: Any,
+        mean: Float64,
         gain: float,
         codes: bool,
         ordered: bool,
-        basis: Any | None,
+        basis: Float32 | None,
     ) -> None: ...
     @property
     def steps(self) -> int: ...
@@ -288,51 +320,54 @@ class KnnSearch:
     def too_many_pairs(self) -> bool: ...
     @property
     def n_pairs(self) -> int: ...
-    def set_paged(self, paged: bool) -> None: ...
+    def set_paged(self) -> None: ...
     def set_most_pairs(self, most: int) -> None: ...
     def run(self, begin: int, end: int) -> None: ...
-    def write_neighbours(self, keys: Any, indices: Any) -> None: ...
-    def write_pairs(self, ends: Any, keys: Any) -> None: ...
+    def write_neighbours(self, keys: Float64, indices: Int64) -> None: ...
+    def write_pairs(self, ends: Int64, keys: Float64) -> None: ...
 
 def find_duplicate_boxes(
+    *,
     method: int,
     threshold: float,
     format: int,
-    boxes: Any,
-    splits: Any,
-    labels: Any,
-    scores: Any,
-    crowd: Any,
-) -> tuple[Any, Any, Any]: ...
+    boxes: Floats,
+    splits: Int64,
+    labels: Int64,
+    scores: Float64,
+    crowd: Bytes,
+) -> tuple[Int64, Int64, Float64]: ...
 def find_duplicate_rotated_boxes(
+    *,
     method: int,
     threshold: float,
-    boxes: Any,
-    splits: Any,
-    labels: Any,
-    scores: Any,
-    crowd: Any,
-) -> tuple[Any, Any, Any]: ...
+    boxes: Floats,
+    splits: Int64,
+    labels: Int64,
+    scores: Float64,
+    crowd: Bytes,
+) -> tuple[Int64, Int64, Float64]: ...
 def find_duplicate_masks(
+    *,
     method: int,
     threshold: float,
-    text: Any,
-    text_splits: Any,
-    size: Any,
-    splits: Any,
-    labels: Any,
-    scores: Any,
-    crowd: Any,
-) -> tuple[Any, Any, Any]: ...
-def entropy_terms(p: Any, out: Any) -> None: ...
+    text: Bytes,
+    text_splits: Int64,
+    size: Int64,
+    splits: Int64,
+    labels: Int64,
+    scores: Float64,
+    crowd: Bytes,
+) -> tuple[Int64, Int64, Float64]: ...
+def entropy_terms(p: Floats, out: Floats) -> None: ...
 
 ZCORE_UNIT: int
 
 class ZcoreTable:
-    def __init__(self, x: Any, neighbours: int) -> None: ...
+    def __init__(self, x: Floats, neighbours: int) -> None: ...
     @property
     def bad(self) -> int: ...
-    def spans(self) -> tuple[Any, Any, Any]: ...
+    def spans(self) -> tuple[Float64, Float64, Float64]: ...
 
 class ZcoreTable64(ZcoreTable): ...
 
@@ -340,16 +375,22 @@ class ZcoreRun:
     def __init__(self, table: ZcoreTable, neighbours: int, exponent: float, k: int) -> None: ...
     @property
     def slice(self) -> int: ...
-    def add(self, dims: Any, points: Any) -> None: ...
-    def write(self, sums: Any) -> None: ...
+    def add(self, dims: Int32, points: Float64) -> None: ...
+    def write(self, sums: Int64) -> None: ...
 
 class ZcoreRun64(ZcoreRun): ...
 
 def zcore_draws(
-    low: Any, median: Any, high: Any, seed: int, first: int, dims: Any, points: Any
+    low: Float64,
+    median: Float64,
+    high: Float64,
+    seed: int,
+    first: int,
+    dims: Int32,
+    points: Float64,
 ) -> None: ...
 def cap_zcore_log(bytes: int) -> None: ...
-def zcore_start(seed: int, out: Any) -> None: ...
-def read_image_sizes(paths: list[bytes], sizes: Any, status: Any) -> None: ...
+def zcore_start(seed: int, out: Float64) -> None: ...
+def read_image_sizes(paths: list[bytes], sizes: Int64, status: Bytes) -> None: ...
 def read_voc_files(paths: list[bytes]) -> dict[str, Any]: ...
 def read_yolo_files(paths: list[bytes]) -> dict[str, Any]: ...

@@ -211,16 +211,17 @@ def test_offsets_that_point_nowhere_are_refused() -> None:
     good: dict[str, Any] = {
         "splits": t.splits, "rank": t.rank, "image": e.dets.image[t.index], "outside": t.outside,
         "row": t.row, "first": t.first, "gt": t.gt, "at": t.at, "gt_category": e.gts.category,
-        "gt_image": e.gts.image, "gt_ignore": t.gt_ignore, "counts": None, "t": 10, "images": 10,
+        "gt_image": e.gts.image, "gt_ignore": t.gt_ignore, "gt_counts": None, "n_thresholds": 10,
+        "n_images": 10,
         "cells": numbers.cells,
     }  # fmt: skip
-    _core.ResamplingPlan(*good.values())
+    _core.ResamplingPlan(**good)
     for key in ("splits", "image", "row", "first", "gt", "gt_category", "gt_image", "cells"):
         for bad in (-2, 10**6):
             spoiled = good[key].copy()
             spoiled.flat[-1 if key == "splits" else 0] = bad
             with pytest.raises(ValueError, match="ResamplingPlan: "):
-                _core.ResamplingPlan(*{**good, key: spoiled}.values())
+                _core.ResamplingPlan(**{**good, key: spoiled})
     with pytest.raises(ValueError, match="resample: wrong shapes"):
         plan_of(result_of(problem(1, 10))).by_class(np.ones((1, 9)))
 

@@ -114,9 +114,11 @@ def test_shares_under_permutations():
     near = rng.integers(0, 90, (90, 3))
     shares = two_samples.same_label_shares(near, 30, 90, 130, seed=7)
     again = np.random.default_rng(7)
+    words = [two_samples._permuted_bits(again, 30, 90) for _ in range(3)]
     for i in range(131):
-        ours = np.arange(30) if i == 0 else again.permutation(90)[:30]
-        label = np.isin(np.arange(90), ours)
+        label = (words[i // 64] >> np.uint64(i % 64) & np.uint64(1)).astype(bool)
+        if i == 0:
+            label = np.arange(90) < 30
         assert shares[i] == pytest.approx((label[near] == label[:, None]).mean())
 
 
@@ -219,3 +221,21 @@ def test_what_does_not_fit():
     bad[3] = np.nan
     with pytest.raises(ValueError, match="batch must be finite"):
         tamis.drift(a, bad)
+
+
+@pytest.mark.parametrize(("n", "total"), [(3, 10), (700, 3000), (1, 5), (2999, 3000), (64, 128)])
+def test_permuted_labels_are_as_many_and_anywhere(n, total):
+    rng = np.random.default_rng(0)
+    words = np.concatenate([two_samples._permuted_bits(rng, n, total)[None] for _ in range(20)])
+    bits = words[:, :, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
+    assert (bits.sum(1) == n).all()
+    share = bits.mean((0, 2))  # of 1,280 permutations
+    spread = np.sqrt(n / total * (1 - n / total) / 1280)
+    assert np.abs(share - n / total).max() < 5 * spread + 8 / 1280
+
+
+def test_bits_of_words_are_counted():
+    words = np.random.default_rng(0).integers(0, 2**64, 1001, np.uint64)
+    want = [int((words >> np.uint64(i) & np.uint64(1)).sum()) for i in range(64)]
+    assert two_samples.count_bits(words).tolist() == want
+    assert two_samples.count_bits(words[:0]).tolist() == [0] * 64

@@ -37,16 +37,19 @@ def zcore(dims: Any, points: Any, k: int = 2) -> Any:
 
 def oks(det_splits: Any = SPLITS, det_index: Any = None, out: int = 20) -> None:
     _core.oks(
-        POINTS, det_index, det_splits, POINTS, BOXES, np.ones(N), None, SPLITS, np.ones(17), 0.0,
-        lambda terms: None, np.empty(out),
+        det=POINTS, det_index=det_index, det_splits=det_splits, gt=POINTS, gt_boxes=BOXES,
+        gt_area=np.ones(N), gt_index=None, gt_splits=SPLITS, variances=np.ones(17), least=0.0,
+        exp=lambda terms: None, out=np.empty(out),
     )  # fmt: skip
 
 
 def match(index: Any = ROWS, category: Any = CODES, gt_image: Any = CODES, images: int = 1,
           similarity: Any = None, claims: Any = None) -> Any:  # fmt: skip
     return _core.match_detections(
-        index, category, CODES, BOXES, claims, CODES, gt_image, BOXES, FLAGS, FLAGS[None],
-        np.array([0.5]), 1, images, similarity,
+        index=index, det_category=category, det_image=CODES, det_boxes=BOXES, det_claims=claims,
+        gt_category=CODES, gt_image=gt_image, gt_boxes=BOXES, gt_crowd=FLAGS,
+        gt_ignore=FLAGS[None], thresholds=np.array([0.5]), n_categories=1, n_images=images,
+        similarity=similarity,
     )  # fmt: skip
 
 
@@ -54,21 +57,23 @@ def average_precision(**change: Any) -> None:
     problem = dict(
         splits=np.array([0, N]), rank=CODES, index=ROWS, score=np.ones(N), outside=FLAGS[None],
         row=CODES, first=np.array([0, 1]), gt=np.zeros(1, np.int32),
-        at=np.ones((1, 1, 1), np.uint64), gt_ignore=FLAGS[None, :1], counts=None,
-        n_regular=np.ones((1, 1), np.int64), max_dets=np.array([100]), recalls=np.array([0.5]),
+        at=np.ones((1, 1, 1), np.uint64), gt_ignore=FLAGS[None, :1], gt_counts=None,
+        n_regular=np.ones((1, 1), np.int64), max_dets=np.array([100]),
+        recall_thresholds=np.array([0.5]),
         precision=np.empty((1, 1, 1, 1, 1)), recall=np.empty((1, 1, 1, 1)),
         scores=np.empty((1, 1, 1, 1, 1)),
     )  # fmt: skip
-    assert set(change) <= set(problem)
-    _core.average_precision(*{**problem, **change}.values())
+    _core.average_precision(**{**problem, **change})
 
 
 def errors(det: Any = ROWS, det_splits: Any = SPLITS, similarity: Any = None) -> None:
-    out = [np.empty(N, dtype) for dtype in ("i1", "u1", "u1", "i8", "i1")]
-    boxes = (None, None) if similarity is not None else (BOXES, BOXES)
+    kinds = dict(kind="i1", ignored="u1", fixes="u1", target="i8", gt_state="i1")
+    boxes = None if similarity is not None else BOXES
     _core.detection_errors(
-        det, det_splits, ROWS, SPLITS, CODES, CODES, *boxes, FLAGS, similarity, 0.5, 0.1, *out
-    )
+        det=det, det_splits=det_splits, gt=ROWS, gt_splits=SPLITS, det_label=CODES, gt_label=CODES,
+        det_boxes=boxes, gt_boxes=boxes, gt_crowd=FLAGS, similarity=similarity, foreground=0.5,
+        background=0.1, **{name: np.empty(N, dtype) for name, dtype in kinds.items()},
+    )  # fmt: skip
 
 
 def fiftyone(
@@ -76,14 +81,37 @@ def fiftyone(
 ) -> None:
     starts = np.zeros(N + 1, np.int64) if pair_splits is None else pair_splits
     _core.fiftyone_match(
-        rule, 100, np.array([0.5]), SPLITS, dets, CODES, CODES, np.ones(N), SPLITS, BOXES, CODES,
-        CODES, FLAGS, np.zeros(2, np.uint8), starts, pair_gts.astype(np.int32),
-        np.zeros(len(pair_gts)),
+        rule=rule, max_dets=100, thresholds=np.array([0.5]), det_splits=SPLITS, det_boxes=dets,
+        det_labels=CODES, det_groups=CODES, confidence=np.ones(N), gt_splits=SPLITS,
+        gt_boxes=BOXES, gt_labels=CODES, gt_groups=CODES, crowd=FLAGS, given=np.zeros(2, np.uint8),
+        pair_splits=starts, pair_gts=pair_gts.astype(np.int32), pair_iou=np.zeros(len(pair_gts)),
     )  # fmt: skip
 
 
 def masks(function: str, *rest: Any, text: Any = TEXT) -> Any:
     return getattr(_core, function)(*text, *rest)
+
+
+def mask_iou(
+    a_splits: Any = SPLITS, *, crowd: Any = None, a_index: Any = None, out: int = 20
+) -> None:
+    _core.mask_iou_batched(
+        a_text=TEXT[0], a_text_splits=TEXT[1], a_size=TEXT[2], b_text=TEXT[0],
+        b_text_splits=TEXT[1], b_size=TEXT[2], crowd=crowd, a_index=a_index, a_splits=a_splits,
+        b_index=None, b_splits=SPLITS, a_boxes=None, least=0.0, out=np.empty(out),
+    )  # fmt: skip
+
+
+def duplicates(kind: str, **change: Any) -> None:
+    shapes: dict[str, Any] = dict(
+        boxes=dict(format=0, boxes=BOXES),
+        rotated_boxes=dict(boxes=TURNED),
+        masks=dict(text=TEXT[0], text_splits=TEXT[1], size=TEXT[2]),
+    )
+    problem = dict(
+        method=0, threshold=0.5, splits=SPLITS, labels=NONE, scores=np.empty(0), crowd=FLAGS[:0]
+    )
+    getattr(_core, f"find_duplicate_{kind}")(**{**shapes[kind], **problem, **change})
 
 
 def bad_splits() -> list[Any]:
@@ -103,21 +131,13 @@ OF_SPLITS: dict[str, Callable[[Any], Any]] = {
     "max_iou_between": lambda s: _core.max_iou_between(
         0, BOXES, SPLITS, CODES[:0], BOXES, s, CODES[:0], np.empty(N)
     ),
-    "find_duplicate_boxes": lambda s: _core.find_duplicate_boxes(
-        0, 0.5, 0, BOXES, s, NONE, np.empty(0), FLAGS[:0]
-    ),
-    "find_duplicate_rotated_boxes": lambda s: _core.find_duplicate_rotated_boxes(
-        0, 0.5, TURNED, s, NONE, np.empty(0), FLAGS[:0]
-    ),
-    "find_duplicate_masks": lambda s: _core.find_duplicate_masks(
-        0, 0.5, *TEXT, s, NONE, np.empty(0), FLAGS[:0]
-    ),
+    "find_duplicate_boxes": lambda s: duplicates("boxes", splits=s),
+    "find_duplicate_rotated_boxes": lambda s: duplicates("rotated_boxes", splits=s),
+    "find_duplicate_masks": lambda s: duplicates("masks", splits=s),
     "oks": oks,
     "detection_errors": lambda s: errors(det_splits=s),
     "average_precision": lambda s: average_precision(splits=s),
-    "mask_iou_batched": lambda s: _core.mask_iou_batched(
-        *TEXT, *TEXT, None, None, s, None, SPLITS, None, 0.0, np.empty(20)
-    ),
+    "mask_iou_batched": mask_iou,
 }
 
 
@@ -147,12 +167,8 @@ BAD: dict[str, Callable[[], Any]] = {
     "max_iou one side's labels": lambda: _core.max_iou_between(
         0, BOXES, SPLITS, CODES, BOXES, SPLITS, CODES[:0], np.empty(N)
     ),
-    "duplicates method": lambda: _core.find_duplicate_boxes(
-        3, 0.5, 0, BOXES, SPLITS, NONE, np.empty(0), FLAGS[:0]
-    ),
-    "duplicates labels": lambda: _core.find_duplicate_boxes(
-        0, 0.5, 0, BOXES, SPLITS, ROWS[:2], np.empty(0), FLAGS[:0]
-    ),
+    "duplicates method": lambda: duplicates("boxes", method=3),
+    "duplicates labels": lambda: duplicates("boxes", labels=ROWS[:2]),
     "oks index": lambda: oks(det_index=np.array([0, 1, 2, 3, 4, 6])),
     "oks out": lambda: oks(out=19),
     "find_positions known": lambda: _core.find_positions(ROWS, ROWS[::-1].copy(), CODES.copy()),
@@ -183,18 +199,14 @@ BAD: dict[str, Callable[[], Any]] = {
     "masks text": lambda: masks("first_bad_mask", text=(MASKS.text[:3], *TEXT[1:])),
     "masks splits": lambda: masks("first_bad_mask", text=(TEXT[0], TEXT[1][::-1].copy(), TEXT[2])),
     "take_masks": lambda: masks("take_masks", np.array([N])),
-    "merge_masks": lambda: masks(
-        "merge_masks", np.array([0, N + 1]), False, np.empty((1, 2), np.int64)
+    "merge_masks": lambda: _core.merge_masks(
+        *TEXT, np.array([0, N + 1]), intersect=False, out_size=np.empty((1, 2), np.int64)
     ),
     "mask_boundaries": lambda: masks("mask_boundaries", np.full(N, -1)),
     "encode_counts": lambda: _core.encode_counts(np.ones(3, np.uint32), np.array([0, 4])),
     "polygon_masks": lambda: _core.polygon_masks(np.ones(8), np.array([0, 9]), np.array([[5, 5]])),
-    "mask_iou index": lambda: _core.mask_iou_batched(
-        *TEXT, *TEXT, None, ROWS + 1, SPLITS, None, SPLITS, None, 0.0, np.empty(20)
-    ),
-    "mask_iou crowd": lambda: _core.mask_iou_batched(
-        *TEXT, *TEXT, FLAGS[:1], None, SPLITS, None, SPLITS, None, 0.0, np.empty(20)
-    ),
+    "mask_iou index": lambda: mask_iou(a_index=ROWS + 1),
+    "mask_iou crowd": lambda: mask_iou(crowd=FLAGS[:1]),
     "knn k": lambda: knn(k=N),
     "knn no queries": lambda: knn(queries=X[:0]),
     "knn one scale": lambda: knn(scale=np.ones(N)),

@@ -40,9 +40,16 @@ def run(
         np.zeros(0, np.int32),
         np.zeros(0),
     )
+    names = "splits", "boxes", "labels", "groups"
+    sides = {
+        f"{side}_{name}": x
+        for side, rows in (("det", dets), ("gt", gts))
+        for name, x in zip(names, columns(rows, classwise), strict=True)
+    }
+    given = zip(("given", "pair_splits", "pair_gts", "pair_iou"), pairs or none, strict=True)
     return _core.fiftyone_match(
-        rule, max_dets, np.array(thresholds), *columns(dets, classwise), np.array(scores, float),
-        *columns(gts, classwise), crowd, *(pairs or none),
+        rule=rule, max_dets=max_dets, thresholds=np.array(thresholds), **sides, crowd=crowd,
+        confidence=np.array(scores, float), **dict(given),
     )  # fmt: skip
 
 

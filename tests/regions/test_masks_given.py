@@ -36,6 +36,14 @@ def test_what_was_given_may_change_afterwards():
             setattr(masks, name, given[1])
 
 
+def batched(a, b, group, out, rows, *, index=None, crowd=None):
+    _core.mask_iou_batched(
+        a_text=a[0], a_text_splits=a[1], a_size=a[2], b_text=b[0], b_text_splits=b[1], b_size=b[2],
+        crowd=crowd, a_index=index, a_splits=rows, b_index=None, b_splits=group, a_boxes=None,
+        least=-np.inf, out=out,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("splits", [[0, 10**18, 6, 9], [0, -5, 6, 9], [0, 7, 6, 9], [0, 3, 6, 10]])
 def test_compiled_functions_check_every_offset_themselves(splits):
     bad, good = damaged(splits), damaged([0, 3, 6, 9])
@@ -46,8 +54,12 @@ def test_compiled_functions_check_every_offset_themselves(splits):
         lambda: _core.take_masks(*bad, np.arange(3)),
         lambda: _core.mask_counts(*bad),
         lambda: _core.decode_masks(*bad, np.zeros(48, np.uint8)),
-        lambda: _core.merge_masks(*bad, group, False, np.zeros((1, 2), np.int64)),
-        lambda: _core.merge_masks(*good, np.array(splits), False, np.zeros((3, 2), np.int64)),
+        lambda: _core.merge_masks(
+            *bad, group, intersect=False, out_size=np.zeros((1, 2), np.int64)
+        ),
+        lambda: _core.merge_masks(
+            *good, np.array(splits), intersect=False, out_size=np.zeros((3, 2), np.int64)
+        ),
         lambda: _core.mask_boundaries(*bad, np.ones(3, np.int64)),
         lambda: _core.encode_counts(np.zeros(9, np.uint32), np.array(splits)),
         lambda: _core.polygon_masks(np.zeros(9), np.array(splits), good[2]),
@@ -57,26 +69,20 @@ def test_compiled_functions_check_every_offset_themselves(splits):
         (good, good, group, np.array([0, 1, 3])), (good, good, group, np.array([0, -1, 2])),
     ):  # fmt: skip
         calls.append(
-            lambda a=a, b=b, rows=rows, index=index: _core.mask_iou_batched(
-                *a, *b, None, index, rows, None, group, None, -np.inf, out
-            )
+            lambda a=a, b=b, rows=rows, index=index: batched(a, b, group, out, rows, index=index)
         )
     for call in calls:
-        with pytest.raises(ValueError, match=r"must ascend within|no such row"):
+        with pytest.raises(ValueError, match=r"offsets must ascend|values must be"):
             call()
     for wrong in (
         lambda: _core.take_masks(*good, np.array([3])),
         lambda: _core.take_masks(*good, np.array([-1])),
         lambda: _core.measure_masks(*good[:2], -good[2], np.zeros(3, np.uint32), np.zeros((3, 4))),
         lambda: _core.mask_boundaries(*good, np.zeros(3, np.int64)),
-        lambda: _core.mask_iou_batched(
-            *good, *good, None, None, group, None, group, None, -np.inf, out[:8]
-        ),
-        lambda: _core.mask_iou_batched(
-            *good, *good, np.zeros(2, np.uint8), None, group, None, group, None, -np.inf, out
-        ),
+        lambda: batched(good, good, group, out[:8], group),
+        lambda: batched(good, good, group, out, group, crowd=np.zeros(2, np.uint8)),
     ):
-        with pytest.raises(ValueError, match=r"no such row|negative|out of range|fit|shapes"):
+        with pytest.raises(ValueError, match=r"values must be|fit|shapes"):
             wrong()
 
 

@@ -302,3 +302,25 @@ def test_no_engine_is_imported() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["plan_uniqueness", "plan_near_duplicates"])
+def test_one_plan_of_searches_serves_all_groups(tmp_path: Path, kind: str) -> None:
+    """And changes no answer, nor does a damaged one."""
+    x = rows_with_copies(21_000, 32)
+    paths = write_shards(tmp_path / "x", x, [9000])
+    how: dict[str, Any] = {} if "unique" in kind else {"threshold": 0.005}
+    plan = getattr(tamis.shards, kind)(paths, state=str(tmp_path / "state"), parts=3, **how)
+    for task in plan.stage("scan"):
+        plan.run(task)
+    held = Path(plan.state) / "search.npz"
+    plan.run("group-0")
+    first = held.read_bytes()
+    plan.run("group-1")
+    assert held.read_bytes() == first
+    held.write_bytes(first[:99])
+    plan.run("group-2")
+    assert held.read_bytes() == first or np.load(held)["gain"] > 0
+    wanted = getattr(tamis, kind.removeprefix("plan_"))(x, **how)
+    found = plan.run_all()
+    assert np.array_equal(found, wanted) if isinstance(wanted, np.ndarray) else found == wanted

@@ -380,12 +380,12 @@ def runs_on_device(x: Any) -> bool:
         return False
 
 
-def call(function: str, like: Any, *arguments: Any) -> None:
-    """Call the compiled function `name` on the device of `like`; on CUDA on the caller's stream."""
+def call(function: str, like: Any, *arguments: Any, **named: Any) -> None:
+    """Call the compiled function on the device of `like`; on CUDA on the caller's stream."""
     where = device(like)
     compiled = getattr(backend(function, where), function)
     if where == "cpu":
-        compiled(*arguments)
+        compiled(*arguments, **named)
         return
     with stream(like) as number:
-        compiled(*arguments, number)
+        compiled(*arguments, **named, stream=number)

@@ -104,10 +104,19 @@ def read_device_boxes(function: str, name: str, boxes: Any, fmt: str) -> Any:
 
 
 def read_device_column(
-    function: str, name: str, values: Any, boxes: Any, kinds: str, beside: str = "boxes"
+    function: str,
+    name: str,
+    values: Any,
+    boxes: Any,
+    kinds: str,
+    beside: str = "boxes",
+    n: int | None = None,
 ) -> Any:
-    """`read_column` on the device of `boxes`, named `beside` in errors; stored as by `held`."""
-    n = int(boxes.shape[0])
+    """`read_column` on the device of `boxes`, named `beside` in errors; stored as by `held`.
+
+    n values; None: one for each of `boxes`.
+    """
+    n = int(boxes.shape[0]) if n is None else n
     values = arrays.column(function, name, values)
     if arrays.device(values) == "cpu":
         return arrays.from_host(boxes, read_held(function, name, values, n, kinds))

@@ -18,6 +18,7 @@ from tamis.comparison.resampling_cuda import DevicePlan
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated, ratio, view
 from tamis.evaluation.average_precision import curves
+from tamis.evaluation.parts import columns_of
 
 BOX_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 KEYPOINT_STATS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -106,14 +107,9 @@ class Plan:
     @classmethod
     def of(cls, numbers: Numbers, e: Evaluated, on: Any = None) -> Plan:
         """`on`: an array on the CUDA device that computes the curves."""
-        t = e.table
-        plan = _core.ResamplingPlan(
-            t.splits, t.rank, e.dets.image[t.index], t.outside, t.row, t.first, t.gt, t.at,
-            e.gts.category, e.gts.image, t.gt_ignore, e.gts.counts, t.n_thresholds, len(e.images),
-            numbers.cells,
-        )  # fmt: skip
+        plan = _core.ResamplingPlan(**columns_of(e), cells=numbers.cells)
         device = None if on is None else DevicePlan(plan, numbers.params.recThrs, on)
-        return cls(numbers, plan, len(t.splits) - 1, device)
+        return cls(numbers, plan, len(e.table.splits) - 1, device)
 
     def by_class(self, weights: Array) -> Array:
         """(n, K, numbers) of (n, images) weights; NaN where a class has no ground truth."""

@@ -11,7 +11,6 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 
 _BYTES = 256 << 20  # of runs, on the device
-_RUNS = 8  # place of the runs among the columns
 
 
 class DevicePlan:
@@ -21,10 +20,11 @@ class DevicePlan:
         columns = plan.columns
         level, before, depth = _core.recall_table(recalls)
         self.like, self.depth, self.n_recalls = like, depth, len(recalls)
-        self.columns = [arrays.from_host(like, x) for x in (*columns, level, before)]
-        self.n_runs, self.n_cells = len(columns[_RUNS]), len(columns[2])
+        hosted = dict(**columns, level=level, before=before)
+        self.columns = {name: arrays.from_host(like, x) for name, x in hosted.items()}
+        self.n_runs, self.n_cells = len(columns["runs"]), len(columns["cell_area"])
         self.step = max(1, _BYTES // max(1, 12 * self.n_runs))
-        self.n_curves = len(columns[_RUNS - 1]) - 1
+        self.n_curves = len(columns["run_splits"]) - 1
 
     def by_class(self, weights: Array, cell: Array, precision: Array, mask: Array) -> Array:
         """(n, K, numbers) as `_core.resample` gives them."""
@@ -47,7 +47,11 @@ class DevicePlan:
         """Precision, recall and ground truths of every curve, (K, C, T, n) each, on the host."""
         like, n = self.like, len(weights)
         lanes = arrays.from_host(like, np.ascontiguousarray(weights.T, np.float64))
-        runs = [arrays.empty(like, (self.n_runs, n), dtype) for dtype in ("float64", "int32")]
         out = [arrays.empty(like, shape, "float64") for _ in range(3)]
-        arrays.call("resample", like, *self.columns, self.depth, self.n_recalls, lanes, *runs, *out)
+        arrays.call(
+            "resample", like, **self.columns, depth=self.depth, n_recalls=self.n_recalls,
+            weights=lanes, precisions=arrays.empty(like, (self.n_runs, n), "float64"),
+            reached=arrays.empty(like, (self.n_runs, n), "int32"),
+            precision=out[0], recall=out[1], targets=out[2],
+        )  # fmt: skip
         return [arrays.host("resample", "out", x) for x in out]

@@ -132,14 +132,10 @@ def nearest(
     for begin in range(0, padded, BLOCK):
         size = min(BLOCK, padded - begin)
         arrays.call(
-            "knn_search",
-            rows.x,
-            *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
-            *(table.z, table.of_rows, other.z, other.of_rows, *lists),
-            *(dots, queries is None and without_self),
-            *(OUTPUTS.index(output), begin, size),
-            *(keys, indices),
-        )
+            "knn_search", rows.x, **_sides(rows, asked, table, other), **lists,
+            dots=dots, without_self=queries is None and without_self,
+            told=OUTPUTS.index(output), begin=begin, rows=size, keys=keys, indices=indices,
+        )  # fmt: skip
         if progress:
             arrays.wait(rows.x)
             report(min(n, begin + size), n)
@@ -166,11 +162,8 @@ def within(
     table = _encode(rows, *how, False)
     other = table if queries is None else _encode(queries, *how, False)
     radius = min(radius, (2.001 * max(rows.largest, asked.largest)) ** 2)
-    fixed = (
-        *(rows.x, rows.scale, asked.x, asked.scale, rows.offset),
-        *(table.z, table.of_rows, other.z, other.of_rows),
-    )
-    limit = queries is None, radius, math.sqrt(radius) * how[1] * (1 + 1e-6)
+    fixed = _sides(rows, asked, table, other)
+    reach = math.sqrt(radius) * how[1] * (1 + 1e-6)
     n, padded, columns = asked.x.shape[0], other.z.shape[0], table.z.shape[0]
     limits, candidates, pairs, keys = _pair_scratch(rows.x, min(BLOCK, padded))
     parts = [(b, min(padded, b + BLOCK), 0, columns) for b in range(0, padded, BLOCK)][::-1]
@@ -179,8 +172,10 @@ def within(
     while parts:
         part = parts.pop()
         counts = arrays.from_host(rows.x, np.zeros(2, np.int64))
-        given = limits, candidates, counts, pairs, keys
-        arrays.call("knn_pairs", rows.x, *fixed, *given, *limit, part)
+        arrays.call(
+            "knn_pairs", rows.x, **fixed, limits=limits, candidates=candidates, counts=counts,
+            pairs=pairs, keys=keys, self=queries is None, radius=radius, reach=reach, part=part,
+        )  # fmt: skip
         seen, kept = (int(c) for c in arrays.host(title, "counts", counts))
         if seen > candidates.shape[0]:
             parts += _halves(part)
@@ -193,6 +188,14 @@ def within(
     both, apart = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     order = np.lexsort((both[:, 1], both[:, 0]))
     return both[order], apart[order]
+
+
+def _sides(rows: DeviceRows, asked: DeviceRows, table: Table, other: Table) -> dict[str, Any]:
+    """What both searches take of the rows and of those that look for neighbours."""
+    return dict(
+        x=rows.x, scale=rows.scale, queries=asked.x, query_scale=asked.scale, offset=rows.offset,
+        z=table.z, of_columns=table.of_rows, query_z=other.z, of_rows=other.of_rows,
+    )  # fmt: skip
 
 
 def _to_host(x: Array) -> np.ndarray:
@@ -273,20 +276,19 @@ def _encode(rows: DeviceRows, centre: Array, gain: float, spare: int, dots: bool
     z = arrays.empty(rows.x, (padded, width), "int16")
     of_rows = arrays.empty(rows.x, (6, padded), "float32")
     arrays.call(
-        "knn_encode",
-        rows.x,
-        *(rows.x, rows.scale, rows.offset, centre, gain, dots, z, of_rows),
-    )
+        "knn_encode", rows.x, x=rows.x, scale=rows.scale, offset=rows.offset, centre=centre,
+        gain=gain, dots=dots, z=z, of_rows=of_rows,
+    )  # fmt: skip
     return Table(z, of_rows)
 
 
-def _lists(like: Array, rows: int, columns: int, k: int) -> tuple[Array, Array, Array, Array]:
-    """Scratch of one block: sampled scores, limits, counts and lists."""
+def _lists(like: Array, rows: int, columns: int, k: int) -> dict[str, Array]:
+    """Scratch of one block."""
     room = min(MOST_LISTED, max(FEWEST_LISTED, 1 << (4 * k - 1).bit_length()))
     size, sample = min(BLOCK, rows), min(columns, max(SAMPLE, 1 << (8 * k - 1).bit_length()))
-    return (
-        arrays.empty(like, (size, sample), "float32"),
-        arrays.empty(like, (size, 3), "float32"),
-        arrays.empty(like, (size,), "int32"),
-        arrays.empty(like, (size, room), "int64"),
+    return dict(
+        sampled=arrays.empty(like, (size, sample), "float32"),
+        limits=arrays.empty(like, (size, 3), "float32"),
+        counts=arrays.empty(like, (size,), "int32"),
+        entries=arrays.empty(like, (size, room), "int64"),
     )

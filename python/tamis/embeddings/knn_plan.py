@@ -58,13 +58,18 @@ def make_plan(
     """
     n, d = x.shape
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
-    small = pairs * d <= SMALL or d > MOST_CODED
+    small = is_small(pairs, d)
     sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
     if small or sample.size == 0:
         return sample.plain()
     with products():
         sample.measure(k, radius, both=n_queries is None)
         return sample.cheapest()
+
+
+def is_small(pairs: float, d: int) -> bool:
+    """Whether no plan is worth its time, or none with codes can be made."""
+    return pairs * d <= SMALL or d > MOST_CODED
 
 
 class Sample:

@@ -15,7 +15,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
-from tamis.embeddings.knn_plan import make_plan
+from tamis.embeddings.knn_plan import Plan, make_plan
 
 MOST_NEIGHBOURS = 1024
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
@@ -37,6 +37,7 @@ class Rows:
     scale: Array | None = None
     offset: Array | None = None
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
+    plan: Plan | None = None  # of a search among them, where one is at hand
 
     def without_zeros(self) -> tuple[Rows, Array]:
         """The rows that have a direction, and where they stand here; no copy when all have one."""
@@ -44,7 +45,8 @@ class Rows:
         if len(self.zeros) == 0:
             return self, np.arange(len(self.x))
         kept = np.flatnonzero(np.isfinite(self.scale))
-        return Rows(np.ascontiguousarray(self.x[kept]), 1.0, self.scale[kept], self.offset), kept
+        x = np.ascontiguousarray(self.x[kept])
+        return Rows(x, 1.0, self.scale[kept], self.offset, plan=self.plan), kept
 
 
 def check_k(function: str, k: int) -> None:
@@ -148,15 +150,10 @@ def _with_norms(x: Array, norms: Array, offset: Array) -> Rows:
 
 def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: bool) -> Any:
     """A `_core.KnnSearch` by the plan that suits these rows."""
-    plan = make_plan(
-        rows.x,
-        rows.scale,
-        rows.offset,
-        None if queries is None else len(queries.x),
-        k=k,
-        radius=radius,
-        dots=dots,
-    )
+    plan = rows.plan if queries is None else None
+    if plan is None:
+        n_queries = None if queries is None else len(queries.x)
+        plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
     largest = max(rows.largest, 0 if queries is None else queries.largest)
     return _core.KnnSearch(
         x=rows.x,
@@ -183,7 +180,7 @@ def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
     if not maps or not hasattr(mmap, "MADV_RANDOM"):
         yield found
         return
-    found.set_paged(True)
+    found.set_paged()
     for m in maps:
         m.madvise(mmap.MADV_RANDOM)
     try:

@@ -128,23 +128,57 @@ def same_label_shares(near: Array, n: int, total: int, permutations: int, seed: 
     """(permutations + 1,) share of neighbours with a row's own label; the first are the true ones.
 
     `near` (total, k) holds numbers of rows, of which [0, n) are the one sample. 64 permutations
-    stand side by side in a row of labels, so that a neighbour's labels are one cache line.
+    are the bits of a row's word, and the bits of all words are counted together.
     """
     rng = np.random.default_rng(seed)
     shares = []
-    done = 0
-    while done <= permutations:
-        width = min(64, permutations + 1 - done)
-        labels = np.zeros((total, width), bool)
-        for i in range(width):
-            rows = np.arange(n) if done + i == 0 else rng.permutation(total)[:n]
-            labels[rows, i] = True
-        same = np.zeros(width, np.int64)
+    for done in range(0, permutations + 1, 64):
+        labels = _permuted_bits(rng, n, total)
+        if done == 0:
+            labels &= ~np.uint64(1)
+            labels[:n] |= np.uint64(1)
+        differ = np.zeros(64, np.int64)
         for begin in range(0, total, 16384):
-            own = labels[begin : begin + 16384]
-            for j in range(near.shape[1]):
-                equal = labels[near[begin : begin + 16384, j]] == own
-                same += equal.sum(0)
-        shares.append(same / near.size)
-        done += width
-    return np.concatenate(shares)
+            own = labels[begin : begin + 16384, None]
+            differ += count_bits((labels[near[begin : begin + 16384]] ^ own).ravel())
+        shares.append((near.size - differ) / near.size)
+    return np.concatenate(shares)[: permutations + 1]
+
+
+def _permuted_bits(rng: np.random.Generator, n: int, total: int) -> Array:
+    """(total,) uint64, each bit of which is set in n of the words, any n as likely as any other.
+
+    Bits are set with the probability n / total, to 16 binary digits; what is too many or too few is
+    then drawn evenly among those that are set, or are not.
+    """
+    words = np.zeros(total, np.uint64)
+    digits = round(n / total * 65536)
+    for digit in range(16):
+        drawn = rng.integers(0, 2**64, total, np.uint64)
+        words = words | drawn if digits >> digit & 1 else words & drawn
+    for i in range(64):
+        held = (words >> np.uint64(i) & np.uint64(1)).astype(bool)
+        away = int(held.sum()) - n
+        if away:
+            rows = np.flatnonzero(held if away > 0 else ~held)
+            words[rng.choice(rows, abs(away), replace=False, shuffle=False)] ^= np.uint64(1 << i)
+    return words
+
+
+def count_bits(words: Array) -> Array:
+    """(64,) in how many words each bit is set: three words become a sum and a carry at a time."""
+    total = np.zeros(64, np.int64)
+    weight = 0
+    while len(words):
+        carries = [words[:0]]
+        while len(words) > 2:
+            third = len(words) // 3
+            a, b, c = (words[i * third : (i + 1) * third] for i in range(3))
+            either = a ^ b
+            carries.append((a & b) | (either & c))
+            words = np.concatenate([either ^ c, words[3 * third :]])
+        rest = np.ascontiguousarray(words, "<u8").view(np.uint8).reshape(-1, 8)
+        total += np.unpackbits(rest, axis=1, bitorder="little").sum(0, dtype=np.int64) << weight
+        words = np.concatenate(carries)
+        weight += 1
+    return total

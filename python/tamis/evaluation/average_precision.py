@@ -26,9 +26,11 @@ def curves(
     recall = np.empty((levels, *shape))
     at = np.empty_like(precision)
     _core.average_precision(
-        table.splits, table.rank, table.index, np.ascontiguousarray(scores), table.outside,
-        table.row, table.first, table.gt, table.at, table.gt_ignore, counts, table.n_regular,
-        np.asarray(max_dets, np.int64), np.asarray(recall_thresholds, np.float64),
-        precision, recall, at,
+        splits=table.splits, rank=table.rank, index=table.index, score=np.ascontiguousarray(scores),
+        outside=table.outside, row=table.row, first=table.first, gt=table.gt, at=table.at,
+        gt_ignore=table.gt_ignore, gt_counts=counts, n_regular=table.n_regular,
+        max_dets=np.asarray(max_dets, np.int64),
+        recall_thresholds=np.asarray(recall_thresholds, np.float64),
+        precision=precision, recall=recall, scores=at,
     )  # fmt: skip
     return precision, recall, at

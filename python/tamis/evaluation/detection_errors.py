@@ -172,8 +172,10 @@ def _find(e: Evaluated, iou: float, background: float, cap: int) -> _Found:
     ignored, fixes = np.zeros((2, n), bool)
     state = np.full(m, _CROWD, np.int8)
     _core.detection_errors(
-        det, det_splits, gt, gt_splits, e.dets.category, e.gts.category, e.dets.boxes, e.gts.boxes,
-        e.gts.crowd, given, iou, background, kind, ignored, fixes, target, state,
+        det=det, det_splits=det_splits, gt=gt, gt_splits=gt_splits, det_label=e.dets.category,
+        gt_label=e.gts.category, det_boxes=e.dets.boxes, gt_boxes=e.gts.boxes,
+        gt_crowd=e.gts.crowd, similarity=given, foreground=iou, background=background,
+        kind=kind, ignored=ignored, fixes=fixes, target=target, gt_state=state,
     )  # fmt: skip
     return _Found(kind, target, ignored, fixes, state != _CROWD, state == _MISSED)
 

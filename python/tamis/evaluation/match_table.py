@@ -138,8 +138,10 @@ def match(
     ignore = gts.crowd if gts.ignore is None else gts.ignore
     gt_ignore = outside_ranges(gts.area, area_ranges) | (ignore != 0)
     row, first, gt, at = _core.match_detections(
-        index, dets.category, dets.image, dets.boxes, dets.claims, gts.category, gts.image,
-        gts.boxes, gts.crowd, gt_ignore, levels, n_categories, n_images, given,
+        index=index, det_category=dets.category, det_image=dets.image, det_boxes=dets.boxes,
+        det_claims=dets.claims, gt_category=gts.category, gt_image=gts.image, gt_boxes=gts.boxes,
+        gt_crowd=gts.crowd, gt_ignore=gt_ignore, thresholds=levels, n_categories=n_categories,
+        n_images=n_images, similarity=given,
     )  # fmt: skip
     used = (gts.category >= 0) & (gts.image >= 0)
     n_regular = np.empty((n_categories, len(area_ranges)), np.int64)

@@ -94,7 +94,10 @@ def evaluate(
     arrays.call("match_places", like, index, ranges, dets.area, place, verdicts)
     n_regular = arrays.full(like, (n_categories, areas), "int64", 0)
     problem = _problem(dets, gts, order, gt_order, max_det, ranges, capped(thresholds))
-    arrays.call("match_verdicts", like, *problem, place, gts.category, verdicts, n_regular)
+    arrays.call(
+        "match_verdicts", like, **problem, place=place, gt_category=gts.category,
+        verdicts=verdicts, n_regular=n_regular,
+    )  # fmt: skip
     tables = _curves(
         (category, rank[index], dets.scores[index], verdicts, n_regular),  # type: ignore[index]
         (levels, len(recall_thresholds), n_categories, areas, len(max_dets)),
@@ -117,8 +120,8 @@ def match_pairs(
     shapes = ((n, "int64", -1), (n, "float64", 0), (n, "uint8", rank >= max_det), (m, "int64", -1))
     out = [arrays.full(like, (levels, rows), dtype, start) for rows, dtype, start in shapes]
     problem = _problem(dets, gts, order, gt_order, max_det, ranges, capped(thresholds))
-    arrays.call("match_pairs", like, *problem, *out)
     gt, iou, ignored, det = out
+    arrays.call("match_pairs", like, **problem, gt=gt, iou=iou, ignored=ignored, det=det)
     return gt, iou, ignored != 0, det
 
 
@@ -174,11 +177,13 @@ def _ranks(dets: DeviceRows, order: Order, n_categories: int, max_det: int) -> t
 def _problem(
     dets: DeviceRows, gts: DeviceRows, order: Order, gt_order: Order, max_det: int, ranges: Array,
     levels: NDArray[Any],
-) -> tuple[Any, ...]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     """Arguments of both kinds of matching."""
     like, m, areas = dets.boxes, len(gts), ranges.shape[0]
     backend = arrays.backend("match_detections", arrays.device(like))
-    words = backend.match_scratch_words(like.shape[1] == 5, areas, len(levels))
+    words = backend.match_scratch_words(
+        rotated=like.shape[1] == 5, n_areas=areas, n_thresholds=len(levels)
+    )
     scratch = (
         arrays.empty(like, (m, words), "int64"),
         arrays.empty(like, (m,), "int32"),
@@ -186,11 +191,12 @@ def _problem(
     )
     # below a NaN there is nothing
     lowest = -np.inf if np.isnan(levels).any() else levels.min(initial=np.inf)
-    return (
-        (order.index, order.groups, dets.boxes, dets.area),
-        (gt_order.index, gt_order.groups, gts.boxes, gts.area),
-        *(gts.crowd, max_det, ranges, arrays.from_host(like, levels), float(lowest), scratch),
-    )
+    return dict(
+        dets=(order.index, order.groups, dets.boxes, dets.area),
+        gts=(gt_order.index, gt_order.groups, gts.boxes, gts.area),
+        crowd=gts.crowd, max_det=max_det, ranges=ranges, thresholds=arrays.from_host(like, levels),
+        lowest=float(lowest), scratch=scratch,
+    )  # fmt: skip
 
 
 def _curves(
@@ -203,9 +209,14 @@ def _curves(
     curve, levels = int(np.prod(shape)), (shape[0], *shape[2:])
     flat = arrays.empty(like, (2 * curve + int(np.prod(levels)),), "float64")  # one copy for all
     parts = ((0, curve, shape), (2 * curve, len(flat), levels), (curve, 2 * curve, shape))
-    small = (arrays.from_host(like, x) for x in (caps, recalls[by_recall], farthest, by_recall))
-    out = (flat[begin:end].reshape(dims) for begin, end, dims in parts)
-    arrays.call("average_precision", like, *columns, *small, *out)
+    out = [flat[begin:end].reshape(dims) for begin, end, dims in parts]
+    names = "category", "rank", "score", "verdicts", "n_regular"
+    small = dict(max_dets=caps, recalls=recalls[by_recall], farthest=farthest, places=by_recall)
+    arrays.call(
+        "average_precision", like, **dict(zip(names, columns, strict=True)),
+        **{name: arrays.from_host(like, x) for name, x in small.items()},
+        precision=out[0], recall=out[1], scores=out[2],
+    )  # fmt: skip
     hosted = _host(flat)
     precision, recall, scores = (hosted[begin:end].reshape(dims) for begin, end, dims in parts)
     return precision, recall, scores

@@ -51,6 +51,17 @@ def of_images(e: Evaluated, keep: Array) -> Evaluated:
     )  # fmt: skip
 
 
+def columns_of(e: Evaluated) -> dict[str, Any]:
+    """What the compiled parts and plans take of an evaluation."""
+    t = e.table
+    return dict(
+        splits=t.splits, rank=t.rank, image=e.dets.image[t.index], outside=t.outside, row=t.row,
+        first=t.first, gt=t.gt, at=t.at, gt_category=e.gts.category, gt_image=e.gts.image,
+        gt_ignore=t.gt_ignore, gt_counts=e.gts.counts, n_thresholds=t.n_thresholds,
+        n_images=len(e.images),
+    )  # fmt: skip
+
+
 class Parts:
     """The numbers of one part of the images after another, from what is stored of each image."""
 
@@ -61,11 +72,7 @@ class Parts:
         self.room: list[tuple[Array, Array]] = []
         self.levels = np.asarray(p.iouThrs, np.float64)
         self.recalls = np.asarray(p.recThrs, np.float64)
-        self.parts = _core.ResamplingParts(
-            t.splits, t.rank, e.dets.image[t.index], t.outside, t.row, t.first, t.gt, t.at,
-            e.gts.category, e.gts.image, t.gt_ignore, e.gts.counts, t.n_thresholds, len(e.images),
-            np.array(self.caps, np.int64),
-        )  # fmt: skip
+        self.parts = _core.ResamplingParts(**columns_of(e), caps=np.array(self.caps, np.int64))
 
     @classmethod
     def serve(cls, settings: Any, rows: list[summary.Row]) -> bool:

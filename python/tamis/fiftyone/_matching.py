@@ -102,13 +102,14 @@ def match(
         for side in (sides.dets, sides.gts)
     ]
     order, kept, det_gt, det_iou, gt_det, gt_iou = _core.fiftyone_match(
-        ("coco", "open-images").index(rule),
-        np.iinfo(np.int64).max if max_preds is None else max(max_preds, 0),
-        np.array(thresholds, np.float64),
-        sides.dets.splits, boxes[0], sides.det_label, groups[0],
-        np.where(sides.has_confidence, sides.confidence, -1.0),
-        sides.gts.splits, boxes[1], sides.gt_label, groups[1], sides.crowd,
-        pairs.given, pairs.splits, pairs.gts, pairs.iou,
+        rule=("coco", "open-images").index(rule),
+        max_dets=np.iinfo(np.int64).max if max_preds is None else max(max_preds, 0),
+        thresholds=np.array(thresholds, np.float64),
+        det_splits=sides.dets.splits, det_boxes=boxes[0], det_labels=sides.det_label,
+        det_groups=groups[0], confidence=np.where(sides.has_confidence, sides.confidence, -1.0),
+        gt_splits=sides.gts.splits, gt_boxes=boxes[1], gt_labels=sides.gt_label,
+        gt_groups=groups[1], crowd=sides.crowd,
+        given=pairs.given, pair_splits=pairs.splits, pair_gts=pairs.gts, pair_iou=pairs.iou,
     )  # fmt: skip
     listed = order < 0
     listed[~listed] = kept[order[~listed]] != 0

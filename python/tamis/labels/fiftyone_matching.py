@@ -139,11 +139,12 @@ def match_fiftyone(
     crowd = (_column("iscrowd", iscrowd, m, "biu", np.int64) != 0).view(np.uint8)
     groups = (codes, gt_codes) if classwise else (np.zeros_like(codes), np.zeros_like(gt_codes))
     order, kept, found, iou, first, _ = _core.fiftyone_match(
-        RULES.index(rule), most, levels,
-        starts, det, codes, groups[0], _column("scores", scores, n, "fiu", float),
-        gt_starts, gt, gt_codes, groups[1], crowd,
-        np.zeros(len(starts) - 1, np.uint8), np.zeros(n + 1, np.int64),
-        np.empty(0, np.int32), np.empty(0),
+        rule=RULES.index(rule), max_dets=most, thresholds=levels,
+        det_splits=starts, det_boxes=det, det_labels=codes, det_groups=groups[0],
+        confidence=_column("scores", scores, n, "fiu", float),
+        gt_splits=gt_starts, gt_boxes=gt, gt_labels=gt_codes, gt_groups=groups[1], crowd=crowd,
+        given=np.zeros(len(starts) - 1, np.uint8), pair_splits=np.zeros(n + 1, np.int64),
+        pair_gts=np.empty(0, np.int32), pair_iou=np.empty(0),
     )  # fmt: skip
     order = order[order >= 0]
     return FiftyoneMatches(

@@ -114,9 +114,10 @@ def label_mistakes(
     found, taken = (arrays.full(det, (size,), "int32", -1) for size in (n, m))
     ious = arrays.full(det, (n,), "float64", 0)
     arrays.call(
-        "fiftyone_match", det, min(iou, 1 - 1e-10),
-        *(ends, by_score[by_image], det, place[:n], gt_ends, gt, place[n:], crowd),
-        *(arrays.empty(det, (m, 2), "int64"), found, ious, taken),
+        "fiftyone_match", det, threshold=min(iou, 1 - 1e-10), splits=ends,
+        order=by_score[by_image], boxes=det, labels=place[:n], gt_splits=gt_ends, gt_boxes=gt,
+        gt_labels=place[n:], crowd=crowd, scratch=arrays.empty(det, (m, 2), "int64"),
+        det_gt=found, det_iou=ious, gt_det=taken,
     )  # fmt: skip
     matched = (arrays.cast(found, "int64"), arrays.cast(taken, "int64"), ious)
     columns = ends, gt_ends, sure, certain, label, gt_label
@@ -172,20 +173,24 @@ def _judged(
     n, m, images = len(gt), len(det), len(ends) - 1
     if judged is None:
         judged = arrays.full(gt, (m,), "uint8", 1)
-    of_rows = (m, "float64"), (m, "float64"), (m, "uint8"), (n, "uint8")
-    of_images = (images, "float64"), (images, "int64"), (images, "int64")
-    out = [arrays.empty(gt, (size,), dtype) for size, dtype in (*of_rows, *of_images)]
+    kinds = dict(
+        label=(m, "float64"), place=(m, "float64"), spurious=(m, "uint8"), missing=(n, "uint8"),
+        worst=(images, "float64"), n_missing=(images, "int64"), n_spurious=(images, "int64"),
+    )  # fmt: skip
+    out = {name: arrays.empty(gt, (size,), dtype) for name, (size, dtype) in kinds.items()}
     bad = arrays.from_host(gt, np.full(4, n + m))
     arrays.call(
-        "mistakes_of_matches", gt, float(iou), float(missing_confidence), ends, gt_ends, gt, det,
-        ious, sure, certain, label, gt_label, judged, *out, bad,
+        "mistakes_of_matches", gt, least_iou=float(iou),
+        missing_confidence=float(missing_confidence), splits=ends, gt_splits=gt_ends, gt=gt,
+        det=det, iou=ious, confidence=sure, certain=certain, labels=label, gt_labels=gt_label,
+        judged=judged, **out, bad=bad,
     )  # fmt: skip
     names = "gt", "det", "det_iou", "logits"  # confidences are finite
     for name, row in zip(names, arrays.host(function, "rows", bad).tolist(), strict=True):
         if row < n + m:
             wrong = "a NaN or infinite value" if name not in ("gt", "det") else "no such row"
             raise ValueError(f"{function}: {name} has {wrong} in row {row}")
-    mistaken, place, spurious, missing, *by_image = out
+    mistaken, place, spurious, missing, *by_image = out.values()
     return mistaken, place, spurious != 0, missing != 0, *by_image
 
 

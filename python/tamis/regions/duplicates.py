@@ -9,7 +9,15 @@ import numpy as np
 
 from tamis import _core
 from tamis._shared import arrays, ragged
-from tamis._shared.columns import FORMATS, Format, check_finite, check_format, finite
+from tamis._shared.columns import (
+    FORMATS,
+    HELD_AS,
+    Format,
+    check_finite,
+    check_format,
+    finite,
+    read_device_column,
+)
 from tamis._shared.results import Result
 from tamis.regions.mask_iou import check_image_sizes
 from tamis.regions.masks import Masks
@@ -135,7 +143,7 @@ def find_duplicate_boxes(
     """
     name = "find_duplicate_boxes"
     check_format(name, fmt)
-    _check_options(threshold, method, scores)
+    check_duplicates(name, threshold, method, scores)
     are_masks = isinstance(boxes, (Masks, DeviceMasks))
     given = boxes if are_masks else arrays.as_array(name, "boxes", boxes)
     if not are_masks and tuple(given.shape[1:]) != (5,):
@@ -145,24 +153,25 @@ def find_duplicate_boxes(
     if isinstance(given, DeviceMasks) or (method == "simple" and arrays.device(given) != "cpu"):
         return _on_device(given, splits, labels, iscrowd, float(threshold), fmt)
     starts = ragged.splits(name, "splits", splits, len(given))
-    columns = [
-        starts,
-        _column("labels", labels, len(given), "iu", np.int64),
-        _column("scores", scores, len(given), "fiu", np.float64),
-        _column("iscrowd", iscrowd, len(given), "biu", np.bool_),
-    ]
-    options = METHODS.index(method), float(threshold)
+    problem: dict[str, Any] = dict(
+        method=METHODS.index(method),
+        threshold=float(threshold),
+        splits=starts,
+        labels=_column("labels", labels, len(given), "iu", np.int64),
+        scores=_column("scores", scores, len(given), "fiu", np.float64),
+        crowd=_column("iscrowd", iscrowd, len(given), "biu", np.bool_),
+    )
     if isinstance(given, Masks):
         check_image_sizes(name, {"boxes": (given, starts)})
-        shapes = given.text, given.splits, given.size
-        return DuplicateBoxes(*_core.find_duplicate_masks(*options, *shapes, *columns))
+        shapes: dict[str, Any] = dict(text=given.text, text_splits=given.splits, size=given.size)
+        return DuplicateBoxes(*_core.find_duplicate_masks(**shapes, **problem))
     (hosted,) = arrays.floats(name, boxes=arrays.host(name, "boxes", given))
     if hosted.shape[1] == 5:
         finite(name, "boxes", hosted)
-        found = _core.find_duplicate_rotated_boxes(*options, hosted, *columns)
+        found = _core.find_duplicate_rotated_boxes(boxes=hosted, **problem)
     else:
         check_finite(name, boxes=hosted)
-        found = _core.find_duplicate_boxes(*options, FORMATS.index(fmt), hosted, *columns)
+        found = _core.find_duplicate_boxes(format=FORMATS.index(fmt), boxes=hosted, **problem)
     return DuplicateBoxes(*(arrays.from_host(given, x) for x in found))
 
 
@@ -175,47 +184,39 @@ def _on_device(
     if isinstance(boxes, DeviceMasks):
         check_image_sizes(name, {"boxes": (boxes, starts)})
     like, function, shapes = _device_shapes(boxes, fmt)
-    columns = [
-        _device_column("labels", labels, like, n, "int64"),
-        _device_column("iscrowd", iscrowd, like, n, "uint8"),
-    ]
     marks = [arrays.empty(like, (n,), dtype) for dtype in ("uint8", "int64", "float64")]
-    ends = arrays.from_host(like, starts)
-    arrays.call(function, like, *shapes, threshold, ends, *columns, *marks)
+    arrays.call(
+        function, like, **shapes, threshold=threshold, splits=arrays.from_host(like, starts),
+        labels=_device_column("labels", labels, like, n, "iu"),
+        crowd=_device_column("iscrowd", iscrowd, like, n, "biu"),
+        duplicate=marks[0], of=marks[1], iou=marks[2],
+    )  # fmt: skip
     rows = arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 
-def _device_shapes(boxes: Any, fmt: str) -> tuple[Any, str, tuple[Any, ...]]:
+def _device_shapes(boxes: Any, fmt: str) -> tuple[Any, str, dict[str, Any]]:
     """An array on the device, the compiled function, and its arguments for the boxes."""
     name = "find_duplicate_boxes"
     if isinstance(boxes, DeviceMasks):
-        return boxes.ends, "find_duplicate_masks", (boxes.ends, boxes.splits, boxes.masks)
+        shapes = dict(ends=boxes.ends, mask_splits=boxes.splits, masks=boxes.masks)
+        return boxes.ends, "find_duplicate_masks", shapes
     arrays.backend(name, arrays.device(boxes))
     (boxes,) = arrays.floats(name, boxes=boxes)
     if boxes.shape[1] == 5:
-        return boxes, "find_duplicate_rotated_boxes", (prepared(boxes),)
-    return boxes, name, (FORMATS.index(fmt), boxes)
+        return boxes, "find_duplicate_rotated_boxes", dict(prepared=prepared(boxes))
+    return boxes, name, dict(format=FORMATS.index(fmt), boxes=boxes)
 
 
-def _device_column(name: str, x: Any, like: Any, n: int, dtype: str) -> Any:
-    """(n,) `dtype` ("uint8": 1 where `x` is not 0) on the device of `like`; empty for None."""
+def _device_column(name: str, x: Any, like: Any, n: int, kinds: str) -> Any:
+    """`x`, (n,), on the device of `like`; empty for None."""
     if x is None:
-        return arrays.empty(like, (0,), dtype)
-    x = arrays.column("find_duplicate_boxes", name, x)
-    if arrays.device(x) == "cpu":
-        kinds, host_dtype = ("iu", np.int64) if dtype == "int64" else ("biu", np.bool_)
-        x = arrays.from_host(like, _column(name, x, n, kinds, host_dtype))
-    arrays.one_device("find_duplicate_boxes", boxes=like, **{name: x})
-    if arrays.dtype_name(x) != "bool":
-        x = arrays.integers("find_duplicate_boxes", name, x)
-    arrays.check_shape("find_duplicate_boxes", name, x, (n,))
-    x = arrays.same_library(like, x)
-    return arrays.cast(x if dtype == "int64" else x != 0, dtype)
+        return arrays.empty(like, (0,), HELD_AS[kinds])
+    return read_device_column("find_duplicate_boxes", name, x, like, kinds, n=n)
 
 
-def _check_options(threshold: float, method: str, scores: Any) -> None:
-    name = "find_duplicate_boxes"
+def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> None:
+    """Raise unless these are options of the function of that name."""
     if not arrays.one_of(method, METHODS):
         raise ValueError(f"{name}: method must be one of {', '.join(METHODS)}, got {method!r}")
     threshold = arrays.check_real(name, "threshold", threshold)

@@ -229,8 +229,9 @@ def grouped_iou(
     """
     out = np.empty(n)
     _core.mask_iou_batched(
-        a.text, a.splits, a.size, b.text, b.splits, b.size, crowd, a_index, a_splits, b_index,
-        b_splits, a_boxes, least, out,
+        a_text=a.text, a_text_splits=a.splits, a_size=a.size, b_text=b.text,
+        b_text_splits=b.splits, b_size=b.size, crowd=crowd, a_index=a_index, a_splits=a_splits,
+        b_index=b_index, b_splits=b_splits, a_boxes=a_boxes, least=least, out=out,
     )  # fmt: skip
     return out
 

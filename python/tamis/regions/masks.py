@@ -377,7 +377,9 @@ class Masks:
 
     def _merge(self, groups: Array, intersect: bool, sizes: Array | None = None) -> Masks:
         size = np.empty((len(groups) - 1, 2), np.int64)
-        text, splits = _core.merge_masks(self.text, self.splits, self.size, groups, intersect, size)
+        text, splits = _core.merge_masks(
+            self.text, self.splits, self.size, groups, intersect=intersect, out_size=size
+        )
         merged = self._of(text, splits, size)
         empty = np.flatnonzero(np.diff(groups) == 0)
         if sizes is None or len(empty) == 0:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis._shared import arrays
+from tamis._shared.columns import read_device_column
 
 PIXELS_AT_ONCE = 1 << 26  # of masks that are encoded together
 
@@ -132,20 +133,17 @@ def batched_iou(
 ) -> tuple[Any, Any]:
     """(values, their splits) of the images' masks; `splits` are those of a, b and the values."""
     values = arrays.empty(a.ends, (int(splits[-1][-1]),), "float64")
-    sides = a.ends, a.splits, a.masks, b.ends, b.splits, b.masks
-    crowd = _crowd(function, b, iscrowd)
-    table = [arrays.from_host(a.ends, x) for x in splits]
-    arrays.call("mask_iou_batched", a.ends, *sides, crowd, *table, values)
-    return values, table[-1]
+    a_splits, b_splits, out_splits = (arrays.from_host(a.ends, x) for x in splits)
+    arrays.call(
+        "mask_iou_batched", a.ends, a_ends=a.ends, a_text_splits=a.splits, a_masks=a.masks,
+        b_ends=b.ends, b_text_splits=b.splits, b_masks=b.masks, crowd=_crowd(function, b, iscrowd),
+        a_splits=a_splits, b_splits=b_splits, out_splits=out_splits, out=values,
+    )  # fmt: skip
+    return values, out_splits
 
 
 def _crowd(function: str, b: DeviceMasks, iscrowd: Any) -> Any:
     """(n,) uint8 on the device of `b`, empty for None."""
     if iscrowd is None:
         return arrays.empty(b.ends, (0,), "uint8")
-    flags = arrays.column(function, "iscrowd", iscrowd)
-    arrays.check_shape(function, "iscrowd", flags, (len(b),))
-    if arrays.device(flags) == "cpu":
-        flags = arrays.from_host(b.ends, (arrays.host(function, "iscrowd", flags) != 0))
-    arrays.one_device(function, b=b.ends, iscrowd=flags)
-    return arrays.cast(arrays.same_library(b.ends, flags) != 0, "uint8")
+    return read_device_column(function, "iscrowd", iscrowd, b.ends, "biu", beside="b", n=len(b))

@@ -72,7 +72,7 @@ def encoded(function: str, pixels: Any, nonzero: bool) -> tuple[Array, Array]:
     hosted = arrays.host(function, "masks", pixels)
     by_rows = not hosted.flags.c_contiguous
     given = _contiguous(hosted.swapaxes(1, 2)) if by_rows else hosted
-    text, splits = _core.encode_masks(given.view(np.uint8), by_rows, nonzero)
+    text, splits = _core.encode_masks(given.view(np.uint8), by_rows=by_rows, nonzero=nonzero)
     return text, splits
 
 

@@ -136,7 +136,7 @@ def _on_device(
     arrays.backend(name, arrays.device(boxes))
     given = [arrays.same_library(boxes, x) for x in sets.values()]
     given = list(arrays.floats(name, **dict(zip(sets, given, strict=True))))
-    backend_arguments: list[Any] = []
+    sides: dict[str, Any] = {}
     images = None
     for key, x, ends, label in zip(sets, given, splits, labels, strict=False):
         prefix = "" if key == "boxes" else "other_"
@@ -150,10 +150,11 @@ def _on_device(
             if arrays.device(label) != arrays.device(boxes):
                 label = arrays.from_host(boxes, arrays.host(name, f"{prefix}labels", label))
             codes = arrays.cast(arrays.same_library(boxes, label), "int64")
-        backend_arguments += [x, arrays.from_host(boxes, starts), codes]
+        sides |= {key: x, f"{prefix}splits": arrays.from_host(boxes, starts)}
+        sides[f"{prefix}labels"] = codes
     out = arrays.empty(boxes, (given[0].shape[0],), arrays.dtype_name(given[0]))
     function = name if len(sets) == 1 else "max_iou_between"
-    arrays.call(function, boxes, FORMATS.index(fmt), *backend_arguments, out)
+    arrays.call(function, boxes, format=FORMATS.index(fmt), **sides, out=out)
     return out
 
 

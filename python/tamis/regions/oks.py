@@ -197,8 +197,9 @@ def grouped_oks(
     """
     out = np.empty(int(np.sum(np.diff(det_splits) * np.diff(gt_splits))))
     _core.oks(
-        det, det_index, det_splits, gt, gt_boxes, gt_areas, gt_index, gt_splits, variances(sigmas),
-        least, _exp, out,
+        det=det, det_index=det_index, det_splits=det_splits, gt=gt, gt_boxes=gt_boxes,
+        gt_area=gt_areas, gt_index=gt_index, gt_splits=gt_splits, variances=variances(sigmas),
+        least=least, exp=_exp, out=out,
     )  # fmt: skip
     return out
 

@@ -44,10 +44,13 @@ def batched(
     columns = ragged.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
     values = arrays.empty(det, (int(ends[-1]),), "float64")
-    spread, *tables = (arrays.from_host(det, x) for x in (variances, rows, columns, ends))
-    arguments = det, tables[0], gt, boxes, areas, tables[1], spread, tables[2], values
-    arrays.call("oks", det, *arguments)
-    return values, tables[2]
+    out_splits = arrays.from_host(det, ends)
+    arrays.call(
+        "oks", det, det=det, splits=arrays.from_host(det, rows), gt=gt, boxes=boxes, area=areas,
+        gt_splits=arrays.from_host(det, columns), variances=arrays.from_host(det, variances),
+        out_splits=out_splits, out=values,
+    )  # fmt: skip
+    return values, out_splits
 
 
 def _beside(function: str, name: str, x: Any, like: Array, shape: tuple[int | str, ...]) -> Array:

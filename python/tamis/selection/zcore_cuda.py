@@ -83,9 +83,11 @@ class DeviceScorer:
             dims, points = (arrays.from_host(self.x, np.array(a)) for a in (dims, points))
         order = dims[:, 0].argsort()  # draws of one column side by side find it in the cache
         dims, points = arrays.cast(dims[order], "int32"), arrays.cast(points[order], "float64")
-        table = self.spans, self.scale, self.halves, self.sample
-        how = self.wanted, self.exponent, self.lists, self.sums_so_far
-        arrays.call("zcore_score", self.x, self.x, *table, dims, points, *how)
+        arrays.call(
+            "zcore_score", self.x, x=self.x, spans=self.spans, scale=self.scale,
+            halves=self.halves, sample=self.sample, dims=dims, points=points, wanted=self.wanted,
+            exponent=self.exponent, lists=self.lists, sums=self.sums_so_far,
+        )  # fmt: skip
 
     def sums(self) -> Array:
         """(N,) int64 in units, of all draws added."""

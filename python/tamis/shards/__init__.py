@@ -6,12 +6,14 @@
 >>> scores = plan.merge()  # doctest: +SKIP
 """
 
+from tamis.shards.duplicates import DuplicateBoxesPlan, plan_duplicate_boxes
 from tamis.shards.neighbours import KnnPlan, UniquenessPlan, plan_knn, plan_uniqueness
 from tamis.shards.open_plan import open_plan
 from tamis.shards.pairs import LeaksPlan, NearDuplicatesPlan, plan_leaks, plan_near_duplicates
 from tamis.shards.plan import Estimate, Plan, Status, Task
 
 __all__ = [
+    "DuplicateBoxesPlan",
     "Estimate",
     "KnnPlan",
     "LeaksPlan",
@@ -21,6 +23,7 @@ __all__ = [
     "Task",
     "UniquenessPlan",
     "open_plan",
+    "plan_duplicate_boxes",
     "plan_knn",
     "plan_leaks",
     "plan_near_duplicates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,22 @@ import numpy as np
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
+from tamis.embeddings.knn_plan import Plan as SearchPlan
+from tamis.embeddings.knn_plan import is_small, make_plan
 from tamis.embeddings.knn_search import BadRow, Rows, make_rows, rows_about
 from tamis.shards.groups import bounds_of, groups_of
 from tamis.shards.plan import Plan, Task
 from tamis.shards.sources import ShardRows, bad_row
+from tamis.shards.state import Damaged
+
+SEARCH, NAMES = "search", ["mean", "gain", "codes", "ordered", "basis"]
 
 
 class GroupedPlan(Plan):
     """Scans of parts for their mean where it is subtracted, then groups."""
 
     source: ShardRows
+    source_type = ShardRows
 
     def __init__(self, source: ShardRows, arguments: dict[str, Any], state: str) -> None:
         self.bounds = bounds_of(source.n, arguments["parts"])
@@ -87,10 +94,40 @@ class GroupedPlan(Plan):
         at = np.concatenate([np.arange(begin, end) for begin, end in spans])
         try:
             if self.centred:
-                return rows_about("plan.run", "shards", x, self.mean()), at
-            return make_rows(
-                "plan.run", "shards", x, cosine=self.arguments["metric"] == "cosine"
-            ), at
+                rows = rows_about("plan.run", "shards", x, self.mean())
+            else:
+                cosine = self.arguments["metric"] == "cosine"
+                rows = make_rows("plan.run", "shards", x, cosine=cosine)
         except BadRow as bad:
             shard, row = self.source.where(int(at[bad.row]))
             raise bad_row("plan.run", shard, row, bad.what) from None
+        rows.plan = self._search_plan(rows)
+        return rows, at
+
+    @property
+    def radius(self) -> float:
+        """The largest key wanted where pairs are searched."""
+        return 0.0
+
+    def _search_plan(self, rows: Rows) -> SearchPlan | None:
+        """How to filter: what a group found out first serves all (it changes no answer)."""
+        n, d = rows.x.shape
+        if is_small(n * n / 2, d):
+            return None
+        if self._state.folder.has(f"{SEARCH}.npz"):
+            with contextlib.suppress(Damaged):
+                mean, gain, codes, ordered, basis = self._state.read(SEARCH, NAMES)
+                wide = basis if basis.size else None
+                return SearchPlan(mean, float(gain), bool(codes), bool(ordered), wide)
+        some = rows if rows.scale is None else rows.without_zeros()[0]
+        if len(some.x) == 0:
+            return None
+        dots = self.arguments["metric"] == "inner_product"
+        plan = make_plan(
+            some.x, some.scale, some.offset, None, k=self.k, radius=self.radius, dots=dots
+        )
+        held = {name: getattr(plan, name) for name in NAMES}
+        if plan.basis is None:
+            held["basis"] = np.empty((0, 0), np.float32)
+        self._state.write(SEARCH, {name: np.asarray(value) for name, value in held.items()})
+        return plan

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from tamis.shards.duplicates import DuplicateBoxesPlan
 from tamis.shards.neighbours import KnnPlan, UniquenessPlan
 from tamis.shards.pairs import LeaksPlan, NearDuplicatesPlan
 from tamis.shards.plan import FORMAT, Plan
-from tamis.shards.sources import Shard, ShardRows
+from tamis.shards.sources import Shard
 from tamis.shards.state import read_plan
 from tamis.shards.storage import plain
 
 KINDS: dict[str, Any] = {
-    plan.kind: plan for plan in (KnnPlan, UniquenessPlan, NearDuplicatesPlan, LeaksPlan)
+    plan.kind: plan
+    for plan in (KnnPlan, UniquenessPlan, NearDuplicatesPlan, LeaksPlan, DuplicateBoxesPlan)
 }
 
 
@@ -40,7 +42,7 @@ def open_plan(state: str) -> Plan:
         if held["format"] != FORMAT:
             raise ValueError(f"format {held['format']}")
         shards = tuple(Shard(**shard) for shard in held["shards"])
-        plan: Plan = kind(ShardRows(shards, **held["source"]), held["arguments"], path)
+        plan: Plan = kind(kind.source_type(shards, **held["source"]), held["arguments"], path)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"open_plan: {path} holds no plan of this version: {error}") from None
     plan.load_inputs()

@@ -35,6 +35,11 @@ class PairsPlan(GroupedPlan):
         self.owner = owner_of(self.groups)
         self.codes = codes  # a number for each row: pairs of equal ones are left out
 
+    @property
+    def radius(self) -> float:
+        threshold = float(self.arguments["threshold"])
+        return 2 * threshold if self.arguments["metric"] == "cosine" else threshold**2
+
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
         rows, at = self._group_rows(group)
         threshold, metric = self.arguments["threshold"], self.arguments["metric"]

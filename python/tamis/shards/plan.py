@@ -102,6 +102,7 @@ class Plan(ABC):
     """
 
     kind: ClassVar[str]
+    source_type: ClassVar[Any]
 
     def __init__(self, source: Any, arguments: dict[str, Any], state: str) -> None:
         self.source, self.arguments, self.state = source, arguments, state

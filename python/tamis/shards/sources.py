@@ -54,10 +54,7 @@ class ShardRows:
         at = 0
         for begin, end in spans:
             for shard, low, high in self.pieces(begin, end):
-                if storage.stamp(shard.path) != shard.stamp:
-                    raise ValueError(
-                        f"{function}: {shard.path} has changed since the plan was made"
-                    )
+                storage.check_same(function, shard.path, shard.stamp)
                 part = out[at : at + high - low]
                 _fill(function, shard, self.column, low, part)
                 self._check(function, shard, low, part)
@@ -162,23 +159,25 @@ def _fill_npy(function: str, shard: Shard, low: int, out: Array, file: Any) -> N
         out[:] = held
 
 
-def _parquet(path: str) -> Any:
+def read_parquet(function: str, path: str, file: Any) -> Any:
+    """A Parquet file of which nothing but the end is read yet."""
     try:
-        import pyarrow.parquet
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
     except ImportError:
         raise ImportError(f"{path} needs pyarrow: pip install tamis[arrow]") from None
-    return pyarrow.parquet
+    try:
+        return parquet.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{function}: {path} is not a Parquet file: {error}") from None
 
 
 def _parquet_header(
     function: str, path: str, file: Any, column: str | None
 ) -> tuple[int, int, str]:
+    held = read_parquet(function, path, file)
     import pyarrow as pa
 
-    try:
-        held = _parquet(path).ParquetFile(file)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{function}: {path} is not a Parquet file: {error}") from None
     schema = held.schema_arrow
     lists = [f.name for f in schema if pa.types.is_list(f.type) or _is_wide_list(f.type)]
     if column is None and len(lists) == 1:
@@ -209,7 +208,7 @@ def _fill_parquet(
     function: str, shard: Shard, column: str | None, low: int, out: Array, file: Any
 ) -> None:
     """Row group by row group; only those that have some of the rows are read."""
-    held = _parquet(shard.path).ParquetFile(file)
+    held = read_parquet(function, shard.path, file)
     if column is None:
         import pyarrow as pa
 

@@ -50,6 +50,12 @@ def stamp(path: str) -> str:
     return f"{info['size']} {info.get('ETag') or info.get('mtime') or info.get('created') or ''}"
 
 
+def check_same(function: str, path: str, before: str) -> None:
+    """Raise for a file that is not what it was when the plan was made."""
+    if stamp(path) != before:
+        raise ValueError(f"{function}: {path} has changed since the plan was made")
+
+
 def listed(path: str, suffixes: tuple[str, ...]) -> list[str]:
     """The file, or those of a folder in the order of their names."""
     if is_url(path):

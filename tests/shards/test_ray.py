@@ -1,0 +1,184 @@
+"""Plans on a local Ray: the bits of one process, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shard_files import rows_with_copies, write_shards
+
+# Ray warns of its own sockets and options
+pytestmark = pytest.mark.filterwarnings("ignore")
+NICENESS = "RAY_worker_niceness"
+X = rows_with_copies(300, 8)
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """A cluster of two CPUs on this machine."""
+    found = pytest.importorskip("ray")
+    os.environ[NICENESS] = "0"
+    found.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield found
+    found.shutdown()
+    del os.environ[NICENESS]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    return write_shards(tmp_path / "x", X, [90, 100, 233])
+
+
+def test_shards(ray: Any, paths: list[str], tmp_path: Path) -> None:
+    import tamis.ray
+
+    told: list[tuple[int, int]] = []
+    found = tamis.ray.uniqueness(
+        paths, state=str(tmp_path / "u"), progress=lambda done, total: told.append((done, total))
+    )
+    assert np.array_equal(found, tamis.uniqueness(X))
+    assert told[0] == (0, 21) and told[-1] == (21, 21) and len(told) == 22
+    assert tamis.ray.near_duplicates(paths, state=str(tmp_path / "n"), threshold=0.1) == (
+        tamis.near_duplicates(X, threshold=0.1)
+    )
+    splits = np.arange(len(X)) % 3
+    assert tamis.ray.leaks(paths, splits, state=str(tmp_path / "l"), threshold=0.1) == (
+        tamis.leaks(X, splits, threshold=0.1)
+    )
+    distances, indices = tamis.ray.knn(paths, k=4, state=str(tmp_path / "k"), parts=3, num_cpus=2)
+    assert np.array_equal(indices, tamis.knn(X, 4)[1])
+    assert np.array_equal(distances, tamis.knn(X, 4)[0])
+
+
+def test_an_error_of_a_task_is_raised_as_it_is(ray: Any, tmp_path: Path) -> None:
+    import tamis.ray
+
+    x = X.copy()
+    x[95, 2] = np.nan
+    paths = write_shards(tmp_path / "x", x, [90])
+    with pytest.raises(ValueError, match=r"^plan.run: .*shard01.npy: row 5 must be finite"):
+        tamis.ray.uniqueness(paths, state=str(tmp_path / "u"))
+
+
+def test_a_worker_that_is_killed(ray: Any, tmp_path: Path) -> None:
+    import tamis.ray
+
+    x = rows_with_copies(20_000, 32)
+    paths = write_shards(tmp_path / "x", x, [5000])
+    plan = tamis.shards.plan_uniqueness(paths, state=str(tmp_path / "u"), parts=3)
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if done == 4 and not killed:  # groups are at work
+            for line in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    parent = (line.parent / "status").read_text()
+                    if line.read_bytes().startswith(b"ray::_task") and "State:\tZ" not in parent:
+                        killed.append(int(line.parent.name))
+                        os.kill(killed[-1], signal.SIGKILL)
+                        return
+                except (FileNotFoundError, ProcessLookupError):
+                    pass
+
+    found = tamis.ray.run(plan, progress=kill)
+    assert killed and np.array_equal(found, tamis.uniqueness(x))
+
+
+DRIVER = """
+import sys, tamis.ray, tamis.shards
+plan = tamis.shards.open_plan(sys.argv[1])
+def told(done, total):
+    print(done, flush=True)
+tamis.ray.run(plan, progress=told)
+"""
+
+
+def test_a_driver_that_is_killed(ray: Any, tmp_path: Path) -> None:
+    import tamis.ray
+
+    x = rows_with_copies(20_000, 32)
+    paths = write_shards(tmp_path / "x", x, [5000])
+    plan = tamis.shards.plan_uniqueness(paths, state=str(tmp_path / "u"), parts=3)
+    env = {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+    driver = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", DRIVER, plan.state], stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, env=env,
+    )  # fmt: skip
+    assert driver.stdout is not None
+    for line in driver.stdout:
+        if int(line) >= 4:
+            break
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    time.sleep(0.1)
+    done = plan.status().done
+    assert 4 <= len(done) < len(plan.tasks)
+    told: list[int] = []
+    found = tamis.ray.run(plan, progress=lambda done, total: told.append(done))
+    assert told[0] >= len(done) and np.array_equal(found, tamis.uniqueness(x))
+
+
+@pytest.fixture
+def dataset(ray: Any) -> Any:
+    """Rows in another order than that of their ids, in five blocks."""
+    pa = pytest.importorskip("pyarrow")
+    data = pytest.importorskip("ray.data")
+    data.DataContext.get_current().enable_progress_bars = False
+    order = np.random.default_rng(0).permutation(len(X))
+    tables = [
+        pa.table(
+            {
+                "name": [f"row{i:04d}" for i in part],
+                "embedding": pa.array(list(X[part]), pa.list_(pa.float32())),
+                "other": part,
+            }
+        )
+        for part in np.array_split(order, 5)
+    ]
+    return data.from_arrow(tables)
+
+
+def test_a_dataset_gets_a_column(dataset: Any, tmp_path: Path) -> None:
+    import tamis.ray
+
+    scored = tamis.ray.uniqueness(
+        dataset, column="embedding", id="name", state=str(tmp_path / "u"), parts=3
+    )
+    kept = tamis.ray.near_duplicates(
+        scored, column="embedding", id="name", state=str(tmp_path / "n"), parts=3, threshold=0.1
+    )
+    rows = kept.take_all()
+    assert set(rows[0]) == {"name", "embedding", "other", "uniqueness", "keep"}
+    order = np.array([row["other"] for row in rows])
+    wanted, keep = tamis.uniqueness(X), tamis.near_duplicates(X, threshold=0.1).keep
+    assert np.array_equal([row["uniqueness"] for row in rows], wanted[order])
+    assert np.array_equal([row["keep"] for row in rows], np.isin(order, keep))
+
+
+def test_a_dataset_without_an_id(dataset: Any, tmp_path: Path) -> None:
+    import tamis.ray
+
+    with pytest.raises(ValueError, match="id must name a column of unique names, one of name"):
+        tamis.ray.uniqueness(dataset, column="embedding", state=str(tmp_path / "u"))
+    with pytest.raises(ValueError, match="column must be one of name, embedding, other, got None"):
+        tamis.ray.near_duplicates(dataset, id="name", state=str(tmp_path / "u"))
+    twice = dataset.union(dataset.limit(1))
+    with pytest.raises(ValueError, match="id 'name' must be unique, some appear twice"):
+        tamis.ray.uniqueness(twice, column="embedding", id="name", state=str(tmp_path / "u"))
+
+
+def test_without_ray(monkeypatch: pytest.MonkeyPatch, paths: list[str], tmp_path: Path) -> None:
+    import tamis.ray
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"tamis.ray needs Ray: pip install tamis\[ray\]"):
+        tamis.ray.uniqueness(paths, state=str(tmp_path / "u"))
