@@ -48,12 +48,21 @@ from fuzz_api_values import Problem, spoilt
 from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)
-FILES = ("read", "write", "save_split", "verify_split", "Split.save", "drift")  # may raise OSError
+FILES = (
+    "read",
+    "write",
+    "save_split",
+    "verify_split",
+    "Split.save",
+    "drift",
+    "contact_sheet",
+)  # may raise OSError
 SKIPPED = {  # names that need what a fuzzer should not have
     "coco.init_as_pycocotools": "changes sys.modules",
     "coco.COCO.download": "network",
     "lvis.LVIS.download": "network",
     "coco.COCO.showAnns": "a window",
+    "report": "seconds of drawing a call",
 }
 PUBLIC = {  # of modules that also hold what they import
     "coco.mask": ("encode", "decode", "iou", "merge", "area", "toBbox", "frPyObjects"),

@@ -160,6 +160,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
         "clusters": constant(2),
         "max_rows": constant(100),
         "bandwidth": constant(None, 1.0),
+        "tightness": constant(None),  # of annotations alone
     },
     "failures": {
         "quota": constant(None, {"Cls": 2, "Miss": 1}),
@@ -167,6 +168,17 @@ SPECIAL: dict[str, dict[str, Value]] = {
         "per_class": constant(None, 2),
         "least_score": constant(0.2),
         "max_detections": constant(100),
+    },
+    "contact_sheet": {
+        "paths": constant(["a.jpg", "none.png"]),
+        "output": constant(None, "sheet.png"),
+        "boxes": constant(None, [[[0, 0, 5, 5]], None]),
+        "kinds": constant(None, [["gt"], []]),
+        "captions": constant(None, ["a", "b"]),
+        "crop": constant(True, False),
+        "size": constant(64),
+        "columns": constant(None, 2),
+        "title": constant("a title"),
     },
     "learning_curve": {"sizes": sizes, "scores": grown, "level": constant(0.9)},
     "LearningCurve.predict": {"size": constant(100, np.array([100.0, 200]), [100, 200])},

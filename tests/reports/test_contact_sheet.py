@@ -65,14 +65,25 @@ def test_odd_arguments(files: Any, tmp_path: Path) -> None:
         ({"boxes": [[[0, 0, 1, np.nan]]] * 3}, r"boxes\[0\] must be finite"),
         ({"boxes": [None]}, "boxes must be 3, one entry a path, got 1"),
         ({"boxes": [[[0, 0, 1, 1]]] * 3, "kinds": [["x"]] * 3}, r"kinds\[0\] must be 1 of gt"),
-        ({"captions": ["a"]}, "captions must be 3, one a path, got 1"),
+        ({"captions": ["a"]}, "captions must be 3, one entry a path, got 1"),
         ({"output": tmp_path / "a.gif"}, "output must end in .png"),
         ({"size": 3}, "size must be"),
+        ({"columns": 4}, "columns must be 1 to 3, got 4"),
+        ({"boxes": [[[0, 0, 1e12, 1]]] * 3}, r"boxes\[0\] must be within 1e\+09 pixels"),
     ):
         with pytest.raises(ValueError, match=f"^contact_sheet: {text}"):
             tamis.contact_sheet(files, **options)
     with pytest.raises(TypeError, match=r"^contact_sheet: kinds need boxes"):
         tamis.contact_sheet(files, kinds=[[]] * 3)
+    for options in (
+        {"captions": 3},
+        {"boxes": np.float64(2)},
+        {"boxes": [["x"]] * 3},
+        {"title": 1},
+    ):
+        (what,) = options
+        with pytest.raises(TypeError, match=f"^contact_sheet: {what}.* must be"):
+            tamis.contact_sheet(files, **options)
 
 
 def test_nothing_outside_the_folder_is_found(tmp_path: Path) -> None:

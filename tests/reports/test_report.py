@@ -228,6 +228,12 @@ def test_odd_arguments(tmp_path: Path) -> None:
         ("reference and batch must be given together", TypeError, (), {"reference": np.eye(4)}),
         ("names must have 9 rows, got 1", ValueError, (),
          {"embeddings": np.eye(9), "names": ["a"]}),
+        ("names must be a list, got str", TypeError, (gt, dt), {"names": "ab"}),
+        ("splits must have 9 rows, got int", TypeError, (),
+         {"embeddings": np.eye(9), "splits": 3}),
+        ("xy must be finite of shape (9, 2), got (9, 3)", ValueError, (),
+         {"embeddings": np.eye(9), "xy": np.zeros((9, 3))}),
+        ("images must be a path, got int", TypeError, (gt, dt), {"images": 3}),
         ("title must be a str, got int", TypeError, (gt, dt), {"title": 3}),
     ):  # fmt: skip
         with pytest.raises(error, match=f"^report: {re.escape(text)}"):

@@ -11,6 +11,7 @@ from tamis._shared.arrays import Array
 from tamis.plots import style
 
 POINTS = 400  # of a curve: more are not seen
+WIDE = 30  # times the least value, from which a scale is logarithmic
 
 
 def curve(values: Any, ax: Any = None, *, what: str = "score", log: bool = False,
@@ -21,7 +22,7 @@ def curve(values: Any, ax: Any = None, *, what: str = "score", log: bool = False
     at = np.unique(np.linspace(0, max(len(ordered) - 1, 0), POINTS).astype(np.int64))
     if len(ordered):
         ax.plot(at + 1, ordered[at], color=style.BLUE, linewidth=1.8)
-    if log and (ordered[at] > 0).any():
+    if log and len(ordered) and ordered[0] > WIDE * ordered[-1] > 0:
         style.log(ax.yaxis)
     if mark is not None:
         ax.axhline(mark, color=style.RED, linewidth=1.2, linestyle="--", label=marked)

@@ -67,7 +67,7 @@ def _summary(e: Evaluation) -> Section:
         more = "" if i is None or np.isnan(i.low) else f"95 %: {i.low:.3f} to {i.high:.3f}"
         tiles.append((key, number(stats[key]).text, more))
     at = number(best.confidence[-1]).text
-    tiles.append(("best F1 at IoU 0.5", number(best.f1[-1]).text, f"at confidence {at}"))
+    tiles.append(("best F1", number(best.f1[-1]).text, f"at confidence {at}"))
     gt = e.gt
     tiles.append(("images", f"{gt.n_images:,}", objects(len(gt))))
     tiles.append(("detections", f"{len(first.results):,}", f"{len(e.names)} classes"))

@@ -18,6 +18,7 @@ from tamis.reports.page import Gallery, Section, Tile, render
 LINE, GAP = 14, 10  # pixels of a line of text, and between tiles
 GREY = "#c9ced4"
 SUFFIXES = (".png", ".webp", ".html")
+FARTHEST = 1e9  # pixels of a box
 
 
 def contact_sheet(
@@ -77,18 +78,20 @@ def contact_sheet(
     >>> tamis.contact_sheet(["a.jpg", "b.jpg"], "sheet.png", boxes=[a, b])  # doctest: +SKIP
     """
     name = "contact_sheet"
-    arrays.check_integer(name, "size", size, 16, 4096)
-    if columns is not None:
-        arrays.check_integer(name, "columns", columns, 1)
+    size = arrays.check_integer(name, "size", size, 16, 4096)
     crop = arrays.check_flag(name, "crop", crop)
-    files = [arrays.path_of(name, "paths", path) for path in paths]
+    files = [arrays.path_of(name, "paths", path) for path in _entries(name, "paths", paths)]
+    if columns is not None:
+        columns = arrays.check_integer(name, "columns", columns, 1, max(1, len(files)))
+    if not isinstance(title, str):
+        raise TypeError(f"{name}: title must be a str, got {type(title).__name__}")
     views = [
         View(path, drawn, crop, size)
         for path, drawn in zip(files, _boxes(name, len(files), boxes, kinds), strict=True)
     ]
-    words = [os.path.basename(path) for path in files] if captions is None else list(captions)
-    if len(words) != len(files):
-        raise ValueError(f"{name}: captions must be {len(files)}, one a path, got {len(words)}")
+    words = [os.path.basename(path) for path in files]
+    if captions is not None:
+        words = [str(word) for word in _entries(name, "captions", captions, len(files))]
     suffix = None
     if output is not None:
         outputs.check(f"{name}: output", output, files)
@@ -97,15 +100,26 @@ def contact_sheet(
             raise ValueError(f"{name}: output must end in {', '.join(SUFFIXES)}, got {output!r}")
     made = pictures(views)
     if suffix == ".html":
-        page = _page(views, made, [str(word) for word in words], title)
+        page = _page(views, made, words, title)
         outputs.write(f"{name}: output", output or "", lambda f: f.write(page.encode()))
         return None
-    sheet = _sheet(made, [str(word) for word in words], size, columns)
+    sheet = _sheet(made, words, size, columns)
     if output is None:
         return sheet
     kind = "PNG" if suffix == ".png" else "WEBP"
     outputs.write(f"{name}: output", output, lambda file: sheet.save(file, kind))
     return None
+
+
+def _entries(name: str, what: str, given: Any, n: int | None = None) -> list[Any]:
+    """A sequence as a list, of one entry a path."""
+    if not isinstance(given, (list, tuple)) and not (
+        isinstance(given, np.ndarray) and given.ndim > 0
+    ):
+        raise TypeError(f"{name}: {what} must be a sequence, got {type(given).__name__}")
+    if n is not None and len(given) != n:
+        raise ValueError(f"{name}: {what} must be {n}, one entry a path, got {len(given)}")
+    return list(given)
 
 
 def _boxes(name: str, n: int, boxes: Any, kinds: Any) -> list[list[tuple[Any, str]]]:
@@ -114,24 +128,30 @@ def _boxes(name: str, n: int, boxes: Any, kinds: Any) -> list[list[tuple[Any, st
         if kinds is not None:
             raise TypeError(f"{name}: kinds need boxes")
         return [[] for _ in range(n)]
-    for what, given in (("boxes", boxes), ("kinds", kinds)):
-        if given is not None and len(given) != n:
-            raise ValueError(f"{name}: {what} must be {n}, one entry a path, got {len(given)}")
-    out = []
-    for i, one in enumerate(boxes):
-        rows = np.empty((0, 4)) if one is None else np.asarray(one, np.float64)
-        if rows.size == 0:
-            rows = rows.reshape(0, 4)
-        if rows.ndim != 2 or rows.shape[1] != 4 or not np.isfinite(rows).all():
-            raise ValueError(f"{name}: boxes[{i}] must be finite of shape (n, 4), got {rows.shape}")
-        own = ["box"] * len(rows) if kinds is None else list(kinds[i])
-        unknown = [kind for kind in own if kind not in COLORS]
-        if unknown or len(own) != len(rows):
-            raise ValueError(
-                f"{name}: kinds[{i}] must be {len(rows)} of {', '.join(COLORS)}, got {own}"
-            )
-        out.append(list(zip(rows.tolist(), own, strict=True)))
-    return out
+    own = [None] * n if kinds is None else _entries(name, "kinds", kinds, n)
+    return [
+        _of_image(name, i, one, its)
+        for i, (one, its) in enumerate(zip(_entries(name, "boxes", boxes, n), own, strict=True))
+    ]
+
+
+def _of_image(name: str, i: int, boxes: Any, kinds: Any) -> list[tuple[Any, str]]:
+    try:
+        rows = np.empty((0, 4)) if boxes is None else np.asarray(boxes, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: boxes[{i}] must be (n, 4) numbers, got {boxes!r}") from None
+    if rows.size == 0:
+        rows = rows.reshape(0, 4)
+    if rows.ndim != 2 or rows.shape[1] != 4 or not np.isfinite(rows).all():
+        raise ValueError(f"{name}: boxes[{i}] must be finite of shape (n, 4), got {rows.shape}")
+    if np.abs(rows).max(initial=0) > FARTHEST:
+        raise ValueError(f"{name}: boxes[{i}] must be within {FARTHEST:g} pixels, got {boxes!r}")
+    own = ["box"] * len(rows) if kinds is None else _entries(name, f"kinds[{i}]", kinds)
+    if len(own) != len(rows) or not all(isinstance(k, str) and k in COLORS for k in own):
+        raise ValueError(
+            f"{name}: kinds[{i}] must be {len(rows)} of {', '.join(COLORS)}, got {own}"
+        )
+    return list(zip(rows.tolist(), own, strict=True))
 
 
 def _page(views: Sequence[View], made: Sequence[Any], words: Sequence[str], title: str) -> str:

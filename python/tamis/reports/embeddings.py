@@ -31,7 +31,7 @@ from tamis.selection.zcore import zcore
 
 DRAWS = 20_000
 FEWEST = 8
-NEIGHBOURS = 20  # of outliers
+NEIGHBOURS = 10  # of outliers
 SHOWN = 30  # rows of a table
 GROUPS = 12  # of near-duplicates, in a gallery
 MEMBERS = 4  # of a group
@@ -65,11 +65,17 @@ def curate(
     n = len(rows)
     if n < FEWEST:
         raise ValueError(f"{name}: embeddings must have at least {FEWEST} rows, got {n}")
+    for what, given in (("names", names), ("splits", splits), ("scores", scores), ("xy", xy)):
+        if given is None:
+            continue
+        if isinstance(given, str) or np.ndim(given) == 0:
+            raise TypeError(f"{name}: {what} must have {n} rows, got {type(given).__name__}")
+        if len(given) != n:
+            raise ValueError(f"{name}: {what} must have {n} rows, got {len(given)}")
     called = [str(i) for i in range(n)] if names is None else [str(one) for one in names]
     parts = None if splits is None else np.asarray(splits)
-    for what, given in (("names", called), ("splits", parts), ("scores", scores), ("xy", xy)):
-        if given is not None and len(given) != n:
-            raise ValueError(f"{name}: {what} must have {n} rows, got {len(given)}")
+    if xy is not None and (np.shape(xy) != (n, 2) or not np.isfinite(np.asarray(xy)).all()):
+        raise ValueError(f"{name}: xy must be finite of shape ({n}, 2), got {np.shape(xy)}")
     if threshold is not None:
         arrays.check_number(name, "threshold", threshold, 0, 4)
     known, wrong = (

@@ -99,7 +99,7 @@ METHODS = {
     ),
     "outliers": Method(
         "Outliers",
-        "Local outlier factor (Breunig et al. 2000) of the 20 nearest rows by cosine about the"
+        "Local outlier factor (Breunig et al. 2000) of the 10 nearest rows by cosine about the"
         " mean: about 1 inside a cluster, large far from any.",
         "tamis.outliers", "docs/curation.md",
     ),

@@ -83,6 +83,8 @@ def _read_all(
             Path(os.fspath(one)).stem if isinstance(one, (str, os.PathLike)) else f"model {i + 1}"
             for i, one in enumerate(results)
         ]
+    if not isinstance(names, (list, tuple)):
+        raise TypeError(f"report: names must be a list, got {type(names).__name__}")
     if len(names) != len(models):
         raise ValueError(f"report: names must be {len(models)}, one a model, got {len(names)}")
     return truth, models, _distinct([str(name) for name in names])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_module
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tamis._shared import arrays, output
@@ -117,6 +116,8 @@ def report(
         raise TypeError(f"{name}: gt and results must be given together")
     if (reference is None) != (batch is None):
         raise TypeError(f"{name}: reference and batch must be given together")
+    if images is not None:
+        images = arrays.path_of(name, "images", images)
     arrays.check_integer(name, "tiles", tiles, 0, 1000)
     arrays.check_integer(name, "count", count, 1)
     arrays.check_integer(name, "samples", samples, 0, 10**7)
@@ -138,11 +139,6 @@ def report(
         text = json_module.dumps(numbers, allow_nan=False) + "\n"
         output.write(f"{name}: json", second, lambda file: file.write(text.encode()))
     return numbers
-
-
-def title_of(path: Any) -> str:
-    """The last part of a path without its suffix."""
-    return Path(os.fspath(path)).stem
 
 
 __all__ = ["report"]
