@@ -30,7 +30,10 @@ class KnnSearch {
   void run(int64_t begin, int64_t end);
   int64_t searched() const { return columns().n(); }
   int64_t k() const { return k_; }
-  void write_neighbours(double* keys, int64_t* indices);  // (queries, k), ascending; ends the search
+  // Before it runs: no key of row i above limits[i] is wanted, so of some rows there may be fewer than k neighbours.
+  void lower_limits(const double* limits);
+  // (searched rows, k), ascending, infinity and -1 where there is none; ends the search
+  void write_neighbours(double* keys, int64_t* indices);
   int64_t n_pairs() const { return n_pairs_; }
   void write_pairs(int64_t* ends, double* keys);  // (n_pairs, 2), ascending; ends the search
 

@@ -62,4 +62,9 @@ void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
   }
 }
 
+void KnnSearch::lower_limits(const double* limits) {
+  const std::vector<int64_t>& order = columns().order;
+  for (size_t p = 0; p < limit_.size(); ++p) limit_[p] = std::min(limit_[p], limits[order[p]]);
+}
+
 }  // namespace tamis

@@ -12,6 +12,7 @@ import tamis.shards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_files import cuts_of, rows_with_copies, run_in_any_order, write_shards
+from tamis.embeddings.knn_search import make_rows, nearest
 from tamis.shards.neighbours import nearest_of
 
 PARTS = [1, 7, 13, 31]
@@ -147,3 +148,30 @@ def test_lists_that_name_a_row_twice() -> None:
     two = np.array([[0.1, 0.2, 0.3]]), np.array([[7, 2, 5]])
     keys, rows = nearest_of([one, two], 4)
     assert keys.tolist() == [[0.1, 0.2, 0.2, 0.3]] and rows.tolist() == [[7, 2, 3, 5]]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "inner_product"])
+def test_a_search_that_starts_from_limits(metric: Any) -> None:
+    """What is at a limit is found, what is above it is not, and the rest is missing."""
+    x = rows_with_copies(3000, 40)
+    dots = metric == "inner_product"
+    rows = make_rows("test", "x", x, cosine=False)
+    keys, found = nearest(rows, None, 5, dots=dots, progress=None, title="")
+    rows.limits = keys[:, -1].copy()
+    again = nearest(rows, None, 5, dots=dots, progress=None, title="")
+    assert np.array_equal(again[0], keys) and np.array_equal(again[1], found)
+    rows.limits = np.where(np.arange(len(x)) % 2, keys[:, 2], np.inf)
+    some, some_found = nearest(rows, None, 5, dots=dots, progress=None, title="")
+    wanted = keys <= rows.limits[:, None]
+    assert (~wanted).any() and np.array_equal(some, np.where(wanted, keys, np.inf))
+    assert np.array_equal(some_found, np.where(wanted, found, -1))
+    with pytest.raises(ValueError, match="limits must have shape"):
+        rows.limits = np.zeros(7)
+        nearest(rows, None, 5, dots=dots, progress=None, title="")
+
+
+def test_repeats_leave_no_key_behind() -> None:
+    """Of lists with fewer than k different rows the rest is missing, and no repeat."""
+    one = np.array([[0.1, 0.2, np.inf]]), np.array([[7, 3, -1]])
+    keys, rows = nearest_of([one, one], 3)
+    assert keys.tolist() == [[0.1, 0.2, np.inf]] and rows.tolist() == [[7, 3, -1]]

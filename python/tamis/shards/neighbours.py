@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from tamis.shards.grouped import GroupedPlan
 from tamis.shards.groups import check_parts, cut
 from tamis.shards.plan import Task
 from tamis.shards.sources import describe
+from tamis.shards.state import Damaged
 from tamis.shards.storage import plain
 
 
@@ -26,9 +28,9 @@ def nearest_of(lists: Sequence[tuple[Array, Array]], k: int) -> tuple[Array, Arr
     rows = np.concatenate([one[1] for one in lists], axis=1)
     order = np.lexsort((rows, keys), axis=1)
     keys, rows = np.take_along_axis(keys, order, 1), np.take_along_axis(rows, order, 1)
-    twice = np.zeros(keys.shape, bool)
-    twice[:, 1:] = rows[:, 1:] == rows[:, :-1]  # a row has one key, so its copies stand together
-    order = np.argsort(twice, axis=1, kind="stable")[:, :k]
+    twice = rows[:, 1:] == rows[:, :-1]  # a row has one key, so its copies stand together
+    keys[:, 1:][twice], rows[:, 1:][twice] = np.inf, -1
+    order = np.argsort(keys, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(keys, order, 1), np.take_along_axis(rows, order, 1)
 
 
@@ -64,6 +66,7 @@ class NeighboursPlan(GroupedPlan):
 
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
         rows, at = self._group_rows(group)
+        rows.limits = self._limits(group, len(rows.zeros) > 0)
         k = max(0, min(self.k, len(at) - 1))
         metric = self.arguments["metric"]
         if metric == "cosine":
@@ -73,10 +76,30 @@ class NeighboursPlan(GroupedPlan):
             keys, found = nearest(rows, None, k, dots=dots, progress=progress, title="group")
         missing = ((0, 0), (0, self.k - k))
         keys = np.pad(keys, missing, constant_values=np.inf)
-        found = np.pad(at[found] if k else found, missing, constant_values=-1)
+        found = np.where(found < 0, -1, at[found]) if k else found
+        found = np.pad(found, missing, constant_values=-1)
         sizes = [self._rows_of(part) for part in self.groups[group]]
         out = {f"keys{i}": piece for i, piece in enumerate(cut(keys, sizes))}
         return out | {f"rows{i}": piece for i, piece in enumerate(cut(found, sizes))}
+
+    def _limits(self, group: int, without_direction: bool) -> Array | None:
+        """No key of a row above this is among its `k` nearest, by the groups that are done."""
+        if without_direction:
+            return None
+        limits = []
+        for part in self.groups[group]:
+            lists = []
+            for g, i in self.groups_with(part):
+                if g != group and self._state.folder.has(f"group-{g}.npz"):
+                    with contextlib.suppress(Damaged):
+                        keys, rows = self._state.read(f"group-{g}", [f"keys{i}", f"rows{i}"])
+                        lists.append((keys, rows))
+            far = np.full(self._rows_of(part), np.inf)
+            if lists:
+                far = nearest_of(lists, self.k)[0][:, -1]
+            limits.append(far)
+        scale = 2.0 if self.arguments["metric"] == "cosine" else 1.0  # of a distance to a key
+        return scale * np.concatenate(limits)
 
     def pieces(self) -> Iterator[tuple[Any, ...]]:
         """What the part tasks gave, one part after the other."""
