@@ -1,10 +1,10 @@
-"""Writes the speed tables and the headline of the README from the newest stored results.
+"""Writes the numbers of the README and of docs/ between their marks, from the stored results.
 
 Those are of bars.py, of bench_knn.py and bench_zcore.py with --json results/NAME.json, and of
 gpu_all.py.
 
 python benchmarks/table.py            write
-python benchmarks/table.py --check    exit 1 where the README is stale
+python benchmarks/table.py --check    exit 1 where a page is stale
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-README = HERE.parent / "README.md"
+ROOT = HERE.parent
 ON_GPU = {  # rows of gpu_all.py, each with the row of its peer
     "tamis.box_iou 10000 x 10000 float32": "torch formula 10000 x 10000 float32",
     "tamis.box_iou 50000 x 50000 float32": "ceiling: copy within 50000 x 50000 (read + written)",
@@ -96,6 +96,21 @@ def headline(result: dict[str, Any]) -> str:
     return f"1/{1 / ratios[0]:.0f}"
 
 
+def quality() -> str:
+    """Of bench_zcore.py quality: coresets against as many rows by chance."""
+    lines = ["| data | measure | zcore | by chance |", "|---|---|---|---|"]
+    for row in (row for result in stored() for row in result.get("results", []) if "of" in row):
+        data, rest = row["name"].split(": ", 1)
+        ours, theirs = row["of"]
+        lines.append(f"| {data} | {rest.split(' of a ')[0]} | {ours:.4g} | {theirs:.4g} |")
+    return "\n".join(lines)
+
+
+def pages() -> list[Path]:
+    written = (p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts)
+    return [ROOT / "README.md", *sorted(written)]
+
+
 def fill(text: str, name: str, content: str) -> str:
     return re.sub(
         f"(<!-- {name} -->).*?(<!-- /{name} -->)",
@@ -107,13 +122,23 @@ def fill(text: str, name: str, content: str) -> str:
 
 def main() -> None:
     result = load()
-    before = README.read_text()
-    after = fill(before, "table", f"\n{table(result)}\n")
-    after = fill(after, "gpu table", f"\n{gpu_table()}\n")
-    after = fill(after, "headline", headline(result))
-    if "--check" in sys.argv:
-        sys.exit(0 if after == before else "README.md is stale: run benchmarks/table.py")
-    README.write_text(after)
+    numbers = {
+        "table": f"\n{table(result)}\n",
+        "gpu table": f"\n{gpu_table()}\n",
+        "headline": headline(result),
+        "zcore quality": f"\n{quality()}\n",
+    }
+    stale = []
+    for page in pages():
+        before = after = page.read_text()
+        for name, content in numbers.items():
+            after = fill(after, name, content)
+        if after != before:
+            stale.append(page.relative_to(ROOT).as_posix())
+            if "--check" not in sys.argv:
+                page.write_text(after)
+    if stale and "--check" in sys.argv:
+        sys.exit(f"{', '.join(stale)}: stale, run benchmarks/table.py")
 
 
 if __name__ == "__main__":

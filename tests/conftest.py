@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,40 +77,93 @@ class Library:
         return x.get() if self.name == "cupy" else x
 
 
-@pytest.fixture(params=[2, 3, 4], ids=lambda level: f"v{level}")
-def isa(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Each x86-64 level this CPU has; the best one is restored afterwards."""
-    before = _core.isa()
-    if request.param > before:
-        pytest.skip(f"this CPU has no v{request.param} instructions (it has v{before})")
-    _core.cap_isa(request.param)
-    yield request.param
-    _core.cap_isa(before)
+def _no_library(name: str) -> str | None:
+    return None if importlib.util.find_spec(name) else f"no {name}"
 
 
-@pytest.fixture(params=["numpy", "torch"])
-def library(request: pytest.FixtureRequest) -> Library:
-    """Each library of host arrays."""
-    pytest.importorskip(request.param)
-    return Library(request.param)
+def _no_level(level: int) -> str | None:
+    best = _core.isa()
+    return None if level <= best else f"this CPU has no v{level} instructions (it has v{best})"
 
 
-@pytest.fixture(params=["torch", "cupy", "emulated"])
-def gpu_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Library:
-    """Each library of CUDA arrays, and PyTorch on the host where the kernels are emulated."""
-    if request.param == "emulated":
-        return emulated(monkeypatch)
-    module = pytest.importorskip(request.param)
-    pytest.importorskip("tamis._cuda", reason="tamis was built without its CUDA part")
-    if request.param == "torch":
+def _no_gpu(name: str) -> str | None:
+    """Why arrays of that library cannot be on a device here."""
+    library = "torch" if name == "emulated" else name
+    part = "_emulated" if name == "emulated" else "_cuda"
+    if importlib.util.find_spec(library) is None:
+        return f"no {library}"
+    if importlib.util.find_spec(f"tamis.{part}") is None:
+        lacks = {"_emulated": "the emulation", "_cuda": "its CUDA part"}[part]
+        return f"tamis was built without {lacks}"
+    if name == "emulated":
+        return None
+    module = importlib.import_module(name)
+    if name == "torch":
         found = module.cuda.is_available()
     else:
         try:
             found = module.cuda.runtime.getDeviceCount() > 0
         except module.cuda.runtime.CUDARuntimeError:
             found = False
-    if not found:
-        pytest.skip(f"{request.param} sees no CUDA device")
+    return None if found else f"{name} sees no CUDA device"
+
+
+# what a fixture stands for, and why some of it cannot run here: tests of that are not collected
+REASONS: dict[str, dict[Any, str | None]] = {
+    "isa": {level: _no_level(level) for level in (2, 3, 4)},
+    "library": {name: _no_library(name) for name in ("numpy", "torch")},
+    "gpu_library": {name: _no_gpu(name) for name in ("torch", "cupy", "emulated")},
+    "fo": {
+        "FiftyOne": None
+        if "FIFTYONE_DATABASE_URI" in os.environ
+        else "no FIFTYONE_DATABASE_URI, a MongoDB for the tests against FiftyOne"
+    },
+}
+LEFT_OUT: Counter[str] = Counter()
+
+
+def _here(fixture: str) -> list[Any]:
+    return [value for value, reason in REASONS[fixture].items() if reason is None]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop tests none of whose kinds can run, and count what was left out."""
+    kept, dropped = [], []
+    for item in items:
+        used = [name for name in REASONS if name in getattr(item, "fixturenames", ())]
+        (kept if all(map(_here, used)) else dropped).append(item)
+        for name in used:
+            for reason in filter(None, REASONS[name].values()):
+                LEFT_OUT[reason] += 1 / max(1, len(_here(name)))
+    items[:] = kept
+    config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reason, count in sorted(LEFT_OUT.items()):
+        terminalreporter.write_line(f"LEFT OUT [{round(count)}] {reason}")
+
+
+@pytest.fixture(params=_here("isa"), ids=lambda level: f"v{level}")
+def isa(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Each x86-64 level this CPU has; the best one is restored afterwards."""
+    before = _core.isa()
+    _core.cap_isa(request.param)
+    yield request.param
+    _core.cap_isa(before)
+
+
+@pytest.fixture(params=_here("library"))
+def library(request: pytest.FixtureRequest) -> Library:
+    """Each library of host arrays."""
+    return Library(request.param)
+
+
+@pytest.fixture(params=_here("gpu_library"))
+def gpu_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """Each library of CUDA arrays, and PyTorch on the host where the kernels are emulated."""
+    if request.param == "emulated":
+        return emulated(monkeypatch)
     return Library(request.param, "cuda")
 
 
@@ -149,8 +204,6 @@ def data_path(*parts: str) -> Path:
 @pytest.fixture(scope="session")
 def fo() -> Iterator[Any]:
     """FiftyOne with a database that can be reached, in which the tests have one of their own."""
-    if "FIFTYONE_DATABASE_URI" not in os.environ:
-        pytest.skip("no FIFTYONE_DATABASE_URI, a MongoDB for the tests against FiftyOne")
     os.environ["FIFTYONE_DATABASE_NAME"] = f"tamis-tests-{os.getpid()}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -38,7 +38,7 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
     : plan_(std::move(plan)), k_(k), radius_(radius), kernels_(knn_code_kernels()) {
   x_.rows = x;
   queries_.rows = queries;
-  if (x.offset != nullptr && x.f32 != nullptr) round_offset();
+  if (x.offset != nullptr && x.f64 == nullptr) round_offset();
   if (plan_.codes) x_.measure(plan_);
   KnnTree tree;
   if (!self()) {
@@ -251,9 +251,10 @@ int64_t KnnSearch::bound_again(const Blocks& blocks, int64_t strip, int64_t pane
 // From a file these rows come one random read at a time, unless all are asked for before the first is touched.
 void KnnSearch::ask_for_rows(const KnnTable& right, int64_t n, const Scratch& s) const {
   const auto ask = [](const KnnRows& rows, int64_t row) {
-    const int64_t size = rows.f32 != nullptr ? sizeof(float) : sizeof(double);
-    const char* first =
-        rows.f32 != nullptr ? reinterpret_cast<const char*>(rows.f32) : reinterpret_cast<const char*>(rows.f64);
+    const int64_t size = rows.f16 != nullptr ? sizeof(uint16_t) : rows.f32 != nullptr ? sizeof(float) : sizeof(double);
+    const char* first = rows.f16 != nullptr   ? reinterpret_cast<const char*>(rows.f16)
+                        : rows.f32 != nullptr ? reinterpret_cast<const char*>(rows.f32)
+                                              : reinterpret_cast<const char*>(rows.f64);
     will_need(first + row * rows.d * size, static_cast<size_t>(rows.d * size));
   };
   for (int64_t i = 0; i < n; ++i) {

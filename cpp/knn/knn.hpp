@@ -14,9 +14,9 @@
 //           products over a short prefix (leading directions and the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
 //
-// Layout: rows are (n, d), row-major, float32 or float64, finite. Cost: n * m * (prefix or d) integer multiply-adds
-// plus d float64 ones for each pair that no bound drops. Memory: n * (d + prefix + 60 + 16 k) bytes with codes,
-// n * (60 + 16 k) with floats, and 16 bytes for each pair of a radius search.
+// Layout: rows are (n, d), row-major, float16, float32 or float64, finite. Cost: n * m * (prefix or d) integer
+// multiply-adds plus d float64 ones for each pair that no bound drops. Memory: n * (d + prefix + 60 + 16 k) bytes with
+// codes, n * (60 + 16 k) with floats, and 16 bytes for each pair of a radius search.
 #pragma once
 #include <cstdint>
 
@@ -27,8 +27,9 @@ namespace tamis {
 enum class KnnMetric { squared_distance, inner_product };
 
 struct KnnRows {
-  const float* f32 = nullptr;  // one of the two
+  const float* f32 = nullptr;  // one of the three
   const double* f64 = nullptr;
+  const uint16_t* f16 = nullptr;   // IEEE halves, turned into float32 where they are read
   const double* scale = nullptr;   // (n,), 1 / |x - offset|, or null: y = x
   const double* offset = nullptr;  // (d,), given exactly when scale is
   const float* rounded = nullptr;  // (d,), the offset in float32, for tests of float32 rows, and

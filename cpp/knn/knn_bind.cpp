@@ -10,6 +10,7 @@ namespace py = pybind11;
 using tamis::View;
 using Floats = View<const float, 2>;
 using Doubles = View<const double, 2>;
+using Halves = View<const uint16_t, 2>;  // float16 by its bits
 using Scale = std::optional<View<const double, 1>>;
 
 namespace {
@@ -21,6 +22,8 @@ tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset
   tamis::KnnRows rows;
   if constexpr (std::is_same_v<Matrix, Floats>)
     rows.f32 = x.data;
+  else if constexpr (std::is_same_v<Matrix, Halves>)
+    rows.f16 = x.data;
   else
     rows.f64 = x.data;
   if (scale) rows.scale = scale->data;
@@ -83,10 +86,12 @@ void bind_knn(py::module_& m) {
   m.attr("KNN_BLOCK") = tamis::kKnnBlock;
   m.def("knn_scan", &scan<Floats>);
   m.def("knn_scan", &scan<Doubles>);
+  m.def("knn_scan", &scan<Halves>);
 
   py::class_<tamis::KnnSearch> c(m, "KnnSearch");
   add_constructor<Floats>(c);
   add_constructor<Doubles>(c);
+  add_constructor<Halves>(c);
   c.def_property_readonly("steps", &tamis::KnnSearch::steps);
   c.def("set_most_pairs", &tamis::KnnSearch::set_most_pairs);
   c.def("lower_limits", [](tamis::KnnSearch& s, View<const double, 1> limits) {

@@ -1,4 +1,5 @@
 #include "knn/knn.hpp"
+#include "knn/knn_float_key.hpp"
 #include "knn/knn_lanes.hpp"
 #include "knn/knn_math.hpp"
 
@@ -7,8 +8,8 @@ namespace {
 
 constexpr double kTooFar = __builtin_huge_val();
 
-template <bool kScaled>
-inline bool too_far(const RowOf<float>& a, const RowOf<float>& b, const KnnRows& about, double limit) {
+template <bool kScaled, class T>
+inline bool too_far(const RowOf<T>& a, const RowOf<T>& b, const KnnRows& about, double limit) {
   const double slack = kScaled ? scaled_slack(a.scale, b.scale, about.lost) : 0.0;
   return above<kScaled>(float_key<kScaled>(a, b, about.rounded, about.d), limit, about.d, slack);
 }
@@ -50,25 +51,31 @@ void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   keys_of<false, true>(p, a, b, keys);
 }
 
+inline float number_of(Half x) { return static_cast<float>(x); }
+inline float number_of(float x) { return x; }
+inline double number_of(double x) { return x; }
+inline const Half* halves(const KnnRows& rows) { return reinterpret_cast<const Half*>(rows.f16); }
+
 // The norm of x - offset; NaN where a NaN or infinity is among the values.
 template <class T>
 double norm_of(const T* x, const double* offset, int64_t d) {
   double squares[kKeyLanes] = {};
-  T zeros[kKeyLanes] = {};
+  using Number = decltype(number_of(*x));
+  Number zeros[kKeyLanes] = {};
   const RowOf<T> row{x, 1.0};
   int64_t k = 0;
   for (; k + kKeyLanes <= d; k += kKeyLanes)
     for (int l = 0; l < kKeyLanes; ++l) {
       const double v = row.at(k + l, offset);
       squares[l] += v * v;
-      zeros[l] += x[k + l] * T(0);  // NaN once a NaN or infinity came by
+      zeros[l] += number_of(x[k + l]) * Number(0);  // NaN once a NaN or infinity came by
     }
   for (int l = 0; k + l < d; ++l) {
     const double v = row.at(k + l, offset);
     squares[l] += v * v;
-    zeros[l] += x[k + l] * T(0);
+    zeros[l] += number_of(x[k + l]) * Number(0);
   }
-  T all = 0;
+  Number all = 0;
   for (int l = 0; l < kKeyLanes; ++l) all += zeros[l];
   return __builtin_sqrt(sum_lanes(squares)) + static_cast<double>(all);
 }
@@ -113,11 +120,13 @@ void hadamard(float* z, int64_t width) {
 
 void exact_keys(const KnnKeyPairs& p, double* keys) {
   if (p.a.f32 != nullptr) return keys_of(p, p.a.f32, p.b.f32, keys);
+  if (p.a.f16 != nullptr) return keys_of(p, halves(p.a), halves(p.b), keys);
   keys_of(p, p.a.f64, p.b.f64, keys);
 }
 
 void scan_rows(const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad) {
   if (rows.f32 != nullptr) return scan(rows.f32, rows, begin, end, norms, sums, bad);
+  if (rows.f16 != nullptr) return scan(halves(rows), rows, begin, end, norms, sums, bad);
   scan(rows.f64, rows, begin, end, norms, sums, bad);
 }
 
@@ -127,6 +136,8 @@ void centre_rows(const KnnRows& rows, const int64_t* which, int64_t first, int64
     const double scale = rows.scale != nullptr ? rows.scale[at] : 1.0;
     if (rows.f32 != nullptr)
       centre(rows.f32 + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
+    else if (rows.f16 != nullptr)
+      centre(halves(rows) + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
     else
       centre(rows.f64 + at * rows.d, scale, rows.offset, rows.d, c, out + i * rows.d);
   }

@@ -1,4 +1,4 @@
-// The exact key of one pair, and the integer and float tests that may drop a pair before it is computed.
+// The exact key of one pair, and the integer tests that may drop a pair before it is computed.
 #pragma once
 #include <cstdint>
 
@@ -8,7 +8,6 @@ namespace tamis::TAMIS_ISA {
 
 // Sixteen running sums, added up as a tree: the same order whatever the registers are.
 constexpr int kKeyLanes = 16;
-typedef float FloatLanes __attribute__((vector_size(4 * kKeyLanes), aligned(4), may_alias));
 
 TAMIS_HD double sum_lanes(const double* lanes) {
   double s[kKeyLanes];
@@ -52,50 +51,6 @@ TAMIS_HD double exact_key(const A& a, const B& b, const double* offset, int64_t 
   }
   const double sum = sum_lanes(lanes);
   return kDot ? -sum : sum;
-}
-
-// The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 64) where `kScaled` is false; scaled rows
-// may be `scaled_slack` off in distance besides.
-template <bool kScaled>
-TAMIS_HD float float_key(const RowOf<float>& a, const RowOf<float>& b, const float* offset, int64_t d) {
-  const float sa = static_cast<float>(a.scale), sb = static_cast<float>(b.scale);
-  FloatLanes lanes = {};
-  int64_t k = 0;
-  for (; k + kKeyLanes <= d; k += kKeyLanes) {
-    const FloatLanes x = *reinterpret_cast<const FloatLanes*>(a.x + k),
-                     y = *reinterpret_cast<const FloatLanes*>(b.x + k);
-    FloatLanes apart;
-    if constexpr (kScaled) {
-      const FloatLanes o = *reinterpret_cast<const FloatLanes*>(offset + k);
-      apart = (x - o) * sa - (y - o) * sb;
-    } else {
-      apart = x - y;
-    }
-    lanes += apart * apart;
-  }
-  float sum = 0;
-  for (int i = 0; i < kKeyLanes; ++i) sum += lanes[i];
-  for (; k < d; ++k) {
-    const float apart = kScaled ? (a.x[k] - offset[k]) * sa - (b.x[k] - offset[k]) * sb : a.x[k] - b.x[k];
-    sum += apart * apart;
-  }
-  return sum;
-}
-
-// Rows about an offset whose rounding to float32 took `lost` off: they are moved by lost * scale, both in one
-// direction, and what is computed is of a norm of 1 + lost * scale.
-TAMIS_HD double scaled_slack(double a, double b, double lost) {
-  const double apart = a < b ? b - a : a - b;
-  return 6e-7 * (1 + lost * (a + b)) + lost * apart;
-}
-
-// True where a float32 key proves that the exact one, whose distance may be `slack` off, is above `limit`. An overflow
-// proves nothing.
-template <bool kScaled>
-TAMIS_HD bool above(float key, double limit, int64_t d, double slack) {
-  const double least = static_cast<double>(key) * (1 - 1e-7 * (static_cast<double>(d) / kKeyLanes + 64));
-  const double reach = kScaled ? __builtin_sqrt(limit) + slack : 0;
-  return key <= 3e38f && least > (kScaled ? reach * reach : limit);
 }
 
 // What a filter knows of one row: z = step * q + something of norm `lost`, q with these sums.

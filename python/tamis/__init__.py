@@ -43,6 +43,10 @@ if TYPE_CHECKING:  # at run time a name is imported when it is first used: see _
     from tamis.evaluation.failures import Failures, failures
     from tamis.evaluation.image_scores import ImageScores, image_scores
     from tamis.evaluation.matching import Matches, match_detections
+    from tamis.evaluation.olrp import Olrp, olrp
+    from tamis.evaluation.provenance import Provenance
+    from tamis.evaluation.results import results
+    from tamis.evaluation.worst_images import WorstImages, worst_images
     from tamis.labels.classification_mistakes import classification_mistakes, hardness
     from tamis.labels.fiftyone_matching import FiftyoneMatches, match_fiftyone
     from tamis.labels.label_mistakes import LabelMistakes, label_mistakes, mistakes_of_matches
@@ -102,6 +106,8 @@ __all__ = [
     "Masks",
     "Matches",
     "NearDuplicates",
+    "Olrp",
+    "Provenance",
     "Report",
     "Slice",
     "Slices",
@@ -109,6 +115,7 @@ __all__ = [
     "SplitCheck",
     "Tightness",
     "Versus",
+    "WorstImages",
     "ZcoreStability",
     "agreement",
     "align",
@@ -149,10 +156,12 @@ __all__ = [
     "num_threads",
     "oks",
     "oks_batched",
+    "olrp",
     "outliers",
     "read",
     "report",
     "representativeness",
+    "results",
     "rotated_box_iou",
     "rotated_box_iou_batched",
     "rotated_box_iou_paired",
@@ -165,6 +174,7 @@ __all__ = [
     "threads",
     "uniqueness",
     "verify_split",
+    "worst_images",
     "write",
     "zcore",
     "zcore_draws",
@@ -207,6 +217,10 @@ _HOMES = {  # the modules of the names above
     "evaluation.failures": "Failures failures",
     "evaluation.image_scores": "ImageScores image_scores",
     "evaluation.matching": "Matches match_detections",
+    "evaluation.olrp": "Olrp olrp",
+    "evaluation.provenance": "Provenance",
+    "evaluation.results": "results",
+    "evaluation.worst_images": "WorstImages worst_images",
     "labels.classification_mistakes": "classification_mistakes hardness",
     "labels.fiftyone_matching": "FiftyoneMatches match_fiftyone",
     "labels.label_mistakes": "LabelMistakes label_mistakes mistakes_of_matches",

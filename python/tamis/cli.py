@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis import _cli_compare, _cli_selection
+from tamis import _cli_compare, _cli_eval, _cli_selection
 from tamis._cli_output import check_output, print_json, table, tell
 from tamis.annotations.command import add_check
 from tamis.embeddings.files import write_table
-from tamis.evaluation.detection_result import STATS
 from tamis.reports import command as report_command
 from tamis.shards import command as shards
 
@@ -34,47 +33,6 @@ def demo(args: argparse.Namespace) -> None:
     print(table([("part", "question", "answer"), *rows]))
     missing = "no report: pip install tamis[report]"
     print(f"\n{missing if path is None else f'report with pictures: {path}'}")
-
-
-def per_class(e: Any) -> list[dict[str, Any]]:
-    """One dict per category: id, name and the 12 numbers."""
-    from tamis.evaluation.summary import detection_rows, of_class
-
-    p, rows = e.params, []
-    for k, category in enumerate(p.catIds):
-        stats = of_class(e.eval, p, detection_rows(p.maxDets, main=100), k)
-        name = str(e.cocoGt.cats[category].get("name", category))
-        row = {"id": np.asarray(category).item(), "name": name}
-        rows.append(row | dict(zip(STATS, stats, strict=True)))
-    return rows
-
-
-def evaluate(args: argparse.Namespace) -> None:
-    from tamis.coco import COCO, COCOeval
-
-    quiet = contextlib.redirect_stdout(io.StringIO()) if args.json else contextlib.nullcontext()
-    with quiet:
-        ground_truth = COCO(args.gt)
-        e = COCOeval(ground_truth, ground_truth.loadRes(args.dt), "bbox")
-        e.evaluate()
-        e.accumulate()
-        e.summarize()
-    classes = per_class(e) if args.per_class else []
-    errors = tamis.detection_errors(e) if args.errors else None
-    if args.json:
-        out: dict[str, Any] = dict(zip(STATS, map(float, e.stats), strict=True))
-        if args.per_class:
-            out["classes"] = classes
-        if errors is not None:
-            out["errors"] = {"points": errors.main | errors.special, "counts": errors.counts}
-        print_json(out)
-        return
-    if errors is not None:
-        print(errors)
-    if classes:
-        names = ("name", "AP", "AP50", "AP75", "AR100")
-        cells = [(c["name"], *(f"{c[n]:.3f}" for n in names[1:])) for c in classes]
-        print(table([names, *cells]))
 
 
 def duplicates(args: argparse.Namespace) -> None:
@@ -142,14 +100,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=demo)
 
-    command = commands.add_parser("eval", help="COCO box evaluation of a results file")
-    command.add_argument("gt", metavar="GT", help="COCO ground truth, JSON")
-    command.add_argument("dt", metavar="DT", help="COCO results, JSON")
-    command.add_argument("--per-class", action="store_true", help="add a table by category")
-    command.add_argument("--errors", action="store_true", help="add TIDE's error types")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=evaluate)
-
+    _cli_eval.add_command(commands)
     add_check(commands)
 
     command = commands.add_parser("duplicates", help="find duplicate boxes in a ground-truth file")
@@ -169,7 +120,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def reason(error: Exception) -> str:
-    """One line for bad input."""
+    """One line for bad input; of label files a line for each problem."""
+    if isinstance(error, tamis.AnnotationError):
+        return str(error)
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if type(error) is KeyError:
@@ -181,7 +134,7 @@ def reason(error: Exception) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 1 where a check failed, 2 and a line for bad input, 130 for Ctrl-C."""
+    """Run the command line; 1: a check failed, 2: bad input, 3: a gate, 130: Ctrl-C."""
     args = parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():

@@ -10,7 +10,6 @@ from coco_json_reference import (
     ANNOTATIONS,
     RESULTS,
     check,
-    needs_simdjson,
     reference_dataset,
     reference_results,
 )
@@ -110,7 +109,6 @@ cuts = st.lists(st.integers(16, 400), min_size=1, max_size=3, unique=True)
 threads = st.integers(1, 4)
 
 
-@needs_simdjson
 @settings(deadline=None, max_examples=300)
 @given(data=mutated(arrays(tuple(RESULTS), strange=True)), cuts=cuts, threads=threads)
 @example(data=f'[{RESULT}, {{"a": "}}, {RESULT}, {{"}}, {RESULT}]'.encode(), cuts=[16], threads=1)
@@ -120,7 +118,6 @@ def test_any_results_text(data, cuts, threads):
     check(_core.read_coco_results, reference_results, data, chunks=(*cuts, 1 << 20))
 
 
-@needs_simdjson
 @settings(deadline=None, max_examples=300)
 @given(data=mutated(datasets(strange=True)), cuts=cuts, threads=threads)
 @example(data=b'{"x":[{"id":1},{"id":2},{"id":3}],"images":[{"$":0,"id":1}]}', cuts=[1], threads=1)
@@ -129,7 +126,6 @@ def test_any_dataset_text(data, cuts, threads):
     check(_core.read_coco_dataset, reference_dataset, data, chunks=(*cuts, 1 << 20))
 
 
-@needs_simdjson
 @settings(deadline=None, max_examples=100)
 @given(text=arrays(tuple(RESULTS), strange=False), cuts=cuts, threads=threads)
 def test_any_regular_results_are_read(text, cuts, threads):
@@ -137,7 +133,6 @@ def test_any_regular_results_are_read(text, cuts, threads):
     check(_core.read_coco_results, reference_results, text, chunks=(*cuts, 1 << 20), regular=True)
 
 
-@needs_simdjson
 @settings(deadline=None, max_examples=100)
 @given(text=datasets(strange=False), cuts=cuts, threads=threads)
 def test_any_regular_dataset_is_read(text, cuts, threads):

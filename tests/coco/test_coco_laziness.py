@@ -60,7 +60,7 @@ def test_an_interrupt_while_touching_loses_nothing(files: Any, monkeypatch: Any)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_sources.json, "loads", stop)
+        patch.setattr(_sources.json_text, "loads", stop)
         with pytest.raises(KeyboardInterrupt):
             len(coco.anns)
     assert len(coco.anns) > 0

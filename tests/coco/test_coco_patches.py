@@ -215,7 +215,7 @@ def own_params(params: Any, like: Any) -> Any:
 
 @pytest.mark.parametrize("library", [THEIRS, tamis.coco], ids=["theirs", "ours"])
 def test_parameters_of_another_class(library, files):
-    class Own(library.Params):
+    class Own(library.Params):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__("bbox")
             self.iouThrs = np.array([0.5, 0.75])

@@ -80,7 +80,8 @@ def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     """It can be read only once."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    writer = threading.Thread(target=lambda: path.write_text("{}"))
+    # a daemon: if nobody reads, it waits in `open`, and so would the interpreter at its end
+    writer = threading.Thread(target=lambda: path.write_text("{}"), daemon=True)
     writer.start()
     source, dataset = _coco_json.read_dataset(path)
     assert source is None and dataset == {}

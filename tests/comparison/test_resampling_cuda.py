@@ -15,7 +15,7 @@ from test_compare import two_models
 pytestmark = pytest.mark.gpu
 
 
-def both(result: Any, like: Any, weights: Any) -> tuple[Any, Any]:
+def both(result: Any, like: Any, weights: Any) -> tuple[Any, ...]:
     e, numbers = evaluated("test", result)
     return tuple(Plan.of(numbers, e, on).by_class(weights) for on in (None, like))
 

@@ -265,3 +265,21 @@ def test_stems_in_two_folders_are_not_mixed_up() -> None:
     assert dt.boxes[:, 0].tolist() == [4, 0]
     with pytest.raises(ValueError, match="no image of dt"):
         tamis.align(two("x/a.jpg", "y/a.jpg"), two("a.png"))
+
+
+def test_parts_by_class_and_what_evaluators_take() -> None:
+    boxes = np.array([[0.0, 0, 9, 9], [1, 1, 9, 9], [2, 2, 9, 9]])
+    a = tamis.Annotations(
+        boxes, np.array([1, 2, 1]), np.array([0, 2, 3]), np.array([7, 8]), {1: "cat", 2: "dog"},
+        keypoints=np.full((3, 17, 3), np.nan), scores=np.ones(3),
+    )  # fmt: skip
+    part = a.of_classes([1])
+    assert part.boxes.tolist() == boxes[[0, 2]].tolist() and part.classes == {1: "cat"}
+    assert part.splits.tolist() == [0, 1, 2] and part.n_images == 2
+    assert len(a.of_classes([])) == 0
+    assert set(a.preds()) == {"boxes", "labels", "scores", "splits"}
+    assert (a.targets("keypoints")["keypoints"] == 0).all()
+    with pytest.raises(ValueError, match="preds: masks must be there for iou_type 'segm'"):
+        a.preds("segm")
+    with pytest.raises(ValueError, match="targets: iou_type must be one of"):
+        a.targets("boxes")

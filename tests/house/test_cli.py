@@ -98,7 +98,7 @@ def test_eval_of_ids_of_other_types(as_: Any, files: Any, tmp_path: Any, capsys:
     ("gt", "dt", "text"),
     [
         ("nowhere.json", None, "nowhere.json: No such file or directory"),
-        (".", None, "Is a directory"),
+        ("docs", None, "expected label files"),
         ("[1]", "[]", "AssertionError: annotation file format"),
         ("{", "[]", "JSONDecodeError"),
         ("[" * 200_000, "[]", "RecursionError"),

@@ -50,6 +50,7 @@ def of_evaluation() -> list[Any]:
     return [
         result, result.best_f1(), result.confusion_matrix(), result.errors(), result.per_image(),
         result.matches(), result.calibration(), tamis.failures(result), interval,
+        result.olrp(), result.worst_images(), result.provenance(),
         interval.stats["AP"], slices, slices["all"], found, found.against[0], found.stats["AP"],
         ImageChange(3, 0.5, {"Miss -> right": 2}),
     ]  # fmt: skip

@@ -130,5 +130,5 @@ def test_kernels_of_one_instruction_set_leak_nothing() -> None:
         assert weak == [], path
 
 
-def test_the_readme_table_is_that_of_the_stored_results() -> None:
+def test_the_numbers_of_pages_are_those_of_the_stored_results() -> None:
     subprocess.run([sys.executable, ROOT / "benchmarks" / "table.py", "--check"], check=True)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from coco_json_reference import ANNOTATIONS, IDS, Irregular, check, columns, needs_simdjson
+from coco_json_reference import ANNOTATIONS, IDS, Irregular, check, columns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tamis import _core
 
 LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
 FIELDS = {key: rule for key, rule in ANNOTATIONS.items() if key != "iscrowd"}
-pytestmark = needs_simdjson
 
 
 @pytest.fixture(autouse=True)

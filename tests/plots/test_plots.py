@@ -159,7 +159,9 @@ def boxes_of_text(draw: Any, width: float, height: float) -> list[tuple[str, Any
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         renderer = canvas.get_renderer()
-        texts = figure.findobj(lambda x: isinstance(x, matplotlib.text.Text) and x.get_visible())
+        texts: Any = figure.findobj(
+            lambda x: isinstance(x, matplotlib.text.Text) and x.get_visible()
+        )
         return [
             (text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()
         ]

@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
 import tamis
 from conftest import ROOT, data_path
 
@@ -28,16 +27,6 @@ def test_what_thresholds_drop():
     x = np.load(data_path("embeddings", "pool_512.npy"))
     dropped = [len(tamis.near_duplicates(x, threshold=t).duplicates) for t in (0.2, 0.05, "auto")]
     assert dropped == [4278, 856, 25]
-
-
-@pytest.mark.parametrize("name", [n for n in tamis.__all__ if n[0].islower()])
-def test_examples_in_docstrings(name):
-    import doctest
-
-    function = getattr(tamis, name)
-    found = doctest.DocTestFinder(recurse=False).find(function, name, module=False)
-    for test in found:
-        assert doctest.DocTestRunner().run(test).failed == 0, test.name
 
 
 def example():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,7 +164,8 @@ def test_recipe_of_the_reference():
 
 def test_recipes_of_shards_and_batches():
     x = rows(400)
-    names = {"tamis": tamis, "x": x, "failures": np.array([3]), "labelled": np.arange(20)}
+    names: dict[str, Any] = {"tamis": tamis, "x": x}
+    names |= {"failures": np.array([3]), "labelled": np.arange(20)}
     exec(recipe("shards"), names)
     np.testing.assert_array_equal(names["scores"], tamis.zcore(x, n_samples=2000, seed=3))
     exec(recipe("batch"), names)

@@ -35,6 +35,7 @@ def worker(rank: int, address: str) -> None:
         )
         assert_same(ours.compute(), want)
         assert_same(theirs.compute(), want)
+        assert_same(ours.submit().result(), want)
         assert len(ours.groundtruth_labels) == 6  # its own again
         ours.sync()
         theirs.sync()
@@ -65,3 +66,14 @@ def test_a_gathering_function_of_the_callers() -> None:
     assert_same(ours.compute(), theirs.compute())
     twice = [pair for pair in pairs for _ in range(2)]
     assert_same(ours.compute(), fed(MeanAveragePrecision, twice).compute())
+
+
+def test_submit_is_compute_of_what_was_there() -> None:
+    pairs = list(zip(*images(3, 8), strict=True))
+    metric = fed(MeanAveragePrecision, pairs[:5])
+    want = metric.compute()
+    future = metric.submit()
+    metric.reset()
+    metric.update([pairs[6][0]], [pairs[6][1]])
+    assert_same(future.result(), want)
+    assert_same(metric.submit().result(), fed(MeanAveragePrecision, pairs[6:7]).compute())

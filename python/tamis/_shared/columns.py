@@ -10,6 +10,9 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 
 WANTED = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}  # by dtype kinds
+REGIONS = {  # the column that holds what is compared, by iou_type
+    "bbox": "boxes", "obb": "boxes", "segm": "masks", "boundary": "masks", "keypoints": "keypoints",
+}  # fmt: skip
 HELD_AS = {"fiu": "float64", "iu": "int64", "biu": "uint8"}
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import wraps
 from typing import Any
+
+from tamis._shared.background import in_background
 
 _LOCKS: weakref.WeakSet[Lock] = weakref.WeakSet()
 
@@ -67,6 +71,22 @@ class LockedMetric:
         """As torchmetrics': the numbers of this batch, which is added."""
         with self._lock:
             return super().forward(*args, **kwargs)  # type: ignore[misc]
+
+    def submit(self) -> Future[Any]:
+        """Begin `compute` of the states as they are, in a thread of its own.
+
+        States of several processes are exchanged before it returns, on all of them, as `compute`
+        does. ``submit().result()`` waits, and is what `compute` gives or raises; meanwhile the
+        metric can be updated or reset. Memory: a copy of the states.
+        """
+        with self._lock:
+            own: Any = copy.deepcopy(self)
+        own.sync(
+            dist_sync_fn=own.dist_sync_fn, process_group=own.process_group,
+            should_sync=own._to_sync, distributed_available=own.distributed_available_fn,
+        )  # fmt: skip
+        own._to_sync = own._should_unsync = False
+        return in_background(own.compute)
 
     def reset(self) -> None:
         """Forget all images."""

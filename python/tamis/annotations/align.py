@@ -56,6 +56,19 @@ def align(
     ------
     ValueError
         No image or no class matches, or only one side has oriented boxes.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, tamis
+    >>> gt, dt = (pathlib.Path(tempfile.mkdtemp()) for _ in "gd")
+    >>> columns = "ImageID,LabelName,XMin,XMax,YMin,YMax"
+    >>> _ = (gt / "gt.csv").write_text(f"{columns}\\na,Cat,0,0.5,0,0.6\\nb,Dog,0,0.5,0,0.6\\n")
+    >>> _ = (dt / "dt.csv").write_text(f"{columns},Score\\nb,Dog,0,0.4,0,0.5,0.9\\n")
+    >>> sizes = {"a": (100, 200), "b": (100, 200)}
+    >>> sides = [tamis.read(f, image_sizes=sizes) for f in (gt / "gt.csv", dt / "dt.csv")]
+    >>> gt, dt = tamis.align(*sides)
+    >>> dt.n_images, dt.labels.tolist(), gt.labels.tolist()
+    (2, [1], [0, 1])
     """
     if not arrays.one_of(unmatched, ("warn", "error", "ignore")):
         raise ValueError(f"align: unmatched must be 'warn', 'error' or 'ignore', got {unmatched!r}")

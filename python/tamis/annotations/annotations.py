@@ -14,6 +14,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import image_of, runs
 from tamis.annotations.findings import Finding
+from tamis.annotations.given import columns_of
 from tamis.annotations.shapes import Shapes, around, corners
 from tamis.regions.masks import Masks
 
@@ -291,6 +292,20 @@ class Annotations:
             listed=self.listed[places],
         )
 
+    def of_classes(self, labels: Any) -> Annotations:
+        """The rows of these labels, and their names; all images stay.
+
+        Parameters
+        ----------
+        labels : integers
+        """
+        name = "Annotations.of_classes"
+        wanted = arrays.host(name, "labels", arrays.column(name, "labels", labels))
+        rows = np.flatnonzero(np.isin(self.labels, wanted))
+        kept = {k: v for k, v in self.classes.items() if k in set(wanted.tolist())}
+        splits = np.searchsorted(rows, self.splits).astype(np.int64)
+        return self.take(rows, splits, classes=kept)
+
     def as_obb(self) -> Annotations:
         """With oriented boxes: `oriented`, or the horizontal ones at an angle of 0."""
         if self.fmt == "obb":
@@ -313,19 +328,16 @@ class Annotations:
 
     # --- what other functions take ---------------------------------------------------------
 
-    def preds(self) -> dict[str, Array]:
-        """Results as :meth:`tamis.DetectionEvaluator.update` takes them, of format `fmt`."""
-        if self.scores is None:
-            raise ValueError("Annotations.preds: scores must be there, got ground truth")
-        columns = {"boxes": self.boxes, "labels": self.labels, "scores": self.scores}
-        return {**columns, "splits": self.splits}
+    def preds(self, iou_type: str = "bbox") -> dict[str, Any]:
+        """Results as :meth:`tamis.DetectionEvaluator.update` takes them: boxes of format `fmt`.
 
-    def targets(self) -> dict[str, Array]:
-        """Ground truth as :meth:`tamis.DetectionEvaluator.update` takes it, of format `fmt`."""
-        columns = {"boxes": self.boxes, "labels": self.labels, "iscrowd": self.iscrowd}
-        if self.area is not None and self.fmt == "xywh":
-            columns["area"] = self.area
-        return {**columns, "splits": self.splits}
+        Of ``"segm"`` and ``"boundary"`` masks, of ``"keypoints"`` keypoints.
+        """
+        return columns_of("Annotations.preds", self, iou_type)
+
+    def targets(self, iou_type: str = "bbox") -> dict[str, Any]:
+        """Ground truth as :meth:`tamis.DetectionEvaluator.update` takes it, as of `preds`."""
+        return columns_of("Annotations.targets", self, iou_type)
 
     def check(self, results: Annotations | None = None) -> Report:
         """Find suspicious annotations, with counts, examples and their effect on the numbers.

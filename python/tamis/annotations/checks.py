@@ -63,6 +63,11 @@ def of_ids(gt: Annotations) -> list[Finding]:
 
 def of_boxes(side: Annotations) -> list[Finding]:
     """Of ground truth or results."""
+    return of_single_boxes(side) + _duplicates(side)
+
+
+def of_single_boxes(side: Annotations) -> list[Finding]:
+    """Those that need no look at other boxes."""
     crowd = side.iscrowd.astype(bool)
     w, h = side.boxes[:, 2], side.boxes[:, 3]
     inverted, flat = (w < 0) | (h < 0), (w == 0) | (h == 0)
@@ -83,7 +88,7 @@ def of_boxes(side: Annotations) -> list[Finding]:
             side, "areas of 0", "warning", wrong,
             "The area decides whether a box is small, medium or large: these count as small.",
         )  # fmt: skip
-    return out + _duplicates(side)
+    return out
 
 
 def sizes_of_rows(side: Annotations) -> tuple[Array, Array]:

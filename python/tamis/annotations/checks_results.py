@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from tamis.annotations.findings import Finding
 _MOST = 100  # detections an image and class, COCO's largest
 
 
-def of_results(gt: Annotations, dt: Annotations) -> list[Finding]:
+def of_results(
+    gt: Annotations, dt: Annotations, boxes: Callable[[Annotations], list[Finding]] = of_boxes
+) -> list[Finding]:
     """Those of ground truth carry no prefix; these are of "results"."""
     gt = gt if gt.listed.all() else gt.select(gt.listed)
     out = [*dt.remarks, *_scores(dt)]
@@ -65,7 +68,7 @@ def of_results(gt: Annotations, dt: Annotations) -> list[Finding]:
             [gt.image_name(i) for i in bare.tolist()], gt.n_images, "images",
             "Every object there is a miss: evaluate only the images that were run, or run these.",
         )  # fmt: skip
-    out += of_boxes(dataclasses.replace(both, area=None)) + _capped(both)
+    out += boxes(dataclasses.replace(both, area=None)) + _capped(both)
     return [_named(finding) for finding in out]
 
 

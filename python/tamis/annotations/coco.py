@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Any
@@ -19,6 +18,7 @@ from tamis.annotations.options import Options
 from tamis.annotations.problems import fail
 from tamis.annotations.shapes import Shapes
 from tamis.coco._coco_json import _read as read_bytes
+from tamis.coco._record_lists import records_of
 from tamis.coco._shapes import PEOPLE, keypoints_of
 
 _SHAPE = re.compile(rb'"segmentation"\s*:\s*(?!\[\s*\])[\[{]')  # one that is not empty
@@ -64,7 +64,7 @@ def _dataset(path: str, text: Array) -> Annotations | None:
     if not all(tables[key] for key in ("images", "annotations", "categories")):
         return None
     raw = text.tobytes()
-    images, categories = _records_of(raw, "images"), _records_of(raw, "categories")
+    images, categories = records_of(raw, "images"), records_of(raw, "categories")
     for records, table in ((images, tables["images"]), (categories, tables["categories"])):
         if records is None or [r.get("id") for r in records] != table["id"].tolist():
             return None
@@ -88,27 +88,6 @@ def _dataset(path: str, text: Array) -> Annotations | None:
         area=table["area"], ids=table["id"], shapes=shapes,
         keypoints=keypoints_of(people) if people else None,
     )  # fmt: skip
-
-
-def _records_of(raw: bytes, key: str) -> list[dict[str, Any]] | None:
-    """The list behind a key. The caller compares it with the ids of the whole file."""
-    decoder = json.JSONDecoder()
-    for found in re.finditer(rb'"%s"\s*:\s*(?=\[)' % key.encode(), raw):
-        end = _end_of_list(raw, found.end())
-        try:
-            records, _ = decoder.raw_decode(raw[found.end() : end].decode())
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(records, list) and all(isinstance(r, dict) for r in records):
-            return records
-    return None
-
-
-def _end_of_list(raw: bytes, begin: int) -> int:
-    """Just behind a list whose items are flat; of others the end of the file."""
-    found = re.compile(rb"\}\s*\]").search(raw, begin)
-    empty = re.compile(rb"\[\s*\]").match(raw, begin)
-    return empty.end() if empty else found.end() if found else len(raw)
 
 
 def grouped(
@@ -135,7 +114,7 @@ def grouped(
         splits=np.searchsorted(place[by_image], np.arange(len(every) + 1)).astype(np.int64),
         image_ids=every[order],
         classes={int(c["id"]): str(c.get("name", c["id"])) for c in categories},
-        image_sizes=np.array([_size(r) for r in in_order], np.int64).reshape(-1, 2),
+        image_sizes=_sizes(in_order) if images else np.zeros((len(every), 2), np.int64),
         image_names=tuple(str((r or {}).get("file_name") or "") for r in in_order),
         listed=np.array([r is not None or not images for r in in_order], bool),
         source=Source((path,), np.zeros(n, np.int64), by_image.astype(np.int64), "record"),
@@ -143,11 +122,16 @@ def grouped(
     )  # fmt: skip
 
 
-def _size(record: dict[str, Any] | None) -> tuple[int, int]:
-    """Height and width, 0 where they are none."""
-    sides = [(record or {}).get(key) for key in ("height", "width")]
-    good = all(isinstance(s, (int, float)) and 0 < s < 2**31 for s in sides)
-    return (int(sides[0]), int(sides[1])) if good else (0, 0)  # type: ignore[arg-type]
+def _sizes(records: list[dict[str, Any] | None]) -> Array:
+    """(images, 2) height and width, 0 where they are none."""
+    sides: list[tuple[Any, ...]] = [
+        ((r or {}).get("height"), (r or {}).get("width")) for r in records
+    ]
+    if not {type(s) for pair in sides for s in pair} <= {int, float, type(None)}:
+        sides = [tuple(s if isinstance(s, (int, float)) else None for s in p) for p in sides]
+    found = np.array(sides, np.float64).reshape(-1, 2)
+    good = ((found > 0) & (found < 2**31)).all(axis=1, keepdims=True)
+    return np.where(good, found, 0).astype(np.int64)
 
 
 def _results(path: str, text: Array) -> Annotations | None:

@@ -38,6 +38,17 @@ def write(annotations: Annotations, path: str | os.PathLike[str], format: str = 
     Written under a temporary name in the same folder and renamed, so that no reader sees a partial
     file. Reading it back gives everything that the format can hold (docs/files.md). COCO keeps ids;
     annotations with scores are written as a list of results.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, tamis
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> columns = "ImageID,LabelName,XMin,XMax,YMin,YMax"
+    >>> _ = (folder / "gt.csv").write_text(f"{columns}\\ncat,Cat,0.1,0.5,0.1,0.6\\n")
+    >>> gt = tamis.read(folder / "gt.csv", image_sizes={"cat": (100, 200)})
+    >>> tamis.write(gt, folder / "gt.json")
+    >>> tamis.read(folder / "gt.json").boxes
+    array([[20., 10., 80., 50.]])
     """
     if not isinstance(annotations, Annotations):
         raise TypeError(f"write: annotations must be Annotations, got {type(annotations).__name__}")

@@ -35,15 +35,17 @@ class Listing:
 
 def find_sizes(listing: Listing, options: Options, problems: Problems) -> None:
     """(images, 2) heights and widths: those given, else those of the image files."""
-    listing.sizes = np.zeros((len(listing.ids), 2), np.int64)
     given = options.like is not None or options.image_sizes is not None
+    sizes: list[tuple[int, int]] = []
     headers: list[tuple[int, str]] = []
-    for i, (key, name) in enumerate(zip(listing.ids, listing.names, strict=True)):
-        path = (options.find_image(name) if options.images else None) or listing.paths[i]
-        if given and (size := options.given_size(name, key)) is not None:
-            listing.sizes[i] = size
-        elif path is not None:
-            headers.append((i, path))
+    for key, name, path in zip(listing.ids, listing.names, listing.paths, strict=True):
+        if options.images:
+            path = options.find_image(name) or path
+        size = options.given_size(name, key) if given else None
+        if size is None and path is not None:
+            headers.append((len(sizes), path))
+        sizes.append(size or (0, 0))
+    listing.sizes = np.array(sizes, np.int64).reshape(-1, 2)
     found, wrong = header_sizes([path for _, path in headers])
     listing.sizes[[i for i, _ in headers]] = found
     why = {i: f"its image {path} {text}" for (i, path), text in zip(headers, wrong, strict=True)}

@@ -81,6 +81,12 @@ class LazyDataset:
         source: Source | None = self.__dict__.get("_source")
         return None if any(name in self.__dict__ for name in self._INDEX) else source
 
+    def _records(self, key: str) -> list[dict[str, Any]]:
+        """The "images" or "categories"; those of an untouched file without its annotations."""
+        source = self._untouched()
+        found = source.records(key) if isinstance(source, DatasetFile) else None
+        return list(self.dataset.get(key, [])) if found is None else found
+
     def _mark_later(self, mark: Mark) -> None:
         """Write it when the dicts are built."""
         if mark not in self._marks[-1:]:

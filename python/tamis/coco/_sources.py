@@ -15,6 +15,7 @@ from tamis._shared.arrays import Array
 from tamis.coco._columns import Annotation, Columns, from_annotations
 from tamis.coco._plain_records import PlainRecords
 from tamis.coco._prepare import collector_paused, preparation, prepare_results
+from tamis.coco._record_lists import records_of
 from tamis.coco._shapes import PEOPLE, has_shapes, keypoints_of, masks_of, set_masks
 
 Dataset = dict[str, Any]
@@ -104,6 +105,7 @@ class DatasetFile(Source):
             self.columns.keypoints = keypoints_of(people)
             self.columns.num_keypoints = people["extent"][:, 0]
         self._masks_unread = True
+        self._read: dict[str, list[dict[str, Any]] | None] = {}
 
     def _name_images(self, names: list[Any] | None) -> None:
         """Let image ids that are text be places among the images, as these are read."""
@@ -137,6 +139,15 @@ class DatasetFile(Source):
 
     def category_ids(self) -> list[Any]:
         return list(self._categories)
+
+    def records(self, key: str) -> list[dict[str, Any]] | None:
+        """The "images" or "categories"; None where only the whole file tells."""
+        if key not in self._read:
+            found = records_of(self._text, key)
+            ids = self._images if key == "images" else self._categories
+            plain = found is not None and [r.get("id") for r in found] == ids
+            self._read[key] = found if plain else None
+        return self._read[key]
 
 
 def _ids(table: dict[str, Any]) -> list[Any]:

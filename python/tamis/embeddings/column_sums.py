@@ -10,6 +10,7 @@ import numpy as np
 from tamis import _core
 from tamis._shared.arrays import Array
 
+BLOCK = 16384  # rows of float16 that are widened at a time
 Partials = list[list[float]]
 
 
@@ -18,7 +19,11 @@ def column_sums(x: Array) -> Array:
 
     The same for any order of rows: first the rounded sum, then the rounded rest, and so on.
     """
-    return _canonical(_core.column_sums(x))
+    if x.dtype != np.float16:
+        return _canonical(_core.column_sums(x))
+    starts = range(0, max(1, len(x)), BLOCK)
+    parts = [_core.column_sums(x[i : i + BLOCK].astype(np.float32)) for i in starts]
+    return put_together([_canonical(part) for part in parts])
 
 
 def put_together(parts: Sequence[Array]) -> Array:

@@ -82,8 +82,8 @@ def knn(
     ----------
     x : (N, D) array
         float16, bfloat16, float32 or float64; NumPy (also `np.memmap`), PyTorch or anything with
-        DLPack or the buffer protocol. Read where it lies when float32 or float64 and C-contiguous,
-        else copied once.
+        DLPack or the buffer protocol. Read where it lies when it is C-contiguous and float32,
+        float64, or on the host and without `queries` float16; else copied once.
     k : int
         1 to 1024, and at most N (N - 1 in a self search without the row itself).
     queries : (M, D) array, optional
@@ -158,7 +158,7 @@ def knn(
     like = arrays.as_array("knn", "x", x)
     if arrays.device(like) != "cpu":
         return _on_device(like, k, queries, metric, exclude_self, method, recall_sample, progress)
-    rows = matrix("knn", "x", x)
+    rows = matrix("knn", "x", x, halves=queries is None and _is_exact(method))
     asked = None if queries is None else matrix("knn", "queries", queries)
     _check_fit(rows, asked, k, exclude_self)
     if not _is_exact(method):

@@ -83,7 +83,8 @@ def exact(
         keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
     if itself:
         keys, indices = _with_itself(rows, keys, indices, metric, k)
-    return output_of(function, keys, metric, x.dtype), indices
+    dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
+    return output_of(function, keys, metric, dtype), indices
 
 
 def output_of(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:

@@ -51,10 +51,10 @@ class Searched:
         return np.flatnonzero(keep_mask(near, len(self.rows.x)))
 
 
-def any_matrix(function: str, name: str, x: Any) -> Any:
-    """`x` checked, on the host as NumPy, or on its device."""
+def any_matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Any:
+    """`x` checked, on the host as NumPy, or on its device; `halves`: float16 is not widened."""
     if arrays.device(arrays.as_array(function, name, x)) == "cpu":
-        return matrix(function, name, x)
+        return matrix(function, name, x, halves=halves)
     return knn_cuda.device_matrix(function, name, x)
 
 

@@ -69,8 +69,11 @@ def check_matrix(function: str, name: str, x: Any) -> Any:
     return x
 
 
-def matrix(function: str, name: str, x: Any) -> Array:
-    """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps."""
+def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
+    """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps.
+
+    `halves`: float16 stays float16, which searches read as it is.
+    """
     x = check_matrix(function, name, x)
     if arrays.device(x) != "cpu":
         raise arrays.CudaUnavailable(
@@ -78,8 +81,15 @@ def matrix(function: str, name: str, x: Any) -> Array:
             f" got an array on {arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
         )
     host = arrays.host(function, name, x)
-    wanted = np.float64 if arrays.dtype_name(host) == "float64" else np.float32  # of any byte order
+    wanted: Any = {"float64": np.float64, "float16": np.float16 if halves else np.float32}.get(
+        arrays.dtype_name(host), np.float32
+    )  # of any byte order
     return np.ascontiguousarray(host, dtype=wanted)
+
+
+def bits(x: Array) -> Array:
+    """Rows as `_core` takes them: float16 by its bits."""
+    return x.view(np.uint16) if x.dtype == np.float16 else x
 
 
 def make_rows(function: str, name: str, x: Array, *, cosine: bool) -> Rows:
@@ -103,7 +113,7 @@ def centred_rows(function: str, **matrices: Array) -> tuple[Rows, ...]:
 def rows_about(function: str, name: str, x: Array, mean: Array) -> Rows:
     """Rows for cosine about a mean; their values are known to be finite."""
     norms = np.empty(len(x))
-    _core.knn_scan(x, mean, norms, None)
+    _core.knn_scan(bits(x), mean, norms, None)
     check_small(function, name, x, norms, mean)
     return _with_norms(x, norms, mean)
 
@@ -119,7 +129,7 @@ class BadRow(ValueError):
 def checked_norms(function: str, name: str, x: Array) -> Array:
     """The norms of the rows, of values that are finite and can be squared."""
     norms = np.empty(len(x))
-    bad = _core.knn_scan(x, None, norms, None)
+    bad = _core.knn_scan(bits(x), None, norms, None)
     if bad >= 0:
         what = "must be finite, got NaN or infinity"
         raise BadRow(f"{function}: {name} {what} in row {bad}", bad, what)
@@ -157,10 +167,10 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
     largest = max(rows.largest, 0 if queries is None else queries.largest)
     return _core.KnnSearch(
-        x=rows.x,
+        x=bits(rows.x),
         scale=rows.scale,
         offset=rows.offset,
-        queries=None if queries is None else queries.x,
+        queries=None if queries is None else bits(queries.x),
         query_scale=None if queries is None else queries.scale,
         k=k,
         radius=radius,

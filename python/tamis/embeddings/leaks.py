@@ -136,7 +136,7 @@ def leaks(
     try:
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
-        x = any_matrix("leaks", "x", x)
+        x = any_matrix("leaks", "x", x, halves=compat is None)
         split = row_columns.codes("leaks", "groups", groups, len(x))
         if compat == "brain" and arrays.device(x) != "cpu":
             raise ValueError("leaks: compat must be None for CUDA arrays")

@@ -128,7 +128,7 @@ def near_duplicates(
 
         threshold = duplicate_threshold(x, metric=metric, progress=progress).threshold
     check_search("near_duplicates", threshold, metric, max_pairs)
-    x = any_matrix("near_duplicates", "x", x)
+    x = any_matrix("near_duplicates", "x", x, halves=True)
     n, image = len(x), None
     if image_index is not None:
         image = row_columns.codes("near_duplicates", "image_index", image_index, n)
@@ -201,7 +201,8 @@ def find_unique(
     """
     count = arrays.check_integer("find_unique", "count", count)
     check_search("find_unique", 1.0, metric)
-    rows = searched_rows("find_unique", any_matrix("find_unique", "x", x), metric)
+    given = any_matrix("find_unique", "x", x, halves=True)
+    rows = searched_rows("find_unique", given, metric)
     n = len(rows.x)
     if count <= 0:
         return np.empty(0, np.int64)

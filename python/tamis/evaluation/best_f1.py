@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import ratio, view
+from tamis.evaluation.analysis import Evaluated, ratio, view
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +90,15 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     e = view(name, evaluated)
     iou = arrays.check_number(name, "iou", iou, 0, 1)
     square = arrays.check_number(name, "beta", beta, 0, 1e6) ** 2
+    return _best_f1(e, iou, square)
+
+
+def best_confidences(e: Evaluated, iou: float) -> Array:
+    """(K,) the threshold of the best F1 of each class, NaN without one."""
+    return _best_f1(e, iou, 1.0).confidence[:-1]
+
+
+def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
     table = e.at(iou)
     tp, fp = e.counted(table)
     targets = table.n_regular[:, 0]

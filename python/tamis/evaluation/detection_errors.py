@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import Groups
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, view
+from tamis.evaluation.analysis import Evaluated, check_confidence, view
 from tamis.evaluation.average_precision import curves
+from tamis.evaluation.best_f1 import best_confidences
 from tamis.evaluation.match_table import MatchTable
 
 TYPES = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
@@ -51,6 +52,10 @@ class DetectionErrors(Result):
     detection_id, target_id : (n,) and (m,) int64
         Annotation ids for a `COCOeval`; row numbers, in the order of `update`, otherwise.
     iou, background : float
+    image, target_image : (n,) and (m,) int32
+        Place of each row's image among the evaluation's, -1 for rows of none of them.
+    confidence : (K,) float64
+        The threshold of each class, -infinity where all detections count.
     """
 
     TYPES: ClassVar[tuple[str, ...]] = TYPES
@@ -67,6 +72,9 @@ class DetectionErrors(Result):
     target_id: Array
     iou: float
     background: float
+    image: Array
+    target_image: Array
+    confidence: Array
 
     def _columns(self) -> dict[str, Any]:
         return {
@@ -83,7 +91,12 @@ class DetectionErrors(Result):
 
 
 def detection_errors(
-    evaluated: Any, *, iou: float = 0.5, background: float = 0.1, max_detections: int = 100
+    evaluated: Any,
+    *,
+    iou: float = 0.5,
+    background: float = 0.1,
+    max_detections: int = 100,
+    confidence: float | Literal["best_f1"] | None = None,
 ) -> DetectionErrors:
     """Classify errors into TIDE's six types and report how many AP points each type costs.
 
@@ -97,6 +110,10 @@ def detection_errors(
         A detection with at most this IoU is background. In (0, `iou`].
     max_detections : int, default 100
         Largest number of detections per image, of all classes together, best score first.
+    confidence : float or "best_f1", optional
+        Detections of a lower score are left out, as a deployed detector leaves them out; of
+        "best_f1" those below the threshold of their class's best F1. By default all count, as in
+        tidecv.
 
     Returns
     -------
@@ -136,14 +153,38 @@ def detection_errors(
     iou = arrays.check_number(name, "iou", iou, 0, 1)
     background = arrays.check_number(name, "background", background, 0, iou)
     max_detections = arrays.check_integer(name, "max_detections", max_detections, 1, _ALL)
+    least = thresholds(name, e, confidence, iou)
+    e = above(e, least)
     found = _find(e, iou, background, int(max_detections))
     counts = np.bincount(found.kind[found.kind >= 0], minlength=len(TYPES)).tolist()
     counts[-1] = int(found.missed.sum())
     ap, main, special = _costs(e, found)
     return DetectionErrors(
         ap, main, special, dict(zip(TYPES, counts, strict=True)), found.kind, found.target,
-        found.ignored, found.missed, e.det_ids, e.gt_ids, iou, background,
+        found.ignored, found.missed, e.det_ids, e.gt_ids, iou, background, e.dets.image,
+        e.gts.image, least,
     )  # fmt: skip
+
+
+def thresholds(function: str, e: Evaluated, confidence: Any, iou: float) -> Array:
+    """(K,) the least score of each class; a class whose F1 is nowhere above 0 keeps all."""
+    if confidence is None:
+        return np.full(len(e.classes), -np.inf)
+    if isinstance(confidence, str):
+        if confidence != "best_f1":
+            raise ValueError(
+                f"{function}: confidence must be a number, 'best_f1' or None, got {confidence!r}"
+            )
+        return np.nan_to_num(best_confidences(e, iou), nan=-np.inf)
+    return np.full(len(e.classes), check_confidence(function, confidence, e.dets.scores))
+
+
+def above(e: Evaluated, least: Array) -> Evaluated:
+    """Without the detections below the threshold of their class."""
+    if len(least) == 0 or (least == -np.inf).all():
+        return e
+    low = e.dets.scores < least[e.dets.category]
+    return replace(e, dets=replace(e.dets, image=np.where(low, np.int32(-1), e.dets.image)))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._shared.arrays import Array
+from tamis._shared.arrays import Array, check_flag
 from tamis._shared.results import Result
 from tamis.evaluation import summary
 from tamis.evaluation.analysis import Evaluated
@@ -21,9 +21,13 @@ from tamis.evaluation.confusion_matrix import ConfusionMatrix, confusion_matrix
 from tamis.evaluation.detection_errors import DetectionErrors, detection_errors
 from tamis.evaluation.image_scores import ImageScores, image_scores
 from tamis.evaluation.kinds import pair_by_pair
-from tamis.evaluation.match_table import MatchTable, Sides
+from tamis.evaluation.match_state import no_sides
+from tamis.evaluation.match_table import Sides
 from tamis.evaluation.matching import Matches, pair_iou, spread_matches
+from tamis.evaluation.olrp import Olrp, olrp
 from tamis.evaluation.parts import Parts, image_mask, of_images
+from tamis.evaluation.provenance import Provenance, provenance
+from tamis.evaluation.worst_images import WorstImages, worst_images
 
 Tables = tuple[Array, Array, Array]  # precision, recall, scores
 TABLES = ("precision", "recall", "scores")
@@ -36,10 +40,12 @@ class Made:
     """What a result is made of; what is a function is called when it is first needed."""
 
     tables: Tables | Callable[[], Tables]
-    n_targets: Array  # (K,) that are not crowds
+    n_targets: Array  # (K, A) that are not ignored
     sides: Sides | Callable[[], Sides]
     numbers: list[float] | None = None  # of `stats`, where they are known without the tables
     parts: Parts | None = None
+    ids: tuple[Array, Array] | None = None  # of annotations; None: row numbers
+    options: dict[str, Any] = field(default_factory=dict)  # for `provenance`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,8 +89,8 @@ class DetectionResult(Result):
         self._set("_made", made)
         values = made.numbers
         if values is None:
-            names, part = self._names(), {"precision": self.precision, "recall": self.recall}
-            values = [float(summary.mean(part, names, row)) for row in self._rows()]
+            names, tables = self._names(), self._by_name()
+            values = [float(summary.mean(tables, names, row)) for row in self._rows()]
         self._set("stats", dict(zip(self._stat_names(), values, strict=True)))
         return self
 
@@ -115,7 +121,8 @@ class DetectionResult(Result):
     def __getstate__(self) -> dict[str, Any]:
         if self._made is None:
             return vars(self)
-        made = replace(self._made, tables=self._curves(), sides=self._on_host(), parts=None)
+        sides = no_sides if self._made.sides is no_sides else self._on_host()
+        made = replace(self._made, tables=self._curves(), sides=sides, parts=None)
         return {**vars(self), "_made": made}
 
     def _curves(self) -> Tables:
@@ -148,23 +155,64 @@ class DetectionResult(Result):
         return summary.detection_rows(self.max_detections, main=self.max_detections[2])
 
     def __str__(self) -> str:
-        names = self._names()
+        names, rows = self._names(), summary.with_areas(self._rows(), list(self.area_ranges))
         return "\n".join(
-            summary.line(names, row, value)
-            for row, value in zip(self._rows(), self.stats.values(), strict=True)
+            summary.line(names, row, summary.mean(self._by_name(), names, row)) for row in rows
         )
+
+    def _by_name(self) -> dict[str, Array]:
+        return {"precision": self.precision, "recall": self.recall}
 
     def per_class(self) -> list[dict[str, Any]]:
         """One dict per class: label, name if known, number of ground truths, and the numbers."""
         table: list[dict[str, Any]] = []
-        names, arrays = self._names(), {"precision": self.precision, "recall": self.recall}
+        names, tables, counts = self._names(), self._by_name(), self._parts_of().n_targets[:, 0]
         for k, label in enumerate(self.classes.tolist()):
-            stats = summary.of_class(arrays, names, self._rows(), k)
-            count = int(self._parts_of().n_targets[k])
+            stats = summary.of_class(tables, names, self._rows(), k)
             named = dict(zip(self._stat_names(), stats, strict=True))
             name = {} if self.class_names is None else {"name": self.class_names[k]}
-            table.append({"label": label, **name, "targets": count, **named})
+            table.append({"label": label, **name, "targets": int(counts[k]), **named})
         return table
+
+    def per_size(self) -> list[dict[str, Any]]:
+        """One dict an area range: its name, bounds, number of ground truths, and its numbers.
+
+        ``AP AP50 AP75`` and the recall by `max_detections`, ``AR1 AR10 AR100`` of COCO's, -1 where
+        there is no ground truth.
+        """
+        names, tables, cap = self._names(), self._by_name(), self.max_detections[-1]
+        table: list[dict[str, Any]] = []
+        for place, (area, (low, high)) in enumerate(self.area_ranges.items()):
+            rows = {
+                key: summary.Row(True, iou, area, cap)
+                for key, iou in (("AP", None), ("AP50", 0.5), ("AP75", 0.75))
+            }
+            rows |= {f"AR{n}": summary.Row(False, None, area, n) for n in self.max_detections}
+            stats = {key: float(summary.mean(tables, names, row)) for key, row in rows.items()}
+            targets = int(self._parts_of().n_targets[:, place].sum())
+            table.append({"area": area, "low": low, "high": high, "targets": targets, **stats})
+        return table
+
+    def flat(self, prefix: str = "", *, per_class: bool = False) -> dict[str, float]:
+        """The numbers under names for a logger: ``flat(prefix="val/")["val/AP"]``.
+
+        Those without ground truth (-1) are left out. With `per_class` also ``val/AP/person`` and
+        the like, one a class: by name, by label where it has none, and by both where two share one.
+        """
+        if not isinstance(prefix, str):
+            raise TypeError(f"DetectionResult.flat: prefix must be a str, got {prefix!r}")
+        found = {prefix + key: value for key, value in self.stats.items()}
+        if check_flag("DetectionResult.flat", "per_class", per_class):
+            rows = self.per_class()
+            names = [str(row.get("name") or row["label"]) for row in rows]
+            for name, row in zip(names, rows, strict=True):
+                only = name if names.count(name) == 1 else f"{name} ({row['label']})"
+                found[f"{prefix}AP/{only}"] = row["AP"]
+        return {key: value for key, value in found.items() if value > -1}
+
+    def provenance(self) -> Provenance:
+        """What was computed how, and whether a leaderboard of COCO computes the same."""
+        return provenance(self)
 
     def _columns(self) -> dict[str, Any]:
         rows = self.per_class()
@@ -200,6 +248,14 @@ class DetectionResult(Result):
         """The confidence of largest F1 by class: see `tamis.best_f1`."""
         return best_f1(self, **options)
 
+    def olrp(self, **options: Any) -> Olrp:
+        """Optimal LRP errors: see `tamis.olrp`."""
+        return olrp(self, **options)
+
+    def worst_images(self, **options: Any) -> WorstImages:
+        """The images that cost most, and why: see `tamis.worst_images`."""
+        return worst_images(self, **options)
+
     def calibration(self, **options: Any) -> Calibration:
         """Confidence compared with precision: see `tamis.calibration`."""
         return calibration(self, **options)
@@ -224,28 +280,32 @@ class DetectionResult(Result):
         keep = image_mask("DetectionResult.slice", images, len(self.image_ids)).copy()
         part, sides = cache(lambda: of_images(self._evaluated(), keep)), self._on_host()
         own, numbers = self._parts_of(), None
-        if own.parts is None and Parts.serve(self._names(), self._rows()):
+        plain = sides.gts.counts is None and Parts.serve(self._names(), self._rows())
+        if own.parts is None and plain:
             own.parts = Parts(self._evaluated(), self._rows())
         if own.parts is None:
             counts = part().table.n_regular
         else:
             numbers, counts = own.parts.numbers(keep)
         made = Made(
-            cache(lambda: self._tables_of(part().table, sides.dets.scores)), counts[:, 0],
+            cache(lambda: self._tables_of(part())), counts,
             lambda: replace(sides, dets=part().dets, gts=part().gts, table=part().table), numbers,
+            ids=own.ids, options={**own.options, "left_out_images": int((~keep).sum())},
         )  # fmt: skip
         return replace(self)._with(made)
 
-    def _tables_of(self, table: MatchTable, scores: Array) -> Tables:
+    def _tables_of(self, e: Evaluated) -> Tables:
         return curves(
-            table, scores, recall_thresholds=self.recall_thresholds.tolist(),
-            max_dets=self.max_detections,
+            e.table, e.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections, counts=e.gts.counts,
         )  # fmt: skip
 
     def _evaluated(self) -> Evaluated:
         s = self._on_host()
+        rows = np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd))
+        det_ids, gt_ids = self._parts_of().ids or rows
         return Evaluated(
             self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
-            self.image_ids, np.arange(len(s.dets.scores)), np.arange(len(s.gts.crowd)),
+            self.image_ids, det_ids, gt_ids,
             self.max_detections[-1], self.area_ranges["all"], s.similarity, self._names(),
         )  # fmt: skip

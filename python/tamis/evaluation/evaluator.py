@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -13,14 +12,16 @@ import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.background import in_background
-from tamis._shared.columns import check_fmt
+from tamis._shared.columns import REGIONS, check_fmt
 from tamis._shared.locks import Lock
 from tamis._shared.ragged import image_of
 from tamis.evaluation import settings
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.detection_result import DetectionResult, Made
+from tamis.evaluation.distributed import gathered, same
 from tamis.evaluation.image_ids import check_ids, ordered_images, read_ids
-from tamis.evaluation.kinds import COLUMN, Kind, box_similarity
+from tamis.evaluation.kinds import Kind, box_similarity
+from tamis.evaluation.match_state import condensed, no_sides, none, restored
 from tamis.evaluation.match_table import Detections, Sides, Targets, match
 from tamis.evaluation.matching import class_positions
 from tamis.evaluation.matching_cuda import DeviceRows, classes_of, evaluate, host_sides
@@ -32,6 +33,7 @@ from tamis.evaluation.updates import (
     nothing,
     on_host,
     read_update,
+    to_degrees,
 )
 from tamis.regions.mask_iou import DILATION_RATIO
 from tamis.regions.oks import COCO_SIGMAS, read_sigmas
@@ -39,9 +41,8 @@ from tamis.regions.oks import COCO_SIGMAS, read_sigmas
 CHECKED = ("preds boxes", "preds scores", "targets boxes", "targets area")  # late, on a device
 SETTINGS = (
     "iou_type", "iou_thresholds", "recall_thresholds", "max_detections", "area_ranges", "sigmas",
-    "dilation_ratio",
+    "dilation_ratio", "state",
 )  # fmt: skip
-FEW = 10  # boxes, whose angles say nothing of their unit
 
 
 class DetectionEvaluator:
@@ -71,13 +72,18 @@ class DetectionEvaluator:
         Of boundaries, as in :func:`tamis.mask_boundary`.
     classes : sequence of str, or dict of int to str, optional
         Names of the labels; those of a sequence are numbered from 0.
+    state : {"boxes", "matches"}
+        What is kept of each image. "matches": only what its detections are, so that a result has
+        its numbers and tables to the same bits, and no analyses. Each `update` then matches its
+        images, on the host.
 
     Notes
     -----
     Bit-identical to pycocotools 2.0.11 on the same boxes in xywh, masks or keypoints, and to
     boundary-iou-api. Masks and keypoints are compared on the host. Equal scores keep the order of
-    `update`. The state is 48 bytes per detection; it pickles as NumPy arrays, and evaluators of
-    several processes `merge`.
+    `update`. The state is 48 bytes per detection, with state="matches" 20 (COCO's settings, labels
+    below 32,768); it pickles as NumPy arrays, and evaluators of several processes `merge` or
+    `all_reduce`.
 
     Threads may share an evaluator, and such a process may fork: each `update` and `merge` adds all
     its images at once, in the order of the calls. `compute`, `merge(other)`, copies and pickles see
@@ -116,13 +122,17 @@ class DetectionEvaluator:
         sigmas: Any = None,
         dilation_ratio: float = DILATION_RATIO,
         classes: Sequence[str] | Mapping[int, str] | None = None,
+        state: str = "boxes",
     ) -> None:
         name = "DetectionEvaluator"
-        if not arrays.one_of(iou_type, COLUMN):
-            raise ValueError(f"{name}: iou_type must be one of {list(COLUMN)}, got {iou_type!r}")
+        if not arrays.one_of(iou_type, REGIONS):
+            raise ValueError(f"{name}: iou_type must be one of {list(REGIONS)}, got {iou_type!r}")
         check_fmt(name, fmt)
         if not arrays.one_of(angle, ("degrees", "radians")):
             raise ValueError(f"{name}: angle must be 'degrees' or 'radians', got {angle!r}")
+        if not arrays.one_of(state, ("boxes", "matches")):
+            raise ValueError(f"{name}: state must be 'boxes' or 'matches', got {state!r}")
+        self.state = state
         people = iou_type == "keypoints"
         self.iou_type, self.fmt, self.angle = iou_type, fmt, angle
         self.sigmas = read_sigmas(name, COCO_SIGMAS if sigmas is None else sigmas)
@@ -201,26 +211,14 @@ class DetectionEvaluator:
         name = "DetectionEvaluator.update"
         read = read_update(preds, targets, self._kind())
         if self.iou_type == "obb":
-            self._to_degrees(read)
+            to_degrees(read, self.angle)
         ids = read_ids(name, image_ids, [len(found[0]) for found, _ in read])
+        if self.state == "matches":
+            read = [self._condensed(on_host(a), on_host(b)) for a, b in read]
         self._add(name, [(*both, part) for both, part in zip(read, ids, strict=True)])
 
     def _kind(self) -> Kind:
         return Kind(self.iou_type, self.fmt, self.sigmas, self.dilation_ratio)
-
-    def _to_degrees(self, parts: list[tuple[Part, Part]]) -> None:
-        """Angles as :func:`tamis.rotated_box_iou` takes them, in place."""
-        for boxes in (side[2] for both in parts for side in both):
-            if self.angle == "radians":
-                boxes[:, 4] *= 180 / np.pi
-            elif isinstance(boxes, np.ndarray) and len(boxes) >= FEW:
-                turn = np.abs(boxes[:, 4]).max()
-                if 0 < turn <= 2 * np.pi:
-                    warnings.warn(
-                        f"DetectionEvaluator.update: the largest angle is {turn:.3f}: if these are"
-                        " radians, pass angle='radians'",
-                        stacklevel=3,
-                    )
 
     def merge(self, other: DetectionEvaluator) -> None:
         """Add the images of another evaluator with the same settings, after those of this one.
@@ -237,10 +235,33 @@ class DetectionEvaluator:
             )
         for key in SETTINGS:
             mine, theirs = getattr(self, key), getattr(other, key)
-            same = np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs
-            if not same:
+            if not same(mine, theirs):
                 raise ValueError(f"DetectionEvaluator.merge: {key} differ: {mine} and {theirs}")
         self._add("DetectionEvaluator.merge", other._snapshot()[1])  # one lock at a time
+
+    def all_reduce(self, group: Any = None) -> None:
+        """Merge the evaluators of all processes of torch.distributed: each then has all images.
+
+        Call it once, on every process, before `compute`; then `reset`. Processes may have any
+        number of images, or none; with `image_ids`, repeats count once and the numbers do not
+        depend on which process had which. Without an initialised process group nothing happens.
+
+        Parameters
+        ----------
+        group : torch.distributed.ProcessGroup, optional
+
+        Raises
+        ------
+        ValueError
+            On every process, where settings of evaluators differ.
+        """
+        name = "DetectionEvaluator.all_reduce"
+        parts = [(on_host(a), on_host(b), ids) for a, b, ids in self._snapshot()[1]]
+        settings = {key: getattr(self, key) for key in SETTINGS}
+        everyone = gathered(name, settings, parts, group)
+        check_ids(name, everyone)
+        with self._lock:
+            self._device, self._parts = "cpu", everyone
 
     def compute(self) -> DetectionResult:
         """Evaluate all images added so far; more can be added after.
@@ -266,12 +287,23 @@ class DetectionEvaluator:
             arrays.device(x[1]) != "cpu" for part in parts for x in part[:2]
         ):
             return self._on_device(parts)
-        kind = self._kind()
-        none = nothing(kind)
-        preds, targets, ids = zip(*(parts or [(*none, None)]), strict=True)
+        if self.state == "matches":
+            return self._of_matches(parts)
+        preds, targets, ids = zip(*(parts or [(*nothing(self._kind()), None)]), strict=True)
         images = ordered_images(ids)
-        splits, (label, regions, scores, *measured) = joined(preds, none[0][1], images)
-        gt_splits, columns = joined(targets, none[0][1], images)
+        classes, sides, n_images = self._matched(preds, targets, images)
+        tables = curves(
+            sides.table, sides.dets.scores, recall_thresholds=self.recall_thresholds.tolist(),
+            max_dets=self.max_detections,
+        )  # fmt: skip
+        return self._result(classes, tables, sides.table.n_regular, sides, images, n_images)
+
+    def _matched(self, preds: Any, targets: Any, images: Any) -> tuple[Any, Sides, int]:
+        """Classes, both sides with their matches, and the number of images."""
+        kind = self._kind()
+        like = np.empty(0)
+        splits, (label, regions, scores, *measured) = joined(preds, like, images)
+        gt_splits, columns = joined(targets, like, images)
         gt_label, gt_regions, crowd, gt_area, *people = columns
         classes, category, gt_category = class_positions(label, gt_label)
         gt_boxes, unlabelled = people or (None, None)
@@ -287,12 +319,27 @@ class DetectionEvaluator:
             thresholds=self.iou_thresholds.tolist(), area_ranges=list(self.area_ranges.values()),
             max_det=self.max_detections[-1], similarity=similarity,
         )  # fmt: skip
+        return classes, Sides(dets, gts, table, similarity), len(splits) - 1
+
+    def _condensed(self, pred: Part, target: Part) -> tuple[Part, Part]:
+        """Both sides of an update as "matches" keeps them."""
+        _, sides, _ = self._matched([pred], [target], None)
+        return condensed(
+            sides.table, pred[0], target[0], pred[1], target[1], sides.dets.scores
+        )  # fmt: skip
+
+    def _of_matches(self, parts: list[Update]) -> DetectionResult:
+        shape = len(self.area_ranges), len(self.iou_thresholds)
+        preds, targets, ids = zip(*(parts or [(*none(*shape), None)]), strict=True)
+        images = ordered_images(ids)
+        classes, table, scores, n_images = restored(
+            preds, targets, images, *shape, self.max_detections[-1]
+        )
         tables = curves(
             table, scores, recall_thresholds=self.recall_thresholds.tolist(),
             max_dets=self.max_detections,
         )  # fmt: skip
-        sides = Sides(dets, gts, table, similarity)
-        return self._result(classes, tables, table.n_regular, sides, images, len(splits) - 1)
+        return self._result(classes, tables, table.n_regular, no_sides, images, n_images)
 
     def _on_device(self, parts: list[Update]) -> DetectionResult:
         """`compute` of boxes where they live."""
@@ -339,4 +386,5 @@ class DetectionEvaluator:
             self.recall_thresholds.copy(), dict(self.area_ranges), self.max_detections,
             image_ids, names,
         )  # fmt: skip
-        return result._with(Made(tables, n_regular[:, 0], sides))
+        options = {"sigmas": self.sigmas, "dilation_ratio": self.dilation_ratio}
+        return result._with(Made(tables, n_regular, sides, options=options))

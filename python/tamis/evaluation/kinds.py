@@ -11,17 +11,13 @@ import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
-from tamis._shared.columns import finite, read_boxes
+from tamis._shared.columns import REGIONS, finite, read_boxes
 from tamis._shared.ragged import Groups, Similarity
 from tamis.evaluation.match_table import Detections, Targets
 from tamis.regions.mask_iou import grouped_boundary_iou, grouped_iou
 from tamis.regions.masks import Masks
 from tamis.regions.oks import grouped_oks
 from tamis.regions.rotated_iou import grouped_iou as grouped_rotated_iou
-
-COLUMN = {  # of an update, by iou_type
-    "bbox": "boxes", "obb": "boxes", "segm": "masks", "boundary": "masks", "keypoints": "keypoints",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Kind:
 
     @property
     def column(self) -> str:
-        return COLUMN[self.iou_type]
+        return REGIONS[self.iou_type]
 
     @property
     def box_format(self) -> str:

@@ -34,6 +34,20 @@ def keypoint_rows(cap: Any = 20) -> list[Row]:
     return [Row(p, iou, area, cap) for p in (True, False) for iou, area in kinds]
 
 
+def with_areas(rows: list[Row], areas: list[str]) -> list[Row]:
+    """The lines with those of these area ranges in the place of small, medium and large."""
+    usual = {row.area for row in rows}
+    if usual == set(areas):
+        return rows
+    out: list[Row] = []
+    for row in rows:
+        if row.area == "all":
+            out.append(row)
+        elif out[-1].area == "all":  # the first of its kind stands for all
+            out += [row._replace(area=area) for area in areas if area != "all"]
+    return out
+
+
 def mean(result: dict[str, Any], p: Any, row: Row) -> Any:
     """Mean over the settings that have ground truth, -1 where none has."""
     areas = [i for i, label in enumerate(p.areaRngLbl) if label == row.area]

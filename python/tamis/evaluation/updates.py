@@ -3,6 +3,7 @@ device."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from tamis.regions.masks import Masks
 NAME = "DetectionEvaluator.update"
 Part = tuple[Any, ...]  # rows of each image, on the host; labels, regions and what follows
 Update = tuple[Part, Part, Any]  # detections, ground truths, ids of the images or None
+FEW = 10  # boxes, whose angles say nothing of their unit
 OPTIONAL = ("iscrowd", "area")
 # more keys in dicts of torchvision and DETR, and keys of the other side
 IGNORED = {
@@ -151,6 +153,21 @@ def _rows(side: str, columns: Any, n: int) -> NDArray[Any]:
     if "splits" not in columns:
         return np.array([n])
     return np.diff(ragged.splits(NAME, f"{side} splits", columns["splits"], n))
+
+
+def to_degrees(parts: list[tuple[Part, Part]], angle: str) -> None:
+    """Angles of oriented boxes as :func:`tamis.rotated_box_iou` takes them, in place."""
+    for boxes in (side[2] for both in parts for side in both):
+        if angle == "radians":
+            boxes[:, 4] *= 180 / np.pi
+        elif isinstance(boxes, np.ndarray) and len(boxes) >= FEW:
+            turn = np.abs(boxes[:, 4]).max()
+            if 0 < turn <= 2 * np.pi:
+                warnings.warn(
+                    f"{NAME}: the largest angle is {turn:.3f}: if these are radians, pass"
+                    " angle='radians'",
+                    stacklevel=3,
+                )
 
 
 def common_device(function: str, known: str, parts: list[Part]) -> str:

@@ -199,6 +199,16 @@ def verify_split(
     ValueError, TypeError, OSError
         For arguments that do not fit; where files or labels are to be compared and the manifest
         holds none.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, numpy as np, tamis
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "split.json"
+    >>> names = [f"{i}.jpg" for i in range(10)]
+    >>> tamis.split(groups=np.arange(10), keys=names).save(path, keys=names)
+    >>> check = tamis.verify_split(path, keys=names[1:])
+    >>> check.ok, check.lost
+    (False, ('0.jpg',))
     """
     name = "verify_split"
     held = read_manifest(name, manifest)

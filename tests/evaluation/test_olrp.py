@@ -1,0 +1,126 @@
+"""Optimal LRP errors: hand cases, the definition walked threshold by threshold, vernier."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import tamis
+from coco_cases import random_problem
+from conftest import data_path
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_result_object import evaluation
+
+
+def slow_olrp(result: tamis.DetectionResult, k: int, tau: float) -> tuple[float, float]:
+    """The definition: every threshold, every detection."""
+    matches = result.matches()
+    level = int(np.argmin(np.abs(result.iou_thresholds - tau)))
+    sides = result._on_host()
+    area = list(result.area_ranges).index("all")
+    total = int(sides.table.n_regular[k, area])
+    rows = [
+        i for i in np.flatnonzero(sides.dets.category == k).tolist()
+        if sides.dets.image[i] >= 0 and not matches.ignored[level, i]
+    ]  # fmt: skip
+    best = (1.0, np.nan)
+    for s in sorted({float(sides.dets.scores[i]) for i in rows}, reverse=True):
+        kept = [i for i in rows if sides.dets.scores[i] >= s]
+        loose = [1 - matches.iou[level, i] for i in kept if matches.gt[level, i] >= 0]
+        wrong = len(kept) - len(loose)
+        error = sum(x / (1 - tau) for x in loose) + wrong + total - len(loose)
+        if loose and error / (wrong + total) < best[0] - 1e-12:
+            best = error / (wrong + total), s
+        elif loose and np.isnan(best[1]):
+            best = min(best[0], error / (wrong + total)), s
+    return best if total else (np.nan, np.nan)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("tau", [0.5, 0.75])
+def test_against_the_definition(seed: int, tau: float) -> None:
+    result = tamis.results(evaluation(seed=seed))
+    found = result.olrp(iou=tau)
+    slow = np.array([slow_olrp(result, k, tau) for k in range(len(result.classes))])
+    # a class may be no better than without any detection: the definition's 1 has many thresholds
+    np.testing.assert_allclose(np.minimum(found.error, 1), slow[:, 0], rtol=1e-12)
+    known = found.error[~np.isnan(found.error)]
+    assert found.mean == pytest.approx(known.mean() if len(known) else np.nan, nan_ok=True)
+
+
+def one_class(ious: list[float], scores: list[float], targets: int) -> tamis.DetectionResult:
+    """Detections that lie upon a target by these IoUs; 0: upon nothing."""
+    boxes = np.array([[100.0 * i, 0, 100 * i + 10, 10] for i in range(max(targets, len(ious)))])
+    dets = boxes[: len(ious)].copy()
+    dets[:, 3] *= np.maximum(ious, 1e-3)
+    evaluator = tamis.DetectionEvaluator()
+    evaluator.update(
+        {"boxes": dets, "scores": np.array(scores), "labels": np.ones(len(ious), int)},
+        {"boxes": boxes[:targets], "labels": np.ones(targets, int)},
+    )
+    return evaluator.compute()
+
+
+def test_by_hand() -> None:
+    found = tamis.olrp(one_class([1.0, 0.75, 0.0], [0.9, 0.8, 0.7], 3))
+    # at .8: (0 + .5 + 0 + 1) / 3
+    assert found.error == pytest.approx([0.5]) and found.confidence.tolist() == [0.8]
+    assert found.localisation == pytest.approx([0.125])
+    assert found.false_positive.tolist() == [0] and found.false_negative == pytest.approx([1 / 3])
+    nothing = tamis.olrp(one_class([0.0], [0.9], 2))
+    assert nothing.error.tolist() == [1] and np.isnan(nothing.confidence).all()
+    absent = tamis.olrp(one_class([0.0], [0.9], 0))
+    assert np.isnan(absent.mean) and np.isnan(absent.error).all()
+
+
+def test_equal_scores_stay_together() -> None:
+    found = tamis.olrp(one_class([1.0, 0.0], [0.5, 0.5], 1))
+    assert found.error == pytest.approx([0.5]) and found.confidence.tolist() == [0.5]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0.5, 1), st.integers(0, 4)), min_size=1, max_size=8))
+def test_better_boxes_never_raise_it(rows: Any) -> None:
+    ious, scores = [r[0] for r in rows], [r[1] / 4 for r in rows]
+    loose = tamis.olrp(one_class(ious, scores, len(rows)))
+    tight = tamis.olrp(one_class([(1 + x) / 2 for x in ious], scores, len(rows)))
+    assert tight.mean <= loose.mean + 1e-12 and 0 <= tight.mean <= 1
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(TypeError, match="olrp: evaluated must be a DetectionResult"):
+        tamis.olrp(3)
+    for iou in (0, 1, 2, "x"):
+        with pytest.raises((TypeError, ValueError), match="olrp: iou"):
+            tamis.olrp(one_class([1.0], [0.5], 1), iou=iou)  # type: ignore[arg-type]
+
+
+def test_masks_and_keypoints() -> None:
+    case = random_problem(4)
+    assert case.gt["annotations"]
+    points = np.full((2, 17, 3), 2.0) * [[[10]], [[20]]]
+    evaluator = tamis.DetectionEvaluator("keypoints")
+    evaluator.update(
+        {"keypoints": points, "labels": [1, 1], "scores": [0.5, 0.4]},
+        {"keypoints": points, "labels": [1, 1], "area": [2000.0, 2000.0]},
+    )
+    assert tamis.olrp(evaluator.compute()).mean == pytest.approx(0)
+
+
+def test_parity_with_vernier() -> None:
+    vernier = pytest.importorskip("vernier._lrp")
+    paths = [
+        data_path("coco128", name) for name in ("instances_coco128.json", "dt_yolov5s.bbox.json")
+    ]
+    e = tamis.coco.COCO(str(paths[0]))
+    evaluated = tamis.coco.COCOeval(e, e.loadRes(str(paths[1])), "bbox")
+    evaluated.evaluate()
+    found = tamis.olrp(evaluated)
+    grid = sorted({d["score"] for d in json.loads(paths[1].read_text())})
+    theirs = vernier.optimal_lrp(*(p.read_bytes() for p in paths), tau_grid=grid)
+    np.testing.assert_allclose(found.error, [c.olrp for c in theirs.per_class], rtol=1e-12)
+    np.testing.assert_array_equal(found.confidence, [c.tau for c in theirs.per_class])
+    assert found.mean == pytest.approx(theirs.olrp, rel=1e-12)
