@@ -77,6 +77,7 @@ def assert_neighbours(got, x, k, queries=None, metric="euclidean", ties=1e-12):
 
 def brain_distances(x: np.ndarray) -> np.ndarray:
     """Cosine distances of the centred rows, as its sklearn backend has them up to 15,000 rows."""
+    pytest.importorskip("sklearn")
     from sklearn.metrics import pairwise_distances
 
     x = x.copy()
@@ -91,6 +92,7 @@ def brain_neighbours(x: np.ndarray, k: int, switch: int = 15_000) -> np.ndarray:
         np.fill_diagonal(far, np.nan)
         order = np.argsort(far, axis=1)[:, :k]
         return np.take_along_axis(far, order, 1)
+    pytest.importorskip("sklearn")
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import normalize
 
@@ -136,6 +138,7 @@ def brain_find_unique(far: np.ndarray, count: int) -> tuple[list[int], float]:
 
 def brain_leaks(x: np.ndarray, splits: np.ndarray, threshold: float) -> list[int]:
     """Rows of leaks: keepers and the duplicates assigned to them that are of another split."""
+    pytest.importorskip("sklearn")
     from sklearn.preprocessing import normalize
 
     far = brain_distances(x)
@@ -154,6 +157,8 @@ def brain_leaks(x: np.ndarray, splits: np.ndarray, threshold: float) -> list[int
 
 def brain_representativeness(x: np.ndarray, method: str = "cluster-center", centres: int = 20):
     from scipy.spatial import cKDTree
+
+    pytest.importorskip("sklearn")
     from sklearn.cluster import KMeans
 
     fitted = KMeans(n_clusters=centres, random_state=1234).fit(x)
