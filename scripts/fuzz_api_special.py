@@ -117,11 +117,15 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "DetectionEvaluator": {
         "angle": constant("degrees", "radians"),
         "classes": constant(None, ["a", "b"], {0: "a", 2: "b"}),
+        "state": constant("boxes", "matches"),
     },
     "DetectionEvaluator.update": {
         "image_ids": lambda p: p.pick(None, np.arange(len(p.counts)), list(range(len(p.counts))))
     },
     "DetectionResult.slice": {"images": lambda p: p.pick(image_mask(p), np.arange(len(p.counts)))},
+    "DetectionEvaluator.all_reduce": {"group": constant(None)},
+    "DetectionResult.flat": {"prefix": constant("", "val/"), "per_class": constant(False, True)},
+    "results": {"evaluation": evaluated},
     "best_f1": {"beta": constant(0.5, 1.0, 2)},
     "calibration": {"bins": constant(1, 10)},
     "agreement": {

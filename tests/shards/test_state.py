@@ -20,7 +20,15 @@ import tamis.shards
 from shard_files import rows_with_copies, write_parquet, write_shards
 
 X = rows_with_copies(400, 8)
-RUN = "import sys, tamis.shards as s; s.open_plan(sys.argv[1]).run(sys.argv[2])"
+HANGS = """
+import os, sys, time, tamis.shards
+def hang(*names):
+    print("at work", flush=True)
+    time.sleep(600)
+plan = tamis.shards.open_plan(sys.argv[1])
+os.replace = hang
+plan.run(sys.argv[2])
+"""
 
 
 @pytest.fixture
@@ -258,21 +266,20 @@ def test_a_pool_of_processes(plan: Any) -> None:
 
 
 def test_a_worker_that_is_killed(tmp_path: Path) -> None:
-    """Killed in the middle of a task: what is done stays, and only that task runs again."""
-    x = rows_with_copies(30_000, 64)
-    paths = write_shards(tmp_path / "x", x, [9000])
+    """Killed before its file is in place: what is done stays, and only that task runs again."""
+    x = rows_with_copies(2000, 16)
+    paths = write_shards(tmp_path / "x", x, [900])
     plan = tamis.shards.plan_uniqueness(paths, state=str(tmp_path / "state"), parts=3)
     for task in [*plan.stage("scan"), plan.task("group-0")]:
         plan.run(task)
-    waits = RUN.replace("s.open", "print('at work', flush=True); s.open")
     worker = subprocess.Popen(
-        [sys.executable, "-c", waits, plan.state, "group-1"], stdout=subprocess.PIPE
+        [sys.executable, "-c", HANGS, plan.state, "group-1"], stdout=subprocess.PIPE
     )
     assert worker.stdout is not None and worker.stdout.readline()
     worker.send_signal(signal.SIGKILL)
     assert worker.wait() == -signal.SIGKILL
     worker.stdout.close()
-    (Path(plan.state) / ".group-1.npz.unfinished").write_bytes(b"as a kill leaves it")
+    assert (Path(plan.state) / ".group-1.npz.unfinished").stat().st_size > 1000
     assert plan.status().ready == ["group-1", "group-2"] and not plan.status().damaged
     assert [task.id for task in plan.tasks if plan.run(task)] == [
         "group-1", "group-2", "part-0", "part-1", "part-2",

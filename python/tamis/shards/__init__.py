@@ -7,6 +7,7 @@
 """
 
 from tamis.shards.duplicates import DuplicateBoxesPlan, plan_duplicate_boxes
+from tamis.shards.evaluation import EvaluationPlan, plan_evaluation
 from tamis.shards.neighbours import KnnPlan, UniquenessPlan, plan_knn, plan_uniqueness
 from tamis.shards.open_plan import open_plan
 from tamis.shards.pairs import LeaksPlan, NearDuplicatesPlan, plan_leaks, plan_near_duplicates
@@ -15,6 +16,7 @@ from tamis.shards.plan import Estimate, Plan, Status, Task
 __all__ = [
     "DuplicateBoxesPlan",
     "Estimate",
+    "EvaluationPlan",
     "KnnPlan",
     "LeaksPlan",
     "NearDuplicatesPlan",
@@ -24,6 +26,7 @@ __all__ = [
     "UniquenessPlan",
     "open_plan",
     "plan_duplicate_boxes",
+    "plan_evaluation",
     "plan_knn",
     "plan_leaks",
     "plan_near_duplicates",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tamis.shards.duplicates import DuplicateBoxesPlan
+from tamis.shards.evaluation import EvaluationPlan
 from tamis.shards.neighbours import KnnPlan, UniquenessPlan
 from tamis.shards.pairs import LeaksPlan, NearDuplicatesPlan
 from tamis.shards.plan import FORMAT, Plan
@@ -14,7 +15,14 @@ from tamis.shards.storage import plain
 
 KINDS: dict[str, Any] = {
     plan.kind: plan
-    for plan in (KnnPlan, UniquenessPlan, NearDuplicatesPlan, LeaksPlan, DuplicateBoxesPlan)
+    for plan in (
+        KnnPlan,
+        UniquenessPlan,
+        NearDuplicatesPlan,
+        LeaksPlan,
+        DuplicateBoxesPlan,
+        EvaluationPlan,
+    )
 }
 
 
