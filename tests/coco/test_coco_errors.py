@@ -9,13 +9,15 @@ import pickle
 from typing import Any
 
 import numpy as np
-import pycocotools.coco
 import pytest
 import tamis.coco
 import tamis.lvis
 from coco_harness import category, dataset, found, image, truth
 from lvis_cases import problem
 from tamis import _core
+
+pytest.importorskip("pycocotools")
+import pycocotools.coco
 
 RLE = {"size": [99, 99], "counts": "0`0l6"}
 SHAPES = {

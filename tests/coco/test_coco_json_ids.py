@@ -7,14 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pycocotools.coco
-import pycocotools.cocoeval
 import pytest
 import tamis
 import tamis.coco
 from coco_harness import Case, differences, run
 from coco_json_reference import check, reference_dataset, reference_results
 from tamis import _core
+
+pytest.importorskip("pycocotools")
+import pycocotools.coco
+import pycocotools.cocoeval
 
 THEIRS = SimpleNamespace(COCO=pycocotools.coco.COCO, COCOeval=pycocotools.cocoeval.COCOeval)
 

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pycocotools.coco
-import pycocotools.cocoeval
 import pytest
 import tamis.coco
 from coco_cases import random_problem
 from coco_kinds import masks, people
 from tamis import _core
+
+pytest.importorskip("pycocotools")
+import pycocotools.coco
+import pycocotools.cocoeval
 
 THEIRS = SimpleNamespace(COCO=pycocotools.coco.COCO, COCOeval=pycocotools.cocoeval.COCOeval)
 CASES = {

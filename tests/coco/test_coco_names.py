@@ -6,13 +6,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
+import tamis.coco
+from tamis.coco import _mask
+
+pytest.importorskip("pycocotools")
 import pycocotools._mask
 import pycocotools.coco
 import pycocotools.cocoeval
 import pycocotools.mask
-import pytest
-import tamis.coco
-from tamis.coco import _mask
 
 START = "from tamis.coco import init_as_pycocotools; init_as_pycocotools()\n"
 ABSENT = (

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pycocotools.coco
-import pycocotools.cocoeval
 import pytest
 import tamis.coco
 from coco_harness import Case, category, dataset, differences, found, image, run, truth
 from coco_kinds import change, people
+
+pytest.importorskip("pycocotools")
+import pycocotools.coco
+import pycocotools.cocoeval
 
 THEIRS = SimpleNamespace(COCO=pycocotools.coco.COCO, COCOeval=pycocotools.cocoeval.COCOeval)
 ours = tamis.coco

@@ -10,11 +10,14 @@ import types
 from typing import Any
 
 import numpy as np
+import pytest
+import tamis.coco
+
+pytest.importorskip("pycocotools")
+pytest.importorskip("torch")
 import pycocotools.coco
 import pycocotools.cocoeval
 import pycocotools.mask
-import pytest
-import tamis.coco
 import torch
 
 THEIRS = types.SimpleNamespace(
