@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis import _cli_compare, _cli_eval, _cli_selection
-from tamis._cli_output import check_output, print_json, table, tell
+from tamis._commands import compare, selection
+from tamis._commands import eval as evaluate
+from tamis._commands.output import check_output, print_json, table, tell
 from tamis.annotations.command import add_check
 from tamis.embeddings.files import write_table
 from tamis.reports import command as report_command
@@ -100,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=demo)
 
-    _cli_eval.add_command(commands)
+    evaluate.add_command(commands)
     add_check(commands)
 
     command = commands.add_parser("duplicates", help="find duplicate boxes in a ground-truth file")
@@ -112,8 +113,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON array")
     command.set_defaults(run=duplicates)
 
-    _cli_compare.add_commands(commands)
-    _cli_selection.add(commands)
+    compare.add_commands(commands)
+    selection.add(commands)
     report_command.add(commands)
     shards.add(commands)
     return top

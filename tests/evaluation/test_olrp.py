@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+import tamis.coco
 from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -301,7 +301,7 @@ def test_any_error_is_one_line(error: Exception, monkeypatch: Any, capsys: Any) 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(tamis._cli_selection, "opened", fail)
+    monkeypatch.setattr(tamis._commands.selection, "opened", fail)
     assert type(error).__name__ in one_line(capsys, "uniqueness", "x.npy")
 
 

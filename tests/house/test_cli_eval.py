@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+import tamis.lvis
 from coco_cases import random_problem
 from conftest import data_path
-from tamis import _cli_eval_faults
+from tamis._commands import eval_faults
 from tamis.cli import main
 from tamis.coco import COCO, COCOeval
 
@@ -170,7 +171,7 @@ def test_serious_findings_are_printed(change: Any, text: str, write: Any, capsys
 
 
 def test_clean_files_are_not_looked_at_again(write: Any, monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.setattr(_cli_eval_faults, "serious", pytest.fail)
+    monkeypatch.setattr(eval_faults, "serious", pytest.fail)
     assert "findings" not in shown(capsys, *write())
 
 
@@ -200,7 +201,7 @@ def test_auto_chooses_what_the_results_are(
 def test_columns_of_every_kind_are_evaluated_as_coco_files_are(capsys: Any) -> None:
     from argparse import Namespace
 
-    from tamis._cli_eval_sources import _columns
+    from tamis._commands.eval_sources import _columns
 
     folder = data_path("cocoapi_val2014_100")
     for gt, dt, kind in (

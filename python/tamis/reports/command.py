@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._cli_output import check_output
+from tamis._commands.output import check_output
 from tamis.embeddings.drift_annotations import is_annotations
 from tamis.embeddings.files import (
     read_column,
@@ -73,7 +73,7 @@ def add(commands: Any) -> None:
 
 def report(args: argparse.Namespace) -> None:
     import tamis
-    from tamis._cli_compare import read_attributes
+    from tamis._commands.compare import read_attributes
     from tamis.annotations.read import read
 
     gt, by = args.gt, None

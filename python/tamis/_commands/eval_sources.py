@@ -65,7 +65,7 @@ def _is_coco(path: str, format: str) -> bool:
 
 
 def _coco(args: argparse.Namespace) -> Found:
-    from tamis._cli_eval_faults import faults
+    from tamis._commands.eval_faults import faults
     from tamis.coco import COCO, COCOeval
 
     said = io.StringIO()

@@ -7,8 +7,8 @@ import sys
 import textwrap
 from typing import Any
 
-from tamis import _cli_eval_report as report
-from tamis._cli_eval_sources import evaluated, lvis
+from tamis._commands import eval_report as report
+from tamis._commands.eval_sources import evaluated, lvis
 from tamis.evaluation import gates
 
 TOO_LOW = 3  # exit code

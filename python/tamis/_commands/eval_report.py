@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._cli_eval_sources import Found
+from tamis._commands.eval_sources import Found
 from tamis._shared import output
 from tamis._shared.results import plain
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import tamis
-from tamis._cli_output import (
+from tamis._commands.output import (
     add_output,
     check_output,
     table,

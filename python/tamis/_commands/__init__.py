@@ -1,0 +1,1 @@
+"""The commands of `tamis.cli`: what they take, and what they print."""
