@@ -151,8 +151,16 @@ def render(title: str, subtitle: str, sections: Sequence[Section], date: str | N
     )
     used = dict.fromkeys(key for section in sections for key in section.how)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.from_string(html).render(
-        title=title, subtitle=subtitle, sections=sections, date=date, css=Markup(css),
-        script=Markup(script), script_digest=digest, version=_core.__version__,
-        methods={key: METHODS[key] for key in used}, svg=Markup,
-    )  # fmt: skip
+    page: str = environment.from_string(html).render(
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        date=date,
+        css=Markup(css),
+        script=Markup(script),
+        script_digest=digest,
+        version=_core.__version__,
+        methods={key: METHODS[key] for key in used},
+        svg=Markup,
+    )
+    return page  # fmt: skip
