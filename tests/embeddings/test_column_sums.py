@@ -63,6 +63,14 @@ def test_any_values(values: list[float]) -> None:
     assert mean_of(sums, 1)[0] == math.fsum(values)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e12])
+def test_a_mean_is_rounded_once(offset: float) -> None:
+    for n in (1, 3, 7, 900):
+        x = np.random.default_rng(n).normal(size=(n, 40)) + offset
+        want = [float(sum(map(Fraction, column)) / n) for column in x.T.tolist()]
+        assert mean_of(column_sums(x), n).tolist() == want
+
+
 def test_answers_do_not_depend_on_the_order_of_rows() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(3, 1, size=(5000, 16)).astype(np.float32)

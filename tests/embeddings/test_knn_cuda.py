@@ -96,7 +96,7 @@ def test_the_filter_leaves_few(gpu_library, small_pieces, monkeypatch):
     x[8] *= 1e4  # spoils nobody's limits
     queries[:5] = 50
     same_as_host(gpu_library, x, 3, queries)
-    counts = gpu_library.numpy(kept[0][2])
+    counts = gpu_library.numpy(kept[0]["counts"])
     others = counts[counts != -1]
     assert len(others) == len(queries) - 5
     assert (others >= 3).all() and np.median(others) < 10

@@ -32,8 +32,15 @@ def put_together(parts: Sequence[Array]) -> Array:
 
 
 def mean_of(sums: Array, n: int) -> Array:
-    """(D,) float64: the rounded sums over `n`, zeros where there is no row."""
-    return np.array([math.fsum(column) for column in sums.tolist()]) / max(1, n)
+    """(D,) float64: the exact sums over `n`, rounded once; zeros where there is no row."""
+    n = max(1, n)
+    first = np.array([math.fsum(column) for column in sums.tolist()]) / n
+    # what the division lost: first * n, as an exact sum of products of halves (Dekker 1971)
+    high = first * 134217729.0
+    high -= high - first
+    halves = np.stack([high, first - high], axis=1) * -np.array([[n]], np.float64)
+    rest = [math.fsum(column) for column in np.concatenate([sums, halves], axis=1).tolist()]
+    return np.asarray(first + np.array(rest) / n)
 
 
 def _canonical(columns: Partials) -> Array:
