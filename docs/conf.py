@@ -91,3 +91,13 @@ html_theme_options = {
     "footer_end": [],
     "pygments_light_style": "tango",
 }
+
+
+def own_part(app, what, name, obj, options, lines):  # type: ignore[no-untyped-def]
+    """Keep what stand-ins say themselves after the replaced function's text, which is theirs."""
+    if "With tamis" in lines:
+        del lines[: lines.index("With tamis") + 2]
+
+
+def setup(app):  # type: ignore[no-untyped-def]
+    app.connect("autodoc-process-docstring", own_part, priority=100)  # before numpydoc
