@@ -106,7 +106,20 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         TypeError,
         r"manifest\['keys'\] must hold strings",
     ),
+    (
+        "Annotations.of_classes",
+        lambda: annotations().of_classes(np.array([None, [1]], object)),
+        TypeError,
+        "labels must be int8 to int64, got object",
+    ),
+    (
+        "Masks",
+        lambda: tamis.Masks.from_coco([{"size": [2**63 - 1, 1], "counts": b"1"}]),
+        ValueError,
+        "the counts of mask 0 must be compressed RLE",
+    ),
     # an option that is an array
+    ("uniqueness", lambda: tamis.uniqueness(X, k=TWO, compat="brain"), TypeError, "k"),
     ("uniqueness", lambda: tamis.uniqueness(X, metric=TWO), ValueError, "metric"),
     ("uniqueness", lambda: tamis.uniqueness(X, compat=TWO), ValueError, "compat"),
     ("near_duplicates", lambda: tamis.near_duplicates(X, metric=TWO), ValueError, "metric"),

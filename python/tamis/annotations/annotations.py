@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tamis._shared import arrays
+from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import image_of, runs
 from tamis.annotations.findings import Finding
@@ -300,9 +300,11 @@ class Annotations:
         labels : integers
         """
         name = "Annotations.of_classes"
-        wanted = arrays.host(name, "labels", arrays.column(name, "labels", labels))
+        wanted = arrays.host(name, "labels", row_columns.labels(name, "labels", labels))
+        arrays.check_shape(name, "labels", wanted, ("C",))
         rows = np.flatnonzero(np.isin(self.labels, wanted))
-        kept = {k: v for k, v in self.classes.items() if k in set(wanted.tolist())}
+        known = set(wanted.tolist())
+        kept = {k: v for k, v in self.classes.items() if k in known}
         splits = np.searchsorted(rows, self.splits).astype(np.int64)
         return self.take(rows, splits, classes=kept)
 

@@ -166,9 +166,10 @@ def _check(
 ) -> Sequence[float]:
     if compat is not None and not arrays.one_of(compat, ("brain",)):
         raise ValueError(f"uniqueness: compat must be 'brain' or None, got {compat!r}")
+    found = check_uniqueness("uniqueness", k, weights, metric)
     if compat == "brain" and (k != 3 or weights is not None or metric != "cosine"):
         raise ValueError("uniqueness: compat='brain' fixes k, weights and metric")
-    return check_uniqueness("uniqueness", k, weights, metric)
+    return found
 
 
 def check_uniqueness(

@@ -111,7 +111,7 @@ class Masks:
         return rle
 
     def _check(self, function: str) -> Masks:
-        wrong = np.flatnonzero((self.size < 0).any(axis=1))
+        wrong = np.flatnonzero(((self.size < 0) | (self.size > 2**62)).any(axis=1))
         bad = (
             int(wrong[0]) if len(wrong) else _core.first_bad_mask(self.text, self.splits, self.size)
         )
