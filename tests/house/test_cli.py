@@ -309,6 +309,7 @@ def test_ctrl_c_is_one_line_and_130(tmp_path: Any) -> None:
     np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((3000, 8)))
     code = (
         "import signal, sys, threading, tamis.cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "real = tamis.zcore\n"
         "def zcore(*a, **k):\n"
         "    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()\n"
