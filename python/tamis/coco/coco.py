@@ -279,9 +279,11 @@ class COCO(LazyDataset):
     @staticmethod
     def _announce_array(data: Any) -> None:
         print("Converting ndarray to lists...")
-        assert type(data) is np.ndarray
+        if type(data) is not np.ndarray:
+            raise AssertionError
         print(data.shape)
-        assert data.shape[1] == 7
+        if data.shape[1] != 7:
+            raise AssertionError
         for i in range(0, data.shape[0], 1000000):
             print(f"{i}/{data.shape[0]}")
 

@@ -114,7 +114,8 @@ def iou(dt: Any, gt: Any, pyiscrowd: Any) -> Any:
         raise Exception(
             "The dt and gt should have the same data type, either RLEs, list or np.ndarray"
         )
-    assert len(crowd) == len(g), "iou(iscrowd=) must have the same length as gt"
+    if len(crowd) != len(g):  # no assert: pytest adds to their texts in plugins
+        raise AssertionError("iou(iscrowd=) must have the same length as gt")
     if isinstance(d, Masks):
         ends = [np.array([0, len(side)]) for side in (d, g)]
         out = grouped_iou(d, ends[0], g, ends[1], len(d) * len(g), crowd=crowd)
