@@ -35,6 +35,8 @@ def mean_of(sums: Array, n: int) -> Array:
     """(D,) float64: the exact sums over `n`, rounded once; zeros where there is no row."""
     n = max(1, n)
     first = np.array([math.fsum(column) for column in sums.tolist()]) / n
+    if n == 1:
+        return first
     # what the division lost: first * n, as an exact sum of products of halves (Dekker 1971)
     high = first * 134217729.0
     high -= high - first
