@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tamis
 from hypothesis import given
 from hypothesis import strategies as st
 from tamis.cli import main
@@ -17,7 +18,7 @@ from tamis.evaluation.gates import gate, read_baseline, read_least, table
 from test_cli_eval import DT, GT
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+SOURCES = {**os.environ, "PYTHONPATH": str(Path(tamis.__file__).parents[1])}  # as installed
 
 
 def test_minima_and_baselines() -> None:
