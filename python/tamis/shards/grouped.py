@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,9 @@ class GroupedPlan(Plan):
             return {"sums": column_sums(x)}
         return self._run_group(task.number, progress)
 
+    @abstractmethod
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
-        raise NotImplementedError
+        """The arrays of a group."""
 
     def mean(self) -> Array:
         """The mean of all rows, from the scans."""
