@@ -17,8 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_worst_images import problem
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def crowded(seed: int, images: int = 8) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """With crowds, areas of their own, and more detections than count."""
@@ -195,10 +193,13 @@ except ValueError as error:
 @pytest.mark.parametrize(("state", "how"), [("matches", "even"), ("boxes", "uneven")])
 def test_two_processes_of_gloo(state: str, how: str, tmp_path: Path) -> None:
     pytest.importorskip("torch.distributed")
-    tests = ROOT / "tests"
-    paths = [ROOT / "python", *(p for p in tests.iterdir() if p.is_dir()), tests]
-    code = f"import sys; sys.path[:0] = {[str(p) for p in paths]!r}\n{WORKER}"
-    command = [sys.executable, "-W", "ignore", "-c", code]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        f"import sys; sys.path = {sys.path!r}\n{WORKER}",
+    ]
     workers = [
         subprocess.Popen(
             [*command, str(rank), str(tmp_path / "meet"), state, how],

@@ -98,7 +98,7 @@ def test_eval_of_ids_of_other_types(as_: Any, files: Any, tmp_path: Any, capsys:
     ("gt", "dt", "text"),
     [
         ("nowhere.json", None, "nowhere.json: No such file or directory"),
-        ("docs", None, "expected label files"),
+        ("empty", None, "expected label files"),
         ("[1]", "[]", "AssertionError: annotation file format"),
         ("{", "[]", "JSONDecodeError"),
         ("[" * 200_000, "[]", "RecursionError"),
@@ -109,12 +109,13 @@ def test_eval_of_ids_of_other_types(as_: Any, files: Any, tmp_path: Any, capsys:
 )
 def test_bad_input(gt: Any, dt: Any, text: str, files: Any, tmp_path: Any, capsys: Any) -> None:
     paths = list(files)
+    (tmp_path / "empty").mkdir()
     for i, content in enumerate((gt, dt)):
         if content is not None and content[0] in "[{":
             (tmp_path / f"{i}.json").write_text(content)
             paths[i] = str(tmp_path / f"{i}.json")
         elif content is not None:
-            paths[i] = content
+            paths[i] = str(tmp_path / content)
     assert main(["eval", *paths]) == 2
     err = capsys.readouterr().err
     assert text in err and err.count("\n") == 1
