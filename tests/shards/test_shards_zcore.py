@@ -45,7 +45,7 @@ DATA = {
 def test_bits_of_one_process(tmp_path: Path, parts: int, data: str) -> None:
     x = DATA[data]
     how: dict[str, Any] = {"n_samples": 150, "redundancy_nn": 60, "seed": 3}
-    plan = plan_of(tmp_path, x, parts=parts, batch=80, **how)
+    plan = plan_of(tmp_path, x, parts=parts, batch=80 if parts < 13 else 200, **how)
     assert np.array_equal(run_in_any_order(plan, parts), tamis.zcore(x, **how))
 
 
