@@ -47,7 +47,7 @@ class ZcorePlan(Plan):
 
     @property
     def batches(self) -> int:
-        return -(-self.arguments["n_samples"] // self.arguments["batch"])  # type: ignore[no-any-return]
+        return -(-int(self.arguments["n_samples"]) // int(self.arguments["batch"]))
 
     def _batch(self, batch: int) -> tuple[int, int]:
         """The draws [first, end)."""
@@ -230,9 +230,8 @@ class ZcorePlan(Plan):
                 draws = dims[some][again], at[some][again], row[some][again]
                 lists = [self._whole(part, far[again], more[again, part], *draws)
                          for part, far in enumerate(lists)]  # fmt: skip
-                for held, new in zip(
-                    one, prices(lists, self.wanted, self.exponent)[0], strict=True
-                ):
+                exact, _ = prices(lists, self.wanted, self.exponent)
+                for held, new in zip(one, exact, strict=True):
                     held[again] = new
             found.append(one)
         columns = (np.concatenate(column) for column in zip(*found, strict=True))
