@@ -29,6 +29,7 @@ from tamis.embeddings.outliers import local_outlier_factor
 from tamis.embeddings.uniqueness import WEIGHTS, noise_of, over_largest, weighted
 from tamis.reports.crops import Folder, View
 from tamis.reports.galleries import tiles_of
+from tamis.reports.interactive import interactive_map
 from tamis.reports.page import Cell, Gallery, Numbers, Section, Table, Text, count, number, picture
 from tamis.selection.select_batch import select_batch, select_coreset
 from tamis.selection.zcore import zcore
@@ -153,10 +154,15 @@ class Rows:
         return out
 
 
-def sections(c: Curated, folder: Folder | None, tiles: int) -> list[Section]:
+def sections(
+    c: Curated, folder: Folder | None, tiles: int, *, interactive: bool = False
+) -> list[Section]:
     rows = Rows(c.names, folder, tiles)
-    made = [_overview(c), _repeats(c, rows), _leaking(c, rows), _extremes(c, rows)]
+    overview = _overview(c)
+    made = [overview, _repeats(c, rows), _leaking(c, rows), _extremes(c, rows)]
     made += [_holes(c, rows), _label(c, rows)]
+    if interactive:
+        overview.blocks.append(interactive_map(c.xy, c.scores, c.names, c.coreset, folder))
     return [section for section in made if section is not None]
 
 
