@@ -80,7 +80,8 @@ def _figure(xy: Array, score: Array, names: Sequence[str]) -> Any:
     source = ColumnDataSource(data, name="rows")
     plot = figure(
         height=560, sizing_mode="stretch_width", toolbar_location="above",
-        tools="lasso_select,box_select,pan,wheel_zoom,reset", active_drag="lasso_select", active_scroll=None,
+        tools="lasso_select,box_select,pan,wheel_zoom,reset", active_drag="lasso_select",
+        active_scroll=None,
         tooltips=[("row", "@row"), ("zcore", "@zcore")], background_fill_color=None,
         border_fill_color=None, outline_line_color=None,
     )  # fmt: skip
