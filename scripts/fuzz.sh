@@ -1,14 +1,15 @@
 #!/bin/sh
 # Fuzzes the COCO JSON readers, then the masks: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev).
+# The C++ tests, where doctest is, run first on the same build: the core with its sanitizers and the warnings of clang.
 # The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
 set -eu
 seconds=${1:-60}
 cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
 cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER="${CXX:-clang++}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTAMIS_FUZZ=ON \
-  -DTAMIS_CUDA=OFF -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)"
-cmake --build build/fuzz --target coco_json_fuzz mask_iou_fuzz
+  -DTAMIS_TESTS=ON -DTAMIS_PYTHON=OFF -DTAMIS_WERROR=ON
+cmake --build build/fuzz --parallel "${JOBS:-$(nproc)}"
 cd build/fuzz
+ctest --output-on-failure
 
 mkdir -p corpus
 seed() { printf '%s' "$2" > "corpus/seed-$1"; }

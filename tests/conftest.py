@@ -139,6 +139,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=dropped)
 
 
+# With pytest-xdist the processes that run the tests collect them; the one that started them prints
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A database of FiftyOne for each process; OpenMP's pools would spin on each other's cores."""
+    os.environ["FIFTYONE_DATABASE_NAME"] = f"tamis-tests-{os.getpid()}"
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(LEFT_OUT)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of a process: each collects all tests, and one that died has none."""
+    for reason, count in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+        LEFT_OUT[reason] = max(LEFT_OUT[reason], count)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     for reason, count in sorted(LEFT_OUT.items()):
         terminalreporter.write_line(f"LEFT OUT [{round(count)}] {reason}")
@@ -204,7 +226,6 @@ def data_path(*parts: str) -> Path:
 @pytest.fixture(scope="session")
 def fo() -> Iterator[Any]:
     """FiftyOne with a database that can be reached, in which the tests have one of their own."""
-    os.environ["FIFTYONE_DATABASE_NAME"] = f"tamis-tests-{os.getpid()}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fiftyone = pytest.importorskip("fiftyone")

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "average_precision/average_precision_math.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 namespace {
@@ -31,10 +31,10 @@ struct Kept {
 
 // The detections that match anything, by category, best score first, and how each counts.
 struct Matched {
-  std::vector<int64_t> det;
-  std::vector<double> score;
-  std::vector<int64_t> splits;          // (K + 1) bounds of each category
-  std::vector<host::Verdict> verdicts;  // (A, words, detections)
+  Vector<int64_t> det;
+  Vector<double> score;
+  Vector<int64_t> splits;          // (K + 1) bounds of each category
+  Vector<host::Verdict> verdicts;  // (A, words, detections)
 };
 
 // A matched detection within the cap that is not ignored at every threshold.
@@ -46,11 +46,11 @@ struct Seen {
 
 // What one category and area range needs, reused from cell to cell.
 struct Scratch {
-  std::vector<int64_t> needed;     // (R,) true positives that reach each recall threshold
-  std::vector<int64_t> unmatched;  // (matched + 1,) false positives before each that match nothing at any threshold
-  std::vector<Seen> seen;
-  std::vector<int64_t> fp;               // false positives before each true positive of one threshold
-  std::vector<double> precision, score;  // at each of them
+  Vector<int64_t> needed;     // (R,) true positives that reach each recall threshold
+  Vector<int64_t> unmatched;  // (matched + 1,) false positives before each that match nothing at any threshold
+  Vector<Seen> seen;
+  Vector<int64_t> fp;               // false positives before each true positive of one threshold
+  Vector<double> precision, score;  // at each of them
   Steps steps;
 };
 
@@ -88,19 +88,19 @@ Matched find_matched(const CurveProblem& p) {
   for (int64_t k = 0; k < p.n_categories; ++k) {
     for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d)
       if (p.row[d] >= 0) matched.det.push_back(d);
-    matched.splits.push_back(static_cast<int64_t>(matched.det.size()));
+    matched.splits.push_back(matched.det.size());
   }
   const int64_t n = matched.splits.back(), words = words_of(p);
-  matched.score.resize(size_t(n));
-  matched.verdicts.resize(size_t(n * p.n_areas * words));
+  matched.score.resize(n);
+  matched.verdicts.resize(n * p.n_areas * words);
   parallel_for(n, kJudgedAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t ahead = matched.det[size_t(std::min(i + kJudgedAhead, n - 1))];
+      const int64_t ahead = matched.det[std::min(i + kJudgedAhead, n - 1)];
       __builtin_prefetch(p.at + p.first[p.row[ahead]] * p.n_areas * words);
-      matched.score[size_t(i)] = p.score[p.index[matched.det[size_t(i)]]];
+      matched.score[i] = p.score[p.index[matched.det[i]]];
       for (int64_t area = 0; area < p.n_areas; ++area)
         for (int64_t word = 0; word < words; ++word)
-          matched.verdicts[size_t((area * words + word) * n + i)] = judge(p, matched.det[size_t(i)], area, word);
+          matched.verdicts[(area * words + word) * n + i] = judge(p, matched.det[i], area, word);
     }
   });
   return matched;
@@ -115,7 +115,7 @@ Kept count_unmatched(const CurveProblem& p, const Cell& cell, int64_t cap, Scrat
   for (int64_t d = first; d < last; ++d) {
     const int64_t in_cap = p.rank[d] < cap, matched = p.row[d] >= 0;
     kept.count += in_cap;
-    s.unmatched[size_t(at)] = unmatched;
+    s.unmatched[at] = unmatched;
     at += matched;
     unmatched += in_cap & (outside[d] == 0) & (1 - matched);
   }
@@ -127,37 +127,36 @@ Kept count_unmatched(const CurveProblem& p, const Cell& cell, int64_t cap, Scrat
 }
 
 void find_seen(const CurveProblem& p, const Cell& cell, const Slice& slice, const Matched& matched, Scratch& s) {
-  const int64_t first = matched.splits[size_t(cell.category)], last = matched.splits[size_t(cell.category) + 1];
+  const int64_t first = matched.splits[cell.category], last = matched.splits[cell.category + 1];
   const int64_t row = (cell.area * words_of(p) + slice.word) * matched.splits.back();
   const uint64_t all = ~uint64_t{0} >> (kWordBits - std::min(kWordBits, p.n_thresholds - slice.word * kWordBits));
-  s.seen.resize(size_t(last - first));
+  s.seen.resize(last - first);
   int64_t n = 0;
   for (int64_t i = first; i < last; ++i) {
-    const host::Verdict& verdict = matched.verdicts[size_t(row + i)];
-    const int64_t det = matched.det[size_t(i)];
-    s.seen[size_t(n)] = {verdict, s.unmatched[size_t(i - first)] + n, matched.score[size_t(i)]};
+    const host::Verdict& verdict = matched.verdicts[row + i];
+    const int64_t det = matched.det[i];
+    s.seen[n] = {verdict, s.unmatched[i - first] + n, matched.score[i]};
     n += (p.rank[det] < p.max_dets[slice.first_cap]) & ((verdict.ignored & all) != all);
   }
-  s.seen.resize(size_t(n));
+  s.seen.resize(n);
 }
 
 // The precision at each true positive of one threshold; returns their number. Of the detections seen, those that are
 // neither true positives nor ignored are false positives. Free of branches but for the loops.
 int64_t trace(int64_t bit, Scratch& s) {
-  const size_t room = s.seen.size();
+  const int64_t room = s.seen.size();
   s.precision.resize(room);
   s.fp.resize(room);
   s.score.resize(room);
   int64_t tps = 0, ignored = 0;
   for (const Seen& seen : s.seen) {
-    s.fp[size_t(tps)] = seen.before - tps - ignored;
-    s.score[size_t(tps)] = seen.score;
+    s.fp[tps] = seen.before - tps - ignored;
+    s.score[tps] = seen.score;
     tps += static_cast<int64_t>(seen.verdict.tp >> bit & 1);
     ignored += static_cast<int64_t>(seen.verdict.ignored >> bit & 1);
   }
   double best = 0;
-  for (int64_t i = tps - 1; i >= 0; --i)
-    s.precision[size_t(i)] = best = std::max(best, host::precision_of(i + 1, s.fp[size_t(i)]));
+  for (int64_t i = tps - 1; i >= 0; --i) s.precision[i] = best = std::max(best, host::precision_of(i + 1, s.fp[i]));
   return tps;
 }
 
@@ -171,8 +170,8 @@ void read_curve(const CurveProblem& p, const Slice& slice, int64_t level, int64_
   write(block.recall.get(), level, kept.count > 0 ? double(tps) / double(n_regular) : 0.0);
   bool past_end = kept.count == 0;
   for (int64_t r = 0; r < p.n_recalls; ++r) {
-    const int64_t c = s.needed[size_t(r)], row = level * p.n_recalls + r;
-    const size_t place = size_t(std::max<int64_t>(c, 1) - 1);
+    const int64_t c = s.needed[r], row = level * p.n_recalls + r;
+    const int64_t place = std::max<int64_t>(c, 1) - 1;
     past_end |= c > tps;  // and stays so: pycocotools leaves its loop there
     write(block.precision.get(), row, past_end || tps == 0 ? 0.0 : s.precision[place]);
     write(block.scores.get(), row, past_end ? 0.0 : c == 0 ? kept.first_score : s.score[place]);
@@ -197,7 +196,7 @@ void run_cell(const CurveProblem& p, const Cell& cell, const Matched& matched, i
   s.needed.clear();
   for (int64_t r = 0; r < p.n_recalls; ++r)
     s.needed.push_back(host::needed_for_recall(p.recall_thresholds[r], n_regular));
-  s.unmatched.resize(size_t(matched.splits[size_t(cell.category) + 1] - matched.splits[size_t(cell.category)] + 1));
+  s.unmatched.resize(matched.splits[cell.category + 1] - matched.splits[cell.category] + 1);
   Slice slice{};
   for (slice.first_cap = 0; slice.first_cap < p.n_max_dets; slice.first_cap = slice.last_cap) {
     const int64_t cap = p.max_dets[slice.first_cap];
@@ -209,7 +208,7 @@ void run_cell(const CurveProblem& p, const Cell& cell, const Matched& matched, i
       slice.word = level / kWordBits;
       if (level % kWordBits == 0) find_seen(p, cell, slice, matched, s);
       const int64_t tps = trace(level % kWordBits, s);
-      s.steps.took(4 * static_cast<int64_t>(s.seen.size()));
+      s.steps.took(4 * s.seen.size());
       read_curve(p, slice, level, tps, n_regular, kept, at, s, block);
     }
   }
@@ -233,10 +232,9 @@ void write_block(const CurveProblem& p, int64_t first_cell, const Block& block, 
 }  // namespace
 
 void average_precision(const CurveProblem& p, double* precision, double* recall, double* scores) {
-  std::vector<int32_t> largest_rank(size_t(p.n_categories), -1);
+  Vector<int32_t> largest_rank(p.n_categories, -1);
   for (int64_t k = 0; k < p.n_categories; ++k)
-    for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d)
-      largest_rank[size_t(k)] = std::max(largest_rank[size_t(k)], p.rank[d]);
+    for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d) largest_rank[k] = std::max(largest_rank[k], p.rank[d]);
   const Matched matched = find_matched(p);
   const int64_t cells = p.n_categories * p.n_areas;
   const int64_t grain = std::clamp<int64_t>(cells / (8 * num_threads()), 1, 32);
@@ -245,7 +243,7 @@ void average_precision(const CurveProblem& p, double* precision, double* recall,
     Block block(p, end - begin);
     for (int64_t i = begin; i < end; ++i) {
       const Cell cell{i / p.n_areas, i % p.n_areas};
-      run_cell(p, cell, matched, largest_rank[size_t(cell.category)], i - begin, scratch, block);
+      run_cell(p, cell, matched, largest_rank[cell.category], i - begin, scratch, block);
     }
     write_block(p, begin, block, precision, recall, scores);
   });

@@ -27,7 +27,7 @@ struct Flat {
     write_coco_columns(std::move(table),
                        {id.data(), image_id.data(), category_id.data(), bbox.data(), number.data(), iscrowd.data(),
                         in_buffer ? nullptr : text.data(), text_splits.data(), extent.data(), area.data(),
-                        numbers.data(), part_splits.data(), row_parts.data()});
+                        numbers.data(), part_splits.data(), row_parts.data(), nullptr});
     for (size_t i = 0; i < n; ++i) {
       const auto* from = in_buffer ? buffer.data() : reinterpret_cast<const char*>(text.data());
       const std::string one(from + text_splits[i], from + text_splits[i + 1]);

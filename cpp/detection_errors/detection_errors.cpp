@@ -1,8 +1,7 @@
 #include "detection_errors/detection_errors.hpp"
 
-#include <vector>
-
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "detection_errors/detection_errors_math.hpp"
 #include "matching/matching_math.hpp"
 
@@ -18,7 +17,7 @@ struct Target {
   bool crowd, taken;
 };
 
-void load(const ErrorProblem& p, int64_t image, std::vector<Target>& targets) {
+void load(const ErrorProblem& p, int64_t image, Vector<Target>& targets) {
   targets.clear();
   for (int64_t i = p.gt_splits[image]; i < p.gt_splits[image + 1]; ++i) {
     const int64_t g = p.gt[i];
@@ -31,10 +30,10 @@ bool apart(const host::Corners& a, const host::Corners& b) {
   return a.x2 < b.x1 || b.x2 < a.x1 || a.y2 < b.y1 || b.y2 < a.y1;
 }
 
-host::Nearest nearest_to(const ErrorProblem& p, int64_t det, const double* given, const std::vector<Target>& targets) {
+host::Nearest nearest_to(const ErrorProblem& p, int64_t det, const double* given, const Vector<Target>& targets) {
   const host::Corners box = given ? host::Corners{} : host::corners(p.det_boxes + 4 * det);
   host::Nearest nearest;
-  for (size_t i = 0; i < targets.size(); ++i) {
+  for (int64_t i = 0; i < targets.size(); ++i) {
     const Target& t = targets[i];
     if (!given && apart(box, t.box)) continue;
     const double iou = given ? given[i] : host::coco_iou(box, t.box, t.crowd);
@@ -61,23 +60,23 @@ void find_fixes(const ErrorProblem& p, int64_t image, const ErrorColumns& out) {
 }  // namespace
 
 void detection_errors(const ErrorProblem& p, const ErrorColumns& out) {
-  std::vector<int64_t> pairs(1, 0);  // where the similarities of each image begin
+  Vector<int64_t> pairs(1, 0);  // where the similarities of each image begin
   for (int64_t i = 0; i < p.n_images; ++i)
     pairs.push_back(pairs.back() + (p.det_splits[i + 1] - p.det_splits[i]) * (p.gt_splits[i + 1] - p.gt_splits[i]));
   parallel_for(p.n_images, kImagesAtOnce, [&](int64_t begin, int64_t end) {
-    std::vector<Target> targets;
+    Vector<Target> targets;
     Steps steps;
     for (int64_t image = begin; image < end; ++image) {
       load(p, image, targets);
-      const int64_t first = p.det_splits[image], width = static_cast<int64_t>(targets.size());
+      const int64_t first = p.det_splits[image], width = targets.size();
       for (int64_t i = first; i < p.det_splits[image + 1]; ++i) {
         steps.took(8 + width);  // one image can hold enough boxes for minutes
         const int64_t d = p.det[i];
-        const double* given = p.similarity ? p.similarity + pairs[size_t(image)] + (i - first) * width : nullptr;
+        const double* given = p.similarity ? p.similarity + pairs[image] + (i - first) * width : nullptr;
         const host::Nearest nearest = nearest_to(p, d, given, targets);
         const host::Finding finding = host::judge(nearest, p.foreground, p.background);
         const bool right = finding.kind == host::kRight;
-        if (right) targets[size_t(finding.gt)].taken = true;
+        if (right) targets[finding.gt].taken = true;
         out.kind[d] = finding.kind;
         out.ignored[d] = !right && nearest.crowd > p.foreground;
         out.target[d] = finding.gt < 0 ? -1 : p.gt[p.gt_splits[image] + finding.gt];

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "duplicates/duplicates_shapes.hpp"
 #include "duplicates/duplicates_tree.hpp"
 
@@ -23,15 +24,15 @@ constexpr int64_t kSearchesPerCheck = 8;
 struct Group {
   Tree tree;
   bool crowded = false;
-  std::vector<uint8_t> duplicate = {};  // by place in the tree
-  std::vector<int64_t> of = {};         // by place in the tree: the row a duplicate repeats
+  Vector<uint8_t> duplicate = {};  // by place in the tree
+  Vector<int64_t> of = {};         // by place in the tree: the row a duplicate repeats
 
   template <class F>
   void each(const F& f) {
     const auto places = [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         if (p % kSearchesPerCheck == 0) check_interrupt();
-        f(p, tree.items[size_t(p)]);
+        f(p, tree.items[p]);
       }
     };
     if (crowded)
@@ -44,10 +45,11 @@ struct Group {
 // The first box over the threshold that is no duplicate itself, else the first over the threshold.
 void name_originals(Group& g) {
   for (const bool any : {false, true}) {
-    for (size_t p = 0; p < g.of.size(); ++p) g.tree.items[p].key = any || !g.duplicate[p] ? g.tree.items[p].row : kNone;
+    for (int64_t p = 0; p < g.of.size(); ++p)
+      g.tree.items[p].key = any || !g.duplicate[p] ? g.tree.items[p].row : kNone;
     g.tree.set_keys();
     g.each([&](int64_t p, const Item& item) {
-      if (g.duplicate[size_t(p)] && g.of[size_t(p)] == kNone) g.of[size_t(p)] = g.tree.first(item, kNone);
+      if (g.duplicate[p] && g.of[p] == kNone) g.of[p] = g.tree.first(item, kNone);
     });
   }
 }
@@ -55,36 +57,36 @@ void name_originals(Group& g) {
 void find_simple(Group& g) {
   for (Item& item : g.tree.items) item.key = item.row;
   g.tree.set_keys();
-  g.each([&](int64_t p, const Item& item) { g.duplicate[size_t(p)] = g.tree.first(item, item.row) < item.row; });
+  g.each([&](int64_t p, const Item& item) { g.duplicate[p] = g.tree.first(item, item.row) < item.row; });
 }
 
 void find_greedy(Group& g) {
   g.each([&](int64_t p, Item& item) { item.pairs = g.tree.count(p); });
-  for (const int64_t p : duplicates::take_greedily(g.tree)) g.duplicate[size_t(p)] = 1;
+  for (const int64_t p : duplicates::take_greedily(g.tree)) g.duplicate[p] = 1;
 }
 
 // Each box not reached yet floods its group; what is reached loses its key, so that nothing is reached twice.
 void find_groups(Group& g, const double* scores) {
-  std::vector<Item>& items = g.tree.items;
+  Vector<Item>& items = g.tree.items;
   for (Item& item : items) item.key = item.row;
   g.tree.set_keys();
-  std::vector<int64_t> reached;
+  Vector<int64_t> reached;
   for (int64_t start = 0; start < g.tree.size(); ++start) {
-    if (items[size_t(start)].key == kNone) continue;
-    items[size_t(start)].key = kNone;
+    if (items[start].key == kNone) continue;
+    items[start].key = kNone;
     reached.assign(1, start);
-    for (size_t next = 0; next < reached.size(); ++next) {
+    for (int64_t next = 0; next < reached.size(); ++next) {
       check_interrupt();
-      g.tree.drain(items[size_t(reached[next])], reached);
+      g.tree.drain(items[reached[next]], reached);
     }
     const auto before = [&](int64_t p, int64_t q) {
-      const int64_t a = items[size_t(p)].row, b = items[size_t(q)].row;
+      const int64_t a = items[p].row, b = items[q].row;
       return scores != nullptr && scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
     };
     const int64_t stays = *std::min_element(reached.begin(), reached.end(), before);
     for (const int64_t p : reached) {
-      g.duplicate[size_t(p)] = p != stays;
-      g.of[size_t(p)] = items[size_t(stays)].row;
+      g.duplicate[p] = p != stays;
+      g.of[p] = items[stays].row;
     }
   }
 }
@@ -111,11 +113,11 @@ class Search {
   explicit Search(const DuplicateProblem& problem)
       : p_(problem), shapes_(duplicates::make_shapes(problem)), group_{Tree(problem.threshold, *shapes_)} {}
 
-  void image(int64_t image, bool crowded, std::vector<Duplicate>& out) {
+  void image(int64_t image, bool crowded, Vector<Duplicate>& out) {
     const int64_t first = p_.splits[image], n = p_.splits[image + 1] - first;
     group_.crowded = crowded;
     shapes_->open(first, n);
-    rows_.resize(size_t(n));
+    rows_.resize(n);
     std::iota(rows_.begin(), rows_.end(), 0);
     const int64_t* labels = p_.labels == nullptr ? nullptr : p_.labels + first;
     if (labels != nullptr)
@@ -123,18 +125,18 @@ class Search {
                 [&](int64_t a, int64_t b) { return labels[a] != labels[b] ? labels[a] < labels[b] : a < b; });
     for (int64_t begin = 0, end; begin < n; begin = end) {
       end = labels == nullptr ? n : begin + 1;
-      while (end < n && labels[rows_[size_t(end)]] == labels[rows_[size_t(begin)]]) ++end;
+      while (end < n && labels[rows_[end]] == labels[rows_[begin]]) ++end;
       if (end - begin > 1) one_label(first, begin, end, out);
     }
   }
 
  private:
-  void one_label(int64_t first, int64_t begin, int64_t end, std::vector<Duplicate>& out) {
-    std::vector<Item>& items = group_.tree.items;
+  void one_label(int64_t first, int64_t begin, int64_t end, Vector<Duplicate>& out) {
+    Vector<Item>& items = group_.tree.items;
     items.clear();
-    for (int64_t i = begin; i < end; ++i) items.push_back({shapes_->bounds(rows_[size_t(i)]), rows_[size_t(i)], 0, 0});
+    for (int64_t i = begin; i < end; ++i) items.push_back({shapes_->bounds(rows_[i]), rows_[i], 0, 0});
     find_in_group(group_, p_.method, p_.scores == nullptr ? nullptr : p_.scores + first);
-    for (size_t p = 0; p < items.size(); ++p) {
+    for (int64_t p = 0; p < items.size(); ++p) {
       const int64_t row = items[p].row, of = group_.of[p];
       if (!group_.duplicate[p] || of == kNone) continue;  // none: another thread has changed the shapes meanwhile
       out.push_back({first + row, first + of, shapes_->iou(std::min(row, of), std::max(row, of))});
@@ -144,7 +146,7 @@ class Search {
   const DuplicateProblem& p_;
   const std::unique_ptr<duplicates::Shapes> shapes_;
   Group group_;
-  std::vector<int64_t> rows_;  // of the image, label by label
+  Vector<int64_t> rows_;  // of the image, label by label
 };
 
 }  // namespace
@@ -153,19 +155,19 @@ Duplicates find_duplicate_boxes(const DuplicateProblem& p) {
   const int64_t* splits = p.splits;
   const int64_t n = splits[p.images];
   const auto crowded = [&](int64_t image) { return splits[image + 1] - splits[image] > kCrowded; };
-  std::vector<std::vector<Duplicate>> runs(size_t((n + kRowsAtOnce - 1) / kRowsAtOnce));  // by an image's first row
+  Vector<Vector<Duplicate>> runs((n + kRowsAtOnce - 1) / kRowsAtOnce);  // by an image's first row
   parallel_for(n, kRowsAtOnce, [&](int64_t begin, int64_t end) {
     Search search(p);
     for (int64_t i = std::lower_bound(splits, splits + p.images, begin) - splits; i < p.images && splits[i] < end; ++i)
-      if (!crowded(i)) search.image(i, false, runs[size_t(begin / kRowsAtOnce)]);
+      if (!crowded(i)) search.image(i, false, runs[begin / kRowsAtOnce]);
   });
   parallel_for(1, 1, [&](int64_t, int64_t) {  // for its interrupts
     Search search(p);
     for (int64_t i = 0; i < p.images; ++i)
-      if (crowded(i)) search.image(i, true, runs[size_t(splits[i] / kRowsAtOnce)]);
+      if (crowded(i)) search.image(i, true, runs[splits[i] / kRowsAtOnce]);
   });
   Duplicates all;
-  for (std::vector<Duplicate>& run : runs) {
+  for (Vector<Duplicate>& run : runs) {
     std::sort(run.begin(), run.end(), [](const Duplicate& a, const Duplicate& b) { return a.row < b.row; });
     for (const Duplicate& d : run) {
       all.row.push_back(d.row);

@@ -22,9 +22,9 @@
 #pragma once
 #include <cstdint>
 #include <variant>
-#include <vector>
 
 #include "box_iou/box_iou_math.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou.hpp"
 
 namespace tamis {
@@ -59,8 +59,8 @@ struct Duplicate {
 };
 
 struct Duplicates {  // ascending rows
-  std::vector<int64_t> row, of;
-  std::vector<double> iou;
+  Vector<int64_t> row, of;
+  Vector<double> iou;
 };
 Duplicates find_duplicate_boxes(const DuplicateProblem& problem);
 

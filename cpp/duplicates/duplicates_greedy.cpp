@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "duplicates/duplicates_tree.hpp"
 
 // The tree is a tournament too: each node knows the most pairs of its live boxes and the first box that has them. When
@@ -13,7 +14,7 @@ constexpr int64_t kGone = -1;  // pairs of a box that was taken, or that has non
 class Tournament {
  public:
   explicit Tournament(Tree& tree) : tree_(tree) {
-    for (size_t i = tree.nodes.size(); i-- > 0;) {
+    for (int64_t i = tree.nodes.size(); i-- > 0;) {
       tree.nodes[i].owed = 0;
       update(static_cast<int64_t>(i));
     }
@@ -24,16 +25,16 @@ class Tournament {
   int64_t take_first() {  // the place of the box with most pairs
     const int64_t at = tree_.nodes[0].most_at;
     remove(0, at);
-    lower(0, tree_.items[size_t(at)], 0);
+    lower(0, tree_.items[at], 0);
     return at;
   }
 
  private:
   void update(int64_t index) {
-    Node& node = tree_.nodes[size_t(index)];
+    Node& node = tree_.nodes[index];
     int64_t most = kGone, first = kNone, most_at = node.begin;
     const auto offer = [&](int64_t pairs, int64_t at) {
-      const int64_t row = tree_.items[size_t(at)].row;
+      const int64_t row = tree_.items[at].row;
       if (pairs > most || (pairs == most && row < first)) {
         most = pairs;
         first = row;
@@ -42,32 +43,32 @@ class Tournament {
     };
     if (node.right != 0) {
       for (const int64_t child : {index + 1, node.right}) {
-        const Node& c = tree_.nodes[size_t(child)];
+        const Node& c = tree_.nodes[child];
         offer(c.most_pairs, c.most_at);
       }
     } else {
-      for (int64_t p = node.begin; p < node.end; ++p) offer(tree_.items[size_t(p)].pairs, p);
+      for (int64_t p = node.begin; p < node.end; ++p) offer(tree_.items[p].pairs, p);
     }
     node.most_pairs = most - node.owed;
     node.most_at = most_at;
   }
 
   void remove(int64_t index, int64_t at) {
-    const int64_t right = tree_.nodes[size_t(index)].right;
+    const int64_t right = tree_.nodes[index].right;
     if (right == 0)
-      tree_.items[size_t(at)].pairs = kGone;
+      tree_.items[at].pairs = kGone;
     else
-      remove(at < tree_.nodes[size_t(right)].begin ? index + 1 : right, at);
+      remove(at < tree_.nodes[right].begin ? index + 1 : right, at);
     update(index);
   }
 
   // `owed` by the nodes above. Where no live box has a pair left nothing is paired with this one.
   void lower(int64_t index, const Item& of, int64_t owed) {
-    Node& node = tree_.nodes[size_t(index)];
+    Node& node = tree_.nodes[index];
     if (node.most_pairs - owed <= 0) return;
     if (node.right == 0) {
       for (int64_t p = node.begin; p < node.end; ++p) {
-        Item& item = tree_.items[size_t(p)];
+        Item& item = tree_.items[p];
         if (item.pairs > 0 && tree_.over(item, of)) --item.pairs;
       }
     } else {
@@ -90,8 +91,8 @@ class Tournament {
 
 }  // namespace
 
-std::vector<int64_t> take_greedily(Tree& tree) {
-  std::vector<int64_t> taken;
+Vector<int64_t> take_greedily(Tree& tree) {
+  Vector<int64_t> taken;
   for (Tournament tournament(tree); !tournament.done(); check_interrupt()) taken.push_back(tournament.take_first());
   return taken;
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "duplicates/duplicates_shapes_math.hpp"
 
 namespace tamis::duplicates {
@@ -39,7 +40,7 @@ class RotatedBoxes : public Shapes {
     for (int64_t i = first; i < first + n; ++i) boxes_.push_back(host::load_rotated_box(data_ + 5 * i));
   }
   DuplicateBox bounds(int64_t row) const override {  // a little wider, whatever is lost in rounding
-    const host::RotatedBox& b = boxes_[size_t(row)];
+    const host::RotatedBox& b = boxes_[row];
     const double x = b.reach_x * (1 + 1e-9), y = b.reach_y * (1 + 1e-9);
     return {std::nextafter(b.x - x, -INFINITY),
             std::nextafter(b.y - y, -INFINITY),
@@ -50,12 +51,12 @@ class RotatedBoxes : public Shapes {
             false};
   }
   double iou(int64_t first, int64_t later) const override {
-    return host::duplicate_iou(boxes_[size_t(first)], boxes_[size_t(later)], crowd(first));
+    return host::duplicate_iou(boxes_[first], boxes_[later], crowd(first));
   }
 
  private:
   const T* data_;
-  std::vector<host::RotatedBox> boxes_;
+  Vector<host::RotatedBox> boxes_;
 };
 
 class MaskRows : public Shapes {
@@ -64,7 +65,7 @@ class MaskRows : public Shapes {
 
   void open(int64_t first, int64_t n) override {
     Shapes::open(first, n);
-    ends_.resize(size_t(masks_.splits[first + n] - masks_.splits[first]));  // at least a character a run
+    ends_.resize(masks_.splits[first + n] - masks_.splits[first]);  // at least a character a run
     runs_.clear();
     uint32_t* to = ends_.data();
     for (int64_t i = first; i < first + n; ++i) {
@@ -81,19 +82,19 @@ class MaskRows : public Shapes {
     }
   }
   DuplicateBox bounds(int64_t row) const override {  // the walk over a mask with empty runs may end early: not bounded
-    const host::Runs& m = runs_[size_t(row)];
+    const host::Runs& m = runs_[row];
     return {m.box[0], m.box[1], m.box[0] + m.box[2], m.box[1] + m.box[3], double(m.area), crowd(row), !m.regular};
   }
   double iou(int64_t first, int64_t later) const override {
-    const host::Runs &a = runs_[size_t(first)], &b = runs_[size_t(later)];
+    const host::Runs &a = runs_[first], &b = runs_[later];
     if (a.n + b.n > kManyRuns) check_interrupt();
     return host::duplicate_iou(a, b, crowd(first), -1);
   }
 
  private:
   const Masks masks_;
-  std::vector<uint32_t> ends_;
-  std::vector<host::Runs> runs_;
+  Vector<uint32_t> ends_;
+  Vector<host::Runs> runs_;
 };
 
 struct Make {

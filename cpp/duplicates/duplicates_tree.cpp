@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 
 namespace tamis::duplicates {
 namespace {
@@ -46,24 +47,24 @@ void Tree::build() {
 
 void Tree::split(int64_t begin, int64_t end) {
   Item* data = items.data();
-  const int64_t node = static_cast<int64_t>(nodes.size()), middle = begin + (end - begin) / 2;
+  const int64_t node = nodes.size(), middle = begin + (end - begin) / 2;
   nodes.push_back({bounds_of(data + begin, end - begin), begin, end, 0, kNone, 0, 0, 0});
   if (end - begin <= kLeaf) return;
   if (end - begin > kLongSplit) check_interrupt();
   halve(nodes.back().bounds, data + begin, data + middle, data + end);
   split(begin, middle);
-  nodes[size_t(node)].right = static_cast<int64_t>(nodes.size());
+  nodes[node].right = nodes.size();
   split(middle, end);
 }
 
 void Tree::set_keys() {
-  for (size_t i = nodes.size(); i-- > 0;) {  // children come after their parent
+  for (int64_t i = nodes.size(); i-- > 0;) {  // children come after their parent
     Node& node = nodes[i];
     node.key = kNone;
     if (node.right != 0)
-      node.key = std::min(nodes[i + 1].key, nodes[size_t(node.right)].key);
+      node.key = std::min(nodes[i + 1].key, nodes[node.right].key);
     else
-      for (int64_t p = node.begin; p < node.end; ++p) node.key = std::min(node.key, items[size_t(p)].key);
+      for (int64_t p = node.begin; p < node.end; ++p) node.key = std::min(node.key, items[p].key);
   }
 }
 
@@ -73,14 +74,14 @@ int64_t Tree::first(const Item& of, int64_t bound) const {
 }
 
 void Tree::first_in(int64_t index, const Item& of, int64_t& best) const {
-  const Node& node = nodes[size_t(index)];
+  const Node& node = nodes[index];
   if (node.key >= best || over(node, of) == Over::none) return;
   if (node.right == 0) {
     for (const Item *item = items.data() + node.begin, *end = items.data() + node.end; item != end; ++item)
       if (item->key < best && over(*item, of)) best = item->key;
     return;
   }
-  const bool left_first = nodes[size_t(index) + 1].key < nodes[size_t(node.right)].key;
+  const bool left_first = nodes[index + 1].key < nodes[node.right].key;
   first_in(left_first ? index + 1 : node.right, of, best);
   first_in(left_first ? node.right : index + 1, of, best);
 }
@@ -88,8 +89,8 @@ void Tree::first_in(int64_t index, const Item& of, int64_t& best) const {
 int64_t Tree::count(int64_t at) const { return count_in(0, at); }
 
 int64_t Tree::count_in(int64_t index, int64_t at) const {
-  const Node& node = nodes[size_t(index)];
-  const Item& of = items[size_t(at)];
+  const Node& node = nodes[index];
+  const Item& of = items[at];
   const Over there = over(node, of);
   if (there == Over::none) return 0;
   if (there == Over::all) return node.end - node.begin - (node.begin <= at && at < node.end);
@@ -98,20 +99,20 @@ int64_t Tree::count_in(int64_t index, int64_t at) const {
                        [&](const Item& item) { return over(item, of); });
 }
 
-void Tree::drain(const Item& of, std::vector<int64_t>& out) { drain_in(0, of, out); }
+void Tree::drain(const Item& of, Vector<int64_t>& out) { drain_in(0, of, out); }
 
-void Tree::drain_in(int64_t index, const Item& of, std::vector<int64_t>& out) {
-  Node& node = nodes[size_t(index)];
+void Tree::drain_in(int64_t index, const Item& of, Vector<int64_t>& out) {
+  Node& node = nodes[index];
   if (node.key == kNone || over(node, of) == Over::none) return;
   if (node.right != 0) {
     drain_in(index + 1, of, out);
     drain_in(node.right, of, out);
-    node.key = std::min(nodes[size_t(index) + 1].key, nodes[size_t(node.right)].key);
+    node.key = std::min(nodes[index + 1].key, nodes[node.right].key);
     return;
   }
   node.key = kNone;
   for (int64_t p = node.begin; p < node.end; ++p) {
-    Item& item = items[size_t(p)];
+    Item& item = items[p];
     if (item.key != kNone && over(item, of)) {
       out.push_back(p);
       item.key = kNone;

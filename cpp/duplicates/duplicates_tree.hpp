@@ -2,8 +2,8 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
+#include "core/vector.hpp"
 #include "duplicates/duplicates_shapes.hpp"
 
 namespace tamis::duplicates {
@@ -36,10 +36,10 @@ class Tree {
         cut_(threshold < 0 ? NAN : host::kSlack * threshold),
         shapes_(shapes.are_boxes() ? nullptr : &shapes) {}
 
-  std::vector<Item> items;  // fill, then build()
-  std::vector<Node> nodes;  // preorder, 0 is the root
+  Vector<Item> items;  // fill, then build()
+  Vector<Node> nodes;  // preorder, 0 is the root
 
-  int64_t size() const { return static_cast<int64_t>(items.size()); }
+  int64_t size() const { return items.size(); }
   void build();
   void set_keys();  // of the nodes, from those of the items
 
@@ -48,7 +48,7 @@ class Tree {
   // How many boxes are over the threshold with items[at].
   int64_t count(int64_t at) const;
   // The places of the boxes that have a key and are over the threshold with `of`; they lose their keys.
-  void drain(const Item& of, std::vector<int64_t>& out);
+  void drain(const Item& of, Vector<int64_t>& out);
 
   Over over(const Node& node, const Item& of) const {
     if (nodes.size() == 1) return Over::some;  // not worth asking about a lone leaf
@@ -74,10 +74,10 @@ class Tree {
   void split(int64_t begin, int64_t end);
   void first_in(int64_t index, const Item& of, int64_t& best) const;
   int64_t count_in(int64_t index, int64_t at) const;
-  void drain_in(int64_t index, const Item& of, std::vector<int64_t>& out);
+  void drain_in(int64_t index, const Item& of, Vector<int64_t>& out);
 };
 
 // Places of the boxes in the order greedy takes them; items have their `pairs`.
-std::vector<int64_t> take_greedily(Tree& tree);
+Vector<int64_t> take_greedily(Tree& tree);
 
 }  // namespace tamis::duplicates

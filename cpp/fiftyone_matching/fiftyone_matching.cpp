@@ -1,9 +1,9 @@
 #include "fiftyone_matching/fiftyone_matching.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "fiftyone_matching/fiftyone_matching_math.hpp"
 
 namespace tamis {
@@ -13,20 +13,20 @@ constexpr int64_t kImagesAtOnce = 16;
 
 struct Group {
   int32_t key;
-  std::vector<int32_t> dets, gts;  // input order
+  Vector<int32_t> dets, gts;  // input order
 };
 
 // One image while it is matched; reused from image to image.
 struct Scratch {
-  std::vector<Group> groups;
-  size_t n_groups = 0;
-  std::vector<int32_t> last_first;          // ground truths of a group, crowds last
-  std::vector<host::Candidate> candidates;  // of one group, detection by detection
-  std::vector<int64_t> bounds;
+  Vector<Group> groups;
+  int64_t n_groups = 0;
+  Vector<int32_t> last_first;          // ground truths of a group, crowds last
+  Vector<host::Candidate> candidates;  // of one group, detection by detection
+  Vector<int64_t> bounds;
   Steps steps;
 
   Group& group_of(int32_t key) {
-    for (size_t i = 0; i < n_groups; ++i)
+    for (int64_t i = 0; i < n_groups; ++i)
       if (groups[i].key == key) return groups[i];
     if (n_groups == groups.size()) groups.emplace_back();
     Group& fresh = groups[n_groups++];
@@ -54,8 +54,8 @@ void find_candidates(const FiftyoneProblem& p, int64_t image, const Group& group
   s.candidates.clear();
   s.bounds.assign(1, 0);
   for (int64_t i = 0; i < n_dets; ++i) {
-    s.steps.took(8 + static_cast<int64_t>(s.last_first.size()));  // one image can hold enough boxes for minutes
-    const int32_t d = group.dets[size_t(i)];
+    s.steps.took(8 + s.last_first.size());  // one image can hold enough boxes for minutes
+    const int32_t d = group.dets[i];
     if (p.pairs.given[image]) {
       for (int64_t e = p.pairs.splits[d]; e < p.pairs.splits[d + 1]; ++e) add(p.pairs.gts[e], p.pairs.iou[e]);
     } else {
@@ -65,7 +65,7 @@ void find_candidates(const FiftyoneProblem& p, int64_t image, const Group& group
         if (host::fiftyone_touch(box, other)) add(g, host::fiftyone_iou(box, other, p.gts.crowd[g] != 0));
       }
     }
-    s.bounds.push_back(static_cast<int64_t>(s.candidates.size()));
+    s.bounds.push_back(s.candidates.size());
   }
 }
 
@@ -75,11 +75,11 @@ void match_group(const FiftyoneProblem& p, const Group& group, int64_t n_dets, S
     int32_t* gt_det = out.gt_det + t * p.gts.n;
     const host::Standing standing{p.gts.crowd, p.gts.labels, gt_det};
     for (int64_t i = 0; i < n_dets; ++i) {
-      const host::Candidate* candidates = s.candidates.data() + s.bounds[size_t(i)];
-      s.steps.took(8 + s.bounds[size_t(i) + 1] - s.bounds[size_t(i)]);
-      const int32_t d = group.dets[size_t(i)];
-      const int64_t best = choose(candidates, s.bounds[size_t(i) + 1] - s.bounds[size_t(i)], p.thresholds[t],
-                                  p.dets.labels[d], standing);
+      const host::Candidate* candidates = s.candidates.data() + s.bounds[i];
+      s.steps.took(8 + s.bounds[i + 1] - s.bounds[i]);
+      const int32_t d = group.dets[i];
+      const int64_t best =
+          choose(candidates, s.bounds[i + 1] - s.bounds[i], p.thresholds[t], p.dets.labels[d], standing);
       if (best < 0) continue;
       const auto [gt, iou] = candidates[best];
       out.det_gt[t * p.dets.n + d] = gt;
@@ -95,16 +95,16 @@ void match_image(const FiftyoneProblem& p, int64_t image, Scratch& s, const Fift
   group_image(p, image, s);
   int64_t* order = out.order + p.dets.splits[image] + p.gts.splits[image];
   int64_t* last = out.order + p.dets.splits[image + 1] + p.gts.splits[image + 1];
-  for (size_t i = 0; i < s.n_groups; ++i) {
+  for (int64_t i = 0; i < s.n_groups; ++i) {
     Group& group = s.groups[i];
     const auto key = [&](int32_t d) { return p.dets.confidence[d] == 0 ? -1 : p.dets.confidence[d]; };
     std::stable_sort(group.dets.begin(), group.dets.end(), [&](int32_t a, int32_t b) { return key(a) > key(b); });
-    const int64_t n_dets = std::min(p.max_dets, static_cast<int64_t>(group.dets.size()));
+    const int64_t n_dets = std::min(p.max_dets, group.dets.size());
     s.last_first = group.gts;
     std::stable_partition(s.last_first.begin(), s.last_first.end(), [&](int32_t g) { return !p.gts.crowd[g]; });
     find_candidates(p, image, group, n_dets, s);
     match_group(p, group, n_dets, s, out);
-    for (size_t d = 0; d < group.dets.size(); ++d) {
+    for (int64_t d = 0; d < group.dets.size(); ++d) {
       const bool kept = static_cast<int64_t>(d) < n_dets;
       out.kept[group.dets[d]] = kept;
       if (kept)

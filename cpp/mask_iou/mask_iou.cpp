@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou_math.hpp"
 #include "mask_iou/mask_iou_read.hpp"
 
@@ -27,14 +28,14 @@ struct Block {
 // The masks of one side of a block, reused from block to block.
 class Side {
  public:
-  void read(const Masks& masks, const std::vector<int64_t>& rows) {
-    size_t length = kSpareRuns, used = 0;
-    for (const int64_t row : rows) length += size_t(masks.splits[row + 1] - masks.splits[row]);
+  void read(const Masks& masks, const Vector<int64_t>& rows) {
+    int64_t length = kSpareRuns, used = 0;
+    for (const int64_t row : rows) length += masks.splits[row + 1] - masks.splits[row];
     if (ends_.size() < length) ends_.resize(length);
     runs.clear();
     for (const int64_t row : rows) {
       runs.push_back(read_mask(masks, row, ends_.data() + used));
-      used += size_t(runs.back().n);
+      used += runs.back().n;
       if (runs.back().n > kLongMask) check_interrupt();
     }
     split_.assign(runs.size(), false);
@@ -50,27 +51,27 @@ class Side {
            m.box[2] <= double(kSomeColumns + kColumnsPerRun * m.n);
   }
 
-  MaskColumns columns(size_t i) {
+  MaskColumns columns(int64_t i) {
     const host::Runs& m = runs[i];
-    std::vector<int32_t>& rows = columns_[i];
+    Vector<int32_t>& rows = columns_[i];
     const auto n = int64_t(m.box[2]);
     if (!split_[i]) {
-      rows.assign(size_t(2 * n * m.layers), 0);
+      rows.assign(2 * n * m.layers, 0);
       host::split_columns(m, n, rows.data(), rows.data() + n * m.layers);
       split_[i] = true;
     }
     return {rows.data(), rows.data() + n * m.layers, int64_t(m.box[0]), n, m.layers};
   }
 
-  std::vector<host::Runs> runs;
+  Vector<host::Runs> runs;
 
  private:
-  std::vector<uint32_t> ends_;
-  std::vector<bool> split_;
-  std::vector<std::vector<int32_t>> columns_;
+  Vector<uint32_t> ends_;
+  Vector<uint8_t> split_;
+  Vector<Vector<int32_t>> columns_;
 };
 
-double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd, double least) {
+double pair_iou(Side& rows, int64_t i, Side& columns, int64_t j, bool crowd, double least) {
   const host::Runs &a = rows.runs[i], &b = columns.runs[j];
   if (!host::boxes_touch(a.box, b.box)) return 0;
   if (a.height != b.height || a.width != b.width) return -1;
@@ -90,8 +91,8 @@ double pair_iou(Side& rows, size_t i, Side& columns, size_t j, bool crowd, doubl
   return host::mask_ratio(common, all, a.area, crowd);
 }
 
-std::vector<Block> blocks_of(const MaskPairs& p, std::vector<int64_t>& out_splits) {
-  std::vector<Block> blocks;
+Vector<Block> blocks_of(const MaskPairs& p, Vector<int64_t>& out_splits) {
+  Vector<Block> blocks;
   out_splits.assign(1, 0);
   for (int64_t g = 0; g < p.n_groups; ++g) {
     const int64_t columns = p.b_splits[g + 1] - p.b_splits[g];
@@ -104,17 +105,17 @@ std::vector<Block> blocks_of(const MaskPairs& p, std::vector<int64_t>& out_split
 }  // namespace
 
 void mask_iou_batched(const MaskPairs& p, double* out) {
-  std::vector<int64_t> out_splits;
-  const std::vector<Block> blocks = blocks_of(p, out_splits);
-  const auto n_blocks = int64_t(blocks.size());
+  Vector<int64_t> out_splits;
+  const Vector<Block> blocks = blocks_of(p, out_splits);
+  const auto n_blocks = blocks.size();
   const int64_t grain = n_blocks < 16 * kBlocksAtOnce ? 1 : kBlocksAtOnce;
   const auto row_at = [](const int64_t* index, int64_t i) { return index ? index[i] : i; };
   parallel_for(n_blocks, grain, [&](int64_t begin, int64_t end) {
     Side rows, columns;
-    std::vector<int64_t> a, b, places;  // masks of the block, and which of its rows the first are
+    Vector<int64_t> a, b, places;  // masks of the block, and which of its rows the first are
     int64_t walked = 0;
     for (int64_t i = begin; i < end; ++i) {
-      const auto [g, first] = blocks[size_t(i)];
+      const auto [g, first] = blocks[i];
       const int64_t last = std::min(first + kRows, p.a_splits[g + 1]);
       a.clear(), b.clear(), places.clear();
       for (int64_t j = p.b_splits[g]; j < p.b_splits[g + 1]; ++j) b.push_back(row_at(p.b_index, j));
@@ -128,15 +129,15 @@ void mask_iou_batched(const MaskPairs& p, double* out) {
         places.push_back(j - p.a_splits[g]);
       }
       rows.read(p.a, a);
-      const size_t width = b.size();
-      double* group = out + out_splits[size_t(g)];
+      const int64_t width = b.size();
+      double* group = out + out_splits[g];
       if (p.a_boxes != nullptr)
         std::fill(group + (first - p.a_splits[g]) * int64_t(width), group + (last - p.a_splits[g]) * int64_t(width),
                   0.0);
-      for (size_t r = 0; r < a.size(); ++r) {
+      for (int64_t r = 0; r < a.size(); ++r) {
         const int64_t more = column_runs + int64_t(width) * (rows.runs[r].n + 1);
-        for (size_t c = 0; c < width; ++c) {
-          group[size_t(places[r]) * width + c] =
+        for (int64_t c = 0; c < width; ++c) {
+          group[places[r] * width + c] =
               pair_iou(rows, r, columns, c, p.b_crowd != nullptr && p.b_crowd[b[c]] != 0, p.least);
           if (more > kRunsPerCheck) check_interrupt();
         }

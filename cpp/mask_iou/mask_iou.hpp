@@ -21,9 +21,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/isa.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 
@@ -36,7 +36,8 @@ struct Masks {
 
 struct MaskTexts {  // made here: n texts and their offsets
   std::string text;
-  std::vector<int64_t> splits{0};
+  Vector<int64_t> splits{0};
+  void end_mask() { splits.push_back(static_cast<int64_t>(text.size())); }
 };
 
 struct MaskMeasures {  // (n,) each but for bbox, (n, 4) x, y, w, h; null: not wanted
@@ -62,7 +63,7 @@ struct Pixels {
 };
 MaskTexts encode_masks(const Pixels& pixels);
 MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n);
-std::vector<uint32_t> mask_counts(const Masks& masks, std::vector<int64_t>& splits);
+Vector<uint32_t> mask_counts(const Masks& masks, Vector<int64_t>& splits);
 
 // Pixels one mask after the other into `size` bytes that are 0; false: there are more.
 bool decode_masks(const Masks& masks, uint8_t* out, int64_t size);
@@ -85,8 +86,8 @@ struct MaskPairs {
   const uint8_t* b_crowd;  // by row of b; null: none
   int64_t n_groups;
   const int64_t *a_index, *a_splits, *b_index, *b_splits;
-  const double*
-      a_boxes;   // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
+  // as measure_masks gives them, by row of a: rows that touch nothing are not read. Null: unknown
+  const double* a_boxes;
   double least;  // IoUs below it need not be told apart; -inf or NaN: all are wanted
 };
 // out: (rows, columns) of each group, consecutively.

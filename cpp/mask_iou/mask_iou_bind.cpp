@@ -138,7 +138,7 @@ void bind_mask_iou(py::module_& m) {
   });
   m.def("mask_counts", [](Bytes text, Index splits, Sizes size) {
     const Owned all(text, splits, size);
-    std::vector<int64_t> ends;
+    tamis::Vector<int64_t> ends;
     auto counts = unlocked([&] { return tamis::mask_counts(all, ends); });
     return py::make_tuple(tamis::to_numpy(std::move(counts)), tamis::to_numpy(std::move(ends)));
   });

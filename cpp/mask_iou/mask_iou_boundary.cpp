@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou_read.hpp"
 
 namespace tamis {
@@ -17,13 +18,13 @@ constexpr int64_t kStepsPerInterval = 8;
 struct Interval {  // rows of a column; of the image, in column order, for whole masks
   int64_t top, bottom;
 };
-using Intervals = std::vector<Interval>;
+using Intervals = Vector<Interval>;
 
 // Columns of a mask, each an ascending list of intervals that do not touch.
 struct ColumnLists {
   int64_t first = 0;  // column
   Intervals all;
-  std::vector<size_t> splits{0};
+  Vector<int64_t> splits{0};
 
   void clear(int64_t first_column) {
     first = first_column;
@@ -31,9 +32,9 @@ struct ColumnLists {
     splits.assign(1, 0);
   }
 
-  int64_t n() const { return static_cast<int64_t>(splits.size()) - 1; }
-  const Interval* begin(int64_t i) const { return all.data() + splits[size_t(i)]; }
-  const Interval* end(int64_t i) const { return all.data() + splits[size_t(i) + 1]; }
+  int64_t n() const { return splits.size() - 1; }
+  const Interval* begin(int64_t i) const { return all.data() + splits[i]; }
+  const Interval* end(int64_t i) const { return all.data() + splits[i + 1]; }
 };
 
 void add_run(int64_t from, int64_t to, int64_t height, ColumnLists& columns) {
@@ -61,7 +62,7 @@ Intervals shortened(const ColumnLists& columns, int64_t i, int64_t by) {
 
 Intervals in_common(const Intervals& a, const Intervals& b) {
   Intervals out;
-  for (size_t i = 0, j = 0; i < a.size() && j < b.size();) {
+  for (int64_t i = 0, j = 0; i < a.size() && j < b.size();) {
     const int64_t top = std::max(a[i].top, b[j].top), bottom = std::min(a[i].bottom, b[j].bottom);
     if (top < bottom) out.push_back({top, bottom});
     ++(a[i].bottom < b[j].bottom ? i : j);
@@ -71,7 +72,7 @@ Intervals in_common(const Intervals& a, const Intervals& b) {
 
 // Counts of a mask that is given run after run.
 struct CountWriter {
-  std::vector<uint32_t> counts;
+  Vector<uint32_t> counts;
   int64_t end = 0;
 
   void add(int64_t from, int64_t to) {
@@ -146,10 +147,10 @@ class Boundary {
     int64_t next = 0;  // the next column to write
     for (; next < std::min(n, dilation_); ++next) write(next, {});
     for (int64_t block = 0; block + window <= n; block += window) {
-      std::vector<Intervals> from(static_cast<size_t>(window));  // what a column and all up to the block's end share
+      Vector<Intervals> from(window);  // what a column and all up to the block's end share
       for (int64_t i = window; i-- > 0;) {
-        from[size_t(i)] = shortened(columns_, block + i, dilation_);
-        if (i + 1 < window) from[size_t(i)] = in_common(from[size_t(i)], from[size_t(i) + 1]);
+        from[i] = shortened(columns_, block + i, dilation_);
+        if (i + 1 < window) from[i] = in_common(from[i], from[i + 1]);
         took(block + i);
       }
       write(next++, from[0]);
@@ -157,7 +158,7 @@ class Boundary {
       for (int64_t i = 1; i < window && block + i + window <= n; ++i) {
         Intervals more = shortened(columns_, block + window + i - 1, dilation_);
         up_to = i == 1 ? std::move(more) : in_common(up_to, more);
-        write(next++, in_common(from[size_t(i)], up_to));
+        write(next++, in_common(from[i], up_to));
       }
     }
     for (; next < n; ++next) write(next, {});
@@ -191,9 +192,9 @@ class Boundary {
 }  // namespace
 
 MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation) {
-  std::vector<MaskTexts> parts(size_t((masks.n + kBoundariesAtOnce - 1) / kBoundariesAtOnce));
+  Vector<MaskTexts> parts((masks.n + kBoundariesAtOnce - 1) / kBoundariesAtOnce);
   parallel_for(masks.n, kBoundariesAtOnce, [&](int64_t begin, int64_t end) {
-    MaskTexts& part = parts[size_t(begin / kBoundariesAtOnce)];
+    MaskTexts& part = parts[begin / kBoundariesAtOnce];
     Reader read(masks);
     for (int64_t i = begin; i < end; ++i) {
       const host::Runs runs = read(i);
@@ -201,8 +202,8 @@ MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation) {
                   "mask_boundary: a mask has more pixels than its image");
       CountWriter out;
       Boundary(runs, dilation[i], out);
-      append_counts(out.counts.data(), static_cast<int64_t>(out.counts.size()), part.text);
-      part.splits.push_back(static_cast<int64_t>(part.text.size()));
+      append_counts(out.counts.data(), out.counts.size(), part.text);
+      part.end_mask();
     }
   });
   return join(std::move(parts));

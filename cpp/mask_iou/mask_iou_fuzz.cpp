@@ -34,22 +34,22 @@ tamis::Masks of(const tamis::MaskTexts& texts, const int64_t* size) {
 }
 
 void check_counts(const tamis::Masks& masks) {
-  std::vector<int64_t> splits, pixels(2);
-  std::vector<uint32_t> area(2);
-  std::vector<double> bbox(8);
+  tamis::Vector<int64_t> splits, pixels(2);
+  tamis::Vector<uint32_t> area(2);
+  tamis::Vector<double> bbox(8);
   const auto counts = tamis::mask_counts(masks, splits);
   tamis::measure_masks(masks, {area.data(), bbox.data(), pixels.data()});
-  for (size_t i = 0; i < 2; ++i) {
+  for (int64_t i = 0; i < 2; ++i) {
     int64_t sum = 0;
     uint32_t odd = 0;
-    for (auto k = size_t(splits[i]); k < size_t(splits[i + 1]); ++k) {
+    for (int64_t k = splits[i]; k < splits[i + 1]; ++k) {
       sum += counts[k];
-      odd += (k - size_t(splits[i])) % 2 == 1 ? counts[k] : 0;
+      odd += (k - splits[i]) % 2 == 1 ? counts[k] : 0;
     }
     check(sum == pixels[i] && odd == area[i]);
   }
   const auto again = tamis::encode_counts(counts.data(), splits.data(), 2);
-  std::vector<int64_t> same;
+  tamis::Vector<int64_t> same;
   check(tamis::mask_counts(of(again, masks.size), same) == counts && same == splits);
 }
 
@@ -68,10 +68,10 @@ void check_boundary(const uint8_t* pixels, const uint8_t* boundary, int64_t heig
 // Good masks: pixels, the same masks out of pixels, union and intersection, and IoU by pixels.
 void check_pixels(const tamis::Masks& masks) {
   const int64_t each = masks.size[0] * masks.size[1];
-  std::vector<uint8_t> pixels(size_t(2 * each) + 1);
+  tamis::Vector<uint8_t> pixels(2 * each + 1);
   check(tamis::decode_masks(masks, pixels.data(), 2 * each));
   const auto packed = tamis::encode_masks({pixels.data(), 2, masks.size[0], masks.size[1], false, false});
-  std::vector<uint8_t> again(pixels.size());
+  tamis::Vector<uint8_t> again(pixels.size());
   check(tamis::decode_masks(of(packed, masks.size), again.data(), 2 * each) && again == pixels);
   const int64_t reach[2] = {1, 3};
   std::fill(again.begin(), again.end(), uint8_t{0});
@@ -81,13 +81,13 @@ void check_pixels(const tamis::Masks& masks) {
     check_boundary(pixels.data() + i * each, again.data() + i * each, masks.size[0], masks.size[1], reach[i]);
   int64_t both = 0, any = 0;
   for (int64_t i = 0; i < each; ++i) {
-    both += pixels[size_t(i)] & pixels[size_t(each + i)];
-    any += pixels[size_t(i)] | pixels[size_t(each + i)];
+    both += pixels[i] & pixels[each + i];
+    any += pixels[i] | pixels[each + i];
   }
   const int64_t one[2] = {0, 1}, two[2] = {1, 2}, group[2] = {0, 2};
   double iou = 0;
-  tamis::mask_iou_batched({of(packed, masks.size), of(packed, masks.size), nullptr, 1, nullptr, one, two, one, nullptr},
-                          &iou);
+  tamis::mask_iou_batched(
+      {of(packed, masks.size), of(packed, masks.size), nullptr, 1, nullptr, one, two, one, nullptr, -1.0}, &iou);
   check(iou == (both > 0 ? double(both) / double(any) : 0));
   int64_t size[2];
   uint32_t area = 0;
@@ -116,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     check_counts(masks);
     tamis::merge_masks(masks, group, 1, tamis::MaskMerge::unite, merged_size);
-    tamis::mask_iou_batched({masks, masks, nullptr, 1, nullptr, one, &second, one, nullptr}, &iou);
+    tamis::mask_iou_batched({masks, masks, nullptr, 1, nullptr, one, &second, one, nullptr, -1.0}, &iou);
   } catch (const std::invalid_argument&) {
   }
   std::vector<double> points((size - 2) / 8);

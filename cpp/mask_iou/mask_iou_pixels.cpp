@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou_read.hpp"
 
 namespace tamis {
@@ -40,14 +41,14 @@ class PixelCounter {
   }
   void finish(std::string& text) {
     counts_.push_back(length_);
-    append_counts(counts_.data(), int64_t(counts_.size()), text);
+    append_counts(counts_.data(), counts_.size(), text);
     counts_.clear();
     value_ = 0;
     length_ = 0;
   }
 
  private:
-  std::vector<uint32_t> counts_;
+  Vector<uint32_t> counts_;
   uint8_t value_ = 0;
   uint32_t length_ = 0;
 };
@@ -70,7 +71,7 @@ class Encoder {
     const int64_t most = std::clamp<int64_t>(kScratch / (p_.height + 1), kFewest, kLine);
     for (int64_t x = 0, n; x < p_.width; x += n) {
       n = std::min(most, p_.width - x);
-      scratch_.resize(std::max(scratch_.size(), size_t(n * p_.height)));
+      scratch_.resize(std::max(scratch_.size(), n * p_.height));
       for (int64_t top = 0; top < p_.height; top += kRowsAtOnce) {
         gather_columns({mask + top * p_.width + x, std::min(kRowsAtOnce, p_.height - top), p_.width, n},
                        scratch_.data() + top, p_.height);
@@ -83,7 +84,7 @@ class Encoder {
 
   void add_columns(const uint8_t* mask) {
     const int64_t all = p_.height * p_.width;
-    scratch_.resize(p_.nonzero ? size_t(std::min(kScratch, all)) : 0);
+    scratch_.resize(p_.nonzero ? std::min(kScratch, all) : 0);
     for (int64_t at = 0; at < all; at += kScratch) {
       const int64_t n = std::min(kScratch, all - at);
       if (p_.nonzero) flag_bytes(mask + at, n, scratch_.data());
@@ -98,7 +99,7 @@ class Encoder {
 
   const Pixels& p_;
   PixelCounter counter_;
-  std::vector<uint8_t> scratch_;
+  Vector<uint8_t> scratch_;
   Steps steps_;
 };
 
@@ -106,13 +107,13 @@ class Encoder {
 
 MaskTexts encode_masks(const Pixels& pixels) {
   const int64_t grain = 1 + kPixelsAtOnce / (pixels.height * pixels.width + 1);
-  std::vector<MaskTexts> parts(size_t((pixels.n + grain - 1) / grain));
+  Vector<MaskTexts> parts((pixels.n + grain - 1) / grain);
   parallel_for(pixels.n, grain, [&](int64_t begin, int64_t end) {
-    MaskTexts& part = parts[size_t(begin / grain)];
+    MaskTexts& part = parts[begin / grain];
     Encoder encode(pixels);
     for (int64_t i = begin; i < end; ++i) {
       encode(i, part.text);
-      part.splits.push_back(int64_t(part.text.size()));
+      part.end_mask();
     }
   });
   return join(std::move(parts));

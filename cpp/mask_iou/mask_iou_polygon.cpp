@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou_read.hpp"
 
 namespace tamis {
@@ -12,7 +13,7 @@ namespace {
 constexpr int64_t kPolygonsAtOnce = 64;
 constexpr int64_t kMostColumns = 1 << 20;      // without an image's width to end at
 constexpr int64_t kCrossingsAtOnce = 1 << 20;  // columns are painted in strips of so many: some milliseconds
-constexpr size_t kFewMoves = 64;               // of each crossing
+constexpr int64_t kFewMoves = 64;              // of each crossing
 
 // Where the outline crosses the middle of a column: the pixel before which it does.
 struct Crossing {
@@ -36,8 +37,8 @@ Columns columns_of(const host::Edge& edge, int64_t width) {
 // Crossings come edge by edge and are few in a column: once they are in the order of columns little is left to do.
 class Sorter {
  public:
-  void operator()(const std::vector<Crossing>& crossings, uint64_t height, std::vector<uint32_t>& pixels) {
-    const size_t n = crossings.size();
+  void operator()(const Vector<Crossing>& crossings, uint64_t height, Vector<uint32_t>& pixels) {
+    const int64_t n = crossings.size();
     uint32_t low = std::numeric_limits<uint32_t>::max(), high = 0;
     for (const Crossing& c : crossings) low = std::min(low, c.column), high = std::max(high, c.column);
     pixels.resize(n);
@@ -48,12 +49,12 @@ class Sorter {
     }
     place_.assign(high - low + 2, 0);
     for (const Crossing& c : crossings) ++place_[c.column - low + 1];
-    for (size_t x = 1; x < place_.size(); ++x) place_[x] += place_[x - 1];
+    for (int64_t x = 1; x < place_.size(); ++x) place_[x] += place_[x - 1];
     for (const Crossing& c : crossings) pixels[place_[c.column - low]++] = c.pixel;
-    size_t moves = 0;
-    for (size_t i = 1; i < n && moves < kFewMoves * n; ++i) {
+    int64_t moves = 0;
+    for (int64_t i = 1; i < n && moves < kFewMoves * n; ++i) {
       const uint32_t pixel = pixels[i];
-      size_t k = i;
+      int64_t k = i;
       for (; k > 0 && pixel < pixels[k - 1]; --k) pixels[k] = pixels[k - 1];
       pixels[k] = pixel;
       moves += i - k;
@@ -62,7 +63,7 @@ class Sorter {
   }
 
  private:
-  std::vector<uint32_t> place_;
+  Vector<uint32_t> place_;
 };
 
 // Runs between the crossings, in order; two at one place leave nothing between them.
@@ -79,14 +80,14 @@ class RunWriter {
       joins_ = true;  // the next gap belongs to the last run
   }
   void finish(std::string& text) {
-    append_counts(counts_.data(), int64_t(counts_.size()), text);
+    append_counts(counts_.data(), counts_.size(), text);
     counts_.clear();
     before_ = 0;
     joins_ = false;
   }
 
  private:
-  std::vector<uint32_t> counts_;
+  Vector<uint32_t> counts_;
   uint32_t before_ = 0;
   bool joins_ = false;
 };
@@ -120,15 +121,15 @@ class Painter {
  private:
   void read_edges(const double* xy, int64_t corners) {
     edges_.clear();
-    corners_.resize(size_t(2 * corners));
+    corners_.resize(2 * corners);
     for (int64_t k = 0; k < 2 * corners; ++k) {
       const double value = xy[k];
       TAMIS_CHECK(value > -host::kLargestCoordinate && value < host::kLargestCoordinate,
                   "coordinates must be numbers within 2^27, got " + std::to_string(value));
-      corners_[size_t(k)] = host::upsampled(value);
+      corners_[k] = host::upsampled(value);
     }
-    for (size_t k = 0; k < corners_.size(); k += 2) {
-      const size_t next = k + 2 < corners_.size() ? k + 2 : 0;
+    for (int64_t k = 0; k < corners_.size(); k += 2) {
+      const int64_t next = k + 2 < corners_.size() ? k + 2 : 0;
       edges_.push_back(host::Edge::between(corners_[k], corners_[k + 1], corners_[next], corners_[next + 1]));
     }
   }
@@ -145,10 +146,10 @@ class Painter {
     }
   }
 
-  std::vector<int32_t> corners_;
-  std::vector<host::Edge> edges_;
-  std::vector<Crossing> found_;
-  std::vector<uint32_t> sorted_;
+  Vector<int32_t> corners_;
+  Vector<host::Edge> edges_;
+  Vector<Crossing> found_;
+  Vector<uint32_t> sorted_;
   Sorter sort_;
   RunWriter write_;
 };
@@ -156,9 +157,9 @@ class Painter {
 }  // namespace
 
 MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, const int64_t* size) {
-  std::vector<MaskTexts> parts(size_t((n + kPolygonsAtOnce - 1) / kPolygonsAtOnce));
+  Vector<MaskTexts> parts((n + kPolygonsAtOnce - 1) / kPolygonsAtOnce);
   parallel_for(n, kPolygonsAtOnce, [&](int64_t begin, int64_t end) {
-    MaskTexts& part = parts[size_t(begin / kPolygonsAtOnce)];
+    MaskTexts& part = parts[begin / kPolygonsAtOnce];
     Painter paint;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t height = size[2 * i], width = size[2 * i + 1], corners = (splits[i + 1] - splits[i]) / 2;
@@ -168,7 +169,7 @@ MaskTexts polygon_masks(const double* points, const int64_t* splits, int64_t n, 
       } catch (const std::invalid_argument& error) {
         throw std::invalid_argument("polygon " + std::to_string(i) + ": " + error.what());
       }
-      part.splits.push_back(int64_t(part.text.size()));
+      part.end_mask();
     }
   });
   return join(std::move(parts));

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou.hpp"
 #include "mask_iou/mask_iou_math.hpp"
 
@@ -53,12 +54,12 @@ class Reader {
 
  private:
   uint32_t* room(int64_t i) {
-    const auto length = size_t(masks_.splits[i + 1] - masks_.splits[i] + kSpareRuns);
+    const auto length = masks_.splits[i + 1] - masks_.splits[i] + kSpareRuns;
     if (ends_.size() < length) ends_.resize(length);
     return ends_.data();
   }
   const Masks& masks_;
-  std::vector<uint32_t> ends_;
+  Vector<uint32_t> ends_;
 };
 
 // Pixels of an image: what no mask has, where they are more than 64 bits hold.
@@ -68,6 +69,6 @@ inline int64_t pixels_of(int64_t height, int64_t width) {
 }
 
 // The texts of all chunks, in order.
-MaskTexts join(std::vector<MaskTexts>&& parts);
+MaskTexts join(Vector<MaskTexts>&& parts);
 
 }  // namespace tamis

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "mask_iou/mask_iou_read.hpp"
 
 namespace tamis {
@@ -21,7 +22,7 @@ void set_pixels(uint8_t* to, int64_t n) {
   }
 }
 
-void append_run_lengths(const host::Runs& runs, std::vector<uint32_t>& counts) {
+void append_run_lengths(const host::Runs& runs, Vector<uint32_t>& counts) {
   for (int64_t i = 0; i < runs.n; ++i) counts.push_back(runs.ends[i] - (i > 0 ? runs.ends[i - 1] : 0));
 }
 
@@ -43,13 +44,13 @@ struct Merger {
       merge(next);
     ends.resize(counts.size());
     uint32_t sum = 0;
-    for (size_t i = 0; i < counts.size(); ++i) ends[i] = sum += counts[i];
+    for (int64_t i = 0; i < counts.size(); ++i) ends[i] = sum += counts[i];
   }
 
   void merge(const host::Runs& next) {
     host::Runs so_far{};
     so_far.ends = ends.data();
-    so_far.n = int64_t(ends.size());
+    so_far.n = ends.size();
     uint32_t length = 0;
     const auto in = [this](bool a, bool b) { return unite ? a || b : a && b; };
     const bool together =
@@ -64,7 +65,7 @@ struct Merger {
   }
 
   bool unite;
-  std::vector<uint32_t> counts, ends;
+  Vector<uint32_t> counts, ends;
   Steps steps;
 };
 
@@ -78,15 +79,16 @@ void append_counts(const uint32_t* counts, int64_t n, std::string& out) {
   }
 }
 
-MaskTexts join(std::vector<MaskTexts>&& parts) {
+MaskTexts join(Vector<MaskTexts>&& parts) {
   MaskTexts all;
-  size_t length = 0, n = 1;
+  size_t length = 0;
+  int64_t n = 1;
   for (const MaskTexts& part : parts) length += part.text.size(), n += part.splits.size() - 1;
   all.text.reserve(length);
   all.splits.reserve(n);
   for (MaskTexts& part : parts) {
-    for (size_t i = 1; i < part.splits.size(); ++i)
-      all.splits.push_back(static_cast<int64_t>(all.text.size()) + part.splits[i]);
+    const auto before = static_cast<int64_t>(all.text.size());
+    for (int64_t i = 1; i < part.splits.size(); ++i) all.splits.push_back(before + part.splits[i]);
     all.text += part.text;
     part = {};
     check_interrupt();
@@ -109,7 +111,7 @@ void measure_masks(const Masks& masks, const MaskMeasures& out) {
 bool measure_mask(std::string_view text, const int64_t (&size)[2], uint32_t& area, double (&bbox)[4]) {
   constexpr size_t kShort = 4096;  // characters of most masks; longer texts take memory of their own
   uint32_t some[kShort + kSpareRuns];
-  std::vector<uint32_t> many(text.size() > kShort ? text.size() + kSpareRuns : 0);
+  Vector<uint32_t> many(static_cast<int64_t>(text.size() > kShort ? text.size() + kSpareRuns : 0));
   host::Runs runs;
   if (!read_mask(text.data(), text.data() + text.size(), size, many.empty() ? some : many.data(), &runs)) return false;
   area = runs.area;
@@ -120,12 +122,12 @@ bool measure_mask(std::string_view text, const int64_t (&size)[2], uint32_t& are
 int64_t first_bad_mask(const Masks& masks) {
   std::atomic<int64_t> first{masks.n};
   parallel_for(masks.n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
-    std::vector<uint32_t> ends;
+    Vector<uint32_t> ends;
     for (int64_t i = begin; i < end; ++i) {
       const char *from = masks.text + masks.splits[i], *to = masks.text + masks.splits[i + 1];
       const int64_t h = masks.size[2 * i], w = masks.size[2 * i + 1];
       host::Runs runs{};
-      ends.resize(size_t(to - from));
+      ends.resize(to - from);
       bool good = pixels_of(h, w) < int64_t{1} << 32 && from != to;
       if (to - from > kLongText) check_interrupt();
       for (const char* p = from; p != to; ++p) good &= *p >= '0' && *p < '0' + 64;
@@ -141,51 +143,51 @@ int64_t first_bad_mask(const Masks& masks) {
 
 MaskTexts take_masks(const Masks& masks, const int64_t* index, int64_t n) {
   MaskTexts taken;
-  taken.splits.reserve(size_t(n) + 1);
+  taken.splits.reserve(n + 1);
   for (int64_t i = 0; i < n; ++i)
     taken.splits.push_back(taken.splits.back() + masks.splits[index[i] + 1] - masks.splits[index[i]]);
-  const auto length = size_t(taken.splits.back());
+  const auto length = static_cast<size_t>(taken.splits.back());
   for (taken.text.reserve(length); taken.text.size() < length; check_interrupt())
     taken.text.resize(std::min(length, taken.text.size() + kTextAtOnce));
   parallel_for(n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const char *from = masks.text + masks.splits[index[i]], *to = masks.text + masks.splits[index[i] + 1];
       if (to - from > kLongText) check_interrupt();
-      std::copy(from, to, taken.text.data() + taken.splits[size_t(i)]);
+      std::copy(from, to, taken.text.data() + taken.splits[i]);
     }
   });
   return taken;
 }
 
 MaskTexts encode_counts(const uint32_t* counts, const int64_t* splits, int64_t n) {
-  std::vector<MaskTexts> parts(size_t(chunks_of(n, kMasksAtOnce)));
+  Vector<MaskTexts> parts(chunks_of(n, kMasksAtOnce));
   parallel_for(n, kMasksAtOnce, [&](int64_t begin, int64_t end) {
-    MaskTexts& part = parts[size_t(begin / kMasksAtOnce)];
+    MaskTexts& part = parts[begin / kMasksAtOnce];
     for (int64_t i = begin; i < end; ++i) {
       if (splits[i + 1] - splits[i] > kLongText) check_interrupt();
       append_counts(counts + splits[i], splits[i + 1] - splits[i], part.text);
-      part.splits.push_back(int64_t(part.text.size()));
+      part.end_mask();
     }
   });
   return join(std::move(parts));
 }
 
-std::vector<uint32_t> mask_counts(const Masks& masks, std::vector<int64_t>& splits) {
-  std::vector<uint32_t> counts;
+Vector<uint32_t> mask_counts(const Masks& masks, Vector<int64_t>& splits) {
+  Vector<uint32_t> counts;
   splits.assign(1, 0);
   Reader read(masks);
   for (int64_t i = 0; i < masks.n; ++i) {
     const host::Runs runs = read(i);
     append_run_lengths(runs, counts);
-    splits.push_back(int64_t(counts.size()));
+    splits.push_back(counts.size());
   }
   return counts;
 }
 
 bool decode_masks(const Masks& masks, uint8_t* out, int64_t size) {
-  std::vector<int64_t> start(size_t(masks.n) + 1, 0);
+  Vector<int64_t> start(masks.n + 1, 0);
   measure_masks(masks, {nullptr, nullptr, start.data() + 1});
-  for (size_t i = 1; i < start.size(); ++i) {
+  for (int64_t i = 1; i < start.size(); ++i) {
     start[i] += start[i - 1];
     if (start[i] > size) return false;
   }
@@ -194,8 +196,8 @@ bool decode_masks(const Masks& masks, uint8_t* out, int64_t size) {
     Reader read(masks);
     for (int64_t i = begin; i < end; ++i) {
       const host::Runs runs = read(i);
-      uint8_t* to = out + start[size_t(i)];
-      TAMIS_CHECK(runs.pixels == start[size_t(i) + 1] - start[size_t(i)], "decode: the masks changed meanwhile");
+      uint8_t* to = out + start[i];
+      TAMIS_CHECK(runs.pixels == start[i + 1] - start[i], "decode: the masks changed meanwhile");
       for (int64_t k = 1; k < runs.n; k += 2) set_pixels(to + runs.ends[k - 1], runs.ends[k] - runs.ends[k - 1]);
     }
   });
@@ -203,17 +205,17 @@ bool decode_masks(const Masks& masks, uint8_t* out, int64_t size) {
 }
 
 MaskTexts merge_masks(const Masks& masks, const int64_t* groups, int64_t n_groups, MaskMerge how, int64_t* size) {
-  std::vector<MaskTexts> parts(size_t(chunks_of(n_groups, kMasksAtOnce)));
+  Vector<MaskTexts> parts(chunks_of(n_groups, kMasksAtOnce));
   parallel_for(n_groups, kMasksAtOnce, [&](int64_t begin, int64_t end) {
-    MaskTexts& part = parts[size_t(begin / kMasksAtOnce)];
+    MaskTexts& part = parts[begin / kMasksAtOnce];
     Reader read(masks);
     Merger merger(how);
     for (int64_t g = begin; g < end; ++g) {
       const int64_t *first = masks.size + 2 * groups[g], *last = masks.size + 2 * groups[g + 1];
       const bool one_size = first != last && same_sizes(first, last);
       for (int64_t i = groups[g]; i < groups[g + 1] && one_size; ++i) merger.add(read(i), i == groups[g]);
-      if (one_size) append_counts(merger.counts.data(), int64_t(merger.counts.size()), part.text);
-      part.splits.push_back(int64_t(part.text.size()));
+      if (one_size) append_counts(merger.counts.data(), merger.counts.size(), part.text);
+      part.end_mask();
       size[2 * g] = one_size ? first[0] : 0;
       size[2 * g + 1] = one_size ? first[1] : 0;
     }

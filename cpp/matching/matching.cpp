@@ -5,13 +5,14 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "matching/matching_math.hpp"
 
 namespace tamis {
 namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
-constexpr size_t kPrefetchAhead = 8;  // detections; without it matching takes a fifth longer
+constexpr int64_t kPrefetchAhead = 8;  // detections; without it matching takes a fifth longer
 constexpr int64_t kDetsAtOnce = 1 << 14;
 
 struct KeptDetection {
@@ -22,39 +23,39 @@ struct KeptDetection {
 // Ground truths of one image and class stand together, as columns; groups come image by image, as detections mostly
 // do in memory.
 struct Groups {
-  std::vector<int64_t> gt;            // gt indices, by image, category, input order
-  std::vector<int64_t> gt_bounds;     // (groups + 1)
-  std::vector<int32_t> category;      // (groups,)
-  std::vector<int64_t> image_bounds;  // (images + 1) bounds of groups
-  std::vector<double> x1, y1, x2, y2, area;
-  std::vector<uint8_t> crowd;
-  std::vector<int64_t> det_bounds;   // (groups + 1)
-  std::vector<KeptDetection> det;    // best score first
-  std::vector<int64_t> pair_bounds;  // (groups + 1), where similarities are given
+  Vector<int64_t> gt;            // gt indices, by image, category, input order
+  Vector<int64_t> gt_bounds;     // (groups + 1)
+  Vector<int32_t> category;      // (groups,)
+  Vector<int64_t> image_bounds;  // (images + 1) bounds of groups
+  Vector<double> x1, y1, x2, y2, area;
+  Vector<uint8_t> crowd;
+  Vector<int64_t> det_bounds;   // (groups + 1)
+  Vector<KeptDetection> det;    // best score first
+  Vector<int64_t> pair_bounds;  // (groups + 1), where similarities are given
 
-  int64_t count() const { return static_cast<int64_t>(category.size()); }
+  int64_t count() const { return category.size(); }
 };
 
 void group_gts(const MatchProblem& p, Groups& groups) {
-  std::vector<int64_t> splits;
+  Vector<int64_t> splits;
   groups.gt = order_by_group(p.n_gts, p.gt_image, p.gt_category, p.n_images, p.n_categories, splits);
-  const int64_t n = static_cast<int64_t>(groups.gt.size());
+  const int64_t n = groups.gt.size();
   groups.image_bounds.assign(1, 0);
   for (int64_t image = 0; image < p.n_images; ++image) {
-    for (int64_t i = splits[size_t(image)]; i < splits[size_t(image) + 1]; ++i) {
-      const int32_t category = p.gt_category[groups.gt[size_t(i)]];
-      if (i > splits[size_t(image)] && category == groups.category.back()) continue;
+    for (int64_t i = splits[image]; i < splits[image + 1]; ++i) {
+      const int32_t category = p.gt_category[groups.gt[i]];
+      if (i > splits[image] && category == groups.category.back()) continue;
       groups.category.push_back(category);
       groups.gt_bounds.push_back(i);
     }
     groups.image_bounds.push_back(groups.count());
   }
   groups.gt_bounds.push_back(n);
-  groups.crowd.resize(size_t(n));
-  for (size_t i = 0; i < size_t(n); ++i) groups.crowd[i] = p.gt_crowd[groups.gt[i]];
+  groups.crowd.resize(n);
+  for (int64_t i = 0; i < n; ++i) groups.crowd[i] = p.gt_crowd[groups.gt[i]];
   if (p.gt_boxes == nullptr) return;
-  for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area}) column->resize(size_t(n));
-  for (size_t i = 0; i < size_t(n); ++i) {
+  for (auto* column : {&groups.x1, &groups.y1, &groups.x2, &groups.y2, &groups.area}) column->resize(n);
+  for (int64_t i = 0; i < n; ++i) {
     const host::Corners c = host::corners(p.gt_boxes + 4 * groups.gt[i]);
     groups.x1[i] = c.x1;
     groups.y1[i] = c.y1;
@@ -66,28 +67,28 @@ void group_gts(const MatchProblem& p, Groups& groups) {
 
 // Hands each kept detection to the group of its image and class, where there is one.
 void group_dets(const MatchProblem& p, Groups& groups) {
-  std::vector<int32_t> group_of(size_t(p.n_dets), -1);  // by input index: in memory order
+  Vector<int32_t> group_of(p.n_dets, -1);  // by input index: in memory order
   parallel_for(p.n_dets, kDetsAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int32_t image = p.det_image[i], category = p.det_category[i];
       if (image < 0) continue;
       int32_t found = -1;  // without a branch, as nothing predicts it
-      for (int64_t g = groups.image_bounds[size_t(image)]; g < groups.image_bounds[size_t(image) + 1]; ++g)
-        found = groups.category[size_t(g)] == category ? static_cast<int32_t>(g) : found;
-      group_of[size_t(i)] = found;
+      for (int64_t g = groups.image_bounds[image]; g < groups.image_bounds[image + 1]; ++g)
+        found = groups.category[g] == category ? static_cast<int32_t>(g) : found;
+      group_of[i] = found;
     }
   });
-  groups.det_bounds.assign(size_t(groups.count()) + 1, 0);
+  groups.det_bounds.assign(groups.count() + 1, 0);
   for (int64_t i = 0; i < p.n_kept; ++i) {
-    const int32_t g = group_of[size_t(p.det_index[i])];
-    if (g >= 0) ++groups.det_bounds[size_t(g) + 1];
+    const int32_t g = group_of[p.det_index[i]];
+    if (g >= 0) ++groups.det_bounds[g + 1];
   }
-  for (size_t g = 1; g < groups.det_bounds.size(); ++g) groups.det_bounds[g] += groups.det_bounds[g - 1];
-  groups.det.resize(size_t(groups.det_bounds.back()));
-  std::vector<int64_t> next(groups.det_bounds.begin(), groups.det_bounds.end() - 1);
+  for (int64_t g = 1; g < groups.det_bounds.size(); ++g) groups.det_bounds[g] += groups.det_bounds[g - 1];
+  groups.det.resize(groups.det_bounds.back());
+  Vector<int64_t> next(groups.det_bounds.begin(), groups.det_bounds.end() - 1);
   for (int64_t i = 0; i < p.n_kept; ++i) {
-    const int32_t g = group_of[size_t(p.det_index[i])];
-    if (g >= 0) groups.det[size_t(next[size_t(g)]++)] = {i, p.det_index[i]};
+    const int32_t g = group_of[p.det_index[i]];
+    if (g >= 0) groups.det[next[g]++] = {i, p.det_index[i]};
   }
 }
 
@@ -98,7 +99,7 @@ Groups group_all(const MatchProblem& p) {
   group_dets(p, groups);
   if (p.similarity == nullptr) return groups;
   groups.pair_bounds.assign(1, 0);
-  for (size_t g = 0; g < size_t(groups.count()); ++g)
+  for (int64_t g = 0; g < groups.count(); ++g)
     groups.pair_bounds.push_back(groups.pair_bounds[g] + (groups.det_bounds[g + 1] - groups.det_bounds[g]) *
                                                              (groups.gt_bounds[g + 1] - groups.gt_bounds[g]));
   TAMIS_CHECK(groups.pair_bounds.back() == p.n_similarities, "matching: similarities must be those of all pairs");
@@ -107,10 +108,10 @@ Groups group_all(const MatchProblem& p) {
 
 // The matches of a run of groups, kept apart until all are there so that their order does not depend on threads.
 struct Run {
-  std::vector<int64_t> place;    // of each kept detection that matches
-  std::vector<int64_t> entries;  // their number
-  std::vector<int32_t> gt;
-  std::vector<uint64_t> at;
+  Vector<int64_t> place;    // of each kept detection that matches
+  Vector<int64_t> entries;  // their number
+  Vector<int32_t> gt;
+  Vector<uint64_t> at;
 
   void add(int64_t kept, int64_t n, const int64_t* gt_index, const int32_t* local, const uint64_t* words,
            int64_t cells) {
@@ -124,14 +125,14 @@ struct Run {
 
 // What one group needs besides its columns, reused from group to group.
 struct Scratch {
-  std::vector<double> iou;
-  std::vector<uint8_t> ignore;
-  std::vector<int32_t> candidates, gt;
-  std::vector<uint64_t> taken, reach, free, chosen, at;
+  Vector<double> iou;
+  Vector<uint8_t> ignore;
+  Vector<int32_t> candidates, gt;
+  Vector<uint64_t> taken, reach, free, chosen, at;
   Steps steps;
 
   void attach(MatchGroup& group) {
-    const size_t n = size_t(group.n_gts), cells = size_t(group.n_areas * words_for(group.n_thresholds));
+    const int64_t n = group.n_gts, cells = group.n_areas * words_for(group.n_thresholds);
     iou.resize(n);
     candidates.resize(n);
     gt.resize(n);
@@ -150,13 +151,13 @@ struct Scratch {
 };
 
 void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lowest, Scratch& s, Run& run) {
-  const int64_t gt_first = groups.gt_bounds[size_t(g)], n_gts = groups.gt_bounds[size_t(g) + 1] - gt_first;
-  const int64_t det_first = groups.det_bounds[size_t(g)], det_last = groups.det_bounds[size_t(g) + 1];
+  const int64_t gt_first = groups.gt_bounds[g], n_gts = groups.gt_bounds[g + 1] - gt_first;
+  const int64_t det_first = groups.det_bounds[g], det_last = groups.det_bounds[g + 1];
   if (det_first == det_last) return;
   const int64_t* gt_index = groups.gt.data() + gt_first;
-  s.ignore.resize(size_t(p.n_areas * n_gts));
+  s.ignore.resize(p.n_areas * n_gts);
   for (int64_t a = 0; a < p.n_areas; ++a)
-    for (int64_t i = 0; i < n_gts; ++i) s.ignore[size_t(a * n_gts + i)] = p.gt_ignore[a * p.n_gts + gt_index[i]];
+    for (int64_t i = 0; i < n_gts; ++i) s.ignore[a * n_gts + i] = p.gt_ignore[a * p.n_gts + gt_index[i]];
   MatchGroup group{};
   group.n_gts = n_gts;
   group.n_areas = p.n_areas;
@@ -175,14 +176,14 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   s.attach(group);
   for (int64_t d = det_first; d < det_last; ++d) {
     s.steps.took(8 + n_gts);  // one image and class can hold enough boxes for minutes
-    const auto [place, i] = groups.det[size_t(d)];
+    const auto [place, i] = groups.det[d];
     Detection detection{nullptr, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0};
     if (p.similarity == nullptr) {
-      const size_t ahead = std::min(size_t(d) + kPrefetchAhead, groups.det.size() - 1);
+      const int64_t ahead = std::min(d + kPrefetchAhead, groups.det.size() - 1);
       __builtin_prefetch(p.det_boxes + 4 * groups.det[ahead].input);
       detection.box = p.det_boxes + 4 * i;
     } else {
-      detection.given_iou = p.similarity + groups.pair_bounds[size_t(g)] + (d - det_first) * n_gts;
+      detection.given_iou = p.similarity + groups.pair_bounds[g] + (d - det_first) * n_gts;
     }
     int64_t n = 0;
     match_next(group, detection, s.gt.data(), s.at.data(), &n);
@@ -217,17 +218,17 @@ Matches match_detections(const MatchProblem& p) {
   const Groups groups = group_all(p);
   const double lowest = lowest_threshold(p.thresholds, p.n_thresholds);
   const int64_t n_runs = (groups.count() + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  std::vector<Run> runs{size_t(n_runs)};
+  Vector<Run> runs{n_runs};
   parallel_for(groups.count(), kGroupsAtOnce, [&](int64_t begin, int64_t end) {
     Scratch scratch;
-    for (int64_t g = begin; g < end; ++g) match_one(p, groups, g, lowest, scratch, runs[size_t(begin / kGroupsAtOnce)]);
+    for (int64_t g = begin; g < end; ++g) match_one(p, groups, g, lowest, scratch, runs[begin / kGroupsAtOnce]);
   });
   Matches matches;
-  matches.row.assign(size_t(p.n_kept), -1);
+  matches.row.assign(p.n_kept, -1);
   matches.first.assign(1, 0);
   for (Run& run : runs) {
-    for (size_t r = 0; r < run.place.size(); ++r) {
-      matches.row[size_t(run.place[r])] = static_cast<int32_t>(matches.first.size()) - 1;
+    for (int64_t r = 0; r < run.place.size(); ++r) {
+      matches.row[run.place[r]] = static_cast<int32_t>(matches.first.size()) - 1;
       matches.first.push_back(matches.first.back() + run.entries[r]);
     }
     matches.gt.insert(matches.gt.end(), run.gt.begin(), run.gt.end());
@@ -267,8 +268,8 @@ void match_given(const GivenProblem& p, int32_t* out) {
     for (int64_t e = 0; e < n; ++e)
       for (int64_t a = 0; a < p.n_areas; ++a)
         for (int64_t t = 0; t < p.n_thresholds; ++t)
-          if (s.at[size_t((e * p.n_areas + a) * words + t / kWordBits)] >> (t % kWordBits) & 1)
-            out[(a * p.n_thresholds + t) * p.n_dets + d] = s.gt[size_t(e)];
+          if (s.at[(e * p.n_areas + a) * words + t / kWordBits] >> (t % kWordBits) & 1)
+            out[(a * p.n_thresholds + t) * p.n_dets + d] = s.gt[e];
   }
 }
 

@@ -15,17 +15,17 @@
 // class. Memory: 12 + 8 A ceil(T / 64) bytes for each detection that matches.
 #pragma once
 #include <cstdint>
-#include <vector>
 
 #include "core/isa.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 
 // Detections in evaluation order: by category, then descending score, then image, then input order.
 struct DetectionOrder {
-  std::vector<int64_t> index;   // into the input, one for each detection that is kept
-  std::vector<int32_t> rank;    // place by score among those of the same image and category
-  std::vector<int64_t> splits;  // (categories + 1) bounds of each category in `index`
+  Vector<int64_t> index;   // into the input, one for each detection that is kept
+  Vector<int32_t> rank;    // place by score among those of the same image and category
+  Vector<int64_t> splits;  // (categories + 1) bounds of each category in `index`
 };
 
 struct DetectionColumns {
@@ -37,8 +37,8 @@ struct DetectionColumns {
 DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images, int64_t max_det);
 
 // Indices of the boxes that are not left out by category, image, input order, and the bounds of each category.
-std::vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image, int64_t n_categories,
-                                    int64_t n_images, std::vector<int64_t>& splits);
+Vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image, int64_t n_categories,
+                               int64_t n_images, Vector<int64_t>& splits);
 
 // positions[i]: where ids[i] stands in `known` (ascending, distinct), -1 if it does not.
 void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known, int32_t* positions);
@@ -67,7 +67,7 @@ struct MatchProblem {
 // group i from splits[i] to splits[i + 1] - 1. Similarities are (detections, ground truths) of each group, one after
 // the other.
 struct PairGroups {
-  std::vector<int64_t> det, det_splits, gt, gt_splits;
+  Vector<int64_t> det, det_splits, gt, gt_splits;
 };
 PairGroups pair_groups(const MatchProblem& problem);
 
@@ -75,10 +75,10 @@ PairGroups pair_groups(const MatchProblem& problem);
 // An entry says that the detection matched ground truth gt[e] in area range a at the thresholds whose bits are set in
 // the words at[e][a].
 struct Matches {
-  std::vector<int32_t> row;    // (n_kept,)
-  std::vector<int64_t> first;  // (rows + 1,)
-  std::vector<int32_t> gt;     // (entries,)
-  std::vector<uint64_t> at;    // (entries, n_areas, words)
+  Vector<int32_t> row;    // (n_kept,)
+  Vector<int64_t> first;  // (rows + 1,)
+  Vector<int32_t> gt;     // (entries,)
+  Vector<uint64_t> at;    // (entries, n_areas, words)
 };
 Matches match_detections(const MatchProblem& problem);
 

@@ -1,9 +1,9 @@
 #include "oks/oks.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "oks/oks_math.hpp"
 
 namespace tamis {
@@ -28,14 +28,14 @@ void split_axes(const double* keypoints, int64_t n, double* x) {
 // The ground truths of one group as columns.
 class Targets {
  public:
-  explicit Targets(const OksPairs& pairs) : p_(pairs), k_(size_t(padded(pairs.n_keypoints))) {}
+  explicit Targets(const OksPairs& pairs) : p_(pairs), k_(padded(pairs.n_keypoints)) {}
 
   void read(int64_t group) {
     const int64_t first = p_.gt_splits[group], k = p_.n_keypoints;
-    const auto n = size_t(p_.gt_splits[group + 1] - first);
+    const auto n = p_.gt_splits[group + 1] - first;
     columns_.assign(3 * k_ * n, -1);
     all.resize(n);
-    for (size_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n; ++i) {
       const int64_t row = at(p_.gt_index, first + int64_t(i));
       const double *keypoints = p_.gt + 3 * k * row, area = p_.gt_area[row];
       double *x = columns_.data() + 3 * k_ * i, *reach = x + 2 * k_;
@@ -48,12 +48,12 @@ class Targets {
     }
   }
 
-  std::vector<OksTarget> all;
+  Vector<OksTarget> all;
 
  private:
   const OksPairs& p_;
-  size_t k_;
-  std::vector<double> columns_;  // x, y and reach of each
+  int64_t k_;
+  Vector<double> columns_;  // x, y and reach of each
 };
 
 // Pairs whose terms wait for their exponentials.
@@ -63,8 +63,7 @@ class Batch {
 
   void add(const OksTarget& gt, const double* det, int64_t pair) {
     const int64_t n = terms_counted(gt);
-    if (used_ + gt.n_keypoints > int64_t(terms_.size()))
-      terms_.resize(size_t(std::max(kTermsAtOnce, used_) + gt.n_keypoints));
+    if (used_ + gt.n_keypoints > terms_.size()) terms_.resize(std::max(kTermsAtOnce, used_) + gt.n_keypoints);
     oks_terms(gt, det, terms_.data() + used_);
     pairs_.push_back({pair, n});
     used_ += n;
@@ -86,15 +85,15 @@ class Batch {
   };
   const std::function<void(double*, int64_t)>& exp_;
   double* out_;
-  std::vector<double> terms_;
-  std::vector<Pair> pairs_;
+  Vector<double> terms_;
+  Vector<Pair> pairs_;
   int64_t used_ = 0;
 };
 
 }  // namespace
 
 void oks(const OksPairs& p, const std::function<void(double*, int64_t)>& exp, double* out) {
-  std::vector<int64_t> start{0};  // of each group in `out`
+  Vector<int64_t> start{0};  // of each group in `out`
   int64_t widest = 1;
   for (int64_t g = 0; g < p.n_groups; ++g) {
     const int64_t columns = p.gt_splits[g + 1] - p.gt_splits[g];
@@ -107,7 +106,7 @@ void oks(const OksPairs& p, const std::function<void(double*, int64_t)>& exp, do
   parallel_for(n, std::clamp<int64_t>(pairs / widest, 1, kRowsAtOnce), [&](int64_t row, int64_t end) {
     Batch batch(exp, out);
     Targets targets(p);
-    std::vector<double> det(size_t(2 * padded(k)));
+    Vector<double> det(2 * padded(k));
     int64_t g = -1;
     for (; row < end; ++row) {
       if (g < 0 || splits[g + 1] <= row) {
@@ -116,7 +115,7 @@ void oks(const OksPairs& p, const std::function<void(double*, int64_t)>& exp, do
       }
       prefetch(keypoints_of(std::min(row + kPrefetchAhead, n - 1)), 3 * k);
       split_axes(keypoints_of(row), k, det.data());
-      int64_t pair = start[size_t(g)] + (row - splits[g]) * int64_t(targets.all.size());
+      int64_t pair = start[g] + (row - splits[g]) * targets.all.size();
       for (const OksTarget& gt : targets.all) {
         OksReach found;
         oks_reach(gt, det.data(), &found);

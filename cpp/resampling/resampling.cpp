@@ -5,13 +5,14 @@
 
 #include "core/aligned.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 
 ResamplingView ResamplingPlan::view() const {
   return {n_categories,
           n_areas,
-          static_cast<int64_t>(cell_area.size()),
+          cell_area.size(),
           n_thresholds,
           n_images,
           target_splits.data(),
@@ -34,8 +35,8 @@ namespace {
 constexpr int64_t kUnitsAThread = 16;
 
 template <class T>
-int64_t bytes_of(const std::vector<T>& v) {
-  return static_cast<int64_t>(v.size() * sizeof(T));
+int64_t bytes_of(const Vector<T>& v) {
+  return v.size() * static_cast<int64_t>(sizeof(T));
 }
 
 // Blocks of kLanes sets of weights, image by image; lanes that are left over weigh nothing.
@@ -48,7 +49,7 @@ Aligned<double> in_lanes(const double* weights, int64_t n, int64_t images) {
       for (int64_t image = begin; image < end; ++image)
         for (int64_t l = 0; l < kLanes; ++l) {
           const int64_t b = block * kLanes + l;
-          lanes[size_t((block * images + image) * kLanes + l)] = b < n ? weights[b * images + image] : 0.0;
+          lanes.get()[(block * images + image) * kLanes + l] = b < n ? weights[b * images + image] : 0.0;
         }
   });
   return lanes;
@@ -62,16 +63,15 @@ int64_t ResamplingPlan::bytes() const {
          bytes_of(tp_image) + bytes_of(mixed_image) + bytes_of(runs);
 }
 
-RecallTable::RecallTable(const double* recalls, int64_t n)
-    : level(recalls, recalls + n), before(size_t(kRecallBuckets) + 1) {
-  std::vector<int32_t> count(size_t(kRecallBuckets) + 2);
-  for (const double recall : level) ++count[size_t(host::recall_bucket(recall)) + 1];
-  for (size_t i = 1; i < count.size(); ++i) {
+RecallTable::RecallTable(const double* recalls, int64_t n) : level(recalls, recalls + n), before(kRecallBuckets + 1) {
+  Vector<int32_t> count(kRecallBuckets + 2);
+  for (const double recall : level) ++count[host::recall_bucket(recall) + 1];
+  for (int64_t i = 1; i < count.size(); ++i) {
     depth = std::max(depth, count[i]);
     before[i - 1] = count[i - 1];
     count[i] += count[i - 1];
   }
-  level.resize(size_t(n + depth), std::numeric_limits<double>::infinity());
+  level.resize(n + depth, std::numeric_limits<double>::infinity());
 }
 
 void resample(const ResamplingPlan& plan, const double* weights, int64_t n, const double* recalls, int64_t n_recalls,
@@ -94,7 +94,7 @@ void resample(const ResamplingPlan& plan, const double* weights, int64_t n, cons
                         {targets.get(), seen.get(), precision.get(), reached.get()}, found.get());
       for (int64_t b = block * kLanes; b < std::min(n, (block + 1) * kLanes); ++b)
         for (int64_t i = 0; i < rows.n; ++i)
-          out[(b * categories + category) * rows.n + i] = found[size_t(kLanes * i + b % kLanes)];
+          out[(b * categories + category) * rows.n + i] = found.get()[kLanes * i + b % kLanes];
       check_interrupt();
     }
   });

@@ -17,9 +17,9 @@
 // and cell, 12 a run of true positives; 8 a weight, twice, while sets are worked on.
 #pragma once
 #include <cstdint>
-#include <vector>
 
 #include "core/isa.hpp"
+#include "core/vector.hpp"
 #include "resampling/resampling_math.hpp"
 
 namespace tamis {
@@ -47,11 +47,11 @@ struct ResamplingCell {
 
 struct ResamplingPlan {
   int64_t n_categories, n_areas, n_thresholds, n_images;
-  std::vector<int32_t> cell_area;
-  std::vector<uint8_t> cell_curve;
-  std::vector<int64_t> target_splits, stop_splits, stop_end, run_splits, tp_splits, mixed_splits;
-  std::vector<int32_t> target_image, seen_image, tp_image, mixed_image;
-  std::vector<ResamplingRun> runs;
+  Vector<int32_t> cell_area;
+  Vector<uint8_t> cell_curve;
+  Vector<int64_t> target_splits, stop_splits, stop_end, run_splits, tp_splits, mixed_splits;
+  Vector<int32_t> target_image, seen_image, tp_image, mixed_image;
+  Vector<ResamplingRun> runs;
   int64_t most_stops = 0, most_runs = 0;  // of one category and cell, and of one curve
 
   ResamplingView view() const;
@@ -60,8 +60,8 @@ struct ResamplingPlan {
 // Throws where an offset, image or category points nowhere; `firsts` and `entries` are the lengths of first and gt.
 void check_matches(const ResamplingMatches& matches, int64_t firsts, int64_t entries);
 // Rows of area, cap and whether curves are wanted; an area that there is not raises.
-std::vector<ResamplingCell> read_cells(const int64_t* cells, int64_t n, int64_t n_areas);
-ResamplingPlan plan_resampling(const ResamplingMatches& matches, const std::vector<ResamplingCell>& cells);
+Vector<ResamplingCell> read_cells(const int64_t* cells, int64_t n, int64_t n_areas);
+ResamplingPlan plan_resampling(const ResamplingMatches& matches, const Vector<ResamplingCell>& cells);
 
 // A part of the images (weights 0 and 1) with the evaluator's own bits, in time that goes with the part: curves at the
 // last of `caps` (ascending) detections an image and class, recalls at each. Memory: 4 bytes a detection and area
@@ -75,7 +75,7 @@ class ResamplingParts {
   // classes that have any: precision (A, T * R * K'), recall (A, M, T * K').
   void evaluate(const uint8_t* keep, const double* recalls, int64_t n_recalls, int64_t* regular, double* precision,
                 double* recall) const;
-  int64_t n_caps() const { return static_cast<int64_t>(caps_.size()); }
+  int64_t n_caps() const { return caps_.size(); }
 
  private:
   struct Cell;
@@ -85,14 +85,14 @@ class ResamplingParts {
     uint64_t tp, ignored;
   };
   const int64_t words_;
-  std::vector<int64_t> caps_;
-  std::vector<int64_t> splits_;  // (K + 1) bounds of each category's detections that match anything, best score first
-  std::vector<int32_t> image_, cap_;    // cap_: the first that its rank is below
-  std::vector<Verdict> verdicts_;       // (A, words, matches)
-  std::vector<int64_t> slot_splits_;    // (images + 1)
-  std::vector<int32_t> slots_;          // of those that match nothing: place among the matches, area range
-  std::vector<int64_t> target_splits_;  // (images + 1)
-  std::vector<int32_t> targets_;        // of each ground truth that counts: category, area range
+  Vector<int64_t> caps_;
+  Vector<int64_t> splits_;         // (K + 1) bounds of each category's detections that match anything, best score first
+  Vector<int32_t> image_, cap_;    // cap_: the first that its rank is below
+  Vector<Verdict> verdicts_;       // (A, words, matches)
+  Vector<int64_t> slot_splits_;    // (images + 1)
+  Vector<int32_t> slots_;          // of those that match nothing: place among the matches, area range
+  Vector<int64_t> target_splits_;  // (images + 1)
+  Vector<int32_t> targets_;        // of each ground truth that counts: category, area range
 
   void find_kept(const uint8_t* keep, int64_t category, Scratch& scratch) const;
   void run_cell(const Cell& cell, int64_t word, const Part& part, Scratch& scratch) const;
@@ -100,12 +100,12 @@ class ResamplingParts {
 
 // Recall thresholds, ascending, in the buckets of resampling_math.hpp.
 struct RecallTable {
-  std::vector<double> level;
-  std::vector<int32_t> before;
+  Vector<double> level;
+  Vector<int32_t> before;
   int32_t depth = 1;
 
   RecallTable(const double* recalls, int64_t n);
-  RecallLevels view() const { return {static_cast<int64_t>(level.size()) - depth, level.data(), before.data(), depth}; }
+  RecallLevels view() const { return {level.size() - depth, level.data(), before.data(), depth}; }
 };
 
 // weights (n, images), recalls (n_recalls,) ascending, out (n, K, rows).

@@ -4,6 +4,7 @@
 
 #include "average_precision/average_precision_math.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "resampling/resampling.hpp"
 
 namespace tamis {
@@ -20,13 +21,13 @@ void for_each_level(uint64_t bits, const auto& f) {
 }
 
 // Lists, one an image, of what `each(add)` adds; it is called twice.
-void fill_lists(int64_t images, const auto& each, std::vector<int64_t>& splits, std::vector<int32_t>& values) {
-  splits.assign(size_t(images) + 1, 0);
-  each([&](int32_t image, int64_t) { ++splits[size_t(image) + 1]; });
-  for (size_t i = 1; i < splits.size(); ++i) splits[i] += splits[i - 1];
-  values.resize(size_t(splits.back()));
-  std::vector<int64_t> next(splits.begin(), splits.end() - 1);
-  each([&](int32_t image, int64_t value) { values[size_t(next[size_t(image)]++)] = static_cast<int32_t>(value); });
+void fill_lists(int64_t images, const auto& each, Vector<int64_t>& splits, Vector<int32_t>& values) {
+  splits.assign(images + 1, 0);
+  each([&](int32_t image, int64_t) { ++splits[image + 1]; });
+  for (int64_t i = 1; i < splits.size(); ++i) splits[i] += splits[i - 1];
+  values.resize(splits.back());
+  Vector<int64_t> next(splits.begin(), splits.end() - 1);
+  each([&](int32_t image, int64_t value) { values[next[image]++] = static_cast<int32_t>(value); });
 }
 
 host::Verdict judge(const ResamplingMatches& p, int64_t words, int64_t det, int64_t area, int64_t word) {
@@ -50,15 +51,15 @@ ResamplingParts::ResamplingParts(const ResamplingMatches& p, const int64_t* caps
       words_((p.n_thresholds + kWordBits - 1) / kWordBits),
       caps_(caps, caps + n_caps) {
   const int64_t cap = caps_.back();
-  std::vector<int64_t> dets;
+  Vector<int64_t> dets;
   splits_.push_back(0);
   for (int64_t k = 0; k < p.n_categories; ++k) {
     for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d)
       if (p.row[d] >= 0 && p.rank[d] < cap) dets.push_back(d);
-    splits_.push_back(static_cast<int64_t>(dets.size()));
+    splits_.push_back(dets.size());
   }
   const int64_t n = splits_.back();
-  verdicts_.resize(size_t(n * n_areas * words_));
+  verdicts_.resize(n * n_areas * words_);
   for (const int64_t d : dets) {
     image_.push_back(p.image[d]);
     cap_.push_back(static_cast<int32_t>(std::upper_bound(caps, caps + n_caps, p.rank[d]) - caps));
@@ -67,8 +68,8 @@ ResamplingParts::ResamplingParts(const ResamplingMatches& p, const int64_t* caps
     for (int64_t i = begin; i < end; ++i)
       for (int64_t a = 0; a < n_areas; ++a)
         for (int64_t word = 0; word < words_; ++word) {
-          const host::Verdict v = judge(p, words_, dets[size_t(i)], a, word);
-          verdicts_[size_t((a * words_ + word) * n + i)] = {v.tp, v.ignored};
+          const host::Verdict v = judge(p, words_, dets[i], a, word);
+          verdicts_[(a * words_ + word) * n + i] = {v.tp, v.ignored};
         }
   });
   fill_lists(
@@ -106,47 +107,46 @@ struct ResamplingParts::Part {
   const uint8_t* keep;
   const double* recalls;
   int64_t n_recalls;
-  std::vector<int32_t>
-      unmatched;  // (slots, A): those that match nothing, above each match of a class and after the last
+  Vector<int32_t> unmatched;  // (slots, A): those that match nothing, above each match of a class and after the last
   double *precision, *recall;
 };
 
 // Used again from cell to cell.
 struct ResamplingParts::Scratch {
-  std::vector<int64_t> kept;      // matches of the class that are of the part
-  std::vector<int64_t> needed;    // (R,) true positives that reach each recall
-  std::vector<double> precision;  // (levels of a word, matches of the class)
-  std::vector<int64_t> found;     // (M, levels of a word) true positives, each at the first cap that holds it
+  Vector<int64_t> kept;      // matches of the class that are of the part
+  Vector<int64_t> needed;    // (R,) true positives that reach each recall
+  Vector<double> precision;  // (levels of a word, matches of the class)
+  Vector<int64_t> found;     // (M, levels of a word) true positives, each at the first cap that holds it
 };
 
 void ResamplingParts::find_kept(const uint8_t* keep, int64_t category, Scratch& s) const {
-  const int64_t first = splits_[size_t(category)], last = splits_[size_t(category) + 1];
-  s.kept.resize(size_t(last - first) + 1);
-  size_t n = 0;
+  const int64_t first = splits_[category], last = splits_[category + 1];
+  s.kept.resize(last - first + 1);
+  int64_t n = 0;
   for (int64_t i = first; i < last; ++i) {  // free of branches, as nothing predicts these
     s.kept[n] = i;
-    n += size_t{keep[image_[size_t(i)]] != 0};
+    n += int64_t{keep[image_[i]] != 0};
   }
   s.kept.resize(n);
 }
 
 // The curves of one class, area range and word of thresholds, each kept match looked at once.
 void ResamplingParts::run_cell(const Cell& cell, int64_t word, const Part& part, Scratch& s) const {
-  const int64_t first = splits_[size_t(cell.category)], room = splits_[size_t(cell.category) + 1] - first;
-  const int64_t n_caps = static_cast<int64_t>(caps_.size());
+  const int64_t first = splits_[cell.category], room = splits_[cell.category + 1] - first;
+  const int64_t n_caps = caps_.size();
   const uint64_t all = all_levels(n_thresholds, word);
   const Verdict* verdicts = verdicts_.data() + (cell.area * words_ + word) * splits_.back();
   const int32_t* unmatched = part.unmatched.data() + cell.category * n_areas + cell.area;
   int64_t tps[kWordBits] = {}, ignored[kWordBits] = {}, above = 0, slot = first;
-  s.found.assign(size_t(n_caps * kWordBits), 0);
-  s.precision.resize(size_t(kWordBits * room));
+  s.found.assign(n_caps * kWordBits, 0);
+  s.precision.resize(kWordBits * room);
   for (const int64_t i : s.kept) {
     for (; slot <= i; ++slot) above += unmatched[slot * n_areas];
     const Verdict v{verdicts[i].tp & all, verdicts[i].ignored & all};
     if (v.ignored == all) continue;
-    int64_t* found = s.found.data() + int64_t{cap_[size_t(i)]} * kWordBits;
+    int64_t* found = s.found.data() + int64_t{cap_[i]} * kWordBits;
     for_each_level(v.tp, [&](int64_t t) {
-      s.precision[size_t(t * room + tps[t])] = host::precision_of(tps[t] + 1, above - tps[t] - ignored[t]);
+      s.precision[t * room + tps[t]] = host::precision_of(tps[t] + 1, above - tps[t] - ignored[t]);
       ++tps[t];
       ++found[t];
     });
@@ -161,14 +161,14 @@ void ResamplingParts::run_cell(const Cell& cell, int64_t word, const Part& part,
     const int64_t level = word * kWordBits + t;
     int64_t found = 0;
     for (int64_t c = 0; c < n_caps; ++c) {
-      found += s.found[size_t(c * kWordBits + t)];
+      found += s.found[c * kWordBits + t];
       part.recall[(cell.area * n_caps + c) * n_thresholds * n_categories + level * cell.width + cell.place] =
           double(found) / double(cell.targets);
     }
     double* out = part.precision + (cell.area * n_categories * n_thresholds + level * cell.width) * part.n_recalls;
     bool past_end = tps[t] == 0;
     for (int64_t r = 0; r < part.n_recalls; ++r) {
-      const int64_t needed = s.needed[size_t(r)];
+      const int64_t needed = s.needed[r];
       past_end |= needed > tps[t];  // and stays so: pycocotools leaves its loop there
       out[r * cell.width + cell.place] = past_end ? 0.0 : curve[std::max<int64_t>(needed, 1) - 1];
     }
@@ -178,22 +178,20 @@ void ResamplingParts::run_cell(const Cell& cell, int64_t word, const Part& part,
 void ResamplingParts::evaluate(const uint8_t* keep, const double* recalls, int64_t n_recalls, int64_t* regular,
                                double* precision, double* recall) const {
   Part part{keep, recalls, n_recalls, {}, precision, recall};
-  part.unmatched.resize(size_t((splits_.back() + n_categories) * n_areas));
+  part.unmatched.resize((splits_.back() + n_categories) * n_areas);
   std::fill_n(regular, n_categories * n_areas, 0);
   for (int64_t image = 0; image < n_images; ++image) {
     if (keep[image] == 0) continue;
-    for (int64_t i = slot_splits_[size_t(image)]; i < slot_splits_[size_t(image) + 1]; ++i)
-      ++part.unmatched[size_t(slots_[size_t(i)])];
-    for (int64_t i = target_splits_[size_t(image)]; i < target_splits_[size_t(image) + 1]; ++i)
-      ++regular[targets_[size_t(i)]];
+    for (int64_t i = slot_splits_[image]; i < slot_splits_[image + 1]; ++i) ++part.unmatched[slots_[i]];
+    for (int64_t i = target_splits_[image]; i < target_splits_[image + 1]; ++i) ++regular[targets_[i]];
   }
-  std::vector<int64_t> width, place;
-  width.resize(size_t(n_areas));
-  place.resize(size_t(n_categories * n_areas));
+  Vector<int64_t> width, place;
+  width.resize(n_areas);
+  place.resize(n_categories * n_areas);
   for (int64_t k = 0; k < n_categories; ++k)
     for (int64_t a = 0; a < n_areas; ++a) {
-      place[size_t(k * n_areas + a)] = width[size_t(a)];
-      width[size_t(a)] += regular[k * n_areas + a] > 0;
+      place[k * n_areas + a] = width[a];
+      width[a] += regular[k * n_areas + a] > 0;
     }
   parallel_for(n_categories, kClassesAtOnce, [&](int64_t begin, int64_t end) {
     Scratch scratch;
@@ -205,7 +203,7 @@ void ResamplingParts::evaluate(const uint8_t* keep, const double* recalls, int64
         scratch.needed.clear();
         for (int64_t r = 0; r < n_recalls; ++r) scratch.needed.push_back(host::needed_for_recall(recalls[r], targets));
         for (int64_t word = 0; word < words_; ++word)
-          run_cell({k, a, targets, place[size_t(at)], width[size_t(a)]}, word, part, scratch);
+          run_cell({k, a, targets, place[at], width[a]}, word, part, scratch);
       }
     }
   });

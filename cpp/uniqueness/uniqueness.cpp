@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
+
+#include "core/vector.hpp"
 
 namespace tamis {
 namespace {
@@ -20,8 +21,8 @@ void insert(T* kept, int64_t k, T value) {
 template <class T>
 void keep_largest(const T* block, int64_t n, int64_t m, int64_t k, T* of_rows, T* of_columns) {
   constexpr int64_t kRun = 64;  // few runs hold a value to keep
-  std::vector<T> least(static_cast<size_t>(m), std::numeric_limits<T>::infinity());
-  for (int64_t j = 0; of_columns != nullptr && j < m; ++j) least[static_cast<size_t>(j)] = of_columns[j * k + k - 1];
+  Vector<T> least(m, std::numeric_limits<T>::infinity());
+  for (int64_t j = 0; of_columns != nullptr && j < m; ++j) least[j] = of_columns[j * k + k - 1];
   for (int64_t i = 0; i < n; ++i) {
     T* const of_row = of_rows + i * k;
     for (int64_t begin = 0; begin < m; begin += kRun) {
@@ -29,16 +30,15 @@ void keep_largest(const T* block, int64_t n, int64_t m, int64_t k, T* of_rows, T
       const int64_t end = std::min(m, begin + kRun);
       T row_least = of_row[k - 1];
       bool any = false;
-      for (int64_t j = begin; j < end; ++j)
-        any |= (values[j] > row_least) | (values[j] > least[static_cast<size_t>(j)]);
+      for (int64_t j = begin; j < end; ++j) any |= (values[j] > row_least) | (values[j] > least[j]);
       for (int64_t j = begin; any && j < end; ++j) {
         if (values[j] > row_least) {
           insert(of_row, k, values[j]);
           row_least = of_row[k - 1];
         }
-        if (values[j] > least[static_cast<size_t>(j)]) {
+        if (values[j] > least[j]) {
           insert(of_columns + j * k, k, values[j]);
-          least[static_cast<size_t>(j)] = of_columns[j * k + k - 1];
+          least[j] = of_columns[j * k + k - 1];
         }
       }
     }

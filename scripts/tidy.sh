@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# clang-tidy with the checks of .clang-tidy as errors, and the warnings of clang with them.
+#   scripts/tidy.sh                     files that differ from main
+#   scripts/tidy.sh all                 every file that is compiled (half an hour on two cores)
+#   scripts/tidy.sh cpp/core cpp/oks    those of some folders
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${PYTHON:-python3}
+cmake --preset clang -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" \
+  -DPython_EXECUTABLE="$(command -v "$python")" >/dev/null
+
+case ${1-} in
+  "") files=$(git diff --name-only --diff-filter=d "$(git merge-base HEAD main)" -- 'cpp/*.cpp') ;;
+  all) files=$(git ls-files 'cpp/*.cpp') ;;
+  *) files=$(git ls-files "${@/%//*.cpp}") ;;
+esac
+# a file that several targets compile is read once, as the first of them does
+compiled=$(grep -o '"file": "[^"]*"' build/clang/compile_commands.json | cut -d'"' -f4 | sort -u)
+files=$(comm -12 <(printf '%s\n' "$compiled") <(sed "s|^|$PWD/|" <<<"$files" | sort -u) | grep -v third_party || true)
+[[ -n $files ]] || { echo "tidy: nothing to read"; exit 0; }
+xargs -P "${JOBS:-$(nproc)}" -n 1 clang-tidy -p build/clang --quiet <<<"$files"

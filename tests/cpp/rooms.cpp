@@ -1,0 +1,116 @@
+// A few rooms against what their headers say, without Python: what sanitizers run over in seconds.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "duplicates/duplicates.hpp"
+#include "knn/knn_search.hpp"
+#include "mask_iou/mask_iou.hpp"
+
+namespace {
+
+std::vector<double> numbers(size_t n, double low, double high, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> of(low, high);
+  std::vector<double> out(n);
+  for (double& value : out) value = of(random);
+  return out;
+}
+
+double box_iou(const double* a, const double* b) {  // xyxy
+  const double w = std::min(a[2], b[2]) - std::max(a[0], b[0]), h = std::min(a[3], b[3]) - std::max(a[1], b[1]);
+  const double common = std::max(w, 0.0) * std::max(h, 0.0);
+  const auto area = [](const double* box) { return (box[2] - box[0]) * (box[3] - box[1]); };
+  return common / (area(a) + area(b) - common);
+}
+
+}  // namespace
+
+TEST_CASE("knn: neighbours are those of all pairs, by floats and by codes") {
+  constexpr int64_t kRows = 300, kWidth = 20, kNearest = 4;
+  const std::vector<double> x = numbers(kRows * kWidth, -1, 1, 0);
+  tamis::KnnRows rows;
+  rows.f64 = x.data();
+  rows.n = kRows;
+  rows.d = kWidth;
+  for (const bool codes : {false, true}) {
+    tamis::KnnPlan plan;
+    plan.mean.assign(kWidth, 0.0);
+    plan.codes = plan.ordered = codes;
+    tamis::KnnSearch search(rows, {}, plan, kNearest, 0.0);
+    search.run(0, search.steps());
+    std::vector<double> keys(kRows * kNearest);
+    std::vector<int64_t> indices(kRows * kNearest);
+    search.write_neighbours(keys.data(), indices.data());
+    for (int64_t i = 0; i < kRows; ++i) {
+      std::vector<std::pair<double, int64_t>> all;
+      for (int64_t j = 0; j < kRows; ++j) {
+        double key = 0;
+        for (int64_t k = 0; k < kWidth; ++k) {
+          const double apart = x[static_cast<size_t>(i * kWidth + k)] - x[static_cast<size_t>(j * kWidth + k)];
+          key += apart * apart;
+        }
+        if (j != i) all.emplace_back(key, j);
+      }
+      std::sort(all.begin(), all.end());
+      for (int64_t k = 0; k < kNearest; ++k) {
+        const auto at = static_cast<size_t>(i * kNearest + k);
+        CHECK(indices[at] == all[static_cast<size_t>(k)].second);
+        CHECK(keys[at] == doctest::Approx(all[static_cast<size_t>(k)].first));
+      }
+    }
+  }
+}
+
+TEST_CASE("mask_iou: masks come back from their text, and IoU counts pixels") {
+  constexpr int64_t kMasks = 3, kHeight = 9, kWidth = 7, kPixels = kHeight * kWidth;
+  std::vector<uint8_t> pixels;  // column by column
+  for (const double value : numbers(kMasks * kPixels, 0, 1, 1)) pixels.push_back(value < 0.4 ? 1 : 0);
+  const tamis::MaskTexts made = tamis::encode_masks({pixels.data(), kMasks, kHeight, kWidth, false, false});
+  const std::vector<int64_t> size = {kHeight, kWidth, kHeight, kWidth, kHeight, kWidth};
+  const tamis::Masks masks{kMasks, made.text.data(), made.splits.data(), size.data()};
+  std::vector<uint8_t> back(pixels.size());
+  CHECK(tamis::decode_masks(masks, back.data(), kMasks * kPixels));
+  CHECK(back == pixels);
+  const std::vector<int64_t> whole = {0, kMasks};
+  std::vector<double> iou(kMasks * kMasks);
+  tamis::mask_iou_batched({masks, masks, nullptr, 1, nullptr, whole.data(), nullptr, whole.data(), nullptr, -1.0},
+                          iou.data());
+  for (int64_t a = 0; a < kMasks; ++a)
+    for (int64_t b = 0; b < kMasks; ++b) {
+      int both = 0, either = 0;
+      for (int64_t i = 0; i < kPixels; ++i) {
+        const bool left = pixels[static_cast<size_t>(a * kPixels + i)] != 0;
+        const bool right = pixels[static_cast<size_t>(b * kPixels + i)] != 0;
+        both += left && right;
+        either += left || right;
+      }
+      CHECK(iou[static_cast<size_t>(a * kMasks + b)] == static_cast<double>(both) / either);
+    }
+}
+
+TEST_CASE("duplicates: the later box of every pair over the threshold, and the first it repeats") {
+  constexpr int64_t kBoxes = 200;
+  std::vector<double> boxes = numbers(4 * kBoxes, 0, 10, 2);
+  for (size_t i = 0; i < boxes.size(); i += 4) {
+    boxes[i + 2] += boxes[i] + 20;
+    boxes[i + 3] += boxes[i + 1] + 20;
+  }
+  const std::vector<int64_t> splits = {0, 120, kBoxes};
+  const auto found = tamis::find_duplicate_boxes({tamis::DuplicateMethod::simple, 0.6,
+                                                  tamis::BoxRows<double>{tamis::BoxFormat::xyxy, boxes.data()}, 2,
+                                                  splits.data(), nullptr, nullptr, nullptr});
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < kBoxes; ++i) {
+    const int64_t first = i < 120 ? 0 : 120;
+    bool repeats = false;
+    for (int64_t j = first; j < i; ++j)
+      repeats |= box_iou(&boxes[static_cast<size_t>(4 * j)], &boxes[static_cast<size_t>(4 * i)]) > 0.6;
+    if (repeats) rows.push_back(i);
+  }
+  CHECK(rows.size() > 20);
+  CHECK(std::equal(rows.begin(), rows.end(), found.row.begin(), found.row.end()));
+}
