@@ -38,8 +38,7 @@ def use_filter(monkeypatch):
                 return sample.plain()
             basis = None
             if name != "codes":
-                monkeypatch.setattr(knn_plan, "PREFIXES", (name,))
-                basis = next((basis for _, basis, _ in sample.prefixes()), None)
+                basis = next((basis for _, basis, _ in sample.prefixes((name,))), None)
             return replace(sample.coded(basis), ordered=ordered)
 
         monkeypatch.setattr(knn_search, "make_plan", plan)

@@ -10,7 +10,8 @@ from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tamis.embeddings.knn_search import TooManyPairs
+from tamis.embeddings.knn_pairs import pairs_in_lists, searched_rows
+from tamis.embeddings.knn_search import TooManyPairs, nearest_cosine
 
 
 def rows(n, d, seed=0, dtype="float32"):
@@ -54,6 +55,18 @@ def check(found, far, threshold):
 
 
 class TestNearDuplicates:
+    @pytest.mark.parametrize("k", [1, 3, 10])
+    @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.4, 1.0])
+    def test_lists_of_neighbours_hold_the_same_pairs(self, k, threshold):
+        x = rows(200, 8)
+        x[150:180], x[190:] = x[0], x[1]  # more copies than a list holds
+        searched = searched_rows("test", x, "cosine")
+        lists = nearest_cosine(searched, None, k, progress=None, title="")
+        pairs, apart = pairs_in_lists("test", searched, *lists, threshold, "cosine")
+        want = tamis.near_duplicates(x, threshold=threshold)
+        np.testing.assert_array_equal(pairs, want.pairs)
+        np.testing.assert_array_equal(apart, want.distances)
+
     @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_definition(self, metric, dtype):

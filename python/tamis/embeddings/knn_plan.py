@@ -14,6 +14,7 @@ from tamis._shared.blas import products
 
 SMALL = 2e9  # multiply-adds below which float tiles in the given order are done before a plan is
 MOST_SAMPLED = 10_000
+FEW_PAIRS, FEW_SAMPLED = 5e8, 2500  # below, weighing prefixes would cost what they save
 ASKED = 128  # rows of the sample whose neighbourhoods are measured
 PREFIXES = (64, 128, 256)
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
@@ -59,12 +60,14 @@ def make_plan(
     n, d = x.shape
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
     small = is_small(pairs, d)
-    sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
+    few = pairs <= FEW_PAIRS
+    size = 256 if small else FEW_SAMPLED if few else MOST_SAMPLED
+    sample = Sample(x, scale, offset, dots=dots, size=size)
     if small or sample.size == 0:
         return sample.plain()
     with products():
         sample.measure(k, radius, both=n_queries is None)
-        return sample.cheapest()
+        return sample.cheapest(() if few else PREFIXES)
 
 
 def is_small(pairs: float, d: int) -> bool:
@@ -127,8 +130,8 @@ class Sample:
     def _lost(self, largest: float, width: int) -> float:
         return largest / self.levels * float(np.sqrt(width / 12))
 
-    def cheapest(self) -> Plan:
-        """The plan with the least estimated time per pair."""
+    def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
+        """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
         d = self.z.shape[1]
         isa = _core.isa()
         kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {isa}"
@@ -143,16 +146,16 @@ class Sample:
             (FLOATS[isa] * d + self._survivors(self.far, 1e-4) * exact, 0, self.plain()),
             (per_coordinate * d + per_pair + last, 1, self.coded()),
         ]
-        for width, basis, kept in self.prefixes():
+        for width, basis, kept in self.prefixes(prefixes):
             largest = float(np.abs(kept).max())
             first = self._survivors(self._distances(kept), self._lost(largest, width))
             cost = per_coordinate * width + per_pair + first * dot + last
             costs.append((cost, width, self.coded(basis)))
         return min(costs, key=lambda option: option[:2])[-1]
 
-    def prefixes(self) -> Iterator[tuple[int, Array, Array]]:
+    def prefixes(self, widths: tuple[int, ...]) -> Iterator[tuple[int, Array, Array]]:
         """(width, basis, the rows in it and the norm of their rest) of the prefixes to weigh."""
-        widths = [width for width in PREFIXES if 2 * width <= self.z.shape[1]]
+        widths = tuple(width for width in widths if 2 * width <= self.z.shape[1])
         if self.dots or not widths:
             return
         leading = self.basis(max(widths) - 1)
