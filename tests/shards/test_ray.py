@@ -53,6 +53,8 @@ def test_shards(ray: Any, paths: list[str], tmp_path: Path) -> None:
     assert tamis.ray.leaks(paths, splits, state=str(tmp_path / "l"), threshold=0.1) == (
         tamis.leaks(X, splits, threshold=0.1)
     )
+    drawn = tamis.ray.zcore(paths, state=str(tmp_path / "z"), n_samples=50, parts=3)
+    assert np.array_equal(drawn, tamis.zcore(X, n_samples=50))
     distances, indices = tamis.ray.knn(paths, k=4, state=str(tmp_path / "k"), parts=3, num_cpus=2)
     assert np.array_equal(indices, tamis.knn(X, 4)[1])
     assert np.array_equal(distances, tamis.knn(X, 4)[0])
@@ -158,12 +160,16 @@ def test_a_dataset_gets_a_column(dataset: Any, tmp_path: Path) -> None:
     kept = tamis.ray.near_duplicates(
         scored, column="embedding", id="name", state=str(tmp_path / "n"), parts=3, threshold=0.1
     )
-    rows = kept.take_all()
-    assert set(rows[0]) == {"name", "embedding", "other", "uniqueness", "keep"}
+    drawn = tamis.ray.zcore(
+        kept, column="embedding", id="name", state=str(tmp_path / "z"), parts=2, n_samples=50
+    )
+    rows = drawn.take_all()
+    assert set(rows[0]) == {"name", "embedding", "other", "uniqueness", "keep", "zcore"}
     order = np.array([row["other"] for row in rows])
     wanted, keep = tamis.uniqueness(X), tamis.near_duplicates(X, threshold=0.1).keep
     assert np.array_equal([row["uniqueness"] for row in rows], wanted[order])
     assert np.array_equal([row["keep"] for row in rows], np.isin(order, keep))
+    assert np.array_equal([row["zcore"] for row in rows], tamis.zcore(X, n_samples=50)[order])
 
 
 def test_a_dataset_without_an_id(dataset: Any, tmp_path: Path) -> None:

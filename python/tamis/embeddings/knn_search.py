@@ -126,13 +126,19 @@ class BadRow(ValueError):
         self.row, self.what = row, what
 
 
-def checked_norms(function: str, name: str, x: Array) -> Array:
-    """The norms of the rows, of values that are finite and can be squared."""
+def checked_finite(function: str, name: str, x: Array) -> Array:
+    """The norms of the rows, of values that are finite; some may be infinite."""
     norms = np.empty(len(x))
     bad = _core.knn_scan(bits(x), None, norms, None)
     if bad >= 0:
         what = "must be finite, got NaN or infinity"
         raise BadRow(f"{function}: {name} {what} in row {bad}", bad, what)
+    return norms
+
+
+def checked_norms(function: str, name: str, x: Array) -> Array:
+    """The norms of the rows, of values that are finite and can be squared."""
+    norms = checked_finite(function, name, x)
     if norms.max(initial=0) > LARGEST:
         row = int(np.argmax(norms > LARGEST))
         what = f"is too large: its norm must be at most {LARGEST:g}, got {norms[row]:g}"
