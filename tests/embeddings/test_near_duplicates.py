@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference_embeddings as reference
 import tamis
+from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -178,7 +179,7 @@ class TestNearDuplicates:
         )
 
     def test_real_embeddings(self):
-        x = reference.embeddings("pool_512.npy")[:3000]
+        x = np.load(data_path("embeddings", "pool_512.npy"))[:3000]
         far = reference.brain_distances(x)
         np.fill_diagonal(far, np.inf)
         found = tamis.near_duplicates(x, threshold=0.05)
@@ -277,7 +278,7 @@ class TestLeaks:
 
     def test_brain_on_real_embeddings(self):
         pytest.importorskip("sklearn")
-        x = reference.embeddings("pool_512.npy")[:1500]
+        x = np.load(data_path("embeddings", "pool_512.npy"))[:1500]
         splits = np.arange(len(x)) % 3
         found = tamis.leaks(x, splits, threshold=0.1, compat="brain")
         assert found.rows.tolist() == reference.brain_leaks(x, splits, 0.1)
