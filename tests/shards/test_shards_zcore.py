@@ -250,6 +250,7 @@ def test_rows_that_cannot_be_scored(tmp_path: Path) -> None:
         ({"redundancy_exp": -1}, "redundancy_exp must be 0 or more"),
         ({"parts": 0}, "parts must be"),
         ({"batch": 2.5}, "batch must be"),
+        ({"n_samples": 2**40}, "batch must be larger"),
         ({"seed": -1}, "seed must be"),
         ({"random_init": 2}, "random_init must be"),
     ],

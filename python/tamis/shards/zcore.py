@@ -26,6 +26,7 @@ CHUNK = 1 << 14  # draws whose distances are in memory at once
 SURE = 6.0  # deviations from an even spread that the distances told by a part allow for
 DRAWS = {"nearest": "spans", "around": "nearest", "settle": "around", "pay": "settle"}
 LOG = 1 << 30  # bytes at most that a run of draws logs
+MOST_TASKS = 1_000_000  # of one stage
 
 
 class ZcorePlan(Plan):
@@ -351,6 +352,12 @@ def plan_zcore(
     chosen |= zip(("sample_dim", "redundancy_nn", "redundancy_exp"), rule, strict=True)
     source = describe(name, paths, column)
     check_rows(name, (source.n, source.width), rule[0])
+    tasks = -(-chosen["n_samples"] // chosen["batch"]) * min(chosen["parts"], source.n)
+    if tasks > MOST_TASKS:
+        raise ValueError(
+            f"{name}: batch must be larger: {n_samples} draws in batches of {batch}, for {parts} "
+            f"parts, are more than {MOST_TASKS:,} tasks of a stage"
+        )
     plan = ZcorePlan(source, chosen, plain(state))
     plan.save(name)
     return plan
