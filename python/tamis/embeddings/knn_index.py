@@ -91,6 +91,7 @@ class KnnIndex:
             )
         copy = arrays.check_flag("KnnIndex", "copy", copy)
         report = reporter(progress, "KnnIndex")
+        x = arrays.as_array("KnnIndex", "x", x)
         rows = matrix("KnnIndex", "x", x)
         if copy and arrays.dtype_name(x) == str(rows.dtype):  # else it was copied already
             rows = np.array(rows, order="C", copy=True, subok=False)

@@ -79,6 +79,10 @@ def _fill(file: BinaryIO, head: dict[str, Any], sections: dict[str, Array]) -> N
 
 def load(path: output.Path, *, verify: bool) -> Stored:
     """What a file holds, its large sections mapped."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"KnnIndex.load: path must be the name of a file, got {path!r}")
+    if os.fspath(path) in ("", b""):
+        raise ValueError("KnnIndex.load: path must be the name of a file, got ''")
     output.check_readable("KnnIndex.load: path", path)
     try:
         head, first = _head(path)
