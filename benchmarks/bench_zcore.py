@@ -133,7 +133,7 @@ def real_sets():
 
     digits = load_digits()
     yield "digits 1,797 x 64", digits.data.astype(np.float32), digits.target
-    folder = Path(os.environ.get("TAMIS_DATA", Path(__file__).parents[1] / "../shared/data"))
+    folder = Path(os.environ["TAMIS_DATA"])
     x = np.load(folder / "embeddings/pool_512.npy")
     source = (folder / "embeddings/pool_512_source.txt").read_text().split()
     yield f"pool_512 {len(x):,} x 512", x, np.unique(source, return_inverse=True)[1]

@@ -218,3 +218,16 @@ def write_files(folder: str | os.PathLike[str], n_detections: int) -> tuple[Path
     _write(dt, lambda file: file.write(results_json(detections).encode()))
     _write(npz, lambda file: np.savez(file, detections=detections))
     return gt, dt, npz
+
+
+def write_float32(folder: str | os.PathLike[str], n_detections: int) -> tuple[Path, Path]:
+    """(dataset.json, results.json): numbers of float32, as Python's json spells them, in up to 17
+    digits."""
+    gt, dt, npz = write_files(folder, n_detections)
+    long = dt.with_name(f"synthetic_dt_{n_detections}_float32.json")
+    if not long.exists():
+        with np.load(npz) as file:
+            rows = file["detections"]
+        rows[:, 1:6] = rows[:, 1:6].astype(np.float32)
+        _write(long, lambda file: file.write(results_json(rows).encode()))
+    return gt, long

@@ -22,6 +22,7 @@ for folder in Path(__file__).parent.iterdir():  # tests import references, and c
     if folder.is_dir() and str(folder) not in sys.path:
         sys.path.append(str(folder))
 ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ["TAMIS_DATA"]).resolve() if os.environ.get("TAMIS_DATA") else None
 
 
 class Library:
@@ -216,10 +217,12 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
 
 
 def data_path(*parts: str) -> Path:
-    """A file of the real data (TAMIS_DATA, else ../shared/data next to the repository), or skip."""
-    path = Path(os.environ.get("TAMIS_DATA", ROOT / "../shared/data")).joinpath(*parts)
+    """A file of the real data, in the folder that TAMIS_DATA names, or skip."""
+    if DATA is None:
+        pytest.skip("no TAMIS_DATA, a folder of real data")
+    path = DATA.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"no {'/'.join(parts)} among the test data (set TAMIS_DATA)")
+        pytest.skip(f"no {'/'.join(parts)} among the test data (TAMIS_DATA)")
     return path
 
 

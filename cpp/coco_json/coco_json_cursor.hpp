@@ -1,19 +1,21 @@
 // Walks a part of plain results. The character at its end is a comma or bracket of the file, so that nothing but
 // structure has to look out for it.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
 #include <string>
 
 #include "coco_json/coco_json.hpp"
+#include "core/decimal.hpp"
 #include "core/hd.hpp"
 
 namespace tamis {
 
 class Cursor {
  public:
-  explicit Cursor(std::string_view part) : at_(part.data()), end_(part.data() + part.size()) {}
+  explicit Cursor(std::string_view part) : at_(part.data()), end_(at_ + part.size()) {}
 
   TAMIS_HD bool at_end() {
     while (at_ != end_ && is_blank(*at_)) ++at_;
@@ -40,15 +42,17 @@ class Cursor {
     return true;
   }
 
-  // As Python's float: the quotient of two exact numbers is rounded once, and so is what from_chars makes.
+  // As Python's float: the quotient of two exact numbers is rounded once, as are `scaled` and from_chars.
   TAMIS_HD bool take_number(int64_t max_integer, double& out, bool& is_integer) {
     const bool negative = take('-');
     Digits digits;
     if (!take_few_digits(digits)) {
-      Cursor other(*this);  // copy, so that *this can stay in registers
-      const bool good = other.take_any_number(negative, max_integer, out, is_integer);
-      *this = other;
-      return good;
+      const Number other = Cursor(at_, end_).any_number(max_integer);  // a copy, so that *this can stay in registers
+      if (other.stop == nullptr) return false;
+      at_ = other.stop;
+      is_integer = other.is_integer;
+      out = negative && !(is_integer && other.value == 0) ? -other.value : other.value;
+      return true;
     }
     is_integer = !digits.has_places;
     const double whole = static_cast<double>(digits.value) / kPowers[digits.places];
@@ -59,16 +63,19 @@ class Cursor {
   // A list of n numbers; bit i of `integers` is set where number i is one.
   bool take_numbers(int64_t n, int64_t max_integer, double* to, uint8_t* integers) {
     if (at_end() || *at_ != '[') return false;
-    ShortNumbers taken;
-    take_short_numbers(at_, end_, n, to, integers, &taken);
-    Cursor cursor(*this);
-    cursor.at_ = taken.stop;
+    constexpr int kSkipped = 15;  // after a list without a short number
+    ShortNumbers taken{at_, 0};
+    if (--skip_short_ < 0) {
+      take_short_numbers(at_, end_, n, to, integers, &taken);
+      skip_short_ = taken.n == 0 ? kSkipped : 0;
+    }
+    Cursor cursor(taken.stop, end_);  // its own, so that it can stay in registers
     for (int64_t i = taken.n; i < n; ++i) {
       bool is_integer = false;
       if (!cursor.take(i == 0 ? '[' : ',') || !cursor.take_number(max_integer, to[i], is_integer)) return false;
       integers[i / 8] = static_cast<uint8_t>(integers[i / 8] | is_integer << i % 8);
     }
-    *this = cursor;
+    at_ = cursor.at_;
     return take(']');
   }
 
@@ -86,10 +93,9 @@ class Cursor {
   }
 
  private:
-  static constexpr int kMostDigits = 18;  // of a number that fits 64 bits whatever they are
-  static constexpr uint64_t kExact = uint64_t{1} << 53;
-  static constexpr double kPowers[kMostDigits + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-                                                      1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+  Cursor(const char* at, const char* end) : at_(at), end_(end) {}
+
+  static constexpr double kPowers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 
   struct Digits {
     uint64_t value = 0;
@@ -104,36 +110,51 @@ class Cursor {
   bool take_digits(Digits& to) {
     to = {};
     const char* first = at_;
-    for (; is_digit(*at_); ++at_) to.value = 10 * to.value + uint64_t(*at_ - '0');
+    at_ = tamis::take_digits(first, end_, to.value);
     bool good = at_ != first && (*first != '0' || at_ - first == 1);
     if (good && *at_ == '.') {
       const char* point = at_++;
-      for (; is_digit(*at_); ++at_) to.value = 10 * to.value + uint64_t(*at_ - '0');
+      at_ = tamis::take_digits(at_, end_, to.value);
       to.places = at_ - point - 1;
       to.has_places = true;
       good = to.places > 0;
     }
     if (!good) at_ = first;
-    return good && at_ - first <= kMostDigits + to.has_places;
+    const int64_t n = at_ - first - to.has_places;
+    return good && (n <= kSafeDigits || (*first == '0' && n - leading_zeros(first) <= kSafeDigits));
   }
 
-  bool take_any_number(bool negative, int64_t max_integer, double& out, bool& is_integer) {
+  // Of 0.00012 four.
+  int64_t leading_zeros(const char* first) const {
+    const char* at = first + 2;
+    while (at != at_ && *at == '0') ++at;
+    return at - first - 1;
+  }
+
+  struct Number {  // without its sign
+    double value;
+    const char* stop;  // null: not one, too large, or too small
+    bool is_integer;
+  };
+  Number any_number(int64_t max_integer) {
+    constexpr Number kNone{0, nullptr, false};
     const char* first = at_;
     Digits digits;
     const bool fits = take_digits(digits);
-    if (at_ == first) return false;
-    is_integer = !digits.has_places && !has_exponent();
-    if (is_integer) {
-      if (!fits || digits.value > uint64_t(max_integer)) return false;
-      out = static_cast<double>(negative ? -int64_t(digits.value) : int64_t(digits.value));
-      return true;
+    if (at_ == first) return kNone;
+    if (!digits.has_places && !has_exponent()) {
+      if (!fits || digits.value > uint64_t(max_integer)) return kNone;
+      return {static_cast<double>(digits.value), at_, true};
     }
-    if (fits && !has_exponent() && digits.value <= kExact)
-      out = static_cast<double>(digits.value) / kPowers[digits.places];
-    else if ((has_exponent() && !take_exponent()) || !round(first, out))
-      return false;
-    out = negative ? -out : out;
-    return true;
+    int64_t power = 0;
+    if (has_exponent() && !take_exponent(power)) return kNone;
+    power -= digits.places;
+    double value = 0;
+    if (fits && power >= -kMostPower && power <= kMostPower)
+      value = scaled(digits.value, power);
+    else if (!round(first, value))
+      return kNone;
+    return {value, at_, false};
   }
 
   // Up to seven characters at once: no branch then depends on how many they are. Nothing is taken where it is not so.
@@ -142,7 +163,7 @@ class Cursor {
     uint64_t digits;
     std::memcpy(&digits, at_, 8);
     digits ^= 0x3030303030303030u;
-    const uint64_t others = (((digits & 0x7f7f7f7f7f7f7f7fu) + 0x7676767676767676u) | digits) & 0x8080808080808080u;
+    const uint64_t others = decimal::others_of(digits);
     if (others == 0) return false;
     int length = std::countr_zero(others) / 8, n = length;
     to.has_places = at_[length] == '.';
@@ -157,21 +178,20 @@ class Cursor {
       n = length - 1;
     }
     if (at_[length] == 'e' || at_[length] == 'E') return false;
-    digits <<= 64 - 8 * n;
-    digits = digits * 2561 >> 8 & 0x00ff00ff00ff00ffu;  // pairs, fours, all
-    digits = digits * 6553601 >> 16 & 0x0000ffff0000ffffu;
-    to.value = digits * 42949672960001u >> 32;
+    to.value = decimal::eight_digits(digits << (64 - 8 * n));
     at_ += length;
     return true;
   }
 
   bool has_exponent() const { return *at_ == 'e' || *at_ == 'E'; }
 
-  bool take_exponent() {
-    ++at_;
-    if (*at_ == '+' || *at_ == '-') ++at_;
+  bool take_exponent(int64_t& power) {
+    constexpr int64_t kLarge = 1 << 20;
+    const bool negative = *++at_ == '-';
+    if (negative || *at_ == '+') ++at_;
     const char* first = at_;
-    while (is_digit(*at_)) ++at_;
+    for (; is_digit(*at_); ++at_) power = std::min(kLarge, 10 * power + (*at_ - '0'));
+    power = negative ? -power : power;
     return at_ != first;
   }
 
@@ -185,6 +205,7 @@ class Cursor {
   }
 
   const char *at_, *end_;
+  int skip_short_ = 0;  // lists
 };
 
 }  // namespace tamis

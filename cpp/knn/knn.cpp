@@ -51,7 +51,6 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     heap_.resize(searched * static_cast<size_t>(k_));
     filled_.assign(searched, 0);
     locked_.assign(searched, 0);
-    seed();
   }
   if (self())
     plan_tasks();
@@ -113,6 +112,7 @@ void KnnSearch::give_back(Scratch* s) {
 }
 
 void KnnSearch::run(int64_t begin, int64_t end) {
+  if (k_ > 0) std::call_once(seeded_, [this] { seed(); });
   parallel_for(end - begin, 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
     for (int64_t t = b; t < e; ++t) run_task(tasks_[static_cast<size_t>(begin + t)], *scratch);

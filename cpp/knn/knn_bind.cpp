@@ -85,6 +85,15 @@ void bind_knn(py::module_& m) {
   m.def("knn_scan", &scan<Doubles>);
   m.def("knn_scan", &scan<Halves>);
 
+  m.def("merge_neighbours", [](View<const double, 2> keys, View<const int64_t, 2> rows, View<double, 2> out_keys,
+                               View<int64_t, 2> out_rows) {
+    TAMIS_CHECK(rows.shape == keys.shape && out_rows.shape == out_keys.shape && out_keys.shape[0] == keys.shape[0],
+                "merge_neighbours: keys and rows must be (n, m), and (n, k)");
+    const py::gil_scoped_release release;
+    tamis::merge_neighbours({keys.data, rows.data, keys.shape[0], keys.shape[1]}, out_keys.shape[1], out_keys.data,
+                            out_rows.data);
+  });
+
   bind_knn_index(m);
   py::class_<tamis::KnnSearch> c(m, "KnnSearch");
   add_constructor<Floats>(c);

@@ -19,6 +19,15 @@ struct KnnPair {
   double key;
 };
 
+// Of n rows m neighbours each, -1 where there is none; some may stand there twice.
+struct KnnLists {
+  const double* keys;
+  const int64_t* rows;
+  int64_t n, m;
+};
+// The k nearest of them, ascending, infinity and -1 where there are fewer.
+void merge_neighbours(const KnnLists& lists, int64_t k, double* keys, int64_t* rows);
+
 template <class T>
 struct KnnLine;  // limits of a block (knn_scratch.hpp)
 
@@ -107,6 +116,7 @@ class KnnSearch {
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
   bool paged_ = false;
+  std::once_flag seeded_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> scratches_;
   std::vector<Scratch*> idle_;

@@ -1,6 +1,7 @@
-// Where a search starts from: an upper bound of each row's k-th key.
+// Where a search starts from: an upper bound of each row's k-th key, if none was given.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/parallel.hpp"
 #include "knn/knn_scratch.hpp"
@@ -10,7 +11,8 @@ namespace tamis {
 void KnnSearch::seed() {
   parallel_for(columns().n(), 64, [&](int64_t begin, int64_t end) {
     Scratch* scratch = borrow();
-    for (int64_t p = begin; p < end; ++p) seed_one(p, *scratch);
+    for (int64_t p = begin; p < end; ++p)
+      if (!(limit_[static_cast<size_t>(p)] < std::numeric_limits<double>::infinity())) seed_one(p, *scratch);
     give_back(scratch);
   });
 }
@@ -65,6 +67,28 @@ void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
 void KnnSearch::lower_limits(const double* limits) {
   const std::vector<int64_t>& order = columns().order;
   for (size_t p = 0; p < limit_.size(); ++p) limit_[p] = std::min(limit_[p], limits[order[p]]);
+}
+
+void merge_neighbours(const KnnLists& lists, int64_t k, double* keys, int64_t* rows) {
+  parallel_for(lists.n, 256, [&](int64_t begin, int64_t end) {
+    std::vector<KnnHit> hits(static_cast<size_t>(lists.m));
+    Steps steps;
+    for (int64_t i = begin; i < end; ++i) {
+      steps.took(lists.m);
+      hits.clear();
+      for (int64_t j = i * lists.m; j < (i + 1) * lists.m; ++j)
+        if (lists.rows[j] >= 0) hits.push_back({lists.keys[j], lists.rows[j]});
+      std::sort(hits.begin(), hits.end());
+      const auto same = [](const KnnHit& a, const KnnHit& b) { return a.index == b.index; };
+      hits.erase(std::unique(hits.begin(), hits.end(), same),
+                 hits.end());  // a row has one key: its copies are adjacent
+      for (int64_t j = 0; j < k; ++j) {
+        const bool there = j < std::ssize(hits);
+        keys[i * k + j] = there ? hits[static_cast<size_t>(j)].key : std::numeric_limits<double>::infinity();
+        rows[i * k + j] = there ? hits[static_cast<size_t>(j)].index : -1;
+      }
+    }
+  });
 }
 
 }  // namespace tamis

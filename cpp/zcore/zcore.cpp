@@ -16,21 +16,11 @@ namespace {
 constexpr int64_t kFewestDraws = 64, kMostDraws = int64_t(1) << 15;
 std::atomic<int64_t> log_bytes{int64_t(1) << 30};  // of all threads
 constexpr double kSure = 4.5;                      // standard deviations of what a sample says
+constexpr int64_t kFewColumns = 64;                // of a draw: Ctrl-C is heard in between
 
 // How much a thread logs of a draw before it is too much: around a point some twice the neighbours are expected.
 uint32_t most_around_point(int64_t wanted, int64_t threads) {
   return static_cast<uint32_t>(std::min<int64_t>(6 * wanted / threads + 256, std::numeric_limits<int32_t>::max()));
-}
-constexpr int64_t kFewColumns = 64;  // of a draw: looked through one by one
-
-// As host::random_columns, with a mark for each column taken; all marks are 0 before and after.
-void many_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* out, std::vector<uint8_t>& taken) {
-  for (int64_t j = 0; j < k; ++j) {
-    const int64_t last = d - k + j, pick = host::random_below(host::random_word(seed, draw, j), last + 1);
-    out[j] = static_cast<int32_t>(taken[static_cast<size_t>(pick)] != 0 ? last : pick);
-    taken[static_cast<size_t>(out[j])] = 1;
-  }
-  for (int64_t j = 0; j < k; ++j) taken[static_cast<size_t>(out[j])] = 0;
 }
 
 uint32_t most_around_row(int64_t wanted) {
@@ -50,31 +40,80 @@ class ZcoreRun<T>::Slice {
  public:
   using Worker = ZcoreWorker<T>;
 
-  Slice(ZcoreRun& run, const int32_t* dims, const double* points, int64_t draws)
+  Slice(ZcoreRun& run, const int32_t* dims, const double* points, int64_t draws, int64_t wanted)
       : run_(run),
         table_(run.table_),
         k_(run.k_),
-        wanted_(std::min(run.rule_.neighbours, run.table_.n() - 1)),
+        wanted_(wanted),
         n_(draws),
+        order_(static_cast<size_t>(draws)),
         places_(static_cast<size_t>(draws * k_)),
         points_(static_cast<size_t>(draws * k_)),
         starts_(static_cast<size_t>(draws)),
         radii_(static_cast<size_t>(draws)),
         rows_(static_cast<size_t>(draws)) {
-    std::vector<int64_t> order(static_cast<size_t>(draws));
-    std::iota(order.begin(), order.end(), 0);
+    std::iota(order_.begin(), order_.end(), 0);
     // draws of the same column consecutively: it stays in the nearest cache
-    std::sort(order.begin(), order.end(),
+    std::sort(order_.begin(), order_.end(),
               [&](int64_t a, int64_t b) { return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b; });
     for (int64_t i = 0; i < draws; ++i)
       for (int64_t j = 0; j < k_; ++j) {
-        const int64_t from = order[static_cast<size_t>(i)] * k_ + j, to = i * k_ + j;
+        const int64_t from = order_[static_cast<size_t>(i)] * k_ + j, to = i * k_ + j;
         points_[static_cast<size_t>(to)] = points[from];
         places_[static_cast<size_t>(to)] = {static_cast<T>(points[from]), dims[from]};
       }
   }
 
   void score() {
+    std::vector<int64_t> pending = approach();
+    for (int64_t round = 0; !pending.empty(); ++round)
+      pending = look_around(
+          pending, [&](Worker& worker, int64_t draw) { return sampled_radius(worker, draw, round); },
+          [&](Worker& worker, int64_t draw, T radius) {
+            worker.take_distances(rows_[static_cast<size_t>(draw)]);
+            return worker.pay(wanted_, run_.rule_.exponent, radius);
+          });
+  }
+
+  void find(int64_t* rows) {
+    approach();
+    for (size_t i = 0; i < order_.size(); ++i) rows[order_[i]] = rows_[i];
+  }
+
+  void list(const int64_t* own, int64_t most, T* out) {
+    std::vector<int64_t> pending = all();
+    for (int64_t round = 0; !pending.empty(); ++round)
+      pending = look_around(
+          pending, [&](Worker& worker, int64_t draw) { return sampled_radius(worker, draw, round); },
+          [&](Worker& worker, int64_t draw, T radius) {
+            const int64_t at = order_[static_cast<size_t>(draw)];
+            worker.take_distances(static_cast<uint32_t>(own[at]));
+            return worker.list(wanted_, radius, most, out + at * most);
+          });
+  }
+
+  void pay(const int64_t* own, const ZcorePrices<T>& prices) {
+    look_around(
+        all(), [&](Worker&, int64_t draw) { return prices.limit[order_[static_cast<size_t>(draw)]]; },
+        [&](Worker& worker, int64_t draw, T) {
+          const int64_t at = order_[static_cast<size_t>(draw)];
+          worker.take_distances(static_cast<uint32_t>(own[at]));
+          worker.pay(prices, at, run_.rule_.exponent);
+          return true;
+        });
+  }
+
+ private:
+  enum State : uint8_t { kSettled, kOpen, kLost };
+
+  std::vector<int64_t> all() const {
+    std::vector<int64_t> draws(static_cast<size_t>(n_));
+    std::iota(draws.begin(), draws.end(), 0);
+    return draws;
+  }
+
+  // Finds the row nearest to each point, and pays where that shows its neighbours; the draws where it does not.
+  std::vector<int64_t> approach() {
     each(n_, [&](Worker& worker, int64_t i) { aim(worker, i); });
     for (const auto& worker : run_.workers_) {
       ZcoreLog<T>& log = worker->log;
@@ -90,11 +129,8 @@ class ZcoreRun<T>::Slice {
       if (state[static_cast<size_t>(i)] != kSettled && wanted_ > 0) pending.push_back(i);
     }
     if (!lost.empty()) find_nearest(lost);
-    for (int64_t round = 0; !pending.empty(); ++round) pending = look_around(pending, round);
+    return pending;
   }
-
- private:
-  enum State : uint8_t { kSettled, kOpen, kLost };
 
   int64_t threads() const { return static_cast<int64_t>(run_.workers_.size()); }
   ZcorePlace<T>* places(int64_t draw) { return places_.data() + draw * k_; }
@@ -143,6 +179,11 @@ class ZcoreRun<T>::Slice {
     T radius = std::numeric_limits<T>::infinity();
     if (rank < m) zcore_rank(sampled.data(), m, rank, rank / 16, &radius);
     return radius;
+  }
+
+  T sampled_radius(Worker& worker, int64_t draw, int64_t round) {
+    worker.measure_sample(table_, places(draw));
+    return radius_around(worker.sampled, round);
   }
 
   // How far the draw must look: for the nearest row not beyond that of the sample, and around it for its neighbours,
@@ -221,8 +262,9 @@ class ZcoreRun<T>::Slice {
     }
   }
 
-  // The neighbours of the rows that some draws have found; the draws whose radius was too small.
-  std::vector<int64_t> look_around(const std::vector<int64_t>& draws, int64_t round) {
+  // What is around the places of some draws, for `settle`; the draws for which it says that the radius was too small.
+  template <class Radius, class Settle>
+  std::vector<int64_t> look_around(const std::vector<int64_t>& draws, const Radius& radius, const Settle& settle) {
     std::vector<int64_t> open;
     const int64_t bytes = threads() * most_around_row(wanted_) * 2 * static_cast<int64_t>(sizeof(T));
     const size_t some = static_cast<size_t>(std::max(kFewestDraws, log_bytes / bytes));
@@ -235,8 +277,7 @@ class ZcoreRun<T>::Slice {
       for (const int64_t draw : part) around.insert(around.end(), places(draw), places(draw) + k_);
       std::vector<T> radii(part.size());
       each(n, [&](Worker& worker, int64_t i) {
-        worker.measure_sample(table_, around.data() + i * k_);
-        radii[static_cast<size_t>(i)] = radius_around(worker.sampled, round);
+        radii[static_cast<size_t>(i)] = radius(worker, part[static_cast<size_t>(i)]);
       });
       for (const auto& worker : run_.workers_) {
         ZcoreLog<T>& log = worker->log;
@@ -247,8 +288,7 @@ class ZcoreRun<T>::Slice {
       pass(around.data(), n);
       std::vector<uint8_t> settled(part.size());
       each_group(n, [&](Worker& worker, int64_t i) {
-        worker.take_distances(rows_[static_cast<size_t>(part[static_cast<size_t>(i)])]);
-        settled[static_cast<size_t>(i)] = worker.pay(wanted_, run_.rule_.exponent, radii[static_cast<size_t>(i)]);
+        settled[static_cast<size_t>(i)] = settle(worker, part[static_cast<size_t>(i)], radii[static_cast<size_t>(i)]);
       });
       for (size_t i = 0; i < part.size(); ++i) {
         check_unchanged(settled[i] != 0 || radii[i] < std::numeric_limits<T>::infinity());
@@ -275,6 +315,7 @@ class ZcoreRun<T>::Slice {
   ZcoreRun& run_;
   const ZcoreTable<T>& table_;
   const int64_t k_, wanted_, n_;
+  std::vector<int64_t> order_;         // the numbers of draws, by column
   std::vector<ZcorePlace<T>> places_;  // of the points, and then of the rows nearest to them
   std::vector<double> points_;
   std::vector<ZcoreBall<T>> starts_;
@@ -301,10 +342,41 @@ int64_t ZcoreRun<T>::slice() const {
   return std::clamp(log_bytes / bytes, kFewestDraws, kMostDraws);
 }
 
+// visit(first draw, Slice) slice by slice.
+template <class T>
+template <class Visit>
+void ZcoreRun<T>::each_slice(const int32_t* dims, const double* points, int64_t draws, int64_t wanted,
+                             const Visit& visit) {
+  for (int64_t begin = 0; begin < draws; begin += slice()) {
+    Slice one(*this, dims + begin * k_, points + begin * k_, std::min(slice(), draws - begin), wanted);
+    visit(begin, one);
+  }
+}
+
 template <class T>
 void ZcoreRun<T>::add(const int32_t* dims, const double* points, int64_t draws) {
-  for (int64_t begin = 0; begin < draws; begin += slice())
-    Slice(*this, dims + begin * k_, points + begin * k_, std::min(slice(), draws - begin)).score();
+  const int64_t wanted = std::min(rule_.neighbours, table_.n() - 1);
+  each_slice(dims, points, draws, wanted, [](int64_t, Slice& one) { one.score(); });
+}
+
+template <class T>
+void ZcoreRun<T>::nearest(const int32_t* dims, const double* points, int64_t draws, int64_t* rows) {
+  each_slice(dims, points, draws, 0, [&](int64_t first, Slice& one) { one.find(rows + first); });
+}
+
+template <class T>
+void ZcoreRun<T>::around(const int32_t* dims, const double* places, const int64_t* own, int64_t draws, T* out) {
+  const int64_t most = rule_.neighbours;
+  each_slice(dims, places, draws, std::min(most, table_.n()),
+             [&](int64_t first, Slice& one) { one.list(own + first, most, out + first * most); });
+}
+
+template <class T>
+void ZcoreRun<T>::pay(const int32_t* dims, const double* places, const int64_t* own, int64_t draws,
+                      const ZcorePrices<T>& prices) {
+  each_slice(dims, places, draws, rule_.neighbours, [&](int64_t first, Slice& one) {
+    one.pay(own + first, {prices.limit + first, prices.nearest + first, prices.share + first, prices.ties + first});
+  });
 }
 
 template <class T>
@@ -312,30 +384,6 @@ void ZcoreRun<T>::write(int64_t* sums) const {
   std::fill_n(sums, table_.n(), int64_t(0));
   for (const auto& worker : workers_)
     for (int64_t i = 0; i < table_.n(); ++i) sums[i] += worker->sums[static_cast<size_t>(i)];
-}
-
-void zcore_draws(const ZcoreSpan& span, uint64_t seed, int64_t first, int64_t draws, int64_t k, int32_t* dims,
-                 double* points) {
-  parallel_for(draws, 1024, [&](int64_t begin, int64_t end) {
-    std::vector<uint8_t> taken(k > kFewColumns ? static_cast<size_t>(span.d) : 0);
-    Steps steps;
-    for (int64_t i = begin; i < end; ++i) {
-      steps.took(8 * k);
-      if (k > kFewColumns)
-        many_columns(seed, first + i, k, span.d, dims + i * k, taken);
-      else
-        host::random_columns(seed, first + i, k, span.d, dims + i * k);
-      for (int64_t j = 0; j < k; ++j) {
-        const int32_t column = dims[i * k + j];
-        const double share = host::unit_interval(host::random_word(seed, first + i, k + j));
-        points[i * k + j] = host::triangular(span.low[column], span.median[column], span.high[column], share);
-      }
-    }
-  });
-}
-
-void zcore_start(uint64_t seed, int64_t n, double* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = host::unit_interval(host::random_word(seed, -1 - i, 0));
 }
 
 template class ZcoreRun<float>;

@@ -98,15 +98,16 @@ TAMIS_ZCORE_KERNELS(float)
 TAMIS_ZCORE_KERNELS(double)
 #undef TAMIS_ZCORE_KERNELS
 
-// What is computed of the rows once: a sample, and the span of each column.
+// What is computed of the rows once: a sample, and, where it is asked for, the span of each column.
 template <class T>
 class ZcoreTable {
  public:
   ZcoreTable(const T* x, int64_t n, int64_t d, int64_t neighbours);  // for draws with so many neighbours
+  void find_spans();
 
   int64_t n() const { return n_; }
   int64_t d() const { return d_; }
-  int64_t bad() const { return bad_; }  // the first row that is not finite, or -1; then nothing else is there
+  int64_t bad() const { return bad_; }  // the first row that is not finite, or -1; then there are no spans
   const std::vector<double>& low() const { return low_; }
   const std::vector<double>& median() const { return median_; }
   const std::vector<double>& high() const { return high_; }
@@ -119,7 +120,6 @@ class ZcoreTable {
  private:
   class Worker;
   void draw_sample();
-  void find_spans();
   int64_t first_bad(int64_t first, int64_t n) const;
   T value_at(int64_t column, int64_t rank, const ZcoreSpread<T>& all, const std::vector<T>& near) const;
 
@@ -137,6 +137,14 @@ struct ZcoreRule {
   int64_t neighbours;
   double exponent;
 };
+// What draws make rows pay: those nearer than the limit, and the first `ties` of those at it, pay `share` times their
+// weight; if the nearest is at the same place, the first such row pays all where `ties` is not 0.
+template <class T>
+struct ZcorePrices {
+  const T *limit, *nearest;
+  const double* share;
+  const int64_t* ties;
+};
 template <class T>
 class ZcoreRun {
  public:
@@ -144,18 +152,36 @@ class ZcoreRun {
   ~ZcoreRun();
   int64_t slice() const;  // draws that pass the rows together
   void add(const int32_t* dims, const double* points, int64_t draws);
+
+  // Draws over rows of which these are a part. The row of these that is nearest to each point:
+  void nearest(const int32_t* dims, const double* points, int64_t draws, int64_t* rows);
+  // The distances of the `neighbours` rows nearest to each place, NaN where there are fewer, but for the row own[i]:
+  void around(const int32_t* dims, const double* places, const int64_t* own, int64_t draws, T* out);
+  // Not more than `neighbours` rows pay.
+  void pay(const int32_t* dims, const double* places, const int64_t* own, int64_t draws, const ZcorePrices<T>& prices);
+
   void write(int64_t* sums) const;
   int64_t n() const { return table_.n(); }
   int64_t d() const { return table_.d(); }
   int64_t k() const { return k_; }
+  int64_t neighbours() const { return rule_.neighbours; }
 
  private:
   class Slice;
+  template <class Visit>
+  void each_slice(const int32_t* dims, const double* points, int64_t draws, int64_t wanted, const Visit& visit);
+
   const ZcoreTable<T>& table_;
   const ZcoreRule rule_;
   const int64_t k_;
   std::vector<std::unique_ptr<ZcoreWorker<T>>> workers_;
 };
+
+// Of each draw with `m` distances, NaN where there are fewer: the limit that its neighbours are within, the nearest,
+// and what a weight of 1 pays. Where the nearest is at the same place the limit is 0.
+template <class T>
+void zcore_settle(const T* distances, int64_t draws, int64_t m, const ZcoreRule& rule, T* limit, T* nearest,
+                  double* share);
 
 void cap_zcore_log(int64_t bytes);  // tests: what all threads may log before draws are held to what they need
 

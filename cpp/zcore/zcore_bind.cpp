@@ -7,6 +7,12 @@ using tamis::View;
 
 namespace {
 
+template <class Run>
+void check_draws(const Run& run, View<const int32_t, 2> dims, View<const double, 2> points) {
+  TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] == run.k(), "zcore: dims and points must be (S, k)");
+  tamis::check_indices("zcore: dims", dims, run.d());
+}
+
 template <class T>
 void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
   using Table = tamis::ZcoreTable<T>;
@@ -21,6 +27,7 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
              return std::make_unique<Table>(x.data, x.shape[0], x.shape[1], neighbours);
            }),
            py::keep_alive<1, 2>())  // it points into x
+      .def("find_spans", &Table::find_spans, nogil)
       .def_property_readonly("bad", &Table::bad)
       .def("spans", [](const Table& t) {
         return py::make_tuple(tamis::to_numpy(std::vector(t.low())), tamis::to_numpy(std::vector(t.median())),
@@ -37,10 +44,37 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
       .def(
           "add",
           [](Run& run, View<const int32_t, 2> dims, View<const double, 2> points) {
-            TAMIS_CHECK(dims.shape == points.shape && dims.shape[1] == run.k(),
-                        "zcore: dims and points must be (S, k)");
-            tamis::check_indices("zcore: dims", dims, run.d());
+            check_draws(run, dims, points);
             run.add(dims.data, points.data, dims.shape[0]);
+          },
+          nogil)
+      .def(
+          "nearest",
+          [](Run& run, View<const int32_t, 2> dims, View<const double, 2> points, View<int64_t, 1> rows) {
+            check_draws(run, dims, points);
+            TAMIS_CHECK(rows.size() == dims.shape[0], "zcore: rows must be as many as the draws");
+            run.nearest(dims.data, points.data, dims.shape[0], rows.data);
+          },
+          nogil)
+      .def(
+          "around",
+          [](Run& run, View<const int32_t, 2> dims, View<const double, 2> places, View<const int64_t, 1> own,
+             View<T, 2> out) {
+            check_draws(run, dims, places);
+            TAMIS_CHECK(own.size() == dims.shape[0] && out.shape[0] == own.size() && out.shape[1] == run.neighbours(),
+                        "zcore: own must be (S,), out (S, neighbours)");
+            run.around(dims.data, places.data, own.data, dims.shape[0], out.data);
+          },
+          nogil)
+      .def(
+          "pay",
+          [](Run& run, View<const int32_t, 2> dims, View<const double, 2> places, View<const int64_t, 1> own,
+             View<const T, 1> limit, View<const T, 1> nearest, View<const double, 1> share,
+             View<const int64_t, 1> ties) {
+            check_draws(run, dims, places);
+            for (const int64_t n : {own.size(), limit.size(), nearest.size(), share.size(), ties.size()})
+              TAMIS_CHECK(n == dims.shape[0], "zcore: own, limit, nearest, share and ties must be (S,)");
+            run.pay(dims.data, places.data, own.data, own.size(), {limit.data, nearest.data, share.data, ties.data});
           },
           nogil)
       .def(
@@ -50,6 +84,18 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
             run.write(sums.data);
           },
           nogil);
+
+  m.def(
+      "zcore_settle",
+      [](View<const T, 2> distances, int64_t neighbours, double exponent, View<T, 1> limit, View<T, 1> nearest,
+         View<double, 1> share) {
+        const int64_t draws = distances.shape[0];
+        TAMIS_CHECK(neighbours > 0 && limit.size() == draws && nearest.size() == draws && share.size() == draws,
+                    "zcore_settle: limit, nearest and share must be (S,), neighbours 1 or more");
+        tamis::zcore_settle<T>(distances.data, draws, distances.shape[1], {neighbours, exponent}, limit.data,
+                               nearest.data, share.data);
+      },
+      nogil);
 }
 
 }  // namespace

@@ -42,7 +42,6 @@ template <class T>
 ZcoreTable<T>::ZcoreTable(const T* x, int64_t n, int64_t d, int64_t neighbours)
     : x_(x), n_(n), d_(d), sampled_(sample_size(n, neighbours)) {
   draw_sample();
-  find_spans();
 }
 
 template <class T>

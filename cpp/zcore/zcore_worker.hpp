@@ -105,6 +105,40 @@ class ZcoreWorker {
     return true;
   }
 
+  // The `wanted` least distances, and NaN after them; false where not all of them are known to be within the radius.
+  bool list(int64_t wanted, T radius, int64_t most, T* out) {
+    int64_t within = 0;
+    zcore_count(distances_.data(), n_, radius, &within);
+    if (within < wanted && radius < std::numeric_limits<T>::infinity()) return false;
+    if (n_ > wanted) zcore_keep_nearest(distances_.data(), found_now_->rows.data(), n_, wanted);
+    const int64_t kept = std::min(n_, wanted);
+    std::copy_n(distances_.data(), kept, out);
+    std::fill(out + kept, out + most, std::numeric_limits<T>::quiet_NaN());
+    return true;
+  }
+
+  // What the rows that were found pay for draw i.
+  void pay(const ZcorePrices<T>& prices, int64_t i, double exponent) {
+    const T limit = prices.limit[i];
+    ties_.clear();
+    for (size_t at = 0; at < static_cast<size_t>(n_); ++at)
+      if (distances_[at] == limit) ties_.push_back(row(at));
+    const auto paying = static_cast<std::ptrdiff_t>(std::clamp<int64_t>(prices.ties[i], 0, std::ssize(ties_)));
+    std::partial_sort(ties_.begin(), ties_.begin() + paying, ties_.end());
+    if (prices.nearest[i] == 0) {
+      if (paying > 0) sums[ties_[0]] -= kZcoreUnit;
+      return;
+    }
+    const auto price = [&](T distance) {
+      const double weight =
+          host::zcore_weight(static_cast<double>(prices.nearest[i]), static_cast<double>(distance), exponent);
+      return host::zcore_rounded(weight * prices.share[i]);
+    };
+    for (size_t at = 0; at < static_cast<size_t>(n_); ++at)
+      if (distances_[at] < limit) sums[row(at)] -= price(distances_[at]);
+    for (auto tie = ties_.begin(); tie != ties_.begin() + paying; ++tie) sums[*tie] -= price(limit);
+  }
+
   // The distances of the sample to some places, in `sampled`.
   void measure_sample(const ZcoreTable<T>& table, const ZcorePlace<T>* places) {
     const auto k = static_cast<int64_t>(columns_.size());
@@ -135,6 +169,7 @@ class ZcoreWorker {
   std::vector<T> distances_;
   std::vector<double> weights_;
   std::vector<int64_t> shares_;
+  std::vector<uint32_t> ties_;
   std::vector<const T*> columns_;
 };
 

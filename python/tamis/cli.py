@@ -104,7 +104,11 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_command(commands)
     add_check(commands)
 
-    command = commands.add_parser("duplicates", help="find duplicate boxes in a ground-truth file")
+    command = commands.add_parser(
+        "duplicates",
+        help="find duplicate boxes in a ground-truth file",
+        epilog="example: tamis duplicates gt.json -o repeats.csv",
+    )
     command.add_argument("gt", metavar="GT", help="COCO ground truth, or labels of any format")
     command.add_argument("-o", "--output", metavar="FILE", help="write them: .csv .json .parquet")
     command.add_argument("--threshold", type=float, default=0.99, help="of IoU, default 0.99")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,21 @@ from tamis._shared import arrays, output
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.threads import threads
-from tamis.shards import Plan, open_plan, plan_knn, plan_leaks, plan_near_duplicates
-from tamis.shards import plan_uniqueness as plan_uniqueness
+from tamis.embeddings.near_duplicates import NearDuplicates
+from tamis.shards import (
+    Plan,
+    open_plan,
+    plan_knn,
+    plan_leaks,
+    plan_near_duplicates,
+    plan_uniqueness,
+    plan_zcore,
+)
 from tamis.shards.storage import is_url, plain
 
 SHARD = 1 << 18  # rows of a shard that is written from a Dataset
 
-__all__ = ["knn", "leaks", "near_duplicates", "run", "uniqueness"]
+__all__ = ["knn", "leaks", "near_duplicates", "run", "uniqueness", "zcore"]
 
 
 def run(plan: Plan, *, num_cpus: int = 1, retries: int = 3, progress: Progress = None) -> Any:
@@ -140,12 +149,10 @@ def uniqueness(
     The rows of a Dataset are written once, by Ray's workers, in the order of their ids, into
     ``state/rows``; they take their place in memory task by task.
     """
-    options: dict[str, Any] = {"num_cpus": num_cpus, "retries": retries, "progress": progress}
-    if not _is_dataset(data):
-        return run(plan_uniqueness(data, state=state, **how), **options)
-    paths = _written("ray.uniqueness", data, how.pop("column", None), id, state)
-    found = run(plan_uniqueness(paths, state=state, **how), **options)
-    return _with_column(data, id, output, state, found)
+    return _of_rows(
+        plan_uniqueness, data, state, id, output, how,
+        num_cpus=num_cpus, retries=retries, progress=progress,
+    )  # fmt: skip
 
 
 def near_duplicates(
@@ -180,15 +187,48 @@ def near_duplicates(
     ValueError, TypeError
         As `uniqueness`.
     """
-    options: dict[str, Any] = {"num_cpus": num_cpus, "retries": retries, "progress": progress}
-    if not _is_dataset(data):
-        return run(plan_near_duplicates(data, state=state, **how), **options)
-    paths = _written("ray.near_duplicates", data, how.pop("column", None), id, state)
-    plan = plan_near_duplicates(paths, state=state, **how)
-    run_only = run(plan, **options)
-    keep = np.zeros(plan.source.n, bool)
-    keep[run_only.keep] = True
-    return _with_column(data, id, output, state, keep)
+    return _of_rows(
+        plan_near_duplicates, data, state, id, output, how,
+        num_cpus=num_cpus, retries=retries, progress=progress,
+    )  # fmt: skip
+
+
+def zcore(
+    data: Any,
+    *,
+    state: str,
+    id: str | None = None,
+    output: str = "zcore",
+    num_cpus: int = 1,
+    retries: int = 3,
+    progress: Progress = None,
+    **how: Any,
+) -> Any:
+    """`tamis.zcore` of shards, or of a Dataset.
+
+    Parameters
+    ----------
+    data, state, id, num_cpus, retries, progress
+        As for `uniqueness`.
+    output : str
+        For a Dataset: the name of the new column. Default ``"zcore"``.
+    how : options
+        Of `tamis.shards.plan_zcore`: column, n_samples, sample_dim, redundancy_nn, redundancy_exp,
+        random_init, seed, parts, batch.
+
+    Returns
+    -------
+    (N,) float32, or the Dataset with one more column of float32.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `tamis.shards.plan_zcore` and `uniqueness`.
+    """
+    return _of_rows(
+        plan_zcore, data, state, id, output, how,
+        num_cpus=num_cpus, retries=retries, progress=progress,
+    )  # fmt: skip
 
 
 def knn(
@@ -218,6 +258,28 @@ def leaks(
     """`tamis.leaks` of shards: a plan of `tamis.shards.plan_leaks`, that takes `how`, and `run`."""
     plan = plan_leaks(paths, splits, **how)
     return run(plan, num_cpus=num_cpus, retries=retries, progress=progress)
+
+
+def _of_rows(
+    planned: Callable[..., Plan],
+    data: Any,
+    state: str,
+    id: str | None,
+    output: str,
+    how: dict[str, Any],
+    **options: Any,
+) -> Any:
+    """A plan of paths, run; or of a Dataset's rows, whose values become its column `output`."""
+    if not _is_dataset(data):
+        return run(planned(data, state=state, **how), **options)
+    function = planned.__name__.replace("plan_", "ray.")
+    paths = _written(function, data, how.pop("column", None), id, state)
+    plan = planned(paths, state=state, **how)
+    found = run(plan, **options)
+    if isinstance(found, NearDuplicates):
+        keep, found = found.keep, np.zeros(plan.source.n, bool)
+        found[keep] = True
+    return _with_column(data, id, output, state, found)
 
 
 def _is_dataset(data: Any) -> bool:

@@ -267,3 +267,63 @@ def test_threads() -> None:
             assert check(text, 5000)
         finally:
             tamis.set_num_threads(0)
+
+
+def texts_of_numbers() -> list[str]:
+    """Halfway between two doubles and next to it, long, with zeros before, tiny and large."""
+    rng = np.random.default_rng(0)
+    floats = rng.uniform(-1000, 1000, 1000).astype(np.float32).astype(float)
+    small = rng.random(500) * 10.0 ** rng.integers(-12, 4, 500)
+    any_bits = rng.integers(0, 2**63, 500, np.uint64).view(np.float64)
+    found = [repr(x) for part in (floats, small, any_bits) for x in part.tolist() if abs(x) < 1e300]
+    for bits in (53, 54, 60):
+        for low in rng.integers(0, 2**52, 100).tolist():
+            middle = (1 << bits) + (2 * low + 1 << bits - 53)
+            found += [f"{middle + step}{end}" for step in (-1, 0, 1) for end in (".0", "e0", "e-2")]
+    middle = "4503599627370497.5"  # 2 ** 52 + 1.5
+    found += [middle + "0" * n + end for n in range(12) for end in ("", "1", "e0", "1e0")]
+    digits = "9999999999999999999999999"
+    found += [digits[:n] + "." + digits[:m] for n in range(1, 25) for m in range(1, 25)]
+    found += ["0." + "0" * n + digits[:m] for n in range(25) for m in (1, 17, 19, 20)]
+    found += [f"{digits[:n]}e{power}" for n in (1, 17, 19, 20) for power in range(-80, 80)]
+    return [*found, "0.0", "-0.0", "0.0e9", "0e-999", "5e-324", "2.2250738585072011e-308"]
+
+
+def test_numbers_are_those_of_float() -> None:
+    texts = [x for x in texts_of_numbers() if set(x) & set(".e")]
+    texts = texts[: len(texts) // 5 * 5]
+    records = [
+        f'{{"image_id": 7, "category_id": 3, "bbox": [{", ".join(texts[i : i + 4])}],'
+        f' "score": {texts[i + 4]}}}'
+        for i in range(0, len(texts), 5)
+    ]
+    table = read(f"[{','.join(records)}]")
+    assert table is not None
+    got = np.column_stack([table["bbox"], table["score"]]).ravel()
+    want = np.array([float(x) for x in texts])
+    wrong = np.flatnonzero(got.view(np.int64) != want.view(np.int64))
+    assert not len(wrong), [(texts[i], got[i], want[i]) for i in wrong[:5]]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "--1.5",
+        "- 1.5",
+        "+1.5",
+        "01.5",
+        "00.1234567890123",
+        "1.",
+        ".5",
+        "1.5.5",
+        "1..5",
+        "-",
+        "1.5e",
+    ],
+)
+def test_what_is_no_number_is_not_plain(number: str) -> None:
+    for short in (number, number + "123456789012" if "5" in number else number):
+        text = BOX.replace("2.5", short)
+        assert read(f"[{', '.join([BOX, text])}]") is None
+        text = BOX.replace("0.25", short)
+        assert read(f"[{', '.join([BOX, text])}]") is None

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import reference_embeddings as reference
 import tamis
+from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tamis.embeddings.knn_search import TooManyPairs
+from tamis.embeddings.knn_pairs import pairs_in_lists, searched_rows
+from tamis.embeddings.knn_search import TooManyPairs, nearest_cosine
 
 
 def rows(n, d, seed=0, dtype="float32"):
@@ -53,6 +55,18 @@ def check(found, far, threshold):
 
 
 class TestNearDuplicates:
+    @pytest.mark.parametrize("k", [1, 3, 10])
+    @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.4, 1.0])
+    def test_lists_of_neighbours_hold_the_same_pairs(self, k, threshold):
+        x = rows(200, 8)
+        x[150:180], x[190:] = x[0], x[1]  # more copies than a list holds
+        searched = searched_rows("test", x, "cosine")
+        lists = nearest_cosine(searched, None, k, progress=None, title="")
+        pairs, apart = pairs_in_lists("test", searched, *lists, threshold, "cosine")
+        want = tamis.near_duplicates(x, threshold=threshold)
+        np.testing.assert_array_equal(pairs, want.pairs)
+        np.testing.assert_array_equal(apart, want.distances)
+
     @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_definition(self, metric, dtype):
@@ -165,7 +179,7 @@ class TestNearDuplicates:
         )
 
     def test_real_embeddings(self):
-        x = reference.embeddings("pool_512.npy")[:3000]
+        x = np.load(data_path("embeddings", "pool_512.npy"))[:3000]
         far = reference.brain_distances(x)
         np.fill_diagonal(far, np.inf)
         found = tamis.near_duplicates(x, threshold=0.05)
@@ -264,7 +278,7 @@ class TestLeaks:
 
     def test_brain_on_real_embeddings(self):
         pytest.importorskip("sklearn")
-        x = reference.embeddings("pool_512.npy")[:1500]
+        x = np.load(data_path("embeddings", "pool_512.npy"))[:1500]
         splits = np.arange(len(x)) % 3
         found = tamis.leaks(x, splits, threshold=0.1, compat="brain")
         assert found.rows.tolist() == reference.brain_leaks(x, splits, 0.1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference_embeddings as reference
 import tamis
+from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -118,7 +119,7 @@ def test_brain_above_its_switch(monkeypatch, dtype):
 
 @pytest.mark.parametrize("name", ["pool_512.npy", "semanticlip_train.npy", "graffiti_vit768.npy"])
 def test_brain_on_real_embeddings(name):
-    same_as_brain(reference.embeddings(name)[:3000].astype(np.float32))
+    same_as_brain(np.load(data_path("embeddings", name))[:3000].astype(np.float32))
 
 
 def test_patches():

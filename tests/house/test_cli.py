@@ -143,10 +143,16 @@ def test_zcore(tmp_path: Any, capsys: Any) -> None:
     assert main(["zcore", source, "-o", str(target), "--json", *options]) == 0
     scores = tamis.zcore(x, n_samples=500, seed=3)
     np.testing.assert_array_equal(np.load(target), scores)
-    first = json.loads(capsys.readouterr().out)["first"]
-    assert first == tamis.select_coreset(scores, count=4).tolist()
+    said = json.loads(capsys.readouterr().out)
+    assert said["first"] == tamis.select_coreset(scores, count=4).tolist()
+    with pytest.warns(RuntimeWarning, match="draw more"):
+        found = tamis.zcore_stability(x, n_samples=500, seed=3)
+    assert (said["draws"], said["overlap"]) == (500, found.overlap) and not found.stable
     assert main(["zcore", source, *options]) == 0
-    assert capsys.readouterr().out.count("\n") == 5
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 5 and f"share {found.overlap:.1%}" in err and "more --draws" in err
+    assert main(["zcore", source, "--draws", "auto", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["draws"] > 500
 
 
 def test_duplicates(tmp_path: Any, capsys: Any) -> None:
@@ -311,11 +317,11 @@ def test_ctrl_c_is_one_line_and_130(tmp_path: Any) -> None:
     code = (
         "import signal, sys, threading, tamis.cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
-        "real = tamis.zcore\n"
+        "real = tamis.zcore_stability\n"
         "def zcore(*a, **k):\n"
         "    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()\n"
         "    return real(*a, **k)\n"
-        "tamis.zcore = zcore\n"
+        "tamis.zcore_stability = zcore\n"
         "sys.exit(tamis.cli.main(sys.argv[1:]))\n"
     )
     arguments = ["zcore", str(tmp_path / "x.npy"), "--draws", str(1 << 36)]

@@ -40,9 +40,13 @@ def boundary(mask: np.ndarray, dilation_ratio: float = 0.02) -> np.ndarray:
     h, w = mask.shape
     d = min(max(1, round(dilation_ratio * np.sqrt(h**2 + w**2))), h + w)
     side = 2 * d + 1
-    sums = np.pad(mask.astype(np.int64), ((d + 1, d), (d + 1, d))).cumsum(0).cumsum(1)
+    y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    used = tuple(slice(*(v[[0, -1]] + [0, 1])) if len(v) else slice(0) for v in (y, x))
+    sums = np.pad(mask[used].astype(np.int64), ((d + 1, d), (d + 1, d))).cumsum(0).cumsum(1)
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return mask & (inside < side**2)
+    found = mask.copy()
+    found[used] &= inside < side**2
+    return found
 
 
 def bbox(mask: np.ndarray) -> list[float]:

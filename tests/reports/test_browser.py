@@ -18,6 +18,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 pytest.importorskip("jinja2", reason="Jinja2 is not installed")
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+pytest.importorskip("selenium.webdriver.support.wait")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 if not CHROMIUM or not DRIVER:
@@ -202,6 +203,56 @@ def test_galleries_filter(browser: Any, page: str) -> None:
         assert button.get_attribute("aria-pressed") == "true"
     browser.execute_script("arguments[0].click()", buttons[0])
     assert shown() == every
+
+
+def test_a_lasso_lists_rows_with_their_pictures(browser: Any, page: str) -> None:
+    pytest.importorskip("bokeh", reason="Bokeh is not installed")
+    n, root = 40, Path(page)
+    names = [f"image <b>{i}</b>.jpg" for i in range(n)]
+    for i in range(1, n, 2):  # every other row has a picture
+        Image.fromarray(np.full((8, 8, 3), 6 * i, np.uint8)).save(root / f"row{i}.jpg")
+        names[i] = f"row{i}.jpg"
+    xy = np.stack([np.arange(n) % 2 * 10.0, np.arange(n)], axis=1)  # two columns of points
+    given = {"names": names, "images": root, "xy": xy, "threshold": 0.01, "count": 10}
+    x = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+    paths = [root / f"{name}.html" for name in ("map", "again", "plain")]
+    for path in paths:
+        tamis.report(path, embeddings=x, **given, interactive=path.stem != "plain")
+    assert paths[0].read_bytes() == paths[1].read_bytes() != paths[2].read_bytes()
+
+    for width in WIDTHS:
+        test_nothing_is_loaded_and_nothing_complains(browser, page, width, "map")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    opened(browser, page, 1280, name="map")
+    drawn = webdriver.support.wait.WebDriverWait(browser, 30).until(
+        lambda b: b.find_elements("css selector", ".map .plot *")
+    )[0]
+    box = browser.execute_script(
+        "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'});"
+        "const r = arguments[0].getBoundingClientRect(); return [r.left, r.top, r.width, r.height]",
+        drawn,
+    )
+
+    def mouse(kind: str, across: float, down: float) -> None:
+        at = {"x": box[0] + across * box[2], "y": box[1] + down * box[3]}
+        browser.execute_cdp_cmd(
+            "Input.dispatchMouseEvent",
+            {"type": f"mouse{kind}", **at, "button": "left", "buttons": 1, "clickCount": 1},
+        )
+
+    mouse("Moved", 0.5, 0.07)
+    mouse("Pressed", 0.5, 0.07)
+    for across, down in ((0.95, 0.07), (0.95, 0.98), (0.5, 0.98), (0.5, 0.09)):
+        mouse("Moved", across, down)  # around the right column
+    mouse("Released", 0.5, 0.09)
+    webdriver.support.wait.WebDriverWait(browser, 30).until(
+        lambda b: b.find_element("css selector", ".map .said").text != "no rows chosen"
+    )
+    assert browser.find_element("css selector", ".map .said").text == "20 rows"
+    tiles = browser.find_elements("css selector", ".map .tile")
+    assert [tile.text for tile in tiles] == [names[i] for i in range(1, n, 2)]
+    assert all(tile.find_elements("css selector", "img") for tile in tiles)
+    assert browser.get_log("browser") == []
 
 
 def luminance(color: str) -> float:

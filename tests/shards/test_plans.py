@@ -148,6 +148,10 @@ def test_lists_that_name_a_row_twice() -> None:
     two = np.array([[0.1, 0.2, 0.3]]), np.array([[7, 2, 5]])
     keys, rows = nearest_of([one, two], 4)
     assert keys.tolist() == [[0.1, 0.2, 0.2, 0.3]] and rows.tolist() == [[7, 2, 3, 5]]
+    for k in (1, 5, 7):
+        keys, rows = nearest_of([one, two], k)
+        wanted = [0.1, 0.2, 0.2, 0.3, 0.4, np.inf, np.inf]
+        assert keys.tolist() == [wanted[:k]] and rows.tolist() == [[7, 2, 3, 5, 9, -1, -1][:k]]
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "inner_product"])

@@ -22,14 +22,27 @@ X = rows_with_copies(300, 8)
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    """A cluster of two CPUs on this machine."""
-    found = pytest.importorskip("ray")
+def cluster() -> Iterator[Any]:
+    """One node of two CPUs, to which others can be added."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
     os.environ[NICENESS] = "0"
-    found.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    found = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
+    )
     yield found
     found.shutdown()
     del os.environ[NICENESS]
+
+
+@pytest.fixture(scope="module")
+def ray(cluster: Any) -> Iterator[Any]:
+    import ray as found
+
+    found.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield found
+    found.shutdown()
 
 
 @pytest.fixture
@@ -53,6 +66,8 @@ def test_shards(ray: Any, paths: list[str], tmp_path: Path) -> None:
     assert tamis.ray.leaks(paths, splits, state=str(tmp_path / "l"), threshold=0.1) == (
         tamis.leaks(X, splits, threshold=0.1)
     )
+    drawn = tamis.ray.zcore(paths, state=str(tmp_path / "z"), n_samples=50, parts=3)
+    assert np.array_equal(drawn, tamis.zcore(X, n_samples=50))
     distances, indices = tamis.ray.knn(paths, k=4, state=str(tmp_path / "k"), parts=3, num_cpus=2)
     assert np.array_equal(indices, tamis.knn(X, 4)[1])
     assert np.array_equal(distances, tamis.knn(X, 4)[0])
@@ -90,6 +105,25 @@ def test_a_worker_that_is_killed(ray: Any, tmp_path: Path) -> None:
 
     found = tamis.ray.run(plan, progress=kill)
     assert killed and np.array_equal(found, tamis.uniqueness(x))
+
+
+def test_a_node_that_is_killed(ray: Any, cluster: Any, tmp_path: Path) -> None:
+    import tamis.ray
+
+    x = rows_with_copies(20_000, 32)
+    paths = write_shards(tmp_path / "x", x, [5000])
+    plan = tamis.shards.plan_uniqueness(paths, state=str(tmp_path / "u"), parts=7)
+    second = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    left: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if done >= 9 and not left:  # groups are at work
+            left.append(total - done)
+            cluster.remove_node(second, allow_graceful=False)
+
+    found = tamis.ray.run(plan, progress=kill)
+    assert left[0] > 7 and np.array_equal(found, tamis.uniqueness(x))
 
 
 DRIVER = """
@@ -158,12 +192,16 @@ def test_a_dataset_gets_a_column(dataset: Any, tmp_path: Path) -> None:
     kept = tamis.ray.near_duplicates(
         scored, column="embedding", id="name", state=str(tmp_path / "n"), parts=3, threshold=0.1
     )
-    rows = kept.take_all()
-    assert set(rows[0]) == {"name", "embedding", "other", "uniqueness", "keep"}
+    drawn = tamis.ray.zcore(
+        kept, column="embedding", id="name", state=str(tmp_path / "z"), parts=2, n_samples=50
+    )
+    rows = drawn.take_all()
+    assert set(rows[0]) == {"name", "embedding", "other", "uniqueness", "keep", "zcore"}
     order = np.array([row["other"] for row in rows])
     wanted, keep = tamis.uniqueness(X), tamis.near_duplicates(X, threshold=0.1).keep
     assert np.array_equal([row["uniqueness"] for row in rows], wanted[order])
     assert np.array_equal([row["keep"] for row in rows], np.isin(order, keep))
+    assert np.array_equal([row["zcore"] for row in rows], tamis.zcore(X, n_samples=50)[order])
 
 
 def test_a_dataset_without_an_id(dataset: Any, tmp_path: Path) -> None:

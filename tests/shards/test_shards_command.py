@@ -50,19 +50,21 @@ def test_a_job_array(tmp_path: Path, capsys: Any) -> None:
     assert np.array_equal(np.load(out)["uniqueness"], tamis.uniqueness(X))
 
 
-@pytest.mark.parametrize("kind", ["knn", "near_duplicates", "leaks"])
+@pytest.mark.parametrize("kind", ["knn", "near_duplicates", "leaks", "zcore"])
 def test_other_kinds(tmp_path: Path, capsys: Any, kind: str) -> None:
     write_shards(tmp_path / "x", X, [50])
     splits = tmp_path / "splits.txt"
     splits.write_text("\n".join("ab"[i % 2] for i in range(len(X))))
     state, out = str(tmp_path / "run"), str(tmp_path / "out.npz")
     plan = ["shards", "plan", kind, state, str(tmp_path / "x"), "--splits", str(splits)]
-    told(capsys, *plan, "--parts", "3", "--threshold", "0.1")
+    told(capsys, *plan, "--parts", "3", "--threshold", "0.1", "--draws", "50", "--seed", "4")
     told(capsys, "shards", "run", state)
     told(capsys, "shards", "merge", state, "-o", out)
     found = np.load(out)
     if kind == "knn":
         wanted = dict(zip(("distances", "indices"), tamis.knn(X, 3), strict=True))
+    elif kind == "zcore":
+        wanted = {"zcore": tamis.zcore(X, n_samples=50, seed=4)}
     elif kind == "leaks":
         wanted = tamis.leaks(X, splits.read_text().split(), threshold=0.1)._public()
     else:
@@ -77,6 +79,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: Any) -> None:
     for arguments, said in (
         (["plan", "leaks", state, str(tmp_path / "x")], "--splits FILE is needed for leaks"),
         (["plan", "knn", state, str(tmp_path / "x"), "--parts", "5"], "parts must be one of 1, 3"),
+        (["plan", "zcore", state, str(tmp_path / "x"), "--metric", "cosine"], "must be absent"),
         (["run", state], "No plan in this folder"),
     ):
         assert main(["shards", *arguments]) == 2

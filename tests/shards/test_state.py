@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import shutil
 import signal
 import subprocess
@@ -286,6 +287,23 @@ def test_a_worker_that_is_killed(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert np.array_equal(plan.merge(), tamis.uniqueness(x))
     assert not (Path(plan.state) / ".group-1.npz.unfinished").exists()
+
+
+def test_a_disk_that_is_full(plan: Any) -> None:
+    """The file is named, none is left behind, and the run goes on once there is room."""
+    for task in plan.stage("scan"):
+        plan.run(task)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = sorted(os.listdir(plan.state))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*state/group-0.npz"):
+            plan.run("group-0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(os.listdir(plan.state)) == before
+    assert not plan.status().damaged and "group-0" in plan.status().ready
+    assert np.array_equal(plan.run_all(), tamis.uniqueness(X))
 
 
 def test_other_file_systems(paths: list[str]) -> None:

@@ -120,14 +120,15 @@ def uniqueness(args: argparse.Namespace) -> None:
 
 def zcore(args: argparse.Namespace) -> None:
     x, known, names = opened(args)
-    score = tamis.zcore(
-        x, n_samples=args.draws, seed=args.seed, checkpoint=args.checkpoint,
-        progress=sys.stderr.isatty(),
-    )  # fmt: skip
+    score, agreed = drawn(args, x, None)
     write_scores(args.output, known, score)
     chosen = tamis.select_coreset(score, count=min(args.top, len(score))).tolist()
     text = table([("row", "score"), *((names[i], f"{score[i]:.4f}") for i in chosen)])
-    tell(args, text, {"rows": len(score), "first": called(known, chosen)})
+    tell(args, text, {"rows": len(score), "first": called(known, chosen), **agreed})
+
+
+def draws(text: str) -> Any:
+    return text if text == "auto" else int(text)
 
 
 def called(names: list[str] | None, rows: list[int]) -> list[Any]:
@@ -135,20 +136,44 @@ def called(names: list[str] | None, rows: list[int]) -> list[Any]:
     return rows if names is None else [names[i] for i in rows]
 
 
-def scored(args: argparse.Namespace, x: Any) -> Any:
+def drawn(args: argparse.Namespace, x: Any, count: int | None) -> tuple[Any, dict[str, Any]]:
+    """(scores of zcore, for ``--json`` how far two halves of the draws agree on the first `count`).
+
+    People read it on stderr, with advice where it is little.
+    """
+    how: dict[str, Any] = {"seed": args.seed, "progress": sys.stderr.isatty()}
+    checkpoint = getattr(args, "checkpoint", None)
+    if checkpoint is not None or args.draws == 1 or len(x) == 0:
+        return tamis.zcore(x, n_samples=args.draws, checkpoint=checkpoint, **how), {}
+    draws = None if args.draws == "auto" else args.draws
+    if count is not None:
+        count = min(max(count, 1), len(x))
+    found = tamis.zcore_stability(x, count=count, n_samples=draws, **how)
+    if not args.json:
+        said = str(found).partition("\n")[0]
+        advice = "" if found.stable else "; another seed would choose others: more --draws, or auto"
+        print(f"{said}{advice}", file=sys.stderr)
+    return found.scores, {
+        "draws": found.n_samples, "overlap": found.overlap, "agreement": found.agreement,
+    }  # fmt: skip
+
+
+def scored(args: argparse.Namespace, x: Any, count: int | None) -> tuple[Any, dict[str, Any]]:
     if args.scores:
-        return np.load(args.scores, allow_pickle=False)
-    return tamis.zcore(x, n_samples=args.draws, seed=args.seed, progress=sys.stderr.isatty())
+        return np.load(args.scores, allow_pickle=False), {}
+    return drawn(args, x, count)
 
 
-def give_rows(args: argparse.Namespace, names: list[str], rows: Any, scores: Any) -> int:
+def give_rows(
+    args: argparse.Namespace, names: list[str], rows: Any, scores: Any, agreed: dict[str, Any]
+) -> int:
     columns = {
         "name": [names[i] for i in rows], "row": [int(i) for i in rows],
         "score": [float(scores[i]) for i in rows],
     }  # fmt: skip
     write_samples(args, columns)
     text = f"{len(rows)} of {len(names)} rows:\n{shown(names, rows, args.top)}"
-    tell(args, text, {"rows": len(names), "chosen": columns["name"]})
+    tell(args, text, {"rows": len(names), "chosen": columns["name"], **agreed})
     return 0
 
 
@@ -156,9 +181,10 @@ def select(args: argparse.Namespace) -> int:
     x, _, names = opened(args)
     if args.count is None and args.fraction is None:
         raise ValueError("give --count or --fraction")
-    scores = scored(args, x)
+    count = args.count if args.count is not None else round(args.fraction * len(x))
+    scores, agreed = scored(args, x, count)
     rows = tamis.select_coreset(scores, count=args.count, fraction=args.fraction)
-    return give_rows(args, names, rows, scores)
+    return give_rows(args, names, rows, scores, agreed)
 
 
 def batch(args: argparse.Namespace) -> int:
@@ -167,12 +193,12 @@ def batch(args: argparse.Namespace) -> int:
     if args.failures:
         failed = read_rows(args.failures, known, len(x))
     exclude = read_rows(args.exclude, known, len(x)) if args.exclude else None
-    scores = scored(args, x)
+    scores, agreed = scored(args, x, args.count)
     rows = tamis.select_batch(
         scores, x, failed, budget=args.count, coverage=args.coverage, exclude=exclude,
         quota=args.quota, threshold=args.threshold, metric=args.metric,
     )  # fmt: skip
-    return give_rows(args, names, rows, scores)
+    return give_rows(args, names, rows, scores, agreed)
 
 
 def split(args: argparse.Namespace) -> int:
@@ -260,7 +286,10 @@ def _command(
     if name in ("select", "batch"):
         made.add_argument("--scores", metavar="SCORES.npy", help="instead of zcore's")
     if name in ("select", "batch", "zcore"):
-        made.add_argument("--draws", type=int, default=1_000_000, help="default 1,000,000")
+        made.add_argument(
+            "--draws", type=draws, default=1_000_000,
+            help="default 1,000,000; auto: until two halves of them agree",
+        )  # fmt: skip
     if name in ("select", "batch", "split", "zcore"):
         made.add_argument("--seed", type=int, default=0, help="default 0")
     return made

@@ -22,7 +22,15 @@ HALVES = ("float16", "bfloat16")  # taken in, given back as float32
 
 
 class CudaUnavailable(RuntimeError):
-    """Raised for a CUDA array when tamis was built without CUDA, or when there is no device."""
+    """Raised for a CUDA array when tamis was built without CUDA, or when there is no device.
+
+    Examples
+    --------
+    >>> try:  # doctest: +SKIP
+    ...     scores = tamis.uniqueness(x)
+    ... except tamis.CudaUnavailable:
+    ...     scores = tamis.uniqueness(x.cpu())
+    """
 
 
 def library(x: Any) -> str:

@@ -75,13 +75,18 @@ def write(what: str, path: Path, fill: Callable[[BinaryIO], Any]) -> None:
     that of the umask. Leftovers of a killed run are overwritten by the next one.
     """
     target = check(what, path)
-    with _beside(target) as (file, unfinished):
-        fill(file)
-        file.flush()
-        if os.path.exists(target):
-            os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode))
-        os.fsync(file.fileno())
-        os.replace(unfinished, target)
+    try:
+        with _beside(target) as (file, unfinished):
+            fill(file)
+            file.flush()
+            if os.path.exists(target):
+                os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode))
+            os.fsync(file.fileno())
+            os.replace(unfinished, target)
+    except OSError as error:
+        if error.filename is None:  # a full disk does not say which file it has no room for
+            error.filename = target
+        raise
 
 
 @contextlib.contextmanager

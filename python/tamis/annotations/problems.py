@@ -28,6 +28,18 @@ class AnnotationError(ValueError):
     ----------
     problems : tuple of Problem
         All of them; the message shows the first 20.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, tamis
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "gt.json")
+    ...     _ = file.write_text('{"images": [], "annotations": 3}')
+    ...     try:
+    ...         tamis.read(file)
+    ...     except tamis.AnnotationError as error:
+    ...         print([problem.text for problem in error.problems])
+    ["expected a list 'annotations', got int"]
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:

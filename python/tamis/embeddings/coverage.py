@@ -136,10 +136,11 @@ def coverage(
     Holes are the connected groups of uncovered rows. Two are connected if one is among the 10
     nearest uncovered rows of the other and within `eps`, or within the median distance of uncovered
     rows to their k-th such row if that is larger. PRDC: Kynkaanniemi et al. 2019, Naeem et al.
-    2020, the formulas of the package `prdc`; exact. Cost: one `tamis.knn` with 4 k neighbours of
-    both sets together, on a copy of both, searches of the rows for which these are not enough, and
-    one of the uncovered rows. Rows on a disk are not copied, which takes three to four times that.
-    Memory: ``64 * k * (N + M)`` bytes more than the copy and `knn`.
+    2020, the formulas of the package `prdc`; exact. Cost: one `tamis.knn` of both sets together; of
+    row numbers one of the pool, one of the labelled rows, and their distances to the rows without
+    one among their k neighbours; then one of the uncovered rows, and searches of the few rows for
+    which their lists are too short. Memory: ``32 * k * N`` bytes more than `knn`, twice that for
+    embeddings elsewhere.
     DataEval's radii and rows are those of its `coverage_adaptive`.
 
     Examples
@@ -163,7 +164,7 @@ def coverage(
         scores = dict.fromkeys(("precision", "recall", "density", "coverage"), float("nan"))
     else:
         rows, ours, numbers = _sides(name, pool, labelled)
-        distance, nearest, radii, scores = prdc(name, rows, ours, k, **how)
+        distance, nearest, radii, scores = prdc(name, rows, ours, k, numbers=numbers, **how)
         given = float(np.median(radii)) if len(radii) else float(distance.max())
         nearest = nearest if numbers is None else numbers[nearest]
     limit = given if eps is None else float(eps)

@@ -9,7 +9,7 @@ import numpy as np
 from tamis import _core
 from tamis.embeddings.knn_index_file import Stored
 from tamis.embeddings.knn_plan import Plan, few_queries_plan, make_plan
-from tamis.embeddings.knn_search import Rows, planned
+from tamis.embeddings.knn_search import Rows, bits
 
 PLANNED_FOR = 10  # neighbours a plan is made for; it affects speed only
 
@@ -28,9 +28,10 @@ def add_index(
             plan = few_queries_plan(rows.x, rows.scale, rows.offset, k=k, dots=dots)
         else:
             plan = make_plan(rows.x, rows.scale, rows.offset, None, k=k, radius=0.0, dots=dots)
-    given = planned(rows, plan, rows.largest, dots)
+    given = plan.arguments(rows.largest, dots)
     parts = None if stored is None else stored.parts
-    rows.index, rows.gain = _core.KnnIndex(**given, parts=parts), given["gain"]
+    of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
+    rows.index, rows.gain = _core.KnnIndex(**of, **given, parts=parts), given["gain"]
     return plan
 
 

@@ -105,6 +105,28 @@ def all_pairs(
     return pairs, np.sqrt(keys)
 
 
+def pairs_in_lists(
+    function: str, rows: Any, far: Array, near: Array, threshold: float, metric: str
+) -> tuple[Array, Array]:
+    """`all_pairs` from lists of neighbours that are known.
+
+    A pair is missing only if the lists of both rows end within the threshold: such rows are
+    searched among themselves.
+    """
+    n = len(far)
+    left, at = np.nonzero(far <= threshold)
+    pairs, distances = np.stack([left, near[left, at]], axis=1), far[left, at]
+    full = np.flatnonzero(far[:, -1] <= threshold)
+    if len(full) > 1 and far.shape[1] < n - 1:
+        more, apart = all_pairs(
+            function, some_rows(rows, full), threshold, metric, MOST_PAIRS, None
+        )
+        pairs, distances = np.concatenate([pairs, full[more]]), np.append(distances, apart)
+    pairs.sort(axis=1)
+    first = np.unique(pairs[:, 0] * n + pairs[:, 1], return_index=True)[1]
+    return pairs[first], distances[first]
+
+
 def keep_mask(pairs: Array, n: int) -> Array:
     """(n,) bool by Brain's rule."""
     keep = np.ones(n, np.uint8)

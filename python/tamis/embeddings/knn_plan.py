@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,11 @@ from tamis._shared.blas import products
 
 SMALL = 2e9  # multiply-adds below which float tiles in the given order are done before a plan is
 MOST_SAMPLED = 10_000
-FEW_SAMPLED = 2_000  # where few queries are asked
+FEW_PAIRS, FEW_SAMPLED = 5e8, 2500  # below, weighing prefixes would cost what they save
 ASKED = 128  # rows of the sample whose neighbourhoods are measured
 PREFIXES = (64, 128, 256)
 PANEL = 64  # queries that a tile takes, however few there are
+MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
 
 # Nanoseconds on one core of a 2.6 GHz server; only their ratios count.
@@ -46,6 +48,12 @@ class Plan:
     ordered: bool = False
     basis: npt.NDArray[np.float32] | None = None
 
+    def arguments(self, largest: float, dots: bool) -> dict[str, Any]:
+        """As `_core` takes them, for rows and queries of norms up to `largest`."""
+        gain = min(self.gain, MOST_GAINED / largest) if largest > 0 else self.gain
+        how = {"codes": self.codes, "ordered": self.ordered, "basis": self.basis}
+        return {"dots": dots, "mean": self.mean, "gain": gain, **how}
+
 
 def make_plan(
     x: Array,
@@ -65,17 +73,18 @@ def make_plan(
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
     small = is_small(pairs, d)
     if not small and n_queries is not None:
-        few = _few_queries(
-            Sample(x, scale, offset, dots=dots, size=FEW_SAMPLED), n_queries, k, radius
-        )
-        if few is not None:
-            return few
-    sample = Sample(x, scale, offset, dots=dots, size=256 if small else MOST_SAMPLED)
+        sample = Sample(x, scale, offset, dots=dots, size=FEW_SAMPLED)
+        ready = _few_queries(sample, n_queries, k, radius)
+        if ready is not None:
+            return ready
+    few = pairs <= FEW_PAIRS
+    size = 256 if small else FEW_SAMPLED if few else MOST_SAMPLED
+    sample = Sample(x, scale, offset, dots=dots, size=size)
     if small or sample.size == 0:
         return sample.plain()
     with products():
         sample.measure(k, radius, both=n_queries is None)
-        return sample.cheapest()
+        return sample.cheapest(() if few else PREFIXES)
 
 
 def few_queries_plan(
@@ -181,23 +190,23 @@ class Sample:
         exact = self._survivors(self.far, 1e-4) * EXACT_KEY * d / 512
         return FLOATS[_core.isa()] * d + exact, per_coordinate * d + per_pair + self._last()
 
-    def cheapest(self) -> Plan:
-        """The plan with the least estimated time per pair."""
+    def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
+        """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
         d = self.z.shape[1]
         (per_coordinate, per_pair), last = self._tile(), self._last()
         dot = DOT_CODES[self.kernel] * d / 512
         floats, codes = self.costs()
         costs = [(floats, 0, self.plain()), (codes, 1, self.coded())]
-        for width, basis, kept in self.prefixes():
+        for width, basis, kept in self.prefixes(prefixes):
             largest = float(np.abs(kept).max())
             first = self._survivors(self._distances(kept), self._lost(largest, width))
             cost = per_coordinate * width + per_pair + first * dot + last
             costs.append((cost, width, self.coded(basis)))
         return min(costs, key=lambda option: option[:2])[-1]
 
-    def prefixes(self) -> Iterator[tuple[int, Array, Array]]:
+    def prefixes(self, widths: tuple[int, ...]) -> Iterator[tuple[int, Array, Array]]:
         """(width, basis, the rows in it and the norm of their rest) of the prefixes to weigh."""
-        widths = [width for width in PREFIXES if 2 * width <= self.z.shape[1]]
+        widths = tuple(width for width in widths if 2 * width <= self.z.shape[1])
         if self.dots or not widths:
             return
         leading = self.basis(max(widths) - 1)

@@ -15,12 +15,11 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
-from tamis.embeddings.knn_plan import Plan, make_plan
+from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
 
 MOST_NEIGHBOURS = 1024
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
-MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 SLICES = 64  # of a search, between which progress is reported
 
 
@@ -131,13 +130,19 @@ class BadRow(ValueError):
         self.row, self.what = row, what
 
 
-def checked_norms(function: str, name: str, x: Array) -> Array:
-    """The norms of the rows, of values that are finite and can be squared."""
+def checked_finite(function: str, name: str, x: Array) -> Array:
+    """The norms of the rows, of values that are finite; some may be infinite."""
     norms = np.empty(len(x))
     bad = _core.knn_scan(bits(x), None, norms, None)
     if bad >= 0:
         what = "must be finite, got NaN or infinity"
         raise BadRow(f"{function}: {name} {what} in row {bad}", bad, what)
+    return norms
+
+
+def checked_norms(function: str, name: str, x: Array) -> Array:
+    """The norms of the rows, of values that are finite and can be squared."""
+    norms = checked_finite(function, name, x)
     if norms.max(initial=0) > LARGEST:
         row = int(np.argmax(norms > LARGEST))
         what = f"is too large: its norm must be at most {LARGEST:g}, got {norms[row]:g}"
@@ -180,22 +185,8 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
     largest = max(rows.largest, 0 if queries is None else queries.largest)
-    return _core.KnnSearch(**asked, **planned(rows, plan, largest, dots))
-
-
-def planned(rows: Rows, plan: Plan, largest: float, dots: bool) -> dict[str, Any]:
-    """Rows and their plan as `_core` takes them."""
-    return {
-        "x": bits(rows.x),
-        "scale": rows.scale,
-        "offset": rows.offset,
-        "dots": dots,
-        "mean": plan.mean,
-        "gain": min(plan.gain, MOST_GAINED / largest) if largest > 0 else plan.gain,
-        "codes": plan.codes,
-        "ordered": plan.ordered,
-        "basis": plan.basis,
-    }
+    given = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
+    return _core.KnnSearch(**asked, **given, **plan.arguments(largest, dots))
 
 
 @contextlib.contextmanager

@@ -151,6 +151,11 @@ def leaks(
             apart = ~np.isin(pairs, rows.zeros).all(axis=1)
             pairs, distances = np.ascontiguousarray(pairs[apart]), distances[apart]
         pairs, distances = _through_keepers(rows.x, pairs, distances)
+    return of_pairs(pairs, distances, split)
+
+
+def of_pairs(pairs: Array, distances: Array, split: Array) -> Leaks:
+    """Those of all pairs whose rows are in different splits."""
     differ = split[pairs[:, 0]] != split[pairs[:, 1]]
     return Leaks(pairs[differ], distances[differ], np.unique(pairs[differ]))
 

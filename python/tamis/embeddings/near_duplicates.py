@@ -145,6 +145,11 @@ def near_duplicates(
     if image is not None:
         apart = image[pairs[:, 0]] != image[pairs[:, 1]]
         pairs, distances = np.ascontiguousarray(pairs[apart]), distances[apart]
+    return of_pairs(pairs, distances, n)
+
+
+def of_pairs(pairs: Array, distances: Array, n: int) -> NearDuplicates:
+    """What all pairs within a threshold, ascending, say of n rows."""
     kept = keep_mask(pairs, n)
     keep, duplicates = np.flatnonzero(kept), np.flatnonzero(~kept)
     keeper, keeper_distance = _nearest_keeper(pairs, distances, kept)

@@ -2,111 +2,155 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.embeddings.distances import BLOCK, hosted, made_ready, neighbours
 from tamis.embeddings.knn_pairs import take
-from tamis.embeddings.knn_search import on_disk
 
-FIRST, MORE = 4, 8  # neighbours looked at, in units of k, and how many times more at each retry
-MOST = 1024
+FIRST, MORE, MOST = 4, 4, 1024  # neighbours looked at, and how many times more at each retry
+MOST_DISTANCES = 1 << 23  # computed one by one at a time
 
 
 @dataclass
 class Side:
-    """The rows of one set, and what is known of each; NaN and -1 where nothing is yet."""
+    """The rows of one set, the radii of their balls, and who is in a ball of the other set."""
 
     rows: Any
     name: str
-    radius: Array  # distance to the k-th neighbour in the own set
-    far: Array  # and to the nearest row of the other set
-    near: Array
-    counts: Array  # rows of the other set within the radius; -1: not known
-    held: Array  # within the radius of some row of the other set
+    radius: Array  # distance to the k-th neighbour in the own set; NaN where there is none
+    held: Array
 
     @classmethod
     def of(cls, rows: Any, name: str) -> Side:
-        n = len(rows)
-        return cls(
-            rows, name, np.full(n, np.nan), np.full(n, np.nan), np.full(n, -1), np.full(n, -1),
-            np.zeros(n, bool),
-        )  # fmt: skip
+        return cls(rows, name, np.full(len(rows), np.nan), np.zeros(len(rows), bool))
+
+
+@dataclass
+class Nearest:
+    """Of each row of the one set: its nearest row of the other, and how many are in its ball."""
+
+    far: Array
+    near: Array
+    counts: Array
 
 
 def prdc(
-    function: str, real: Any, fake: Any, k: int, *, metric: str, progress: Progress = None
+    function: str,
+    real: Any,
+    fake: Any,
+    k: int,
+    *,
+    numbers: Array | None = None,
+    metric: str,
+    progress: Progress = None,
 ) -> tuple[Array, Array, Array, dict[str, float]]:
     """(distance of each real row to its nearest fake one, that row, radii of the fake ones, PRDC).
 
-    A ball is a row's neighbourhood up to its k-th neighbour in its own set, exclusive. For most
-    rows, one search among the rows of both sets gives the size of the ball, the rows of the other
-    set in it, and the nearest of them. The other rows are searched one by one.
+    A ball is a row's neighbourhood up to its k-th neighbour in its own set, exclusive. Each pair of
+    rows is looked at once: of the real ones, of the fake ones, and of both. If the fake rows are
+    the real ones of these ascending `numbers`, the first search says most of it.
     """
     how: dict[str, Any] = {"metric": metric, "progress": progress}
     n, m = len(real), len(fake)
     a, b = Side.of(real, "pool"), Side.of(fake, "labelled")
-    whole = min(n, m) > k
     for side in (a, b):
         made_ready(function, side.name, side.rows, metric)  # names a bad row
-    if whole and not any(on_disk(side.rows) for side in (a, b)):
-        _together(function, a, b, k, how)
     if m > k:
-        _own_radius(function, b, k, how)
-    if whole:
-        _own_radius(function, a, k, how)
-        _in_balls(function, a, b, k, how)
-        _in_balls(function, b, a, k, how)
-    left = np.flatnonzero(a.near < 0)
-    if len(left):
-        far, near = _asked(function, b, 1, a, left, how)
-        a.far[left], a.near[left] = far[:, 0], near[:, 0]
-    if not whole:
+        b.radius = neighbours(function, fake, k, names=(b.name, ""), **how)[0][:, -1]
+    if min(n, m) <= k:
+        found = neighbours(function, fake, 1, queries=real, names=(b.name, a.name), **how)
         scores = dict.fromkeys(("precision", "recall", "density", "coverage"), float("nan"))
-        return a.far, a.near, b.radius if m > k else np.empty(0), scores
+        return found[0][:, 0], found[1][:, 0], b.radius if m > k else np.empty(0), scores
+    far, near = neighbours(function, real, k, names=(a.name, ""), **how)
+    a.radius = far[:, -1].copy()
+    known = Nearest(np.full(n, np.inf), np.full(n, -1), np.zeros(n, np.int64))
+    if numbers is None:
+        every, width = np.arange(n), min(1 + 2 * k * m // n, FIRST * k)
+        for part, far, near in _within(function, b, a, every, a.radius, width, how):
+            _read(known, a, b, part, far, near)
+    else:
+        left = _among_own(known, a, b, far, near, numbers)
+        if len(left):  # no fake row is in their balls: the nearest says the rest
+            _read(known, a, b, left, *_asked(function, b, 1, a, left, how))
+    _held(function, known, a, b, how)
     scores = {
         "precision": float(b.held.mean()),
         "recall": float(a.held.mean()),
-        "density": float(a.counts.sum() / (k * m)),
-        "coverage": float((a.far < a.radius).mean()),
+        "density": float(known.counts.sum() / (k * m)),
+        "coverage": float((known.far < a.radius).mean()),
     }
-    return a.far, a.near, b.radius, scores
+    return known.far, known.near, b.radius, scores
 
 
-def _together(function: str, a: Side, b: Side, k: int, how: dict[str, Any]) -> None:
-    """What one search among all rows says: all that is as near as the last of a list is in it."""
-    n, total = len(a.rows), len(a.rows) + len(b.rows)
-    rows = arrays.concatenate([a.rows, b.rows])
-    far, near = neighbours(function, rows, min(FIRST * k, MOST, total - 1), **how)
-    del rows
-    for first, side, other in ((0, a, b), (n, b, a)):
-        for begin in range(0, len(side.rows), BLOCK):
-            which = slice(begin, min(begin + BLOCK, len(side.rows)))
-            part = slice(first + which.start, first + which.stop)
-            own = (near[part] < n) == (side is a)
-            theirs = near[part] - n if side is a else near[part]
-            _read(side, other, which, far[part], theirs, own, k)
+def _among_own(known: Nearest, a: Side, b: Side, far: Array, near: Array, numbers: Array) -> Array:
+    """What lists of real rows say where the fake ones are among them; the rows still to ask for.
+
+    All that is in a row's ball is in its list, but the row itself.
+    """
+    place = np.full(len(far), -1)
+    place[numbers] = np.arange(len(numbers))
+    for begin in range(0, len(far), BLOCK):
+        part = np.arange(begin, min(begin + BLOCK, len(far)))
+        at = np.column_stack([place[part], place[near[part]]])
+        apart = np.column_stack([np.zeros(len(part)), far[part]])
+        _read(known, a, b, part, np.where(at < 0, np.inf, apart), at)
+    known.near[a.radius == 0] = -1  # a copy beyond the list may come first
+    return np.flatnonzero(known.near < 0)
 
 
-def _read(
-    side: Side, other: Side, which: slice, far: Array, theirs: Array, own: Array, k: int
-) -> None:
-    """Lists of neighbours of the rows `which`, some of them `own`, the others rows of the other."""
-    kth = np.cumsum(own, axis=1) == k
-    known = kth.any(1)
-    radius = np.take_along_axis(far, kth.argmax(1)[:, None], 1)
-    within = (far < radius) & ~own & known[:, None]
-    side.radius[which] = np.where(known, radius[:, 0], np.nan)
-    side.counts[which] = np.where(known, within.sum(1), -1)
-    other.held[theirs[within]] = True
-    some, at = (~own).any(1), own.argmin(1)[:, None]
-    side.far[which] = np.where(some, np.take_along_axis(far, at, 1)[:, 0], np.nan)
-    side.near[which] = np.where(some, np.take_along_axis(theirs, at, 1)[:, 0], -1)
+def _read(known: Nearest, a: Side, b: Side, which: Array, far: Array, near: Array) -> None:
+    """Lists of fake rows near the real rows `which`; infinity and -1 for none."""
+    new = known.near[which] < 0
+    nearest = far[new].min(1)
+    first = np.where(far[new] == nearest[:, None], near[new], len(b.radius)).min(1)
+    known.far[which[new]] = nearest
+    known.near[which[new]] = np.where(np.isfinite(nearest), first, -1)
+    within = far < a.radius[which, None]
+    known.counts[which] = within.sum(1)
+    b.held[near[within]] = True
+    a.held[which] |= (far < b.radius[near]).any(1)
+
+
+def _held(function: str, known: Nearest, a: Side, b: Side, how: dict[str, Any]) -> None:
+    """The real rows that are in a fake row's ball, though in none of those next to them."""
+    left = np.flatnonzero(~a.held & (known.far < b.radius.max()))
+    if len(left) == 0:
+        return
+    some = Side.of(take(a.rows, left), a.name)
+    wide = np.flatnonzero(b.radius > known.far[left].min())
+    for part, far, near in _within(function, some, b, wide, b.radius[wide], FIRST, how):
+        a.held[left[near[far < b.radius[part, None]]]] = True
+
+
+def _within(
+    function: str, x: Side, of: Side, which: Array, limits: Array, width: int, how: dict[str, Any]
+) -> Iterator[tuple[Array, Array, Array]]:
+    """(rows of a side, distances, rows of `x`): lists in the end of all that is within the limits.
+
+    Only where all of a list of neighbours is within, a longer one is asked for.
+    """
+    width = min(width, len(x.rows), MOST)
+    while len(which):
+        far, near = _asked(function, x, width, of, which, how)
+        yield which, far, near
+        full = far[:, -1] < limits
+        which, limits = which[full], limits[full]
+        if width == len(x.rows):
+            return
+        if width == MOST:
+            break
+        width = min(MORE * width, len(x.rows), MOST)
+    size = max(1, MOST_DISTANCES // len(x.rows))
+    for begin in range(0, len(which), size):
+        part = which[begin : begin + size]
+        far = _distances(x, of, part, how["metric"])
+        yield part, far, np.broadcast_to(np.arange(far.shape[1]), far.shape)
 
 
 def _asked(
@@ -117,47 +161,13 @@ def _asked(
     return neighbours(function, x.rows, k, queries=asked, names=(x.name, of.name), **how)
 
 
-def _own_radius(function: str, side: Side, k: int, how: dict[str, Any]) -> None:
-    """The radii that are not known."""
-    left = np.flatnonzero(np.isnan(side.radius))
-    if len(left) == len(side.radius):
-        far, _ = neighbours(function, side.rows, k, names=(side.name, ""), **how)
-        side.radius[:] = far[:, -1]
-    elif len(left):  # a row asked for is its own first neighbour, or all k + 1 are at 0
-        side.radius[left] = _asked(function, side, k + 1, side, left, how)[0][:, -1]
-
-
-def _in_balls(function: str, side: Side, other: Side, k: int, how: dict[str, Any]) -> None:
-    """Which rows of the other set are in the balls that are not counted, and the nearest one.
-
-    Only where all of a list of neighbours is within a ball, a longer one is asked for.
-    """
-    left, m = np.flatnonzero(side.counts < 0), len(other.rows)
-    width = min(FIRST * k, m, MOST)
-    while len(left):
-        far, near = _asked(function, other, width, side, left, how)
-        side.far[left], side.near[left] = far[:, 0], near[:, 0]
-        within = far < side.radius[left, None]
-        side.counts[left] = within.sum(1)
-        other.held[near[within]] = True
-        left = left[within[:, -1]] if width < m else left[:0]
-        if width in (MOST, m):
-            break
-        width = min(MORE * width, m, MOST)
-    for begin in range(0, len(left), 64):
-        _by_distance(side, left[begin : begin + 64], other, how["metric"])
-
-
-def _by_distance(side: Side, which: Array, other: Side, metric: str) -> None:
-    """The same of the few balls that hold more than lists do, by every distance in float64."""
-    mine, theirs = hosted(side.rows), hosted(other.rows)
-    asked = np.asarray(mine[which], np.float64)
-    side.counts[which] = 0
-    for begin in range(0, len(theirs), BLOCK):
-        part = np.asarray(theirs[begin : begin + BLOCK], np.float64)
-        within = distances(asked, part, metric) < side.radius[which, None]
-        side.counts[which] += within.sum(1)
-        other.held[begin : begin + BLOCK] |= within.any(0)
+def _distances(x: Side, of: Side, which: Array, metric: str) -> Array:
+    """All distances to the few rows whose lists would be too long, in float64."""
+    theirs, asked = hosted(x.rows), np.asarray(hosted(of.rows)[which], np.float64)
+    parts = [theirs[begin : begin + BLOCK] for begin in range(0, len(theirs), BLOCK)]
+    return np.concatenate(
+        [distances(asked, np.asarray(part, np.float64), metric) for part in parts], axis=1
+    )
 
 
 def distances(a: Array, b: Array, metric: str) -> Array:

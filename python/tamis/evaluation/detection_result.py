@@ -71,6 +71,19 @@ class DetectionResult(Result):
         As given to `update`, ascending; else numbers from 0, in the order of `update`.
     class_names : (K,) tuple of str, or None
         As given to the evaluator; None for a label without a name.
+
+    Examples
+    --------
+    >>> import numpy as np, tamis
+    >>> box = np.array([[0.0, 0.0, 10.0, 10.0]])
+    >>> evaluator = tamis.DetectionEvaluator(classes=["car"])
+    >>> evaluator.update(
+    ...     {"boxes": box, "scores": np.array([0.9]), "labels": np.array([0])},
+    ...     {"boxes": box, "labels": np.array([0])},
+    ... )
+    >>> result = evaluator.compute()
+    >>> round(result.stats["AP50"], 6), result.class_names
+    (1.0, ('car',))
     """
 
     stats: dict[str, float] = field(init=False, default_factory=dict)

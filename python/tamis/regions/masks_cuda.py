@@ -17,7 +17,17 @@ PIXELS_AT_ONCE = 1 << 26  # of masks that are encoded together
 
 @dataclass(frozen=True, eq=False)
 class DeviceMasks:
-    """Masks on a CUDA device, made by `Masks.to_device`."""
+    """Masks on a CUDA device, made by `Masks.to_device`.
+
+    Examples
+    --------
+    With PyTorch and a device:
+
+    >>> masks = tamis.Masks.encode(np.eye(3, dtype=bool)[None])  # doctest: +SKIP
+    >>> there = masks.to_device(torch.empty(0, device="cuda"))  # doctest: +SKIP
+    >>> tamis.mask_iou(there, there)  # doctest: +SKIP
+    tensor([[1.]], device='cuda:0', dtype=torch.float64)
+    """
 
     ends: Any  # of the runs of mask i, from splits[i] on
     splits: Any

@@ -50,6 +50,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--drift", nargs=2, metavar=("REFERENCE", "BATCH"), help="embeddings or label files"
     )
+    command.add_argument(
+        "--interactive", action="store_true", help="a map to draw on (tamis[interactive])"
+    )
     command.add_argument("--title")
     command.add_argument("--date", help="to show; without one equal input gives equal bytes")
     command.add_argument("--tiles", type=int, default=48, help="pictures a gallery, default 48")
@@ -87,7 +90,7 @@ def report(args: argparse.Namespace) -> None:
         args.output, gt, *args.dt, **_rows(args), **_batches(args.drift), images=args.images,
         slices=by, title=args.title, date=args.date,
         json=args.json, tiles=args.tiles, samples=args.samples, seed=args.seed,
-        progress=sys.stderr.isatty(),
+        interactive=args.interactive, progress=sys.stderr.isatty(),
     )  # fmt: skip
     size = Path(args.output).stat().st_size
     print(f"{args.output} ({size / 1e6:.2f} MB)")

@@ -13,18 +13,23 @@ from tamis import plots
 from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis.embeddings import leaks, near_duplicates
 from tamis.embeddings.coverage import coverage
 from tamis.embeddings.distances import hosted
 from tamis.embeddings.duplicate_threshold import proposed
-from tamis.embeddings.knn_pairs import any_matrix, searched_rows
-from tamis.embeddings.knn_search import nearest_cosine
-from tamis.embeddings.leaks import leaks
+from tamis.embeddings.knn_pairs import (
+    MOST_PAIRS,
+    any_matrix,
+    pairs_in_lists,
+    searched_rows,
+)
+from tamis.embeddings.knn_search import TooManyPairs, nearest_cosine
 from tamis.embeddings.map2d import map2d
-from tamis.embeddings.near_duplicates import near_duplicates
 from tamis.embeddings.outliers import local_outlier_factor
 from tamis.embeddings.uniqueness import WEIGHTS, noise_of, over_largest, weighted
 from tamis.reports.crops import Folder, View
 from tamis.reports.galleries import tiles_of
+from tamis.reports.interactive import interactive_map
 from tamis.reports.page import Cell, Gallery, Numbers, Section, Table, Text, count, number, picture
 from tamis.selection.select_batch import select_batch, select_coreset
 from tamis.selection.zcore import zcore
@@ -82,13 +87,20 @@ def curate(
         None if given is None else row_columns.row_numbers(name, what, given, n)
         for what, given in (("labelled", labelled), ("failures", failures))
     )
-    # one search serves three numbers
+    split = None if parts is None else row_columns.codes(name, "splits", parts, n)
+    # one search serves near-duplicates, leaks, uniqueness and outliers
     searched = searched_rows(name, hosted(rows), "cosine")
     far, near = nearest_cosine(
         searched, None, min(NEIGHBOURS, n - 1), progress=progress, title=name
     )
     proposal = None if threshold is not None else proposed(far[:, 0], "cosine")
     least = float(proposal.threshold if proposal is not None else threshold or 0)
+    try:
+        pairs = pairs_in_lists(name, searched, far, near, least, "cosine")
+    except TooManyPairs:
+        raise ValueError(
+            f"{name}: more than {MOST_PAIRS} pairs are within threshold {least}"
+        ) from None
     if scores is None:
         nearest = min(1000, n - 1)
         scores = zcore(rows, n_samples=DRAWS, redundancy_nn=nearest, seed=seed, progress=progress)
@@ -101,8 +113,8 @@ def curate(
         )  # fmt: skip
     mean = weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS))
     return Curated(
-        called, proposal, least, near_duplicates(rows, threshold=least, progress=progress),
-        None if parts is None else leaks(rows, parts, threshold=least, progress=progress), parts,
+        called, proposal, least, near_duplicates.of_pairs(*pairs, n),
+        None if split is None else leaks.of_pairs(*pairs, split), parts,
         over_largest(mean, float(mean.max()), noise_of("cosine", rows.shape[1])),
         local_outlier_factor(far, near),
         None if known is None else coverage(rows, known, progress=progress),
@@ -142,10 +154,15 @@ class Rows:
         return out
 
 
-def sections(c: Curated, folder: Folder | None, tiles: int) -> list[Section]:
+def sections(
+    c: Curated, folder: Folder | None, tiles: int, *, interactive: bool = False
+) -> list[Section]:
     rows = Rows(c.names, folder, tiles)
-    made = [_overview(c), _repeats(c, rows), _leaking(c, rows), _extremes(c, rows)]
+    overview = _overview(c)
+    made = [overview, _repeats(c, rows), _leaking(c, rows), _extremes(c, rows)]
     made += [_holes(c, rows), _label(c, rows)]
+    if interactive:
+        overview.blocks.append(interactive_map(c.xy, c.scores, c.names, c.coreset, folder))
     return [section for section in made if section is not None]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import tamis._core as _core
 from tamis.plots.svg import drawing
+from tamis.reports import interactive
 from tamis.reports.methods import METHODS
 
 
@@ -150,15 +151,18 @@ def render(title: str, subtitle: str, sections: Sequence[Section], date: str | N
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     used = dict.fromkeys(key for section in sections for key in section.how)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    scripts = [script]
+    if any(block.kind == "interactive" for section in sections for block in section.blocks):
+        scripts += [*interactive.scripts(), (folder / "map.js").read_text("utf-8")]
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
     page: str = environment.from_string(html).render(
         title=title,
         subtitle=subtitle,
         sections=sections,
         date=date,
         css=Markup(css),
-        script=Markup(script),
-        script_digest=digest,
+        scripts=scripts,
+        digests=[base64.b64encode(digest).decode() for digest in digests],
         version=_core.__version__,
         methods={key: METHODS[key] for key in used},
         svg=Markup,

@@ -13,7 +13,15 @@ import numpy as np
 import tamis._core as _core
 from tamis.annotations.annotations import Annotations
 from tamis.annotations.read import read
-from tamis.reports import analyses, comparison, drift, embeddings, evaluation, galleries
+from tamis.reports import (
+    analyses,
+    comparison,
+    drift,
+    embeddings,
+    evaluation,
+    galleries,
+    interactive,
+)
 from tamis.reports.crops import Folder, library
 from tamis.reports.page import Cell, Section, Table, render
 
@@ -22,7 +30,7 @@ BLOCK = 1 << 20
 
 def collect(gt: Any, results: list[Any], **options: Any) -> tuple[dict[str, Any], str]:
     """(all numbers, the page)."""
-    import_libraries(options["images"] is not None)
+    import_libraries(options["images"] is not None, options["interactive"])
     folder = None if options["images"] is None else Folder(options["images"])
     out: list[Section] = []
     found: dict[str, Any] = {}
@@ -47,7 +55,7 @@ def collect(gt: Any, results: list[Any], **options: Any) -> tuple[dict[str, Any]
         title = f"Evaluation of {title}"
     if options["embeddings"] is not None:
         c = embeddings.curate(options["embeddings"], **options)
-        out += embeddings.sections(c, folder, options["tiles"])
+        out += embeddings.sections(c, folder, options["tiles"], interactive=options["interactive"])
         found["embeddings"] = embeddings.numbers(c)
         title = title or "Embeddings"
     if options["reference"] is not None:
@@ -61,7 +69,7 @@ def collect(gt: Any, results: list[Any], **options: Any) -> tuple[dict[str, Any]
     return found, render(options["title"] or title, subtitle, out, options["date"])
 
 
-def import_libraries(pillow: bool) -> None:
+def import_libraries(pillow: bool, bokeh: bool) -> None:
     """Raise before any work where a library is missing."""
     for module, title in (("matplotlib", "matplotlib"), ("jinja2", "Jinja2")):
         try:
@@ -70,6 +78,8 @@ def import_libraries(pillow: bool) -> None:
             raise ImportError(f"report: {title} is missing: pip install tamis[report]") from None
     if pillow:
         library()
+    if bokeh:
+        interactive.library()
 
 
 def _read_all(

@@ -16,7 +16,7 @@ from tamis.selection import zcore_cuda
 from tamis.selection.zcore_checkpoint import Checkpoint
 from tamis.selection.zcore_scorer import (
     LARGEST,
-    _check_rows,
+    check_rows,
     checked_rule,
     host_or_device_rows,
     make_scorer,
@@ -160,7 +160,7 @@ def zcore(
     if on_device and checkpoint is not None:
         raise ValueError("zcore: checkpoint must be None for CUDA arrays, it digests host memory")
     rows = host_or_device_rows("zcore", x)
-    _check_rows("zcore", rows, sample_dim)
+    check_rows("zcore", rows.shape, sample_dim)
     report = reporter(progress, "zcore")  # seen while the columns are sorted
     saved = None
     if checkpoint is not None:
@@ -229,7 +229,7 @@ def zcore_draws(
     first = arrays.check_integer("zcore_draws", "first", first, 0, MOST_DRAWS)
     seed = arrays.check_integer("zcore_draws", "seed", seed, 0, 2**64 - 1)
     rows = host_or_device_rows("zcore_draws", x)
-    _check_rows("zcore_draws", rows, sample_dim)
+    check_rows("zcore_draws", rows.shape, sample_dim)
     scorer = make_scorer("zcore_draws", rows, sample_dim, 1000, 4)
     dims, points = scorer.draws(seed, first, first + n_samples)
     return dims, points
@@ -292,7 +292,7 @@ def zcore_from_draws(
     at = np.require(arrays.floats(name, points=at)[0])
     arrays.check_shape(name, "points", at, columns.shape)
     checked_rule(name, max(k, 1), redundancy_nn, redundancy_exp)
-    _check_rows(name, rows, k)
+    check_rows(name, rows.shape, k)
     _check_draws(name, columns, at, rows.shape[1])
     scorer = make_scorer(name, rows, k, redundancy_nn, redundancy_exp)
     report = reporter(progress, name)

@@ -27,7 +27,7 @@ def host_or_device_rows(function: str, x: Any) -> Any:
 def checked_rows(function: str, x: Any, sample_dim: int) -> Any:
     """`x` checked, where it lives, with as many columns as a draw takes."""
     rows = host_or_device_rows(function, x)
-    _check_rows(function, rows, sample_dim)
+    check_rows(function, rows.shape, sample_dim)
     return rows
 
 
@@ -45,6 +45,7 @@ class Scorer:
         double = x.dtype == np.float64
         self.x, self.k = x, k  # the table reads x where it lies
         self.table = (_core.ZcoreTable64 if double else _core.ZcoreTable)(x, neighbours)
+        self.table.find_spans()
         if self.table.bad >= 0:
             bad = f"NaN or infinity in row {self.table.bad}"
             raise ValueError(f"{function}: x must be finite, got {bad}")
@@ -90,8 +91,8 @@ def checked_rule(
     return int(sample_dim), int(neighbours), float(exponent)
 
 
-def _check_rows(function: str, x: Array, sample_dim: int) -> None:
-    n, d = x.shape
+def check_rows(function: str, shape: tuple[int, int], sample_dim: int) -> None:
+    n, d = shape
     if not 1 <= n < 2**32:
         raise ValueError(f"{function}: x must have 1 to {2**32 - 1} rows, got {n}")
     if not 1 <= sample_dim <= d:

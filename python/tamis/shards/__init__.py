@@ -12,6 +12,7 @@ from tamis.shards.neighbours import KnnPlan, UniquenessPlan, plan_knn, plan_uniq
 from tamis.shards.open_plan import open_plan
 from tamis.shards.pairs import LeaksPlan, NearDuplicatesPlan, plan_leaks, plan_near_duplicates
 from tamis.shards.plan import Estimate, Plan, Status, Task
+from tamis.shards.zcore import ZcorePlan, plan_zcore
 
 __all__ = [
     "DuplicateBoxesPlan",
@@ -24,6 +25,7 @@ __all__ = [
     "Status",
     "Task",
     "UniquenessPlan",
+    "ZcorePlan",
     "open_plan",
     "plan_duplicate_boxes",
     "plan_evaluation",
@@ -31,4 +33,5 @@ __all__ = [
     "plan_leaks",
     "plan_near_duplicates",
     "plan_uniqueness",
+    "plan_zcore",
 ]

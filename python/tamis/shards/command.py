@@ -15,17 +15,25 @@ from tamis.embeddings.files import read_column
 from tamis.shards.neighbours import plan_knn, plan_uniqueness
 from tamis.shards.open_plan import open_plan
 from tamis.shards.pairs import plan_leaks, plan_near_duplicates
+from tamis.shards.zcore import plan_zcore
+
+KINDS = ("knn", "uniqueness", "near_duplicates", "leaks", "zcore")
 
 
 def make(args: argparse.Namespace) -> None:
-    how: dict[str, Any] = {"state": args.state, "column": args.column, "parts": args.parts}
-    if args.metric is not None:
-        how["metric"] = args.metric
+    how: dict[str, Any] = {"state": args.state, "column": args.column}
+    for name in ("parts", "metric"):
+        if getattr(args, name) is not None:
+            how[name] = getattr(args, name)
     pairs = {"threshold": args.threshold}
     if args.kind == "leaks":
         if args.splits is None:
             raise ValueError("--splits FILE is needed for leaks")
         plan: Any = plan_leaks(args.paths, read_column(args.splits), **how, **pairs)
+    elif args.kind == "zcore":
+        if args.metric is not None:
+            raise ValueError(f"--metric must be absent for zcore, got {args.metric!r}")
+        plan = plan_zcore(args.paths, n_samples=args.draws, seed=args.seed, **how)
     elif args.kind == "near_duplicates":
         plan = plan_near_duplicates(args.paths, **how, **pairs)
     else:
@@ -93,7 +101,7 @@ def add(commands: Any) -> None:
     def command(name: str, call: Any, text: str) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = top.add_parser(name, help=text)
         if name == "plan":
-            made.add_argument("kind", choices=("knn", "uniqueness", "near_duplicates", "leaks"))
+            made.add_argument("kind", choices=KINDS)
         made.add_argument("state", metavar="STATE", help="folder of the plan and its answers")
         made.add_argument("--json", action="store_true", help="print one JSON object")
         made.set_defaults(run=call)
@@ -102,10 +110,12 @@ def add(commands: Any) -> None:
     made = command("plan", make, "write a plan")
     made.add_argument("paths", nargs="+", metavar="PATH", help=".npy or Parquet files, or folders")
     made.add_argument("--column", help="list column of Parquet files")
-    made.add_argument("--parts", type=int, default=7, help="1 3 7 13 21 31 57 73 91, default 7")
+    made.add_argument("--parts", type=int, help="1 3 7 13 21 31 57 73 91, default 7; zcore: any, 8")
     made.add_argument("--metric", help="default: that of the function")
     made.add_argument("-k", type=int, default=3, help="neighbours, default 3")
     made.add_argument("--threshold", type=float, default=0.2, help="of pairs, default 0.2")
+    made.add_argument("--draws", type=int, default=1_000_000, help="of zcore, default 1,000,000")
+    made.add_argument("--seed", type=int, default=0, help="of zcore, default 0")
     made.add_argument("--splits", metavar="FILE", help="for leaks: the split of each row")
     made = command("run", run, "do tasks that are not done; give --task in a job array")
     made.add_argument("--stage", help="only tasks of this stage")

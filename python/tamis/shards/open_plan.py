@@ -12,6 +12,7 @@ from tamis.shards.plan import FORMAT, Plan
 from tamis.shards.sources import Shard
 from tamis.shards.state import read_plan
 from tamis.shards.storage import plain
+from tamis.shards.zcore import ZcorePlan
 
 KINDS: dict[str, Any] = {
     plan.kind: plan
@@ -22,6 +23,7 @@ KINDS: dict[str, Any] = {
         LeaksPlan,
         DuplicateBoxesPlan,
         EvaluationPlan,
+        ZcorePlan,
     )
 }
 

@@ -185,10 +185,8 @@ def plan_near_duplicates(
     ValueError, TypeError
         As `plan_knn`.
     """
-    check_search("plan_near_duplicates", threshold, metric, max_pairs)
-    check_parts("plan_near_duplicates", parts)
+    chosen = _arguments("plan_near_duplicates", threshold, metric, max_pairs, parts)
     source = describe("plan_near_duplicates", paths, column)
-    chosen = _arguments(threshold, metric, max_pairs, parts)
     plan = NearDuplicatesPlan(source, chosen, plain(state))
     plan.save("plan_near_duplicates")
     return plan
@@ -226,12 +224,10 @@ def plan_leaks(
     ValueError, TypeError
         As `plan_knn`.
     """
-    check_search("plan_leaks", threshold, metric, max_pairs)
-    check_parts("plan_leaks", parts)
+    chosen = _arguments("plan_leaks", threshold, metric, max_pairs, parts)
     source = describe("plan_leaks", paths, column)
     codes = row_columns.codes("plan_leaks", "splits", splits, source.n)
     codes = np.unique(codes, return_inverse=True)[1].astype(np.int32)
-    chosen = _arguments(threshold, metric, max_pairs, parts)
     chosen["splits"] = hashlib.blake2b(codes.tobytes(), digest_size=16).hexdigest()
     plan = LeaksPlan(source, chosen, plain(state), codes)
     plan.save("plan_leaks")
@@ -239,6 +235,11 @@ def plan_leaks(
     return plan
 
 
-def _arguments(threshold: float, metric: str, max_pairs: int, parts: int) -> dict[str, Any]:
+def _arguments(
+    function: str, threshold: float, metric: Any, max_pairs: int, parts: int
+) -> dict[str, Any]:
+    """What the groups of a plan go by, checked."""
+    check_search(function, threshold, metric, max_pairs)
+    check_parts(function, parts)
     chosen = {"threshold": float(threshold), "metric": metric, "max_pairs": int(max_pairs)}
     return chosen | {"parts": parts}

@@ -193,8 +193,11 @@ class Plan(ABC):
         return self.merge()
 
     def _check_before(self, task: Task) -> None:
-        before = [one.id for one in self.stage(task.after)] if task.after else []
-        self._need(before, f"plan.run: {task.id}")
+        self._need(self._before(task), f"plan.run: {task.id}")
+
+    def _before(self, task: Task) -> list[str]:
+        """The tasks that must be done before this one."""
+        return [one.id for one in self.stage(task.after)] if task.after else []
 
     def _need(self, tasks: list[str], who: str) -> None:
         missing = [one for one in tasks if not self._state.folder.has(f"{one}.npz")]
@@ -217,11 +220,7 @@ class Plan(ABC):
                 damaged.append(task.id)
         have = set(done)
         rest = [task for task in self.tasks if task.id not in have and task.id not in damaged]
-        ready = [
-            task.id
-            for task in rest
-            if not task.after or all(one.id in have for one in self.stage(task.after))
-        ]
+        ready = [task.id for task in rest if have.issuperset(self._before(task))]
         waiting = [task.id for task in rest if task.id not in ready]
         return Status(done, ready, waiting, damaged)
 
@@ -257,10 +256,13 @@ class Plan(ABC):
         """(seconds of a thread, whether tasks have reported)."""
         done = [task for task in self.tasks if task.pairs and task.id in have]
         if not done:
-            a_pair, a_column = NS_PER_PAIR
-            return 1e-9 * (a_pair + a_column * self.source.width), False
+            return 1e-9 * self._ns_a_pair(), False
         seconds = sum(float(self._state.read(task.id, ["seconds"])[0]) for task in done)
         return seconds / sum(task.pairs for task in done), True
+
+    def _ns_a_pair(self) -> float:
+        a_pair, a_column = NS_PER_PAIR
+        return a_pair + a_column * int(self.source.width)
 
     def _state_bytes(self) -> int:
         return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,13 @@ class ShardRows:
                 yield shard, low - first, high - first
             first += shard.rows
 
-    def read(self, function: str, spans: Sequence[tuple[int, int]]) -> Array:
-        """The rows of some spans, finite and of norms that can be squared."""
+    def read(
+        self,
+        function: str,
+        spans: Sequence[tuple[int, int]],
+        check: Callable[[str, str, Array], Any] = checked_norms,
+    ) -> Array:
+        """The rows of some spans, which pass `check`."""
         out = np.empty((sum(end - begin for begin, end in spans), self.width), self.dtype)
         at = 0
         for begin, end in spans:
@@ -57,15 +62,12 @@ class ShardRows:
                 storage.check_same(function, shard.path, shard.stamp)
                 part = out[at : at + high - low]
                 _fill(function, shard, self.column, low, part)
-                self._check(function, shard, low, part)
+                try:
+                    check(function, shard.path, part)
+                except BadRow as bad:
+                    raise bad_row(function, shard, low + bad.row, bad.what) from None
                 at += high - low
         return out
-
-    def _check(self, function: str, shard: Shard, low: int, part: Array) -> None:
-        try:
-            checked_norms(function, shard.path, part)
-        except BadRow as bad:
-            raise bad_row(function, shard, low + bad.row, bad.what) from None
 
     def where(self, row: int) -> tuple[Shard, int]:
         """The shard of a row, and its number in it."""
