@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+import tamis.coco
 from annotation_files import ap, put
 from tamis.annotations.problems import Problem
 
@@ -283,3 +284,16 @@ def test_parts_by_class_and_what_evaluators_take() -> None:
         a.preds("segm")
     with pytest.raises(ValueError, match="targets: iou_type must be one of"):
         a.targets("boxes")
+
+
+def test_results_keep_their_masks_beside_their_boxes(tmp_path: Path) -> None:
+    dense = np.zeros((2, 100, 200), np.uint8)
+    dense[0, 2:50, 3:70] = dense[1, 1:30, 100:101] = 1
+    results = [
+        {"image_id": 1, "category_id": 1, "bbox": [0, 0, 90, 80], "score": 0.5,
+         "segmentation": {**mask, "counts": mask["counts"].decode()}}
+        for mask in map(tamis.coco.mask.encode, map(np.asfortranarray, dense))
+    ]  # fmt: skip
+    found = tamis.read(put(tmp_path / "dt.json", json.dumps(results)))
+    assert found.masks is not None and found.boxes.tolist() == [[0, 0, 90, 80]] * 2
+    assert (np.stack(found.preds("segm")["masks"].decode()) == dense).all()

@@ -258,6 +258,31 @@ def test_one_image_one_class_and_no_detections(tmp_path: Path) -> None:
     Page(tmp_path / "x.html")
 
 
+def test_masks_are_compared_as_masks(tmp_path: Path) -> None:
+    gt = annotations_of_one({"segmentation": [[0, 0, 20, 0, 20, 20, 0, 20]]}, tmp_path / "gt.json")
+    dt = annotations_of_one({"score": 0.9, "segmentation": [[0, 0, 20, 0, 20, 20, 0, 20]]}, None)
+    (tmp_path / "dt.json").write_text(json.dumps([{**dt, "bbox": [0, 0, 40, 40]}]))
+    files = tmp_path / "gt.json", tmp_path / "dt.json"
+    for kind, ap in (("auto", 1), ("segm", 1), ("boundary", 1), ("bbox", 0)):
+        numbers = tamis.report(tmp_path / "x.html", *files, iou_type=kind, samples=0)
+        assert numbers["evaluation"]["models"][0]["stats"]["AP"] == pytest.approx(ap)
+        assert ("IoU of boxes" in Page(tmp_path / "x.html").said) == (kind == "bbox")
+    with pytest.raises(ValueError, match="report: iou_type must be one of auto, bbox, obb, segm"):
+        tamis.report(tmp_path / "x.html", *files, iou_type="mask")
+    assert gt["bbox"] == [0, 0, 20, 20]
+
+
+def annotations_of_one(more: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """An annotation, which a ground truth at `path` holds alone."""
+    one = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 20, 20], "area": 400}
+    one |= {"iscrowd": 0, **more}
+    if path is not None:
+        image = {"id": 1, "file_name": "a.jpg", "height": 40, "width": 40}
+        held = {"images": [image], "categories": [{"id": 1, "name": "cat"}], "annotations": [one]}
+        path.write_text(json.dumps(held))
+    return one
+
+
 def test_the_command(tmp_path: Path, capsys: Any) -> None:
     gt, dt = annotations(names={i: f"c{i}" for i in range(1, 5)}), annotations(1, True)
     coco = {

@@ -141,6 +141,8 @@ def _results(path: str, text: Array) -> Annotations | None:
         table = _core.read_coco_results(text)
     if table is None or b'"file_name"' in text[:2000].tobytes():
         return None
+    if "text_splits" not in table and _SHAPE.search(text.data):
+        return None  # boxes were read, and masks passed over
     keypoints = keypoints_of(table) if "numbers" in table or "keypoints" in table else None
     shapes = None
     if "text_splits" in table:

@@ -19,6 +19,7 @@ from tamis.embeddings.files import (
     read_rows,
     write_table,
 )
+from tamis.reports.report import KINDS
 
 
 def add(commands: Any) -> None:
@@ -35,6 +36,10 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--json", metavar="FILE.json", help="write all numbers beside it")
     command.add_argument("--images", metavar="FOLDER", help="image files, for galleries")
+    command.add_argument(
+        "--iou-type", choices=("auto", *KINDS), default="auto",
+        help="what is compared; auto: masks where all have them",
+    )  # fmt: skip
     command.add_argument("--slices", metavar="FILE.csv", help="attributes of images")
     command.add_argument(
         "--embeddings", metavar="X", help="(N, D) floats: .npy .npz .parquet .arrow .safetensors"
@@ -88,7 +93,7 @@ def report(args: argparse.Namespace) -> None:
         by = read_attributes(args.slices, SimpleNamespace(imgs=files), ids)
     tamis.report(
         args.output, gt, *args.dt, **_rows(args), **_batches(args.drift), images=args.images,
-        slices=by, title=args.title, date=args.date,
+        iou_type=args.iou_type, slices=by, title=args.title, date=args.date,
         json=args.json, tiles=args.tiles, samples=args.samples, seed=args.seed,
         interactive=args.interactive, progress=sys.stderr.isatty(),
     )  # fmt: skip

@@ -203,7 +203,8 @@ def groups(c: Curated) -> list[Array]:
     """Rows of each group of near-duplicates, the largest first."""
     order = np.argsort(c.near.group, kind="stable")
     begins = np.flatnonzero(np.append(True, np.diff(c.near.group[order]) > 0))
-    parts = [part for part in np.split(order, begins[1:]) if len(part) > 1]
+    sizes = np.diff(np.append(begins, len(order)))
+    parts = [order[begins[at] : begins[at] + sizes[at]] for at in np.flatnonzero(sizes > 1)]
     return sorted(parts, key=lambda part: (-len(part), int(part[0])))
 
 

@@ -56,7 +56,7 @@ class Evaluation:
 
 def evaluate(
     gt: Annotations, results: list[Annotations], names: list[str], *, by: Any, samples: int,
-    seed: int, folder: str | None, progress: Progress,
+    seed: int, folder: str | None, iou_type: str, progress: Progress,
 ) -> Evaluation:  # fmt: skip
     """Everything the sections are made of."""
     models, truth = [], gt
@@ -65,7 +65,7 @@ def evaluate(
             raise ValueError(f"report: results must have scores, {name} has none")
         both = dt.as_obb() if gt.fmt == "obb" else dt.as_xywh()
         truth, found = align(gt, both, unmatched="ignore")
-        models.append(_model(name, truth, found))
+        models.append(_model(name, truth, found, iou_type))
     first = models[0].evaluated
     units = int(np.count_nonzero(truth.listed))
     sure = intervals(first, samples, seed=seed, progress=progress) if samples and units else None
@@ -86,15 +86,24 @@ def evaluate(
     )  # fmt: skip
 
 
-def _model(name: str, gt: Annotations, dt: Annotations) -> Model:
-    oriented = gt.fmt == "obb"
+def kind_of(iou_type: str, gt: Annotations, results: list[Annotations]) -> str:
+    """What "auto" is: oriented boxes, masks where all sides have them, else boxes."""
+    if gt.fmt == "obb":
+        if iou_type not in ("auto", "bbox", "obb"):
+            raise ValueError(f"report: iou_type must be 'obb' for oriented boxes, got {iou_type!r}")
+        return "obb"
+    if iou_type != "auto":
+        return iou_type
+    return "segm" if all(side.shapes is not None for side in (gt, *results)) else "bbox"
+
+
+def _model(name: str, gt: Annotations, dt: Annotations, kind: str) -> Model:
     evaluator = DetectionEvaluator(
-        "obb" if oriented else "bbox", fmt="xyxy" if oriented else "xywh",
-        classes=gt.classes or None,
-    )  # fmt: skip
-    evaluator.update(dt.preds(), gt.targets())
+        kind, fmt="xyxy" if kind == "obb" else "xywh", classes=gt.classes or None
+    )
+    evaluator.update(dt.preds(kind), gt.targets(kind))
     result = evaluator.compute()
-    scores = dt.preds()["scores"]
+    scores = dt.preds(kind)["scores"]
     probable = len(scores) == 0 or (scores.min() >= 0 and scores.max() <= 1)
     honest = calibration(result) if probable else None
     return Model(name, dt, result, best_f1(result), detection_errors(result), honest)

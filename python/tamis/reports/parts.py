@@ -26,6 +26,10 @@ from tamis.reports.crops import Folder, library
 from tamis.reports.page import Cell, Section, Table, render
 
 BLOCK = 1 << 20
+COMPARED = {
+    "bbox": "IoU of boxes", "obb": "IoU of oriented boxes", "segm": "IoU of masks",
+    "boundary": "IoU of boundaries of masks",
+}  # fmt: skip
 
 
 def collect(gt: Any, results: list[Any], **options: Any) -> tuple[dict[str, Any], str]:
@@ -40,7 +44,8 @@ def collect(gt: Any, results: list[Any], **options: Any) -> tuple[dict[str, Any]
         truth, models, names = _read_all(gt, results, options)
         e = evaluation.evaluate(
             truth, models, names, by=options["slices"], samples=options["samples"],
-            seed=options["seed"], folder=None if folder is None else str(folder.root),
+            seed=options["seed"], iou_type=evaluation.kind_of(options["iou_type"], truth, models),
+            folder=None if folder is None else str(folder.root),
             progress=options["progress"],
         )  # fmt: skip
         made = analyses.sections(e)
@@ -138,7 +143,7 @@ def _provenance(e: evaluation.Evaluation, given: list[tuple[str, Any]]) -> Secti
     settings = e.models[0].evaluated
     ious = settings.iou_thresholds
     plain = [
-        ("compared by", "IoU of " + ("boxes" if settings.iou_type == "bbox" else "oriented boxes")),
+        ("compared by", COMPARED[settings.iou_type]),
         ("IoU thresholds", f"{ious[0]:.2f} to {ious[-1]:.2f}, {len(ious)}"),
         ("detections that count", ", ".join(map(str, settings.max_detections))
          + " an image and class"),

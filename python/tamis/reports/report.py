@@ -5,11 +5,13 @@ from __future__ import annotations
 import json as json_module
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from tamis._shared import arrays, output
 from tamis._shared.progress import Progress
 from tamis._shared.results import plain
+
+KINDS = ("bbox", "obb", "segm", "boundary")
 
 
 def report(
@@ -17,6 +19,7 @@ def report(
     gt: Any = None,
     *results: Any,
     images: str | os.PathLike[str] | None = None,
+    iou_type: Literal["auto", "bbox", "obb", "segm", "boundary"] = "auto",
     slices: Mapping[str, Any] | None = None,
     embeddings: Any = None,
     names: Any = None,
@@ -51,6 +54,9 @@ def report(
     images : path, optional
         Folder of the image files: galleries of the worst images and of each type of error, and
         of embeddings where `names` are file names. Nothing outside of it is opened.
+    iou_type : {"auto", "bbox", "obb", "segm", "boundary"}
+        What is compared. "auto": masks where ground truth and all results have them, else boxes.
+        Pictures show boxes.
     slices : dict of str to (images,) array, optional
         Attributes of images, as for :func:`tamis.slices`.
     embeddings : (N, D) array, optional
@@ -122,6 +128,9 @@ def report(
         raise TypeError(f"{name}: gt and results must be given together")
     if (reference is None) != (batch is None):
         raise TypeError(f"{name}: reference and batch must be given together")
+    if not arrays.one_of(iou_type, ("auto", *KINDS)):
+        kinds = ", ".join(("auto", *KINDS))
+        raise ValueError(f"{name}: iou_type must be one of {kinds}, got {iou_type!r}")
     interactive = arrays.check_flag(name, "interactive", interactive)
     if interactive and embeddings is None:
         raise ValueError(f"{name}: interactive needs embeddings")
@@ -137,10 +146,11 @@ def report(
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: {what} must be a str, got {type(value).__name__}")
     found, html = collect(
-        gt, list(results), images=images, slices=slices, embeddings=embeddings, names=names,
-        splits=splits, labelled=labelled, failures=failures, scores=scores, xy=xy,
-        threshold=threshold, count=count, reference=reference, batch=batch, title=title, date=date,
-        tiles=tiles, samples=samples, seed=seed, interactive=interactive, progress=progress,
+        gt, list(results), images=images, iou_type=iou_type, slices=slices,
+        embeddings=embeddings, names=names, splits=splits, labelled=labelled, failures=failures,
+        scores=scores, xy=xy, threshold=threshold, count=count, reference=reference,
+        batch=batch, title=title, date=date, tiles=tiles, samples=samples, seed=seed,
+        interactive=interactive, progress=progress,
     )  # fmt: skip
     output.write(f"{name}: path", target, lambda file: file.write(html.encode()))
     numbers: dict[str, Any] = plain(found)
