@@ -181,7 +181,7 @@ class Sample:
         lost = self._lost(mixed, d)
         if self.dots:  # a dot product goes off by about what was lost times the other norm
             lost *= float(np.linalg.norm(self.z, axis=1).max())
-        return self._survivors(self.far, lost) * EXACT_KEY * d / 512
+        return float(self._survivors(self.far, lost) * EXACT_KEY * d / 512)
 
     def costs(self) -> tuple[float, float]:
         """Estimated time per pair by floats, and by the codes of whole rows."""

@@ -185,8 +185,8 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
     largest = max(rows.largest, 0 if queries is None else queries.largest)
-    given = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
-    return _core.KnnSearch(**asked, **given, **plan.arguments(largest, dots))
+    of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
+    return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))
 
 
 @contextlib.contextmanager
