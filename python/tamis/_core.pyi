@@ -304,7 +304,7 @@ class KnnIndex:
         x: Floats,
         scale: Float64 | None,
         offset: Float64 | None,
-        parts: dict[str, Any] | None,
+        parts: dict[str, Float32 | Float64 | Int32 | Int64 | Bytes | int] | None,
         dots: bool,
         mean: Float64,
         gain: float,
@@ -314,7 +314,7 @@ class KnnIndex:
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...
-    def parts(self) -> dict[str, Any]: ...
+    def parts(self) -> dict[str, Float32 | Float64 | Int32 | Int64 | Bytes | int]: ...
 
 class KnnSearch:
     @overload
