@@ -47,6 +47,15 @@ def manifest(problem: Any) -> Any:
         return problem.pick("m.json", json.load(f))
 
 
+def knn_index(problem: Any) -> tamis.KnnIndex:
+    return tamis.KnnIndex(problem.a_x())
+
+
+def knn_file(problem: Any) -> str:
+    knn_index(problem).save("good.knn")
+    return "good.knn"
+
+
 def curve(problem: Any) -> tamis.LearningCurve:
     return tamis.learning_curve(sizes(problem), grown(problem))
 
@@ -125,6 +134,10 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "DetectionResult.slice": {"images": lambda p: p.pick(image_mask(p), np.arange(len(p.counts)))},
     "DetectionEvaluator.all_reduce": {"group": constant(None)},
     "DetectionResult.flat": {"prefix": constant("", "val/"), "per_class": constant(False, True)},
+    "KnnIndex": {"copy": constant(True, False)},
+    "KnnIndex.within": {"radius": constant(0, 0.5, 3.0)},
+    "KnnIndex.save": {"path": constant("made.knn")},
+    "KnnIndex.load": {"path": knn_file, "verify": constant(True, False)},
     "results": {"evaluation": evaluated},
     "best_f1": {"beta": constant(0.5, 1.0, 2)},
     "calibration": {"bins": constant(1, 10)},
@@ -256,6 +269,7 @@ ALWAYS = {  # whose defaults are too slow, or need what is not installed
 SELVES: dict[str, Value] = {
     "Annotations": annotations,
     "DetectionResult": evaluated,
+    "KnnIndex": knn_index,
     "LearningCurve": curve,
     "Split": made_split,
     "Tightness": tightness,

@@ -34,24 +34,17 @@ int64_t scan_matrix(const KnnRows& rows, double* norms, double* sums) {
 
 KnnSearch::~KnnSearch() = default;
 
-KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int64_t k, double radius)
-    : plan_(std::move(plan)), k_(k), radius_(radius), kernels_(knn_code_kernels()) {
-  x_.rows = x;
+KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, int64_t k, double radius)
+    : index_(std::move(index)), plan_(index_->plan), x_(index_->x), k_(k), radius_(radius), kernels_(index_->kernels) {
   queries_.rows = queries;
-  if (x.offset != nullptr && x.f64 == nullptr) round_offset();
-  if (plan_.codes) x_.measure(plan_);
-  KnnTree tree;
   if (!self()) {
+    queries_.rows.rounded = x_.rows.rounded;
+    queries_.rows.lost = x_.rows.lost;
     queries_.measure_like(x_);
     queries_.encode(plan_, kernels_.bias);
+    if (!index_->tree.nodes.empty()) queries_.reorder_by(plan_, index_->tree, place_);
+    queries_.finish(plan_);
   }
-  x_.encode(plan_, kernels_.bias);
-  if (plan_.codes && plan_.ordered) {
-    x_.reorder(plan_, &tree);
-    if (!self()) queries_.reorder_by(plan_, tree, place_);
-  }
-  x_.finish(plan_);
-  if (!self()) queries_.finish(plan_);
   const size_t searched = static_cast<size_t>(columns().n());
   limit_.assign(searched, k_ > 0 ? kInfinity : radius_);
   if (k_ > 0) {
@@ -63,19 +56,6 @@ KnnSearch::KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int
     plan_tasks();
   else
     plan_query_tasks();
-}
-
-void KnnSearch::round_offset() {
-  double lost = 0;
-  for (int64_t k = 0; k < x_.rows.d; ++k) {
-    rounded_.push_back(static_cast<float>(x_.rows.offset[k]));
-    const double off = x_.rows.offset[k] - static_cast<double>(rounded_.back());
-    lost += off * off;
-  }
-  for (KnnRows* rows : {&x_.rows, &queries_.rows}) {
-    rows->rounded = rounded_.data();
-    rows->lost = std::sqrt(lost) * 1.000001;
-  }
 }
 
 double KnnSearch::key_limit(int64_t position) const {
@@ -339,11 +319,9 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   const size_t k = static_cast<size_t>(k_);
-  tasks_.clear();  // without their codes there is nothing more to run
-  for (KnnTable* table : {&x_, &queries_}) {
-    table->full = KnnCodes();  // the callers' arrays take their place
-    table->prefix = KnnCodes();
-  }
+  tasks_.clear();         // without their codes there is nothing more to run
+  queries_.drop_codes();  // the callers' arrays take their place
+  if (index_.use_count() == 1) index_->x.drop_codes();
   const std::vector<int64_t>& order = columns().order;
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {

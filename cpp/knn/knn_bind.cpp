@@ -1,81 +1,78 @@
 #include <pybind11/stl.h>
 
-#include <optional>
-
-#include "core/array.hpp"
-#include "core/check.hpp"
+#include "knn/knn_rows_bind.hpp"
 #include "knn/knn_search.hpp"
 
 namespace py = pybind11;
 using tamis::View;
-using Floats = View<const float, 2>;
-using Doubles = View<const double, 2>;
-using Halves = View<const uint16_t, 2>;  // float16 by its bits
-using Scale = std::optional<View<const double, 1>>;
+using Floats = tamis::KnnFloats;
+using Doubles = tamis::KnnDoubles;
+using Halves = tamis::KnnHalves;
+using Column = tamis::KnnColumn;
+
+void bind_knn_index(py::module_& m);  // knn_index_bind.cpp
 
 namespace {
 
-using Offset = std::optional<View<const double, 1>>;
-
 template <class Matrix>
-tamis::KnnRows rows_of(const Matrix& x, const Scale& scale, const Offset& offset) {
-  tamis::KnnRows rows;
-  if constexpr (std::is_same_v<Matrix, Floats>)
-    rows.f32 = x.data;
-  else if constexpr (std::is_same_v<Matrix, Halves>)
-    rows.f16 = x.data;
-  else
-    rows.f64 = x.data;
-  if (scale) rows.scale = scale->data;
-  if (offset) rows.offset = offset->data;
-  rows.n = x.shape[0];
-  rows.d = x.shape[1];
-  TAMIS_CHECK((!scale || scale->size() == rows.n) && (!offset || offset->size() == rows.d),
-              "knn: scale and offset must fit x");
-  return rows;
-}
-
-template <class Matrix>
-int64_t scan(const Matrix& x, Offset offset, View<double, 1> norms, std::optional<View<double, 1>> sums) {
-  const tamis::KnnRows rows = rows_of(x, std::nullopt, offset);
+int64_t scan(const Matrix& x, Column offset, View<double, 1> norms, std::optional<View<double, 1>> sums) {
+  const tamis::KnnRows rows = tamis::knn_rows(x, std::nullopt, offset);
   TAMIS_CHECK(norms.size() == rows.n && (!sums || sums->size() == rows.d), "knn_scan: outputs must fit x");
   const py::gil_scoped_release release;
   return tamis::scan_matrix(rows, norms.data, sums ? sums->data : nullptr);
 }
 
-template <class Matrix>
-std::unique_ptr<tamis::KnnSearch> search(const Matrix& x, Scale scale, Offset offset,
-                                         const std::optional<Matrix>& queries, Scale query_scale, int64_t k,
-                                         double radius, bool dots, View<const double, 1> mean, double gain, bool codes,
-                                         bool ordered, std::optional<Floats> basis) {
-  const tamis::KnnRows rows = rows_of(x, scale, offset);
-  tamis::KnnRows asked;
-  if (queries) asked = rows_of(*queries, query_scale, offset);
-  TAMIS_CHECK(mean.size() == rows.d && (!queries || asked.d == rows.d) && (!basis || basis->shape[0] == rows.d),
-              "KnnSearch: shapes differ");
-  TAMIS_CHECK(rows.d > 0 && rows.n > 0 && (!queries || asked.n > 0), "KnnSearch: x and queries must not be empty");
-  TAMIS_CHECK(scale.has_value() == offset.has_value() && (!queries || scale.has_value() == query_scale.has_value()),
+std::unique_ptr<tamis::KnnSearch> search_of(std::shared_ptr<tamis::KnnIndex> index, const tamis::KnnRows& asked,
+                                            int64_t k, double radius) {
+  const tamis::KnnRows& rows = index->x.rows;
+  const bool self = asked.n == 0;
+  TAMIS_CHECK(self || asked.d == rows.d, "KnnSearch: shapes differ");
+  TAMIS_CHECK(self || (asked.scale != nullptr) == (rows.scale != nullptr),
               "KnnSearch: scales and offset must be given together");
-  TAMIS_CHECK(k >= 0 && k <= rows.n - (queries ? 0 : 1), "KnnSearch: k must be 0 to the number of neighbours");
-  TAMIS_CHECK(!basis || (codes && basis->shape[1] > 0), "KnnSearch: a basis needs codes and columns");
-  tamis::KnnPlan plan;
-  plan.metric = dots ? tamis::KnnMetric::inner_product : tamis::KnnMetric::squared_distance;
-  plan.mean.assign(mean.data, mean.data + mean.size());
-  plan.gain = gain;
-  plan.codes = codes;
-  plan.ordered = ordered;
-  if (basis) plan.basis.assign(basis->data, basis->data + basis->size());
+  TAMIS_CHECK(k >= 0 && k <= rows.n - self, "KnnSearch: k must be 0 to the number of neighbours");
+  return std::make_unique<tamis::KnnSearch>(std::move(index), asked, k, radius);
+}
+
+template <class Matrix>
+std::unique_ptr<tamis::KnnSearch> search_once(const Matrix& x, Column scale, Column offset,
+                                              const std::optional<Matrix>& queries, Column query_scale, int64_t k,
+                                              double radius, bool dots, View<const double, 1> mean, double gain,
+                                              bool codes, bool ordered, std::optional<Floats> basis) {
+  const tamis::KnnRows rows = tamis::knn_rows(x, scale, offset);
+  tamis::KnnRows asked;
+  if (queries) asked = tamis::knn_rows(*queries, query_scale, offset);
+  TAMIS_CHECK(!queries || asked.n > 0, "KnnSearch: x and queries must not be empty");
+  tamis::KnnPlan plan = tamis::knn_plan(rows, dots, mean, gain, codes, ordered, basis);
   const py::gil_scoped_release release;
-  return std::make_unique<tamis::KnnSearch>(rows, asked, std::move(plan), k, radius);
+  return search_of(std::make_shared<tamis::KnnIndex>(rows, std::move(plan)), asked, k, radius);
+}
+
+template <class Matrix>
+std::unique_ptr<tamis::KnnSearch> search_index(std::shared_ptr<tamis::KnnIndex> index,
+                                               const std::optional<Matrix>& queries, Column query_scale, int64_t k,
+                                               double radius) {
+  tamis::KnnRows asked;
+  if (queries) {
+    asked = tamis::knn_rows(*queries, query_scale, std::nullopt);
+    asked.offset = index->x.rows.offset;
+    const tamis::KnnRows& rows = index->x.rows;
+    TAMIS_CHECK(asked.n > 0, "KnnSearch: x and queries must not be empty");
+    TAMIS_CHECK((rows.f32 == nullptr) == (asked.f32 == nullptr) && (rows.f64 == nullptr) == (asked.f64 == nullptr),
+                "KnnSearch: queries must have the dtype of the index");
+  }
+  const py::gil_scoped_release release;
+  return search_of(std::move(index), asked, k, radius);
 }
 
 // A search points into x, scale, offset, queries and query_scale: arguments 2 to 6 live as long as it does.
 template <class Matrix, class Class>
 void add_constructor(Class& c) {
-  c.def(py::init(&search<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"), py::arg("queries"),
-        py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"), py::arg("gain"),
-        py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(),
-        py::keep_alive<1, 4>(), py::keep_alive<1, 5>(), py::keep_alive<1, 6>());
+  c.def(py::init(&search_once<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"),
+        py::arg("queries"), py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"),
+        py::arg("gain"), py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::keep_alive<1, 2>(),
+        py::keep_alive<1, 3>(), py::keep_alive<1, 4>(), py::keep_alive<1, 5>(), py::keep_alive<1, 6>());
+  c.def(py::init(&search_index<Matrix>), py::kw_only(), py::arg("index"), py::arg("queries"), py::arg("query_scale"),
+        py::arg("k"), py::arg("radius"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>());
 }
 
 }  // namespace
@@ -97,6 +94,7 @@ void bind_knn(py::module_& m) {
                             out_rows.data);
   });
 
+  bind_knn_index(m);
   py::class_<tamis::KnnSearch> c(m, "KnnSearch");
   add_constructor<Floats>(c);
   add_constructor<Doubles>(c);

@@ -1,10 +1,11 @@
 // A search in steps: the caller runs them in slices, so that progress and interrupts live outside.
 #pragma once
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <vector>
 
-#include "knn/knn_table.hpp"
+#include "knn/knn_index.hpp"
 
 namespace tamis {
 
@@ -32,8 +33,8 @@ struct KnnLine;  // limits of a block (knn_scratch.hpp)
 
 class KnnSearch {
  public:
-  // `queries.n == 0`: the rows of x among themselves. k > 0: nearest neighbours, else all keys <= radius.
-  KnnSearch(const KnnRows& x, const KnnRows& queries, KnnPlan plan, int64_t k, double radius);
+  // `queries.n == 0`: the rows of the index among themselves. k > 0: nearest neighbours, else all keys <= radius.
+  KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, int64_t k, double radius);
 
   int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
   void run(int64_t begin, int64_t end);
@@ -74,7 +75,6 @@ class KnnSearch {
   const KnnTable& columns() const { return self() ? x_ : queries_; }
   Blocks blocks_of(int64_t row_block, int64_t column_block) const;
   double key_limit(int64_t position) const;
-  void round_offset();
   void plan_tasks();
   void plan_query_tasks();
   void seed();
@@ -100,9 +100,10 @@ class KnnSearch {
   Scratch* borrow();
   void give_back(Scratch* scratch);
 
-  KnnPlan plan_;
-  KnnTable x_, queries_;
-  std::vector<float> rounded_;  // the offset
+  std::shared_ptr<KnnIndex> index_;
+  const KnnPlan& plan_;
+  const KnnTable& x_;
+  KnnTable queries_;
   int64_t k_;
   double radius_;
   KnnCodeKernels kernels_;

@@ -83,7 +83,8 @@ void KnnCodes::permute(const std::vector<int64_t>& order) {
 
 int64_t KnnTable::block_size(int64_t block) const { return std::min(kKnnBlock, rows.n - block * kKnnBlock); }
 
-void KnnTable::measure(const KnnPlan& plan) {
+void KnnTable::measure(const KnnPlan& plan, int32_t bias) {
+  const auto step_of = [&](float most) { return most > 0 ? most / static_cast<float>(bias - 1) : 1.0f; };
   const int64_t d = rows.d, inside = static_cast<int64_t>(plan.basis.size()) / std::max<int64_t>(1, d);
   const int64_t n = std::min(rows.n, kMeasured);
   std::vector<int64_t> which(static_cast<size_t>(n));
@@ -101,12 +102,12 @@ void KnnTable::measure(const KnnPlan& plan) {
     rest_mean = std::accumulate(rest.begin(), rest.end(), 0.0) / static_cast<double>(n);
     for (const double r : rest) most = std::max(most, static_cast<float>(std::abs(r - rest_mean)));
     for (const float v : p) most = std::max(most, std::abs(v));
-    prefix.step = most;
+    prefix.step = step_of(most);
   }
   mix_rows(z.data(), n, d);
   most = 0;
   for (const float v : z) most = std::max(most, std::abs(v));
-  full.step = most;
+  full.step = step_of(most);
 }
 
 void KnnTable::measure_like(const KnnTable& other) {
@@ -153,15 +154,8 @@ void KnnTable::encode(const KnnPlan& plan, int32_t bias) {
   std::iota(order.begin(), order.end(), int64_t{0});
   norm.resize(static_cast<size_t>(rows.n));
   if (!plan.codes) return;
-  const auto step_of = [&](KnnCodes& codes) {
-    codes.step = codes.step > 0 ? codes.step / static_cast<float>(bias - 1) : 1.0f;
-  };
   full.prepare(rows.n, rows.d);
-  step_of(full);
-  if (!plan.basis.empty()) {
-    prefix.prepare(rows.n, static_cast<int64_t>(plan.basis.size()) / rows.d + 1);
-    step_of(prefix);
-  }
+  if (!plan.basis.empty()) prefix.prepare(rows.n, static_cast<int64_t>(plan.basis.size()) / rows.d + 1);
   parallel_for(rows.n, 4 * kChunk, [&](int64_t begin, int64_t end) { encode_rows(plan, bias, begin, end); });
 }
 

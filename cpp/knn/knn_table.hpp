@@ -23,11 +23,12 @@ struct KnnCodes {
   int64_t width = 0, padded = 0;  // coordinates, bytes of a row (a multiple of 64); 0: none
   float step = 0;
   Aligned<uint8_t> bytes;
+  const uint8_t* mapped = nullptr;  // or those of a file
   std::vector<int32_t> sum, squares;
   std::vector<float> lost;        // per row
   std::vector<float> block_lost;  // largest of each block
 
-  const uint8_t* row(int64_t i) const { return bytes.get() + i * padded; }
+  const uint8_t* row(int64_t i) const { return (mapped != nullptr ? mapped : bytes.get()) + i * padded; }
   void prepare(int64_t n, int64_t coordinates);
   void permute(const std::vector<int64_t>& order);
 };
@@ -58,13 +59,14 @@ struct KnnTable {
   int64_t block_size(int64_t block) const;
   const KnnCodes& first(const KnnPlan& plan) const { return plan.basis.empty() ? full : prefix; }
 
-  void measure(const KnnPlan& plan);                 // code steps from a sample of the rows
+  void measure(const KnnPlan& plan, int32_t bias);   // code steps from a sample of the rows
   void measure_like(const KnnTable& other);          // or those of the other side
   void encode(const KnnPlan& plan, int32_t bias);    // in row order
   void reorder(const KnnPlan& plan, KnnTree* tree);  // by bisection; the tree is handed out for queries
   void reorder_by(const KnnPlan& plan, const KnnTree& tree,
                   std::vector<int64_t>& place);  // as another table's tree says
   void finish(const KnnPlan& plan);              // block maxima
+  void drop_codes() { full = KnnCodes(), prefix = KnnCodes(); }
 
  private:
   void permute(const KnnPlan& plan);

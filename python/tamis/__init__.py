@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # at run time a name is imported when it is first used: see _
     from tamis.embeddings.duplicate_threshold import DuplicateThreshold, duplicate_threshold
     from tamis.embeddings.exact_duplicates import exact_duplicates
     from tamis.embeddings.knn import knn
+    from tamis.embeddings.knn_index import KnnIndex
     from tamis.embeddings.leaks import Leaks, leaks
     from tamis.embeddings.map2d import map2d
     from tamis.embeddings.near_duplicates import NearDuplicates, find_unique, near_duplicates
@@ -100,6 +101,7 @@ __all__ = [
     "ImageScores",
     "Interval",
     "Intervals",
+    "KnnIndex",
     "LabelMistakes",
     "Leaks",
     "LearningCurve",
@@ -202,6 +204,7 @@ _HOMES = {  # the modules of the names above
     "embeddings.duplicate_threshold": "DuplicateThreshold duplicate_threshold",
     "embeddings.exact_duplicates": "exact_duplicates",
     "embeddings.knn": "knn",
+    "embeddings.knn_index": "KnnIndex",
     "embeddings.leaks": "Leaks leaks",
     "embeddings.map2d": "map2d",
     "embeddings.near_duplicates": "NearDuplicates find_unique near_duplicates",

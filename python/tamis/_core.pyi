@@ -2,7 +2,7 @@
 # of the rooms are documented in the Python module of the same name.
 import mmap
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -297,7 +297,37 @@ def group_pairs(pairs: Int64, group: Int64) -> None: ...
 def nearest_kept(pairs: Int64, keys: Float64, keep: Bytes, kept: Int64, apart: Float64) -> None: ...
 def merge_neighbours(keys: Float64, rows: Int64, out_keys: Float64, out_rows: Int64) -> None: ...
 
+class KnnIndex:
+    def __init__(
+        self,
+        *,
+        x: Floats,
+        scale: Float64 | None,
+        offset: Float64 | None,
+        parts: dict[str, Float32 | Float64 | Int32 | Int64 | Bytes | int] | None,
+        dots: bool,
+        mean: Float64,
+        gain: float,
+        codes: bool,
+        ordered: bool,
+        basis: Float32 | None,
+    ) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    def parts(self) -> dict[str, Float32 | Float64 | Int32 | Int64 | Bytes | int]: ...
+
 class KnnSearch:
+    @overload
+    def __init__(
+        self,
+        *,
+        index: KnnIndex,
+        queries: Floats | None,
+        query_scale: Float64 | None,
+        k: int,
+        radius: float,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         *,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ MOST_SAMPLED = 10_000
 FEW_PAIRS, FEW_SAMPLED = 5e8, 2500  # below, weighing prefixes would cost what they save
 ASKED = 128  # rows of the sample whose neighbourhoods are measured
 PREFIXES = (64, 128, 256)
+PANEL = 64  # queries that a tile takes, however few there are
+MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
 
 # Nanoseconds on one core of a 2.6 GHz server; only their ratios count.
@@ -30,6 +33,9 @@ TILE = {  # per pair and coordinate, per pair: by kernel, "bytes" by instruction
 FLOATS = {4: 0.0128, 3: 0.0224, 2: 0.059}  # per pair and dimension, by instruction set
 DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
 EXACT_KEY = 150.0  # a pair computed exactly, 512 dimensions
+CENTRE, ENCODE = 1.5, 3.0  # to make a coordinate ready for float tiles, and for codes
+ORDER = 30.0  # and for codes of prefixes in a good order,
+PLAN = 1.2e9  # which a sample of full size is taken for
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class Plan:
     codes: bool = False
     ordered: bool = False
     basis: npt.NDArray[np.float32] | None = None
+
+    def arguments(self, largest: float, dots: bool) -> dict[str, Any]:
+        """As `_core` takes them, for rows and queries of norms up to `largest`."""
+        gain = min(self.gain, MOST_GAINED / largest) if largest > 0 else self.gain
+        how = {"codes": self.codes, "ordered": self.ordered, "basis": self.basis}
+        return {"dots": dots, "mean": self.mean, "gain": gain, **how}
 
 
 def make_plan(
@@ -60,6 +72,11 @@ def make_plan(
     n, d = x.shape
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
     small = is_small(pairs, d)
+    if not small and n_queries is not None:
+        sample = Sample(x, scale, offset, dots=dots, size=FEW_SAMPLED)
+        ready = _few_queries(sample, n_queries, k, radius)
+        if ready is not None:
+            return ready
     few = pairs <= FEW_PAIRS
     size = 256 if small else FEW_SAMPLED if few else MOST_SAMPLED
     sample = Sample(x, scale, offset, dots=dots, size=size)
@@ -68,6 +85,29 @@ def make_plan(
     with products():
         sample.measure(k, radius, both=n_queries is None)
         return sample.cheapest(() if few else PREFIXES)
+
+
+def few_queries_plan(
+    x: Array, scale: Array | None, offset: Array | None, *, k: int, dots: bool
+) -> Plan:
+    """The better plan of those whose rows are ready at once."""
+    sample = Sample(x, scale, offset, dots=dots, size=FEW_SAMPLED)
+    return _few_queries(sample, PANEL, k, 0.0) or sample.plain()
+
+
+def _few_queries(sample: Sample, n_queries: int, k: int, radius: float) -> Plan | None:
+    """The cheaper of the plans whose rows are ready at once, unless there is time for another."""
+    n, d = sample.n, sample.z.shape[1]
+    if sample.size == 0 or d > MOST_CODED:
+        return sample.plain()
+    with products():
+        sample.measure(k, radius, both=False)
+        floats, codes = sample.costs()
+    panels = -(-n_queries // PANEL) * PANEL
+    floats, codes = n * (panels * floats + d * CENTRE), n * (panels * codes + d * ENCODE)
+    if min(floats, codes) > PLAN + n * d * ORDER:
+        return None
+    return sample.plain() if floats <= codes else replace(sample.coded(), ordered=False)
 
 
 def is_small(pairs: float, d: int) -> bool:
@@ -130,22 +170,33 @@ class Sample:
     def _lost(self, largest: float, width: int) -> float:
         return largest / self.levels * float(np.sqrt(width / 12))
 
-    def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
-        """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
+    def _tile(self) -> tuple[float, float]:
+        kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {_core.isa()}"
+        return TILE[kernel]
+
+    def _last(self) -> float:
+        """Time per pair for the keys of those that codes do not drop."""
         d = self.z.shape[1]
-        isa = _core.isa()
-        kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {isa}"
-        per_coordinate, per_pair = TILE[kernel]
-        exact, dot = EXACT_KEY * d / 512, DOT_CODES[self.kernel] * d / 512
         mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
         lost = self._lost(mixed, d)
         if self.dots:  # a dot product goes off by about what was lost times the other norm
             lost *= float(np.linalg.norm(self.z, axis=1).max())
-        last = self._survivors(self.far, lost) * exact
-        costs = [
-            (FLOATS[isa] * d + self._survivors(self.far, 1e-4) * exact, 0, self.plain()),
-            (per_coordinate * d + per_pair + last, 1, self.coded()),
-        ]
+        return float(self._survivors(self.far, lost) * EXACT_KEY * d / 512)
+
+    def costs(self) -> tuple[float, float]:
+        """Estimated time per pair by floats, and by the codes of whole rows."""
+        d = self.z.shape[1]
+        per_coordinate, per_pair = self._tile()
+        exact = self._survivors(self.far, 1e-4) * EXACT_KEY * d / 512
+        return FLOATS[_core.isa()] * d + exact, per_coordinate * d + per_pair + self._last()
+
+    def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
+        """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
+        d = self.z.shape[1]
+        (per_coordinate, per_pair), last = self._tile(), self._last()
+        dot = DOT_CODES[self.kernel] * d / 512
+        floats, codes = self.costs()
+        costs = [(floats, 0, self.plain()), (codes, 1, self.coded())]
         for width, basis, kept in self.prefixes(prefixes):
             largest = float(np.abs(kept).max())
             first = self._survivors(self._distances(kept), self._lost(largest, width))

@@ -15,12 +15,11 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
-from tamis.embeddings.knn_plan import Plan, make_plan
+from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
 
 MOST_NEIGHBOURS = 1024
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
-MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 SLICES = 64  # of a search, between which progress is reported
 
 
@@ -39,12 +38,17 @@ class Rows:
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
     plan: Plan | None = None  # of a search among them, where one is at hand
     limits: Array | None = None  # (n,) keys above which none is wanted of a search among them
+    index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
+    gain: float = np.inf  # of that index
+    directed: Rows | None = None  # those that have a direction, where they have an index
 
     def without_zeros(self) -> tuple[Rows, Array]:
         """The rows that have a direction, and where they stand here; no copy when all have one."""
         assert self.scale is not None
         if len(self.zeros) == 0:
             return self, np.arange(len(self.x))
+        if self.directed is not None:
+            return self.directed, np.flatnonzero(np.isfinite(self.scale))
         kept = np.flatnonzero(np.isfinite(self.scale))
         x = np.ascontiguousarray(self.x[kept])
         return Rows(x, 1.0, self.scale[kept], self.offset, plan=self.plan), kept
@@ -166,27 +170,23 @@ def _with_norms(x: Array, norms: Array, offset: Array) -> Rows:
 
 
 def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: bool) -> Any:
-    """A `_core.KnnSearch` by the plan that suits these rows."""
+    """A `_core.KnnSearch` by the index of these rows, or by the plan that suits them."""
+    asked: dict[str, Any] = {
+        "queries": None if queries is None else bits(queries.x),
+        "query_scale": None if queries is None else queries.scale,
+        "k": k,
+        "radius": radius,
+    }
+    fits = queries is None or queries.largest * rows.gain <= MOST_GAINED
+    if rows.index is not None and fits:
+        return _core.KnnSearch(index=rows.index, **asked)
     plan = rows.plan if queries is None else None
     if plan is None:
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
     largest = max(rows.largest, 0 if queries is None else queries.largest)
-    return _core.KnnSearch(
-        x=bits(rows.x),
-        scale=rows.scale,
-        offset=rows.offset,
-        queries=None if queries is None else bits(queries.x),
-        query_scale=None if queries is None else queries.scale,
-        k=k,
-        radius=radius,
-        dots=dots,
-        mean=plan.mean,
-        gain=min(plan.gain, MOST_GAINED / largest) if largest > 0 else plan.gain,
-        codes=plan.codes,
-        ordered=plan.ordered,
-        basis=plan.basis,
-    )
+    of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
+    return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))
 
 
 @contextlib.contextmanager
@@ -208,7 +208,6 @@ def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
 
 
 def on_disk(x: Any) -> bool:
-    """Whether an array is a file's."""
     return _map_of(x) is not None
 
 
@@ -305,13 +304,14 @@ def within(
     progress: Progress,
     title: str,
     most_pairs: int | None = None,
+    dots: bool = False,
 ) -> tuple[Array, Array]:
     """(pairs (p, 2), keys (p,)) with key <= `radius`, ascending; in a self search left < right."""
     if len(rows.x) == 0 or (queries is not None and len(queries.x) == 0):
         return np.empty((0, 2), np.int64), np.empty(0)
     progress = reporter(progress, title)
     most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
-    with searched(rows, queries, k=0, radius=min(radius, most**2), dots=False) as found:
+    with searched(rows, queries, k=0, radius=min(radius, most**2), dots=dots) as found:
         run(found, progress, title, most_pairs)
     pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
     found.write_pairs(pairs, keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -10,7 +12,8 @@ from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.typed import Host, Int64
 from tamis.embeddings.distances import BLOCK, k_means
-from tamis.embeddings.knn_exact import exact, exact_on_device
+from tamis.embeddings.knn_exact import exact_on_device
+from tamis.embeddings.knn_index import index_soon
 from tamis.embeddings.knn_pairs import (
     MOST_PAIRS,
     all_pairs,
@@ -170,13 +173,14 @@ def select_batch(
     by_score = np.argsort(-values, kind="stable")
     by_score = by_score[free[by_score]]
     candidates = np.flatnonzero(free)
+    nearby = Nearby(name, given, candidates)
 
     def near_failures(batch: Array, which: Array, wanted: int) -> Array:
         """`batch` and rows near these failures, `wanted` in all."""
         k, some = 4, asked if len(which) == len(asked) else take(asked, which)
         while len(batch) < wanted and len(which) > 0 and len(candidates) > 0:
             k = min(4 * k, MOST_NEIGHBOURS, len(candidates))
-            batch = taken.add(batch, _near(name, given, candidates, some, k), wanted)
+            batch = taken.add(batch, nearby.rows(some, k), wanted)
             if k in (MOST_NEIGHBOURS, len(candidates)):
                 break
         return batch
@@ -263,15 +267,28 @@ def _shares(cluster: Array | None, wanted: int) -> list[tuple[Array, int]]:
     return [(np.flatnonzero(code == c), each + (i < more)) for i, c in enumerate(order)]
 
 
-def _near(name: str, x: Any, candidates: Array, asked: Any, k: int) -> Array:
-    """Rows by their place among the neighbours of any failure, then by distance, then by row."""
-    search = exact if arrays.device(x) == "cpu" else exact_on_device
-    found = search(name, take(x, candidates), asked, k, "euclidean")
-    distances, indices = (arrays.host(name, "neighbours", part) for part in found)
-    place = np.broadcast_to(np.arange(k), indices.shape)
-    order = np.lexsort((indices.ravel(), distances.ravel(), place.ravel()))
-    near = candidates[indices.ravel()[order]]
-    return np.asarray(near[np.sort(np.unique(near, return_index=True)[1])])
+class Nearby:
+    """Neighbours among the candidates, which are made ready once, when some are first asked for."""
+
+    def __init__(self, name: str, x: Any, candidates: Array) -> None:
+        self.name, self.x, self.candidates = name, x, candidates
+
+    @cached_property
+    def search(self) -> Callable[[Any, int], tuple[Any, Any]]:
+        rows = take(self.x, self.candidates)
+        if arrays.device(rows) == "cpu":
+            return index_soon(self.name, rows, "euclidean").search
+        return lambda asked, k: exact_on_device(self.name, rows, asked, k, "euclidean")
+
+    def rows(self, asked: Any, k: int) -> Array:
+        """By the place among the neighbours of any failure, then by distance, then by row."""
+        distances, indices = (
+            arrays.host(self.name, "neighbours", part) for part in self.search(asked, k)
+        )
+        place = np.broadcast_to(np.arange(k), indices.shape)
+        order = np.lexsort((indices.ravel(), distances.ravel(), place.ravel()))
+        near = self.candidates[indices.ravel()[order]]
+        return np.asarray(near[np.sort(np.unique(near, return_index=True)[1])])
 
 
 def _scores(name: str, scores: Any) -> Array:
