@@ -56,6 +56,8 @@ FILES = (
     "Split.save",
     "drift",
     "contact_sheet",
+    "KnnIndex.load",
+    "KnnIndex.save",
 )  # may raise OSError
 SKIPPED = {  # names that need what a fuzzer should not have
     "coco.init_as_pycocotools": "changes sys.modules",
