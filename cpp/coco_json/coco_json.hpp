@@ -217,7 +217,7 @@ void write_coco_columns(CocoTable&& table, const CocoColumns& columns);
 // Results as most detectors write them: each record has image_id, category_id, score and a bbox, or a mask's size and
 // counts, or as many keypoints as the first, each once, in the order of the first, and nothing else. They need no
 // simdjson: parts of a file are read one by one and, while they are in the cache, parsed to columns. No text is kept
-// but the counts of masks. On anything else (an escape in a key, an integer of over 18 digits) the reader says no, and
+// but the counts of masks. On anything else (an escape in a key, an integer beyond int64) the reader says no, and
 // the general ones decide.
 struct PlainSource {
   int descriptor;  // of a file, where text is null

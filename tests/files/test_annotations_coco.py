@@ -297,3 +297,40 @@ def test_results_keep_their_masks_beside_their_boxes(tmp_path: Path) -> None:
     found = tamis.read(put(tmp_path / "dt.json", json.dumps(results)))
     assert found.masks is not None and found.boxes.tolist() == [[0, 0, 90, 80]] * 2
     assert (np.stack(found.preds("segm")["masks"].decode()) == dense).all()
+
+
+@pytest.mark.parametrize("iou_type", ["segm", "keypoints"])
+def test_results_beside_boxes_are_as_large_as_the_boxes(tmp_path: Path, iou_type: str) -> None:
+    """pycocotools' loadRes takes the area of the box, which decides the size of what is left."""
+    square = [[10.0, 10, 50, 10, 50, 50, 10, 50]]  # 1,600 pixels: medium
+    points = [x for i in range(17) for x in (10 + 2 * i, 10 + 2 * i, 2)]
+    shape = {"segmentation": square, "keypoints": points, "num_keypoints": 17}
+    gt = {
+        "images": [{"id": 1, "height": 400, "width": 400}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 40], "area": 1600,
+             "iscrowd": 0, **shape}
+        ],
+    }  # fmt: skip
+    # the second matches nothing: out of the range, it is no false positive there
+    far = [[200.0, 200, 240, 200, 240, 240, 200, 240]]
+    away = [x for i in range(17) for x in (200 + 2 * i, 200 + 2 * i, 2)]
+    first = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [10, 10, 40, 40]}
+    second = {**first, "score": 0.9, "bbox": [0, 0, 300, 300]}
+    for record, polygon, person in ((first, square, points), (second, far, away)):
+        if iou_type == "segm":
+            counts = tamis.coco.mask.merge(tamis.coco.mask.frPyObjects(polygon, 400, 400))
+            record["segmentation"] = {**counts, "counts": counts["counts"].decode()}
+        else:
+            record["keypoints"] = person
+    paths = put(tmp_path / "gt.json", json.dumps(gt)), put(tmp_path / "dt.json", "")
+    Path(paths[1]).write_text(json.dumps([first, second]))
+    ground = tamis.coco.COCO(paths[0])
+    theirs = tamis.coco.COCOeval(ground, ground.loadRes(paths[1]), iou_type)
+    theirs.evaluate(), theirs.accumulate(), theirs.summarize()
+    evaluator = tamis.DetectionEvaluator(iou_type=iou_type)
+    evaluator.update(tamis.read(paths[1]).preds(iou_type), tamis.read(paths[0]).targets(iou_type))
+    stats = evaluator.compute().stats
+    assert stats["APm"] == pytest.approx(1) and stats["AP"] == pytest.approx(0.5)
+    assert list(stats.values()) == theirs.stats.tolist()

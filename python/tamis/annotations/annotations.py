@@ -60,7 +60,8 @@ class Annotations:
     scores : (n,) float64, or None for ground truth
     iscrowd : (n,) uint8
     area : (n,) float64, or None
-        The areas of a COCO file; None means the areas of the boxes.
+        The areas of a COCO file; None means those of the regions that are evaluated. Of results
+        with boxes those of the boxes, as pycocotools takes them of masks and keypoints too.
     image_sizes : (images, 2) int64
         Height and width; 0 if unknown.
     image_names : tuple of str

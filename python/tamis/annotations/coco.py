@@ -22,6 +22,7 @@ from tamis.coco._record_lists import records_of
 from tamis.coco._shapes import PEOPLE, keypoints_of
 
 _SHAPE = re.compile(rb'"segmentation"\s*:\s*(?!\[\s*\])[\[{]')  # one that is not empty
+_POINTS = re.compile(rb'"keypoints"\s*:\s*\[\s*[^\]\s]')
 _SHAPE_KEYS = ("numbers", "part_splits", "row_parts", "text", "text_splits", "extent")
 
 
@@ -141,9 +142,10 @@ def _results(path: str, text: Array) -> Annotations | None:
         table = _core.read_coco_results(text)
     if table is None or b'"file_name"' in text[:2000].tobytes():
         return None
-    if "text_splits" not in table and _SHAPE.search(text.data):
-        return None  # boxes were read, and masks passed over
     keypoints = keypoints_of(table) if "numbers" in table or "keypoints" in table else None
+    read = ((_SHAPE, "text_splits" in table), (_POINTS, keypoints is not None))
+    if any(not there and kind.search(text.data) for kind, there in read):
+        return None  # boxes were read, and what stands beside them was not
     shapes = None
     if "text_splits" in table:
         n = len(table["bbox"])

@@ -67,6 +67,8 @@ class Records:
             columns["area"] = np.where(np.isnan(columns["area"]), sizes, columns["area"])
         if self.is_list or columns["scores"] is not None:
             columns["area"] = columns["iscrowd"] = columns["ids"] = None
+        if self.is_list and self.records and self.records[0].get("bbox"):  # as loadRes
+            columns["area"] = columns["boxes"][:, 2] * columns["boxes"][:, 3]
         found = grouped(
             self.path, self.images, self.categories, image_ids, self.remarks, self.format,
             shapes=self._shapes(), **columns,

@@ -24,11 +24,11 @@ def columns_of(method: str, a: Any, iou_type: str) -> dict[str, Any]:
     if key == "keypoints":  # rows without have NaN: nothing is visible
         regions = np.nan_to_num(regions, nan=0.0)
     columns = {key: regions, "labels": a.labels, "splits": a.splits}
-    if detections:
-        return {**columns, "scores": a.scores}
-    columns["iscrowd"] = a.iscrowd
+    columns["scores" if detections else "iscrowd"] = a.scores if detections else a.iscrowd
     if a.area is not None and a.fmt == "xywh":
         columns["area"] = a.area
+    if detections:
+        return columns
     if key == "keypoints":
         columns["boxes"] = a.boxes
     return columns

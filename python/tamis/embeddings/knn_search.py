@@ -39,7 +39,7 @@ class Rows:
     plan: Plan | None = None  # of a search among them, where one is at hand
     limits: Array | None = None  # (n,) keys above which none is wanted of a search among them
     index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
-    gain: float = np.inf  # of that index
+    gain: float = 1.0  # of that index
     directed: Rows | None = None  # those that have a direction, where they have an index
 
     def without_zeros(self) -> tuple[Rows, Array]:
@@ -177,7 +177,7 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
         "k": k,
         "radius": radius,
     }
-    fits = queries is None or queries.largest * rows.gain <= MOST_GAINED
+    fits = queries is None or float(queries.largest) * float(rows.gain) <= MOST_GAINED
     if rows.index is not None and fits:
         return _core.KnnSearch(index=rows.index, **asked)
     plan = rows.plan if queries is None else None
