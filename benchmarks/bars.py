@@ -166,17 +166,18 @@ def duplicates(images: int) -> Contenders:
     }
 
 
-# Of --quick, as measured on a busy machine: fixed costs weigh more in small sizes.
+# Of --quick: fixed costs weigh more in small sizes. The largest of some quiet and loaded runs, and
+# a third more for calls of about a millisecond.
 QUICK = {
     "coco json 20,000 float32": {"ultrafast-pycocotools": 0.55},
     "coco json 20,000": {"ultrafast-pycocotools": 0.5, "hotcoco": 0.45},
     "coco arrays 20,000": {"ultrafast-pycocotools": 0.65},
     "coco segm 5,000": {"hotcoco": 1.6},
     "coco keypoints 5,000": {"hotcoco": 0.69},
-    "mask_iou 100 x 100": {"pycocotools": 0.35},
-    "box_iou 500 x 500": {"torch formula": 0.1},
-    "box_iou_batched 100 x 100 x 8": {"loop of the torch formula": 0.055},
-    "find_duplicate_boxes 100 x 20": {"NumPy, image by image": 0.1},
+    "mask_iou 100 x 100": {"pycocotools": 0.5},
+    "box_iou 500 x 500": {"torch formula": 0.3},
+    "box_iou_batched 100 x 100 x 8": {"loop of the torch formula": 0.14},
+    "find_duplicate_boxes 100 x 20": {"NumPy, image by image": 0.25},
 }
 
 
