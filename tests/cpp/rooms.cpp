@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <random>
 #include <utility>
 #include <vector>
@@ -40,7 +41,7 @@ TEST_CASE("knn: neighbours are those of all pairs, by floats and by codes") {
     tamis::KnnPlan plan;
     plan.mean.assign(kWidth, 0.0);
     plan.codes = plan.ordered = codes;
-    tamis::KnnSearch search(rows, {}, plan, kNearest, 0.0);
+    tamis::KnnSearch search(std::make_shared<tamis::KnnIndex>(rows, plan), {}, kNearest, 0.0);
     search.run(0, search.steps());
     std::vector<double> keys(kRows * kNearest);
     std::vector<int64_t> indices(kRows * kNearest);
