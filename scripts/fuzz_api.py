@@ -43,9 +43,9 @@ import tamis
 import tamis.coco
 import tamis.coco.mask
 import tamis.lvis
+from fuzz_api_evaluation import Problem
 from fuzz_api_odd import spoilt
 from fuzz_api_special import SELVES
-from fuzz_api_values import Problem
 from tamis.labels.fiftyone_matching import match_fiftyone
 
 ALLOWED = (ValueError, TypeError, IndexError, KeyError, MemoryError, tamis.CudaUnavailable)

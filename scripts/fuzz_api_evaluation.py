@@ -10,17 +10,16 @@ import tamis.coco
 import tamis.lvis
 from fuzz_api_odd import spoilt
 from fuzz_api_special import SELVES
+from fuzz_api_values import ArrayArguments, H, W
 
 try:
     import torch
 except ImportError:
     torch = None
 
-H, W = 12, 15  # of images with masks
 
-
-class EvaluationArguments:
-    """Of a `Problem`, which has the boxes, masks and counts."""
+class Problem(ArrayArguments):
+    """A few images, evaluated."""
 
     def records(self, counts: Any, scores: bool, as_tensor: bool = False) -> dict[str, Any]:
         n = int(counts.sum())

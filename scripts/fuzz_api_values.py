@@ -1,4 +1,4 @@
-"""Good arguments of the public functions, by the parameter's name."""
+"""Good arguments of the functions on arrays, by the parameter's name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tamis
-from fuzz_api_evaluation import EvaluationArguments, H, W
 from fuzz_api_odd import Rng
 from fuzz_api_special import ALWAYS, SELVES, SPECIAL
 
@@ -18,9 +17,14 @@ try:
 except ImportError:
     torch = None
 
+H, W = 12, 15  # of images with masks
 
-class Problem(EvaluationArguments):
-    """A few images; `value` gives an argument that fits the others."""
+
+class ArrayArguments:
+    """Of a few images; `value` gives an argument that fits the others."""
+
+    me: Any  # of a `Problem`: whose method is called, and an evaluator of these images
+    evaluator: Any
 
     UNSIGNED: ClassVar[dict[str, list[str]]] = {"num_threads": [], "set_num_threads": ["n"]}
     OPTIONS: ClassVar[dict[str, list[str]]] = {
