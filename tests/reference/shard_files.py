@@ -7,6 +7,17 @@ from typing import Any
 
 import numpy as np
 
+# A process that hangs as it ends a task, for a test to kill. Takes the state's folder and the task.
+HANGS = """
+import os, sys, time, tamis.shards
+def hang(*names):
+    print("at work", flush=True)
+    time.sleep(600)
+plan = tamis.shards.open_plan(sys.argv[1])
+os.replace = hang
+plan.run(sys.argv[2])
+"""
+
 
 def write_shards(folder: Path, x: Any, cuts: Any, suffix: str = ".npy") -> list[str]:
     """`x` cut at these rows."""

@@ -15,7 +15,7 @@ import tamis
 import tamis.shards
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from shard_files import cuts_of, rows_with_copies, run_in_any_order, write_shards
+from shard_files import HANGS, cuts_of, rows_with_copies, run_in_any_order, write_shards
 from tamis import _core
 from tamis.shards import spans, zcore
 from tamis.shards.zcore_prices import prices
@@ -201,17 +201,6 @@ def test_bytes_of_the_state(tmp_path: Path) -> None:
     held = sum(f.stat().st_size for f in files) - 2048 * len(files) - 8 * len(x) * plan.batches
     assert held / 300 + 8e6 / 65536 < 7000
     assert plan.estimate().state_bytes == pytest.approx(held + 16 * len(x) + 2**16 * 4, rel=0.05)
-
-
-HANGS = """
-import os, sys, time, tamis.shards
-def hang(*names):
-    print("at work", flush=True)
-    time.sleep(600)
-plan = tamis.shards.open_plan(sys.argv[1])
-os.replace = hang
-plan.run(sys.argv[2])
-"""
 
 
 def test_a_worker_that_is_killed(tmp_path: Path) -> None:

@@ -18,18 +18,9 @@ import numpy as np
 import pytest
 import tamis
 import tamis.shards
-from shard_files import rows_with_copies, write_parquet, write_shards
+from shard_files import HANGS, rows_with_copies, write_parquet, write_shards
 
 X = rows_with_copies(400, 8)
-HANGS = """
-import os, sys, time, tamis.shards
-def hang(*names):
-    print("at work", flush=True)
-    time.sleep(600)
-plan = tamis.shards.open_plan(sys.argv[1])
-os.replace = hang
-plan.run(sys.argv[2])
-"""
 
 
 @pytest.fixture

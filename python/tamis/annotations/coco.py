@@ -138,13 +138,14 @@ def _sizes(records: list[dict[str, Any] | None]) -> Array:
 def _results(path: str, text: Array) -> Annotations | None:
     with open(path, "rb", buffering=0) as file:
         table = _core.read_plain_file(file.fileno(), os.fstat(file.fileno()).st_size)
+    plain = table is not None  # and nothing stands beside what was read
     if table is None:
         table = _core.read_coco_results(text)
     if table is None or b'"file_name"' in text[:2000].tobytes():
         return None
     keypoints = keypoints_of(table) if "numbers" in table or "keypoints" in table else None
     read = ((_SHAPE, "text_splits" in table), (_POINTS, keypoints is not None))
-    if any(not there and kind.search(text.data) for kind, there in read):
+    if not plain and any(not there and kind.search(text.data) for kind, there in read):
         return None  # boxes were read, and what stands beside them was not
     shapes = None
     if "text_splits" in table:
