@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.annotations.align import align
 from tamis.annotations.annotations import Annotations
@@ -55,6 +56,13 @@ class Evaluation:
     def measure(self) -> str:
         """What a match needs."""
         return "OKS" if self.kind == "keypoints" else "IoU"
+
+    @property
+    def scores(self) -> Array:
+        """Of the first model's detections."""
+        scores = self.models[0].results.scores
+        assert scores is not None  # `evaluate` has seen to it
+        return scores
 
     @property
     def confidence(self) -> float:
@@ -124,7 +132,7 @@ def _model(name: str, gt: Annotations, dt: Annotations, kind: str) -> Model:
     )
     evaluator.update(dt.preds(kind), gt.targets(kind))
     result = evaluator.compute()
-    scores = dt.scores
+    scores = dt.preds()["scores"]
     probable = len(scores) == 0 or (scores.min() >= 0 and scores.max() <= 1)
     honest = calibration(result) if probable else None
     errors = None if kind == "keypoints" else detection_errors(result)

@@ -44,7 +44,7 @@ class Example:
 
 def errors(e: Evaluation, folder: Folder | None, tiles: int) -> list[Any]:
     """Examples of each type, the most confident first, classes by turns."""
-    found = e.models[0].results
+    found, scores = e.models[0].results, e.scores
     marked, true = (Marker(rows, e.kind) for rows in (found, e.gt))
     views, words, rows = [], [], []
     for one in (_by_type if e.models[0].errors is not None else _plainly)(e, tiles):
@@ -55,8 +55,8 @@ def errors(e: Evaluation, folder: Folder | None, tiles: int) -> list[Any]:
         if one.missed:
             marks = [true(one.row, "fn")]
         else:
-            marks, score = [marked(one.row, "fp")], number(found.scores[one.row])
-            said = f"{label} {found.scores[one.row]:.2f}"
+            marks, score = [marked(one.row, "fp")], number(scores[one.row])
+            said = f"{label} {scores[one.row]:.2f}"
             if one.target >= 0:
                 marks.insert(0, true(one.target, "gt"))
                 said += f" on {e.name(e.gt.labels[one.target])}" if one.confused else ""
@@ -90,7 +90,7 @@ def _plainly(e: Evaluation, tiles: int) -> list[Example]:
     _, wrong, missed = outcome(e)
     each = max(1, tiles // 2)
     rows = np.flatnonzero(wrong)
-    rows = rows[np.argsort(-e.models[0].results.scores[rows], kind="stable")][:each]
+    rows = rows[np.argsort(-e.scores[rows], kind="stable")][:each]
     lost = np.flatnonzero(missed)
     lost = lost[np.argsort(-e.gt.boxes[lost, 2:].prod(1), kind="stable")][:each]
     return [
