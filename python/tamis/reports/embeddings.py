@@ -109,7 +109,7 @@ def curate(
     if known is not None or wrong is not None:
         batch = select_batch(
             scores, rows, np.empty(0, np.int64) if wrong is None else wrong,
-            budget=min(count, n), exclude=known,
+            budget=min(count, n), exclude=known, progress=progress,
         )  # fmt: skip
     mean = weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS))
     return Curated(
