@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis import _core
 from tamis._core import __version__
 
 INSTALL_CUDA = f"pip install tamis-cuda=={__version__}"
@@ -35,11 +37,14 @@ class CudaUnavailable(RuntimeError):
 
 def library(x: Any) -> str:
     """``"torch"``, ``"cupy"`` or, for NumPy and every other exporter of memory, ``"numpy"``."""
-    if isinstance(x, np.ndarray):
-        return "numpy"
-    for name, kind in (("torch", "Tensor"), ("cupy", "ndarray")):
+    return _library_of(type(x))
+
+
+@lru_cache(256)  # asked for many times a call
+def _library_of(kind: type) -> str:
+    for name, array in (("torch", "Tensor"), ("cupy", "ndarray")):
         module = sys.modules.get(name)
-        if module is not None and isinstance(x, getattr(module, kind, ())):
+        if module is not None and issubclass(kind, getattr(module, array, ())):
             return name
     return "numpy"
 
@@ -141,7 +146,12 @@ def check_flag(function: str, name: str, value: Any) -> bool:
 
 def dtype_name(x: Any) -> str:
     """``"float32"``, the same for every library."""
-    return str(x.dtype)[6:] if library(x) == "torch" else str(x.dtype.name)
+    return _name_of(x.dtype)
+
+
+@lru_cache(256)  # NumPy makes the name anew each time
+def _name_of(dtype: Any) -> str:
+    return str(dtype.name) if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
 
 
 def cast(x: Any, dtype: str) -> Any:
@@ -360,8 +370,6 @@ def wait(like: Any) -> None:
 def backend(function: str, device: str) -> ModuleType:
     """The compiled part for `device`: ``tamis._core`` or ``tamis._cuda``."""
     if device == "cpu":
-        from tamis import _core
-
         return _core
     if not device.startswith("cuda"):
         raise ValueError(f"{function}: arrays must be on the CPU or on CUDA, got {device}")
