@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import lru_cache
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -337,6 +337,21 @@ def from_host(like: Any, x: np.ndarray) -> Any:
     return x
 
 
+def all_from_host(like: Any, *hosted: np.ndarray) -> list[Any]:
+    """`from_host` of small arrays, by one transfer to a device."""
+    if device(like) == "cpu":
+        return [from_host(like, x) for x in hosted]
+    starts = np.cumsum([0] + [-(-x.nbytes // 16) * 16 for x in hosted])
+    packed = np.zeros(starts[-1], np.uint8)
+    for x, start in zip(hosted, starts[:-1], strict=True):
+        packed[start : start + x.nbytes] = np.frombuffer(x.tobytes(), np.uint8)
+    there, module = from_host(like, packed), sys.modules[library(like)]
+    return [
+        there[start : start + x.nbytes].view(getattr(module, x.dtype.name)).reshape(x.shape)
+        for x, start in zip(hosted, starts[:-1], strict=True)
+    ]
+
+
 def same_library(like: Any, x: Any) -> Any:
     """`x` in the library of `like`; on a device without a copy and in stream order."""
     if library(like) == library(x) or library(like) == "numpy":
@@ -350,9 +365,13 @@ def same_library(like: Any, x: Any) -> Any:
 def stream(like: Any) -> Iterator[int]:
     """The caller's current stream, with the device of `like` the current one."""
     if library(like) == "torch":
-        cuda = sys.modules["torch"].cuda
-        with cuda.device(like.device):
-            yield cuda.current_stream().cuda_stream or 1  # 1: the legacy default stream
+        cuda, number = sys.modules["torch"].cuda, like.device.index
+        current = cuda.current_stream(number).cuda_stream or 1  # 1: the legacy default stream
+        if cuda.current_device() == number:  # a context costs more than the question
+            yield current
+            return
+        with cuda.device(number):
+            yield current
     else:
         with like.device:
             yield sys.modules["cupy"].cuda.get_current_stream().ptr or 1

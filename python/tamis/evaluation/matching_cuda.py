@@ -214,7 +214,7 @@ def _curves(
     small = dict(max_dets=caps, recalls=recalls[by_recall], farthest=farthest, places=by_recall)
     arrays.call(
         "average_precision", like, **dict(zip(names, columns, strict=True)),
-        **{name: arrays.from_host(like, x) for name, x in small.items()},
+        **dict(zip(small, arrays.all_from_host(like, *small.values()), strict=True)),
         precision=out[0], recall=out[1], scores=out[2],
     )  # fmt: skip
     hosted = _host(flat)

@@ -143,7 +143,7 @@ def batched_iou(
 ) -> tuple[Any, Any]:
     """(values, their splits) of the images' masks; `splits` are those of a, b and the values."""
     values = arrays.empty(a.ends, (int(splits[-1][-1]),), "float64")
-    a_splits, b_splits, out_splits = (arrays.from_host(a.ends, x) for x in splits)
+    a_splits, b_splits, out_splits = arrays.all_from_host(a.ends, *splits)
     arrays.call(
         "mask_iou_batched", a.ends, a_ends=a.ends, a_text_splits=a.splits, a_masks=a.masks,
         b_ends=b.ends, b_text_splits=b.splits, b_masks=b.masks, crowd=_crowd(function, b, iscrowd),

@@ -192,7 +192,7 @@ def rotated_box_iou_batched(
     columns = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
     values = arrays.empty(a, (int(ends[-1]),), arrays.dtype_name(a))
-    rows, columns, ends = (arrays.from_host(a, x) for x in (rows, columns, ends))
+    rows, columns, ends = arrays.all_from_host(a, rows, columns, ends)
     how = KINDS.index(kind), prepared(a), rows, prepared(b), columns, ends
     arrays.call(name, a, *how, values)
     return values, ends
