@@ -37,11 +37,12 @@ class CudaUnavailable(RuntimeError):
 
 def library(x: Any) -> str:
     """``"torch"``, ``"cupy"`` or, for NumPy and every other exporter of memory, ``"numpy"``."""
-    return _library_of(type(x))
+    kind: Any = type(x)
+    return _library_of(kind)
 
 
 @lru_cache(256)  # asked for many times a call
-def _library_of(kind: type) -> str:
+def _library_of(kind: Any) -> str:
     for name, array in (("torch", "Tensor"), ("cupy", "ndarray")):
         module = sys.modules.get(name)
         if module is not None and issubclass(kind, getattr(module, array, ())):
