@@ -188,22 +188,6 @@ def concatenate(arrays: Sequence[Any]) -> Any:
         return module.concatenate(arrays)
 
 
-def stable_sort(x: Any) -> tuple[Any, Any]:
-    """(n,) integers in order, and the rows they come from, equal ones in theirs (by CUB)."""
-    if library(x) == "torch":
-        values, rows = x.sort(stable=True)
-        return values, rows
-    with x.device:
-        rows = x.argsort()  # stable in CuPy
-        return x[rows], rows
-
-
-def nonzero(x: Any) -> Any:
-    """Where (n,) `x` on a device is not 0; the host waits for the count."""
-    found = x.nonzero()
-    return found[:, 0] if library(x) == "torch" else found[0]
-
-
 def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) -> None:
     """Raise unless `x.shape` fits `shape`, in which a letter stands for any length."""
     got = tuple(x.shape)
@@ -338,21 +322,6 @@ def from_host(like: Any, x: np.ndarray) -> Any:
     return x
 
 
-def all_from_host(like: Any, *hosted: np.ndarray) -> list[Any]:
-    """`from_host` of small arrays, by one transfer to a device."""
-    if device(like) == "cpu":
-        return [from_host(like, x) for x in hosted]
-    starts = np.cumsum([0] + [-(-x.nbytes // 16) * 16 for x in hosted])
-    packed = np.zeros(starts[-1], np.uint8)
-    for x, start in zip(hosted, starts[:-1], strict=True):
-        packed[start : start + x.nbytes] = np.frombuffer(x.tobytes(), np.uint8)
-    there, module = from_host(like, packed), sys.modules[library(like)]
-    return [
-        there[start : start + x.nbytes].view(getattr(module, x.dtype.name)).reshape(x.shape)
-        for x, start in zip(hosted, starts[:-1], strict=True)
-    ]
-
-
 def same_library(like: Any, x: Any) -> Any:
     """`x` in the library of `like`; on a device without a copy and in stream order."""
     if library(like) == library(x) or library(like) == "numpy":
@@ -376,15 +345,6 @@ def stream(like: Any) -> Iterator[int]:
     else:
         with like.device:
             yield sys.modules["cupy"].cuda.get_current_stream().ptr or 1
-
-
-def wait(like: Any) -> None:
-    """The host waits until all that is queued on the caller's stream is done."""
-    if library(like) == "torch":
-        sys.modules["torch"].cuda.current_stream(like.device).synchronize()
-    else:
-        with like.device:
-            sys.modules["cupy"].cuda.get_current_stream().synchronize()
 
 
 def backend(function: str, device: str) -> ModuleType:
