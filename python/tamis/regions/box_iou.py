@@ -7,16 +7,16 @@ from typing import Any, Literal, overload
 from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
-from tamis._shared.typed import Host, Int64, T
+from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64, T
 
 Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
 KINDS = ("iou", "giou", "diou", "ciou", "iof")  # in the order of tamis::BoxKind
 
 
 @overload
-def box_iou(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+def box_iou(a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
 @overload
-def box_iou(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
+def box_iou(a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of every box of `a` with every box of `b`.
 
@@ -81,9 +81,9 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
 
 
 @overload
-def box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+def box_iou_paired(a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
 @overload
-def box_iou_paired(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
+def box_iou_paired(a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of each box of `a` with the box of `b` in the same row.
 
@@ -128,11 +128,23 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
 
 @overload
 def box_iou_batched(
-    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+    a: Host,
+    a_splits: AnyColumn,
+    b: AnyArray,
+    b_splits: AnyColumn,
+    *,
+    kind: Kind = "iou",
+    fmt: Format = "xyxy",
 ) -> tuple[Array, Int64]: ...
 @overload
 def box_iou_batched(
-    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+    a: T,
+    a_splits: AnyColumn,
+    b: AnyArray,
+    b_splits: AnyColumn,
+    *,
+    kind: Kind = "iou",
+    fmt: Format = "xyxy",
 ) -> tuple[T, T]: ...
 def box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"

@@ -19,6 +19,7 @@ from tamis._shared.columns import (
     read_device_column,
 )
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyColumn
 from tamis.regions.mask_iou import check_image_sizes
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks
@@ -54,11 +55,11 @@ class DuplicateBoxes(Result):
 
 def find_duplicate_boxes(
     boxes: Any,
-    splits: Any,
+    splits: AnyColumn,
     *,
-    labels: Any = None,
-    scores: Any = None,
-    iscrowd: Any = None,
+    labels: AnyColumn | None = None,
+    scores: AnyColumn | None = None,
+    iscrowd: AnyColumn | None = None,
     threshold: float = 0.99,
     method: Method = "simple",
     fmt: Format = "xyxy",

@@ -10,7 +10,7 @@ import numpy as np
 
 from tamis._shared import arrays, device_arrays, row_columns
 from tamis._shared.arrays import Array
-from tamis._shared.typed import Host, Int64
+from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64
 from tamis.embeddings.distances import BLOCK, k_means
 from tamis.embeddings.knn_exact import exact_on_device
 from tamis.embeddings.knn_index import index_soon
@@ -81,13 +81,13 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
 
 
 def select_batch(
-    scores: Any,
-    x: Any,
-    failures: Any,
+    scores: AnyColumn,
+    x: AnyArray,
+    failures: AnyColumn,
     *,
     budget: int,
     coverage: float = 0.3,
-    exclude: Any = None,
+    exclude: AnyColumn | None = None,
     quota: Any = None,
     threshold: float = 0.02,
     metric: Literal["cosine", "euclidean"] = "cosine",
