@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tamis import _core
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.columns import (
     FORMATS,
     HELD_AS,
@@ -192,7 +192,7 @@ def _on_device(
         crowd=_device_column("iscrowd", iscrowd, like, n, "biu"),
         duplicate=marks[0], of=marks[1], iou=marks[2],
     )  # fmt: skip
-    rows = arrays.nonzero(marks[0])
+    rows = device_arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from tamis._shared import arrays, row_columns
+from tamis._shared import arrays, device_arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64
@@ -77,7 +77,7 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
         count = int(fraction * len(values) + 0.5)
     count = arrays.check_integer(name, "count", count, 0, len(values))
     if on_device:
-        return arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
+        return device_arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
     return np.asarray(np.argsort(-values, kind="stable")[:count])
 
 
