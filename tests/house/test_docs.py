@@ -13,7 +13,7 @@ import pages
 import pytest
 import tamis
 from conftest import ROOT
-from tamis import cli
+from tamis import _demo_files, cli
 
 PAGES = sorted(
     path
@@ -30,7 +30,7 @@ def name_of(path: Path) -> str:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
-    pages.write_files(folder)
+    _demo_files.write(folder)
     return folder
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tamis import _core
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.columns import (
     FORMATS,
     HELD_AS,
@@ -19,6 +19,7 @@ from tamis._shared.columns import (
     read_device_column,
 )
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyColumn
 from tamis.regions.mask_iou import check_image_sizes
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks
@@ -54,11 +55,11 @@ class DuplicateBoxes(Result):
 
 def find_duplicate_boxes(
     boxes: Any,
-    splits: Any,
+    splits: AnyColumn,
     *,
-    labels: Any = None,
-    scores: Any = None,
-    iscrowd: Any = None,
+    labels: AnyColumn | None = None,
+    scores: AnyColumn | None = None,
+    iscrowd: AnyColumn | None = None,
     threshold: float = 0.99,
     method: Method = "simple",
     fmt: Format = "xyxy",
@@ -191,7 +192,7 @@ def _on_device(
         crowd=_device_column("iscrowd", iscrowd, like, n, "biu"),
         duplicate=marks[0], of=marks[1], iou=marks[2],
     )  # fmt: skip
-    rows = arrays.nonzero(marks[0])
+    rows = device_arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 
