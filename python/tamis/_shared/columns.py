@@ -78,17 +78,22 @@ def read_column(
     function: str, name: str, values: Any, n: int, kinds: str, *, infinite: bool = False
 ) -> Array:
     """(n,) float64 or, without "f" among the dtype kinds, int64; a copy. Lists are taken too."""
-    got = arrays.host(function, name, arrays.column(function, name, values))
-    if got.size == 0 and n == 0:
-        return np.empty(0, np.float64 if "f" in kinds else np.int64)
-    arrays.check_shape(function, name, got, (n,))
-    _check_kind(function, name, got, kinds)
+    got = _checked_column(function, name, values, n, kinds)
     if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
     if "f" in kinds:
         check = _without_nan if infinite else finite
         return check(function, name, got.astype(np.float64))
     return got.astype(np.int64)
+
+
+def _checked_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
+    got = arrays.host(function, name, arrays.column(function, name, values))
+    if got.size == 0 and n == 0:
+        return np.empty(0, np.uint8)
+    arrays.check_shape(function, name, got, (n,))
+    _check_kind(function, name, got, kinds)
+    return got
 
 
 def read_levels(function: str, thresholds: Any) -> Array:
@@ -163,8 +168,10 @@ def read_device_numbers(
 
 def read_held(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
     """`read_column`, but flags as uint8."""
-    column = read_column(function, name, values, n, kinds)
-    return (column != 0).view(np.uint8) if kinds == "biu" else column
+    if kinds != "biu":
+        return read_column(function, name, values, n, kinds)
+    flags: Array = _checked_column(function, name, values, n, kinds) != 0
+    return flags.view(np.uint8)
 
 
 def held(values: Any, kinds: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
 from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64, T
@@ -202,7 +202,7 @@ def box_iou_batched(
     starts_b = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(starts_a) - 1)
     starts = ragged.pair_splits(starts_a, starts_b)
     values = arrays.empty(a, (int(starts[-1]),), arrays.dtype_name(a))
-    table = [arrays.from_host(a, x) for x in (starts_a, starts_b, starts)]
+    table = device_arrays.all_from_host(a, starts_a, starts_b, starts)
     arrays.call(name, a, *_options(kind, fmt), a, table[0], b, table[1], table[2], values)
     return values, table[2]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tamis import _core
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.columns import (
     FORMATS,
     HELD_AS,
@@ -18,6 +18,7 @@ from tamis._shared.columns import (
     finite,
     read_column,
     read_device_column,
+    read_held,
 )
 from tamis._shared.results import Result
 from tamis._shared.typed import AnyColumn
@@ -193,7 +194,7 @@ def _on_device(
         crowd=_device_column("iscrowd", iscrowd, like, n, "biu"),
         duplicate=marks[0], of=marks[1], iou=marks[2],
     )  # fmt: skip
-    rows = arrays.nonzero(marks[0])
+    rows = device_arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 
@@ -230,5 +231,6 @@ def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
     """`x`, (n,) of `dtype`; empty for None."""
     if x is None:
         return np.empty(0, dtype)
-    column = read_column("find_duplicate_boxes", name, x, n, kinds, infinite=True)
-    return column.astype(dtype, copy=False)
+    if kinds == "biu":
+        return read_held("find_duplicate_boxes", name, x, n, kinds).view(dtype)
+    return read_column("find_duplicate_boxes", name, x, n, kinds, infinite=True)

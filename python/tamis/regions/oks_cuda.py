@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.columns import read_device_numbers
 
 Array = Any  # of the caller's library, on its device
@@ -47,10 +47,11 @@ def batched(
     columns = ragged.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
     values = arrays.empty(det, (int(ends[-1]),), "float64")
-    out_splits = arrays.from_host(det, ends)
+    rows, columns, variances, ends = device_arrays.all_from_host(
+        det, rows, columns, variances, ends
+    )
     arrays.call(
-        "oks", det, det=det, splits=arrays.from_host(det, rows), gt=gt, boxes=boxes, area=areas,
-        gt_splits=arrays.from_host(det, columns), variances=arrays.from_host(det, variances),
-        out_splits=out_splits, out=values,
+        "oks", det, det=det, splits=rows, gt=gt, boxes=boxes, area=areas, gt_splits=columns,
+        variances=variances, out_splits=ends, out=values,
     )  # fmt: skip
-    return values, out_splits
+    return values, ends

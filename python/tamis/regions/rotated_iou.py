@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import finite
 from tamis._shared.ragged import Groups, runs
@@ -192,7 +192,7 @@ def rotated_box_iou_batched(
     columns = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
     values = arrays.empty(a, (int(ends[-1]),), arrays.dtype_name(a))
-    rows, columns, ends = (arrays.from_host(a, x) for x in (rows, columns, ends))
+    rows, columns, ends = device_arrays.all_from_host(a, rows, columns, ends)
     how = KINDS.index(kind), prepared(a), rows, prepared(b), columns, ends
     arrays.call(name, a, *how, values)
     return values, ends

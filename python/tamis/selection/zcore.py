@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from tamis import _core
-from tamis._shared import arrays
+from tamis._shared import arrays, device_arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.typed import AnyArray, AnyColumn, Float32, Host, T
@@ -174,7 +174,7 @@ def zcore(
         if saved is not None:
             saved.save(done, scorer.sums(sums), last=done == n_samples)
         if on_device and progress:
-            arrays.wait(rows)
+            device_arrays.wait(rows)
         report(done, n_samples)
     if on_device:
         return zcore_cuda.finish(scorer.sums(), random_init=random_init, seed=seed)
