@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from tamis._shared import arrays, device_arrays, ragged
-from tamis._shared.columns import WANTED, read_column, read_device_boxes, read_device_column
+from tamis._shared.columns import (
+    read_column,
+    read_device_boxes,
+    read_device_column,
+    read_device_numbers,
+)
 from tamis._shared.ragged import image_of
 from tamis.evaluation.matching_cuda import class_places
 
@@ -199,13 +204,7 @@ def _column(function: str, name: str, x: Any, like: Array, kinds: str) -> Array:
 
 def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
     """(n,) float64 on the device of `like`; unused rows may hold anything."""
-    x = arrays.column(function, name, x)
-    if arrays.device(x) == "cpu":
-        hosted = arrays.host(function, name, x)
-        if hosted.dtype.kind not in "fiu":
-            raise TypeError(f"{function}: {name} must hold {WANTED['fiu']}, got {hosted.dtype}")
-        x = arrays.from_host(like, np.ascontiguousarray(hosted, np.float64))
-    return _column(function, name, x, like, "fiu")
+    return read_device_numbers(function, name, x, like, (len(like),), BESIDE[function])
 
 
 def _certainty(function: str, like: Array, logits: Any) -> Array:

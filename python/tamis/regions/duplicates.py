@@ -16,7 +16,9 @@ from tamis._shared.columns import (
     check_finite,
     check_format,
     finite,
+    read_column,
     read_device_column,
+    read_held,
 )
 from tamis._shared.results import Result
 from tamis._shared.typed import AnyColumn
@@ -227,15 +229,8 @@ def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> N
 
 def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
     """`x`, (n,) of `dtype`; empty for None."""
-    function = "find_duplicate_boxes"
     if x is None:
         return np.empty(0, dtype)
-    x = arrays.host(function, name, arrays.column(function, name, x))
-    arrays.check_shape(function, name, x, (n,))
-    if x.dtype.kind not in ("biu" if kinds == "iu" else kinds) or x.dtype == np.uint64:
-        wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
-        raise TypeError(f"{function}: {name} must hold {wanted}, got {x.dtype}")
-    column: np.ndarray = np.array(x, dtype)  # a copy, as another thread may write into the caller's
-    if x.dtype.kind == "f" and np.isnan(column).any():
-        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(column)))}")
-    return column
+    if kinds == "biu":
+        return read_held("find_duplicate_boxes", name, x, n, kinds).view(dtype)
+    return read_column("find_duplicate_boxes", name, x, n, kinds, infinite=True)
