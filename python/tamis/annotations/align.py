@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def align(
 
 def rearranged(gt: Annotations, dt: Annotations, found: Alignment) -> Annotations:
     image = found.images[dt.image_index] if len(dt) else np.empty(0, np.int64)
-    like = {
+    like: dict[str, Any] = {
         "classes": dict(gt.classes), "image_ids": gt.image_ids, "image_sizes": gt.image_sizes,
         "image_names": gt.image_names, "listed": gt.listed,
     }  # fmt: skip
