@@ -214,7 +214,7 @@ def test_auto_chooses_what_the_results_are(
 def test_columns_of_every_kind_are_evaluated_as_coco_files_are(capsys: Any) -> None:
     from argparse import Namespace
 
-    from tamis._commands.eval_sources import _columns
+    from tamis._commands.eval_sources import Steps, _columns
 
     folder = data_path("cocoapi_val2014_100")
     for gt, dt, kind in (
@@ -229,7 +229,7 @@ def test_columns_of_every_kind_are_evaluated_as_coco_files_are(capsys: Any) -> N
         args = Namespace(
             gt=paths[0], dt=paths[1], format="auto", dt_format="auto", iou_type="auto", **none
         )
-        found = _columns(args)
+        found = _columns(args, Steps(lambda done, total: None))
         assert found.kind == kind
         assert list(found.stats.values()) == reference(*paths, kind).stats.tolist()
 
