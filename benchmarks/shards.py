@@ -1,16 +1,22 @@
-"""CPU time of a plan over shards, all its tasks, by that of one process; equal answers first.
+"""CPU time of a plan over shards, all its tasks, by that of one process in turn; equal answers.
 
     python benchmarks/shards.py                                   100,000 x 128, 7 and 31 parts
-    python benchmarks/shards.py --rows 1000000 --parts 7          (seven minutes)
+    python benchmarks/shards.py --rows 1000000 --parts 7          (half an hour)
     python benchmarks/shards.py --work near_duplicates --parts 7
+    python benchmarks/shards.py --work zcore --rows 200000 --parts 8
+    python benchmarks/shards.py --json benchmarks/results/shards.json    all of the documentation
 
-Both sides take one thread. The peak is that of a process which runs one task of the groups.
+Both sides take one thread. The peak is that of a process which runs one task, of the groups or of
+the draws' neighbours. `evaluation` counts the bytes that an evaluator, and a task, keep.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import pickle
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,13 +31,17 @@ import numpy as np
 import tamis
 import tamis.shards
 
-HOW: dict[str, dict[str, Any]] = {"uniqueness": {}, "near_duplicates": {"threshold": 0.05}}
-WIDTH, SHARDS = 128, 8
+HOW: dict[str, dict[str, Any]] = {
+    "uniqueness": {}, "near_duplicates": {"threshold": 0.05}, "zcore": {"n_samples": 20_000},
+}  # fmt: skip
+HEAVY = {"uniqueness": "group", "near_duplicates": "group", "zcore": "around"}  # a stage
+STORED = [("uniqueness", 100_000, 7), ("uniqueness", 100_000, 31), ("zcore", 200_000, 8)]
+WIDTH, SHARDS, TURNS = 128, 8, 5
 ONE_TASK = """
 import sys, tamis.shards
 tamis.set_num_threads(1)
 plan = tamis.shards.open_plan(sys.argv[1])
-plan.run(plan.stage("group")[0])
+plan.run(plan.stage(sys.argv[2])[0])
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
@@ -47,38 +57,92 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.process_time() - start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--parts", type=int, nargs="+", default=[7, 31])
-    parser.add_argument("--work", choices=HOW, default="uniqueness")
-    args = parser.parse_args()
-    tamis.set_num_threads(1)
-    x, how = clustered(args.rows), HOW[args.work]
-    one, seconds = timed(lambda: getattr(tamis, args.work)(x, **how))
-    print(f"one process: {seconds:.2f} CPU s")
+def planned(work: str, paths: list[str], state: str, parts: int) -> tamis.shards.Plan:
+    plan: tamis.shards.Plan = getattr(tamis.shards, f"plan_{work}")(
+        paths, state=state, parts=parts, **HOW[work]
+    )
+    return plan
+
+
+def peak_of_a_task(plan: tamis.shards.Plan, stage: str) -> float:
+    """MB of a process that runs one task, after those it waits for."""
+    for before in plan.stages[: plan.stages.index(stage)]:
+        for task in plan.stage(before):
+            plan.run(task)
+    peak = subprocess.check_output([sys.executable, "-c", ONE_TASK, plan.state, stage], text=True)
+    return int(peak) / 1024
+
+
+def compared(work: str, rows: int, all_parts: list[int]) -> list[dict[str, Any]]:
+    x, found = clustered(rows), []
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"{folder}/{i}.npy" for i in range(SHARDS)]
         for path, shard in zip(paths, np.array_split(x, SHARDS), strict=True):
             np.save(path, shard)
-        for parts in args.parts:
+        for parts in all_parts:
             state = str(Path(folder) / f"state-{parts}")
-            plan = getattr(tamis.shards, f"plan_{args.work}")(
-                paths, state=state, parts=parts, **how
-            )
-            for task in plan.stage(plan.stages[0]):
-                plan.run(task)
-            peak = subprocess.check_output([sys.executable, "-c", ONE_TASK, state], text=True)
-            again = getattr(tamis.shards, f"plan_{args.work}")(
-                paths, state=f"{state}-again", parts=parts, **how
-            )
-            merged, whole = timed(again.run_all)
-            equal = merged == one if args.work != "uniqueness" else np.array_equal(merged, one)
-            assert equal, "the answers differ"
+            peak = peak_of_a_task(planned(work, paths, state, parts), HEAVY[work])
+            alone, cut = [], []
+            for turn in range(TURNS):
+                one, seconds = timed(lambda: getattr(tamis, work)(x, **HOW[work]))
+                alone.append(seconds)
+                merged, seconds = timed(planned(work, paths, f"{state}-{turn}", parts).run_all)
+                cut.append(seconds)
+                same = merged == one if work == "near_duplicates" else np.array_equal(merged, one)
+                assert same, "the answers differ"
+            seconds, whole = statistics.median(alone), statistics.median(cut)
+            ratio = statistics.median(b / a for a, b in zip(alone, cut, strict=True))
             print(
-                f"{parts} parts: {whole:.2f} CPU s, ratio {whole / seconds:.3f};"
-                f" a task takes {int(peak) / 1024:.0f} MB"
+                f"{work}, {rows:,} x {WIDTH}, {parts} parts: {whole:.2f} CPU s, one process"
+                f" {seconds:.2f}, ratio {ratio:.3f}; a task takes {peak:.0f} MB",
+                flush=True,
             )
+            found.append(
+                {
+                    "work": work, "rows": rows, "columns": WIDTH, "shard_parts": parts,
+                    "one_process_s": seconds, "plan_s": whole, "ratio": ratio, "task_mb": peak,
+                }
+            )  # fmt: skip
+    return found
+
+
+def kept(images: int = 2_000) -> dict[str, float]:
+    """Bytes a detection that an evaluator of boxes keeps, COCO's settings."""
+    rng, sizes = np.random.default_rng(0), {}
+    for state in ("boxes", "matches"):
+        evaluator = tamis.DetectionEvaluator(state=state)
+        count = 0
+        for _ in range(images):
+            preds, targets = (
+                {"boxes": np.sort(rng.uniform(0, 640, (n, 2, 2)), axis=1).reshape(n, 4),
+                 "labels": rng.integers(0, 80, n)}
+                for n in (100, 8)
+            )  # fmt: skip
+            evaluator.update({**preds, "scores": rng.uniform(size=100)}, targets)
+            count += 100
+        sizes[state] = len(pickle.dumps(evaluator)) / count
+    print(f"an evaluator keeps, a detection: {sizes}")
+    return sizes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--parts", type=int, nargs="+", default=[7, 31])
+    parser.add_argument("--work", choices=[*HOW, "evaluation"], default="uniqueness")
+    parser.add_argument("--json", metavar="FILE")
+    args = parser.parse_args()
+    tamis.set_num_threads(1)
+    if args.json:
+        plans = [row for work, rows, parts in STORED for row in compared(work, rows, [parts])]
+        machine = {"isa": tamis._core.isa(), "threads": 1}
+        found = {"machine": machine, "plans": plans, "bytes_a_detection": kept()}
+        text = json.dumps(found, indent=1)
+        Path(args.json).write_text(text + "\n")
+    elif args.work == "evaluation":
+        kept()
+    else:
+        compared(args.work, args.rows, args.parts)
 
 
 if __name__ == "__main__":

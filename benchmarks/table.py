@@ -1,7 +1,7 @@
 """Writes the numbers of the README and of docs/ between their marks, from the stored results.
 
-Those are of bars.py, of bench_knn.py and bench_zcore.py with --json results/NAME.json, and of
-gpu_all.py.
+Those are of bars.py, gpu_all.py, bench_knn.py, bench_zcore.py and shards.py with --json
+results/NAME.json.
 
 python benchmarks/table.py            write
 python benchmarks/table.py --check    exit 1 where a page is stale
@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+EXACT = "self-kNN k=10, 100,000 x 512 clustered"  # the row of bench_knn.py that scales up
 ON_GPU = {  # rows of gpu_all.py, each with the row of its peer
     "tamis.box_iou 10000 x 10000 float32": "torch formula 10000 x 10000 float32",
     "tamis.box_iou 50000 x 50000 float32": "ceiling: copy within 50000 x 50000 (read + written)",
@@ -106,6 +107,36 @@ def quality() -> str:
     return "\n".join(lines)
 
 
+def exact_search() -> str:
+    """What all pairs cost, scaled up from a stored search; of the two threads that it took."""
+    knn = next(result for result in stored() if "faiss" in result.get("machine", ()))
+    row = next(row for row in knn["results"] if row["name"] == EXACT)
+    seconds = row["ours_s"] * knn["machine"]["threads"] / (100_000 * 99_999 / 2)
+    hours = [f"{float(f'{rows**2 / 2 * seconds / 3600:.2g}'):,.0f}" for rows in (1e8, 3e8, 1e9)]
+    return (
+        f"{seconds * 1e9:.1f} ns a pair and thread (100,000 x 512), 100 million rows take\n"
+        f"{hours[0]} hours of a core, 300 million {hours[1]}, and a billion {hours[2]}"
+    )
+
+
+def plans() -> str:
+    """Of shards.py: a plan by one process."""
+    lines = ["| plan | parts | CPU time by that of one process | memory of a task |"]
+    lines.append("|---|---|---|---|")
+    for row in next(result["plans"] for result in stored() if "plans" in result):
+        data = f"{row['rows']:,} x {row['columns']}"
+        lines.append(
+            f"| {row['work']}, {data} | {row['shard_parts']} | {row['ratio']:.2f}"
+            f" | {row['task_mb']:.0f} MB |"
+        )
+    return "\n".join(lines)
+
+
+def kept(state: str) -> str:
+    found = next(result for result in stored() if "bytes_a_detection" in result)
+    return f"{found['bytes_a_detection'][state]:.0f}"
+
+
 def pages() -> list[Path]:
     written = (p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts)
     return [ROOT / "README.md", *sorted(written)]
@@ -127,6 +158,10 @@ def main() -> None:
         "gpu table": f"\n{gpu_table()}\n",
         "headline": headline(result),
         "zcore quality": f"\n{quality()}\n",
+        "exact search": exact_search(),
+        "plans": f"\n{plans()}\n",
+        "bytes of matches": kept("matches"),
+        "bytes of boxes": kept("boxes"),
     }
     stale = []
     for page in pages():

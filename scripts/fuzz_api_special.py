@@ -190,6 +190,8 @@ SPECIAL: dict[str, dict[str, Value]] = {
         "paths": constant(["a.jpg", "none.png"]),
         "output": constant(None, "sheet.png"),
         "boxes": constant(None, [[[0, 0, 5, 5]], None]),
+        "masks": constant(None, [np.ones((1, 4, 4), bool), None]),
+        "keypoints": constant(None, [np.ones((1, 17, 3)), None]),
         "kinds": constant(None, [["gt"], []]),
         "captions": constant(None, ["a", "b"]),
         "crop": constant(True, False),

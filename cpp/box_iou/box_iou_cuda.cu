@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include "box_iou/box_iou_cuda.hpp"
 #include "core/bits.hpp"
 #include "core/cuda.hpp"
@@ -33,43 +35,53 @@ __device__ inline float Quotients<float>::operator()(float part, float whole) {
   return fmaf(one, fmaf(-whole, found, part), found);
 }
 
-// One tile of the matrix: a thread keeps its boxes of b in registers and walks down the rows. kStep is the distance
-// between its columns: 1 for one wide store a row, kThreads for coalesced single stores where rows are not aligned.
-template <BoxKind kind, int kStep, class T>
+// One tile of the matrix: a thread keeps its boxes of b in registers and walks down the rows. `cycle` is after how many
+// rows the first elements lie alike within 16 bytes again: rows that do are taken together, with columns shifted so
+// that every store is a wide one.
+template <BoxKind kind, class T>
 __global__ void __launch_bounds__(kThreads)
     tile_kernel(BoxFormat format, const T* __restrict__ a, int64_t n, const T* __restrict__ b, int64_t m,
-                int64_t tiles_across, T* __restrict__ out) {
+                int64_t tiles_across, int cycle, T* __restrict__ out) {
   constexpr int kCount = Wide<T>::kCount;
   __shared__ Box<T> rows[kTileRows];
   const int64_t top = blockIdx.x / tiles_across * kTileRows;
   const int64_t left = blockIdx.x % tiles_across * (kThreads * kCount);
   const int height = static_cast<int>(smaller<int64_t>(kTileRows, n - top));
-  if (static_cast<int>(threadIdx.x) < height) rows[threadIdx.x] = load_box<kind>(a + 4 * (top + threadIdx.x), format);
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread < height) rows[thread] = load_box<kind>(a + 4 * (top + thread), format);
   __syncthreads();
 
-  const int64_t column = left + threadIdx.x * (kStep == 1 ? kCount : 1);
-  Box<T> mine[kCount];
-#pragma unroll
-  for (int k = 0; k < kCount; ++k)
-    mine[k] = load_box<kind>(b + 4 * smaller<int64_t>(column + k * kStep, m - 1), format);
-  if (column >= m) return;
-  T* to = out + top * m + column;
-#pragma unroll 2
-  for (int i = 0; i < height; ++i, to += m) {
-    Wide<T> line;
-    Quotients<T> divide;
-#pragma unroll
-    for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k], divide);
-    if (!divide.sure) {
-#pragma unroll
-      for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k]);
+  for (int first = 0; first < cycle; ++first) {
+    T* to = out + (top + first) * m;
+    const int past = static_cast<int>(reinterpret_cast<uintptr_t>(to) / sizeof(T) % kCount);
+    const int shift = (kCount - past) % kCount;
+    if (left == 0 && thread < shift && thread < m) {  // the columns before the first wide store
+      const Box<T> narrow = load_box<kind>(b + 4 * thread, format);
+      for (int i = first; i < height; i += cycle) to[(i - first) * m + thread] = overlap<kind>(rows[i], narrow);
     }
-    if constexpr (kStep == 1) {
-      *reinterpret_cast<Wide<T>*>(to) = line;
-    } else {
+    const int64_t column = left + shift + thread * kCount;
+    if (column >= m) continue;
+    Box<T> mine[kCount];
 #pragma unroll
-      for (int k = 0; k < kCount; ++k)
-        if (column + k * kStep < m) to[k * kStep] = line.values[k];
+    for (int k = 0; k < kCount; ++k) mine[k] = load_box<kind>(b + 4 * smaller<int64_t>(column + k, m - 1), format);
+    to += column;
+#pragma unroll 2
+    for (int i = first; i < height; i += cycle, to += cycle * m) {
+      Wide<T> line;
+      Quotients<T> divide;
+#pragma unroll
+      for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k], divide);
+      if (!divide.sure) {
+#pragma unroll
+        for (int k = 0; k < kCount; ++k) line.values[k] = overlap<kind>(rows[i], mine[k]);
+      }
+      if (column + kCount <= m) {
+        *reinterpret_cast<Wide<T>*>(to) = line;
+      } else {
+#pragma unroll
+        for (int k = 0; k < kCount; ++k)
+          if (column + k < m) to[k] = line.values[k];
+      }
     }
   }
 }
@@ -97,9 +109,8 @@ void tiles(BoxFormat format, const T* a, int64_t n, const T* b, int64_t m, T* ou
   if (n == 0 || m < kFewColumns) return flat<kind>(format, a, b, AllPairs{m}, n * m, out, stream);
   const int64_t across = blocks_for(m, kThreads * kCount);
   const unsigned grid = blocks_for(across * blocks_for(n, kTileRows), 1);
-  const bool aligned = m % kCount == 0 && reinterpret_cast<uintptr_t>(out) % 16 == 0;
-  const auto kernel = aligned ? tile_kernel<kind, 1, T> : tile_kernel<kind, kThreads, T>;
-  launch({"box_iou", grid, stream}, kernel, format, a, n, b, m, across, out);
+  const int cycle = static_cast<int>(kCount / std::gcd(m, kCount));
+  launch({"box_iou", grid, stream}, tile_kernel<kind, T>, format, a, n, b, m, across, cycle, out);
 }
 
 template <BoxKind kind>

@@ -13,8 +13,9 @@
 // last wins.
 // Masks are polygons of over 4 numbers, or counts as text or integers; the text of results must be that of counts.
 //
-// Cost: one pass of simdjson on all threads. Memory: 72 bytes a record beside the columns, and
-// about 12 chunks a thread. A file that must be read in one piece is at most 4 GiB and takes about ten times its size.
+// Cost: one pass of simdjson on all threads; or of plain results and plain records of datasets a third of its time.
+// Memory: 72 bytes a record beside the columns, and about 12 chunks a thread. A file that must be read in one piece is
+// at most 4 GiB and takes about ten times its size.
 //
 // How chunks stay exact. The text is cut at commas that stand between `}` and `{`, about every `chunk_bytes`. A chunk
 // C between two cuts is parsed as [C]; if that is an array of objects only, the chunk becomes one object {"$":i} in
@@ -60,6 +61,10 @@ enum CocoField : uint32_t {  // which fields a record holds in the expected type
 };
 constexpr uint32_t as_text(uint32_t ids) { return ids << 16; }   // the fields of these ids that were spelled "1"
 constexpr uint32_t as_float(uint32_t ids) { return ids << 20; }  // or 1.0
+
+// The largest integers, in magnitude, that are read as numbers; of keypoints pycocotools squares them exactly.
+inline constexpr int64_t kMaxBoxInteger = int64_t{1} << 31, kMaxAreaInteger = int64_t{1} << 53;
+inline constexpr int64_t kMaxKeypointInteger = int64_t{1} << 24, kMaxPointInteger = int64_t{1} << 53;
 
 inline constexpr uint32_t kCocoIds = kCocoId | kCocoImageId | kCocoCategoryId;
 inline constexpr uint32_t kCocoResultFields = kCocoImageId | kCocoCategoryId | kCocoBbox | kCocoNumber;
@@ -259,6 +264,10 @@ struct ShortNumbers {
 TAMIS_KERNEL(take_short_numbers,
              (const char* at, const char* end, int64_t n, double* out, uint8_t* integers, ShortNumbers* taken),
              (at, end, n, out, integers, taken))
+
+// Past a list of numbers, or of such lists: where each number is JSON, of under 16 digits in a row and without an
+// exponent, and nothing but perhaps a blank stands after a comma. `at` is its first bracket; null: it is not so.
+TAMIS_KERNEL(skip_number_lists, (const char* at, const char* end, const char** stop), (at, end, stop))
 
 // Copies characters up to the first that is a quote, a backslash, below a blank or not ASCII.
 TAMIS_KERNEL(copy_printable, (const char* at, const char* end, char* to, const char** stop), (at, end, to, stop))

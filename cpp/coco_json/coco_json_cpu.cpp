@@ -39,6 +39,33 @@ struct Block {
   }
 };
 
+// What stands at a place of structure, and of a block the places after it.
+struct Structure {
+  uint64_t comma, open, close;
+
+  Structure at(int place) const { return {comma >> place & 1, open >> place & 1, close >> place & 1}; }
+  Structure shifted(const Structure& before) const {
+    return {comma << 1 | before.comma, open << 1 | before.open, close << 1 | before.close};
+  }
+  uint64_t all() const { return comma | open | close; }
+};
+
+// Whether a part that ends with structure is numbers in lists, as JSON has them; `before` stands before it.
+bool is_nested(const Block& block, const Structure& found, const Structure& before, uint64_t part) {
+  const Structure after = found.shifted(before);
+  const uint64_t digits = block.digits, points = block.points, signs = block.signs;
+  const uint64_t number = digits | points | signs, follows = number << 1,
+                 may_begin = after.comma | after.open | block.blanks << 1;
+  const uint64_t first_digit = (digits & ~follows) | signs << 1, after_fraction = ((points << 1) + digits) & ~digits;
+  uint64_t run = digits & digits >> 1;  // where 2, 4, 8, 16 digits begin
+  run &= run >> 2, run &= run >> 4, run &= run >> 8;
+  const uint64_t bad = ~(number | found.all() | block.blanks) | (((number & ~follows) | found.open) & ~may_begin) |
+                       (block.blanks & ~after.comma) | ((found.close | found.comma) & ~(follows | after.close)) |
+                       ((points << 1 | signs << 1) & ~digits) | (points & ~(digits << 1)) | (signs & follows) |
+                       (first_digit & block.zeros & digits >> 1) | (points & after_fraction) | run;
+  return (bad & part) == 0;
+}
+
 __m512i last_characters(const char* base, uint64_t ends) {
   int64_t lanes[kLanes];
   for (int i = 0; i < kLanes; ++i, ends &= ends - 1) __builtin_memcpy(&lanes[i], base + _tzcnt_u64(ends) - 8, 8);
@@ -112,6 +139,32 @@ void take_short_numbers(const char* at, const char* end, int64_t n, double* out,
   taken->stop = at;
 }
 
+void skip_number_lists(const char* at, const char* end, const char** stop) {
+  constexpr int64_t kMostNested = 8;
+  *stop = nullptr;
+  Structure before{0, 1, 0};
+  int64_t depth = 1;
+  for (const char* base = at + 1; base < end;) {
+    const int64_t left = end - base < kAtOnce ? end - base : kAtOnce;
+    const __m512i text = _mm512_maskz_loadu_epi8(~uint64_t{0} >> (kAtOnce - left), base);
+    const Block block(text);
+    const Structure found{block.commas, Block::find(text, '['), block.close};
+    if (found.all() == 0) return;
+    int last = 63 - static_cast<int>(_lzcnt_u64(found.all()));
+    for (uint64_t brackets = found.open | found.close; brackets != 0 && depth > 0; brackets &= brackets - 1) {
+      const int place = static_cast<int>(_tzcnt_u64(brackets));
+      depth += found.at(place).open != 0 ? 1 : -1;
+      if (depth > kMostNested) return;
+      if (depth == 0) last = place;
+    }
+    if (!is_nested(block, found, before, ~uint64_t{0} >> (63 - last))) return;
+    base += last + 1;
+    if (depth == 0) *stop = base;
+    if (depth == 0) return;
+    before = found.at(last);
+  }
+}
+
 void copy_printable(const char* at, const char* end, char* to, const char** stop) {
   const __m512i blank = _mm512_set1_epi8(' '), quote = _mm512_set1_epi8('"'), escape = _mm512_set1_epi8('\\');
   for (; at != end; at += kAtOnce, to += kAtOnce) {
@@ -131,6 +184,8 @@ void copy_printable(const char* at, const char* end, char* to, const char** stop
 void take_short_numbers(const char* at, const char*, int64_t, double*, uint8_t*, ShortNumbers* taken) {
   *taken = {at, 0};
 }
+
+void skip_number_lists(const char*, const char*, const char** stop) { *stop = nullptr; }
 
 void copy_printable(const char* at, const char* end, char* to, const char** stop) {
   constexpr uint64_t kHigh = 0x8080808080808080u, kOnes = 0x0101010101010101u;

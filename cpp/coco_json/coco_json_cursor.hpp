@@ -1,5 +1,5 @@
-// Walks a part of plain results. The character at its end is a comma or bracket of the file, so that nothing but
-// structure has to look out for it.
+// Walks plain results or a chunk of a dataset. The character at its end is a comma or bracket of the file, so that
+// nothing but structure has to look out for it.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -60,10 +60,36 @@ class Cursor {
     return true;
   }
 
+  // Up to n of the next numbers of a list, where they are short: 0 or more.
+  int64_t take_short(int64_t n, double* to, uint8_t* integers) {
+    ShortNumbers taken{at_ - 1, 0};
+    if (--skip_short_ < 0) {
+      take_short_numbers(taken.stop, end_, n, to, integers, &taken);
+      skip_short_ = taken.n == 0 ? kSkipped : 0;
+    }
+    if (taken.n > 0) at_ = taken.stop;
+    return taken.n;
+  }
+
+  // Past numbers that are not asked for.
+  bool skip_numbers() {
+    const char* stop = nullptr;
+    if (*at_ == '[') skip_number_lists(at_, end_, &stop);
+    at_ = stop == nullptr ? at_ : stop;
+    return stop != nullptr;
+  }
+
+  // The characters up to a quote; false: one is an escape, a control or not ASCII.
+  bool take_text(std::string_view& out) {
+    const char* first = at_;
+    while (at_ != end_ && static_cast<signed char>(*at_) >= ' ' && *at_ != '"' && *at_ != '\\') ++at_;
+    out = {first, size_t(at_ - first)};
+    return take_word("\"");
+  }
+
   // A list of n numbers; bit i of `integers` is set where number i is one.
   bool take_numbers(int64_t n, int64_t max_integer, double* to, uint8_t* integers) {
     if (at_end() || *at_ != '[') return false;
-    constexpr int kSkipped = 15;  // after a list without a short number
     ShortNumbers taken{at_, 0};
     if (--skip_short_ < 0) {
       take_short_numbers(at_, end_, n, to, integers, &taken);
@@ -205,7 +231,8 @@ class Cursor {
   }
 
   const char *at_, *end_;
-  int skip_short_ = 0;  // lists
+  static constexpr int kSkipped = 15;  // tries after one without a short number
+  int skip_short_ = 0;
 };
 
 }  // namespace tamis

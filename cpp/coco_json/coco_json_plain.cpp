@@ -15,7 +15,6 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kMaxInteger = int64_t{1} << 31, kMaxKeypointInteger = int64_t{1} << 24;  // as the readers have them
 constexpr int64_t kShortestRecord = 40;                // characters: its keys alone are more
 constexpr int64_t kLikely = 1 << 12, kMost = 1 << 18;  // how far from a part's end a cut is looked for
 
@@ -173,14 +172,14 @@ class Reader {
       case kCategoryId:
         return cursor_.take_integer(kMaxId, to_.category_id[row_]);
       case kScore:
-        if (!cursor_.take_number(kMaxInteger, to_.number[row_], is_integer)) return false;
+        if (!cursor_.take_number(kMaxBoxInteger, to_.number[row_], is_integer)) return false;
         integers_[size_t(n / 8)] = static_cast<uint8_t>(integers_[size_t(n / 8)] | is_integer << n % 8);
         return true;
       default:
         break;
     }
     if (kind_.shapes == CocoShapes::kMasks) return read_mask(bbox, order);
-    if (kind_.shapes == CocoShapes::kNone) return cursor_.take_numbers(n, kMaxInteger, bbox, integers_.data());
+    if (kind_.shapes == CocoShapes::kNone) return cursor_.take_numbers(n, kMaxBoxInteger, bbox, integers_.data());
     double* numbers = to_.numbers + n * row_;
     if (!cursor_.take_numbers(n, kMaxKeypointInteger, numbers, integers_.data())) return false;
     bound(numbers, bbox);

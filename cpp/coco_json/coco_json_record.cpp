@@ -12,10 +12,6 @@ using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-constexpr int64_t kMaxBoxInteger = int64_t{1} << 31;
-constexpr int64_t kMaxAreaInteger = int64_t{1} << 53;
-constexpr int64_t kMaxKeypointInteger = int64_t{1} << 24;  // pycocotools' integers are squared exactly
-constexpr int64_t kMaxPointInteger = int64_t{1} << 53;
 constexpr int64_t kMaxCategory = int64_t{1} << 53;
 constexpr int64_t kMaxCount = (int64_t{1} << 32) - 1;
 constexpr int64_t kMaxSide = INT32_MAX;

@@ -19,4 +19,7 @@ struct Wanted {
 
 void read_record(simdjson::dom::object fields, Wanted wanted, CocoPiece& to);
 
+// The records of a dataset's chunk, where they are plain; false: they are not, and `to` is empty.
+bool read_plain_records(std::string_view chunk, Wanted wanted, CocoPiece& to);
+
 }  // namespace tamis

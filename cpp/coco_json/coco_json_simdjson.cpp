@@ -37,6 +37,7 @@ struct Workspace {  // a parser and its padded text, reused from chunk to chunk
   }
 
   bool read_chunk(std::string_view chunk, Wanted wanted, CocoPiece& out) {
+    if (wanted.dataset() && read_plain_records(chunk, wanted, out)) return true;
     text.clear();
     text.reserve(chunk.size() + 2 + simdjson::SIMDJSON_PADDING);
     text.append("[").append(chunk).append("]");

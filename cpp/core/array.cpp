@@ -35,6 +35,17 @@ std::optional<dlpack::DataType> parse_format(const char* format, int64_t item_si
   return std::nullopt;
 }
 
+// How arrays of that type are read without a call into Python (DLPack 1.3), or null.
+const dlpack::Exchange* exchange_of(py::handle source) {
+  static PyObject* const name = PyUnicode_InternFromString("__dlpack_c_exchange_api__");
+  const auto type = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(Py_TYPE(source.ptr())));
+  const auto capsule = py::reinterpret_steal<py::object>(PyObject_GetAttr(type.ptr(), name));
+  if (!capsule) PyErr_Clear();
+  if (!capsule || !PyCapsule_IsValid(capsule.ptr(), "dlpack_exchange_api")) return nullptr;
+  const auto* found = static_cast<const dlpack::Exchange*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
+  return found->major == 1 && found->tensor_from_object != nullptr ? found : nullptr;
+}
+
 }  // namespace
 
 bool Exported::open(py::handle source, bool writable) {
@@ -42,6 +53,7 @@ bool Exported::open(py::handle source, bool writable) {
   if (!source || source.is_none()) return false;
   if (PyObject_CheckBuffer(source.ptr()) && open_buffer(source, writable)) return true;
   release();  // and go on: arrays of CuPy 14 have a buffer that raises
+  if (const dlpack::Exchange* exchange = exchange_of(source)) return open_exchange(*exchange, source);
   try {
     if (py::hasattr(source, "__dlpack__")) return open_dlpack(source, writable);
     if (py::hasattr(source, "__cuda_array_interface__")) return open_cuda_interface(source, writable);
@@ -65,6 +77,13 @@ bool Exported::open_buffer(py::handle source, bool writable) {
   on_device = false;
   shape.assign(buffer_.shape, buffer_.shape + buffer_.ndim);
   return true;
+}
+
+bool Exported::open_exchange(const dlpack::Exchange& exchange, py::handle source) {
+  dlpack::Tensor tensor;  // lives as long as the caller's array
+  if (exchange.tensor_from_object(source.ptr(), &tensor) == 0) return take(tensor);
+  PyErr_Clear();
+  return false;
 }
 
 bool Exported::open_dlpack(py::handle source, bool writable) {

@@ -60,6 +60,7 @@ class Exported {
 
  private:
   bool open_buffer(pybind11::handle source, bool writable);
+  bool open_exchange(const dlpack::Exchange& exchange, pybind11::handle source);
   bool open_dlpack(pybind11::handle source, bool writable);
   bool open_cuda_interface(pybind11::handle source, bool writable);
   bool take(const dlpack::Tensor& tensor);

@@ -37,6 +37,25 @@ __device__ T block_least(T mine) {
   return least;
 }
 
+struct Range {
+  uint32_t least, most;  // 0xffffffff and 0: nothing yet
+  __device__ void take(const Range& other) {
+    least = other.least < least ? other.least : least;
+    most = other.most > most ? other.most : most;
+  }
+};
+
+__device__ inline Range block_range(Range mine) {
+  __shared__ Range parts[kThreads / 32];
+  for (int step = 16; step > 0; step /= 2)
+    mine.take({__shfl_xor_sync(kWarp, mine.least, step), __shfl_xor_sync(kWarp, mine.most, step)});
+  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = mine;
+  __syncthreads();
+  for (const Range& part : parts) mine.take(part);
+  __syncthreads();
+  return mine;
+}
+
 // How many of at(0), ..., at(n - 1) are not above `limit`.
 template <class Key, class At>
 __device__ int64_t block_count(const At& at, int64_t n, Key limit) {
@@ -59,7 +78,23 @@ __device__ Key block_rank_by(const Count& count, int64_t rank, Key low, Key high
   return high;
 }
 
-// The same among at(0), ..., at(n - 1).
+// A key of a range that the `rank` least and, but for equals, no others are not above: sooner found than the least of
+// them. At least `rank` must not be above the greatest.
+template <class Count>
+__device__ uint32_t block_bound_by(const Count& count, int rank, Range range) {
+  while (range.least < range.most) {
+    const uint32_t middle = range.least + (range.most - range.least) / 2;
+    const int found = block_sum<int>(count(middle));
+    if (found == rank) return middle;
+    if (found > rank)
+      range.most = middle;
+    else
+      range.least = middle + 1;
+  }
+  return range.most;
+}
+
+// As `block_rank_by`, among at(0), ..., at(n - 1).
 template <class Key, class At>
 __device__ Key block_rank(const At& at, int64_t n, int64_t rank, Key low, Key high) {
   const auto count = [&](Key limit) {

@@ -1,4 +1,4 @@
-// The DLPack 1.0 ABI (github.com/dmlc/dlpack), the part array.hpp reads.
+// The DLPack 1.3 ABI (github.com/dmlc/dlpack), the part array.hpp reads.
 #pragma once
 #include <cstdint>
 
@@ -37,6 +37,14 @@ struct ManagedVersioned {  // capsule "dltensor_versioned"
   void (*deleter)(ManagedVersioned*);
   uint64_t flags;
   Tensor tensor;
+};
+struct Exchange {  // capsule "dlpack_exchange_api" of a type: its arrays are read without a call into Python
+  uint32_t major, minor;
+  Exchange* older;
+  int (*allocate)(Tensor*, ManagedVersioned**, void*, void (*)(void*, const char*, const char*));
+  int (*managed_from_object)(void*, ManagedVersioned**);
+  int (*managed_to_object)(ManagedVersioned*, void**);
+  int (*tensor_from_object)(void*, Tensor*);  // borrowed from the object; may be null
 };
 
 }  // namespace tamis::dlpack

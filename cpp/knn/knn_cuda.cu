@@ -103,13 +103,22 @@ __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLis
 // Limits
 
 // A row's limit by how far at most its k-th neighbour is, if that says more than the limit before; true in all threads.
-template <class Count>
-__device__ ScoreLimit next_limit(const KnnScores& rows, int64_t row, ScoreLimit before, const Count& count, int64_t k,
+// each(take) gives a thread's own distances, in the order of floats.
+template <class Each>
+__device__ ScoreLimit next_limit(const KnnScores& rows, int64_t row, ScoreLimit before, const Each& each, int64_t k,
                                  bool dots) {
-  const uint32_t none = ordered(kNever);
-  const uint32_t found = block_rank_by(count, k, ordered(kNoLimit), none);
-  if (found == none) return before;
-  const double reach = static_cast<double>(from_ordered(found));
+  Range range{0xffffffff, 0};
+  each([&](uint32_t key) {
+    if (key < ordered(kNever)) range.take({key, key});
+  });
+  range = block_range(range);
+  const auto count = [&](uint32_t limit) {
+    int mine = 0;
+    each([&](uint32_t key) { mine += key <= limit; });
+    return mine;
+  };
+  if (block_sum<int>(count(range.most)) < k) return before;
+  const double reach = static_cast<double>(from_ordered(block_bound_by(count, static_cast<int>(k), range)));
   const ScoreLimit limit = limit_of_reach(score_row(rows, row), reach, rows.width, dots);
   return limit.least > before.least ? limit : before;
 }
@@ -125,12 +134,10 @@ __global__ void __launch_bounds__(kThreads) sampled_limit_kernel(Looking look, K
   const ScoreLimit before = lists.limits[i];
   if (before.least == kNever) return;
   const float* far = lists.sampled + i * lists.sample;
-  const auto count = [&](uint32_t limit) {
-    int64_t mine = 0;
-    for (int64_t j = threadIdx.x; j < lists.sample; j += kThreads) mine += ordered(far[j]) <= limit;
-    return mine;
+  const auto each = [&](const auto& take) {
+    for (int64_t j = threadIdx.x; j < lists.sample; j += kThreads) take(ordered(far[j]));
   };
-  const ScoreLimit limit = next_limit(look.rows, look.begin + i, before, count, look.k, look.dots);
+  const ScoreLimit limit = next_limit(look.rows, look.begin + i, before, each, look.k, look.dots);
   if (threadIdx.x == 0) lists.limits[i] = limit;
 }
 
@@ -162,13 +169,11 @@ __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnList
     columns[j] = {0, look.columns.gap[at], look.columns.lost[at], look.columns.slack[at]};
     far[j] = ordered(farthest(row, columns[j], mine[j].score, look.columns.width, look.dots));
   }
-  const auto count = [&](uint32_t limit) {
-    int64_t within = 0;
+  const auto each = [&](const auto& take) {
 #pragma unroll
-    for (int j = 0; j < kMostEntries; ++j) within += far[j] <= limit;
-    return within;
+    for (int j = 0; j < kMostEntries; ++j) take(far[j]);
   };
-  const ScoreLimit limit = next_limit(look.rows, look.begin + i, lists.limits[i], count, look.k, look.dots);
+  const ScoreLimit limit = next_limit(look.rows, look.begin + i, lists.limits[i], each, look.k, look.dots);
   if (threadIdx.x == 0) kept = 0;
   __syncthreads();
 #pragma unroll

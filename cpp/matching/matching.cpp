@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/grain.hpp"
 #include "core/parallel.hpp"
 #include "core/vector.hpp"
 #include "matching/matching_math.hpp"
@@ -12,6 +13,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
+constexpr int64_t kPairSteps = 32;
 constexpr int64_t kPrefetchAhead = 8;  // detections; without it matching takes a fifth longer
 constexpr int64_t kDetsAtOnce = 1 << 14;
 
@@ -217,11 +219,14 @@ PairGroups pair_groups(const MatchProblem& p) {
 Matches match_detections(const MatchProblem& p) {
   const Groups groups = group_all(p);
   const double lowest = lowest_threshold(p.thresholds, p.n_thresholds);
-  const int64_t n_runs = (groups.count() + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  Vector<Run> runs{n_runs};
-  parallel_for(groups.count(), kGroupsAtOnce, [&](int64_t begin, int64_t end) {
+  int64_t pairs = groups.det.size();
+  for (int64_t g = 0; g < groups.count(); ++g)
+    pairs += (groups.det_bounds[g + 1] - groups.det_bounds[g]) * (groups.gt_bounds[g + 1] - groups.gt_bounds[g]);
+  const int64_t at_once = grain_of(groups.count(), kPairSteps * pairs, kGroupsAtOnce);
+  Vector<Run> runs{(groups.count() + at_once - 1) / at_once};
+  parallel_for(groups.count(), at_once, [&](int64_t begin, int64_t end) {
     Scratch scratch;
-    for (int64_t g = begin; g < end; ++g) match_one(p, groups, g, lowest, scratch, runs[begin / kGroupsAtOnce]);
+    for (int64_t g = begin; g < end; ++g) match_one(p, groups, g, lowest, scratch, runs[begin / at_once]);
   });
   Matches matches;
   matches.row.assign(p.n_kept, -1);

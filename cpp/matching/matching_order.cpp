@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/grain.hpp"
 #include "core/parallel.hpp"
 #include "core/vector.hpp"
 #include "matching/matching.hpp"
@@ -101,7 +102,9 @@ DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categori
   order.index = order_by_group(dets.n, dets.category, dets.image, n_categories, n_images, order.splits);
   order.rank.resize(order.index.size());
   Vector<int64_t> kept(n_categories, 0);
-  const int64_t grain = std::max<int64_t>(1, n_categories / (16 * num_threads()));
+  constexpr int64_t kSorting = 64;  // steps a detection
+  const int64_t least = std::max<int64_t>(1, n_categories / (16 * num_threads()));
+  const int64_t grain = grain_of(n_categories, n_categories + kSorting * dets.n, least);
   parallel_for(n_categories, grain, [&](int64_t begin, int64_t end) {
     Vector<Keyed> items, spare;
     Vector<int32_t> seen(n_images, 0);

@@ -24,8 +24,12 @@ from tamis.shards import command as shards
 
 
 def demo(args: argparse.Namespace) -> None:
-    from tamis import _demo
+    from tamis import _demo, _demo_files
 
+    if args.files is not None:
+        paths = _demo_files.write(args.files)
+        print_json({"files": paths}) if args.json else print(*paths, sep="\n")
+        return
     rows, path = _demo.run(), _demo.report()
     if args.json:
         answers = {f"{part}: {question}": answer for part, question, answer in rows}
@@ -99,6 +103,9 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("demo", help="run every feature on a small synthetic data set")
     command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument(
+        "--files", metavar="FOLDER", help="write its data as the files of the guides instead"
+    )
     command.set_defaults(run=demo)
 
     evaluate.add_command(commands)

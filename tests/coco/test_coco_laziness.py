@@ -13,6 +13,7 @@ import pytest
 from coco_cases import random_problem
 from tamis import coco as ours
 from tamis.coco import _sources
+from tamis.regions.masks import Masks
 
 pycocotools_coco = pytest.importorskip("pycocotools.coco")
 pycocotools_eval = pytest.importorskip("pycocotools.cocoeval")
@@ -155,3 +156,48 @@ def test_records_keep_the_ids_they_were_evaluated_with(files: Any) -> None:
     for a, b in zip(want.evalImgs, got.evalImgs, strict=True):
         assert (a is None) == (b is None)
         assert a is None or a["image_id"] == b["image_id"]
+
+
+def test_polygons_are_drawn_where_there_are_results(tmp_path: Any, monkeypatch: Any) -> None:
+    square = [2.0, 2.0, 12.0, 2.0, 12.0, 12.0, 2.0, 12.0]
+    shapes = [[square], [[x + 1 for x in square], [x + 15 for x in square]], [square], [square]]
+    cells = [(1, 1), (1, 2), (2, 1), (3, 1)]
+    gt = {
+        "images": [{"id": i, "height": 40, "width": 50} for i in (1, 2, 3)],
+        "categories": [{"id": 1}, {"id": 2}],
+        "annotations": [
+            {
+                "id": i, "image_id": image, "category_id": category, "segmentation": shape,
+                "area": 100, "bbox": [2, 2, 10, 10], "iscrowd": 0,
+            }
+            for i, ((image, category), shape) in enumerate(zip(cells, shapes, strict=True), 1)
+        ],
+    }  # fmt: skip
+    (tmp_path / "gt.json").write_text(json.dumps(gt))
+    counts = ours.mask.frPyObjects([square], 40, 50)[0]["counts"].decode()
+    text = {"size": [40, 50], "counts": counts}
+    drawn: list[int] = []
+    draw = Masks._points.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: Any, points: Any, splits: Any, sizes: Any) -> Any:
+        drawn.append(len(sizes))
+        return draw(cls, points, splits, sizes)
+
+    monkeypatch.setattr(Masks, "_points", classmethod(counted))
+    precisions, rounds = [], [[(1, 2)], [(1, 2), (2, 1)], cells]
+    for classes in (OURS, THEIRS):
+        with contextlib.redirect_stdout(io.StringIO()):
+            ground_truth = classes[0](str(tmp_path / "gt.json"))
+            for places in rounds:
+                results = [
+                    {"image_id": i, "category_id": c, "segmentation": text, "score": 0.5}
+                    for i, c in places
+                ]
+                (tmp_path / "dt.json").write_text(json.dumps(results))
+                found = ground_truth.loadRes(str(tmp_path / "dt.json"))
+                e = classes[1](ground_truth, found, "segm")
+                e.evaluate()
+                precisions.append(finish(e))
+    assert drawn == [2, 1, 2]  # polygons: each once
+    for mine, theirs in zip(precisions[:3], precisions[3:], strict=True):
+        np.testing.assert_array_equal(mine, theirs)

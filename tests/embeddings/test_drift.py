@@ -239,3 +239,21 @@ def test_bits_of_words_are_counted():
     want = [int((words >> np.uint64(i) & np.uint64(1)).sum()) for i in range(64)]
     assert two_samples.count_bits(words).tolist() == want
     assert two_samples.count_bits(words[:0]).tolist() == [0] * 64
+
+
+def test_every_part_says_how_far_it_is():
+    said = []
+    x = np.random.default_rng(0).normal(size=(90, 8)).astype(np.float32)
+    want = tamis.drift(x[:50], x[50:], permutations=99)
+    assert (
+        tamis.drift(x[:50], x[50:], permutations=99, progress=lambda *at: said.append(at)) == want
+    )
+    ends = [at for at in said if at[0] == at[1]]
+    assert {(90, 90), (100, 100)} <= set(ends) and len(ends) >= 4  # pairs, knn, labels, clusters
+    boxes = {"boxes": np.ones((9, 4)), "labels": np.arange(9) % 2, "splits": np.arange(10)}
+    said.clear()
+    tamis.drift(boxes, boxes, permutations=99, progress=lambda *at: said.append(at))
+    ends = [at for at in said if at[0] == at[1]]
+    assert ends.count((100, 100)) == 3 and ends.count((18, 18)) == 1  # three columns, the mix
+    with pytest.raises(TypeError, match=r"^drift: progress must be"):
+        tamis.drift(boxes, boxes, progress=3)

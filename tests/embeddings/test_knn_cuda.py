@@ -181,7 +181,7 @@ def test_nothing_to_search(gpu_library):
 
 def test_progress(gpu_library, small_pieces, monkeypatch):
     if gpu_library.emulated:
-        monkeypatch.setattr("tamis._shared.arrays.wait", lambda like: None)
+        monkeypatch.setattr("tamis._shared.device_arrays.wait", lambda like: None)
     seen = []
     x = gpu_library.array(rows(150, 4))
     tamis.knn(x, 1, progress=lambda done, total: seen.append((done, total)))

@@ -55,6 +55,22 @@ def test_signatures_are_fiftyones(tf: Any) -> None:
         assert extra <= {inspect.Parameter.KEYWORD_ONLY}
 
 
+def test_options_are_given_one_by_one(tf: Any) -> None:
+    shared = [p.name for p in inspect.signature(tf.compute_uniqueness).parameters.values()][2:-1]
+    assert [*inspect.signature(tf.zcore).parameters][2:-1] == shared
+    for wrong, said in (
+        ({"samples": 1, "k": 3}, "unexpected keyword argument 'k'"),
+        ({}, "'samples'"),
+    ):
+        with pytest.raises(TypeError, match=rf"^compute_uniqueness\(\) .*{said}$"):
+            tf.compute_uniqueness(**wrong)
+    rows = np.random.default_rng(0).normal(size=(9, 4))
+    options = tf._options.one_by_one(lambda samples, given, **rest: (samples, given, rest))
+    samples, given, rest = options(1, None, rows, seed=2, num_workers=3)
+    assert (samples, rest) == (1, {"seed": 2})
+    assert given.embeddings is rows and (given.num_workers, given.skip_failures) == (3, True)
+
+
 def test_fiftyones_own_call_sites(installed: Any, fo: Any) -> None:
     import fiftyone.brain as fob
     import fiftyone.utils.iou as foui

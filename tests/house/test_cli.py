@@ -41,6 +41,18 @@ def test_demo_runs_as_a_module() -> None:
         shutil.rmtree(path.parent)
 
 
+def test_demo_writes_its_files_once(tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "trial"
+    assert main(["demo", "--files", str(folder)]) == 0
+    written = capsys.readouterr().out.split()
+    assert sorted(written) == sorted(map(str, folder.iterdir())) and len(written) == 9
+    assert main(["eval", str(folder / "gt.json"), str(folder / "dt.json")]) == 0
+    (folder / "old.json").unlink()
+    assert main(["demo", "--files", str(folder)]) == 2
+    assert "must not be there yet, got" in capsys.readouterr().err
+    assert not (folder / "old.json").exists()
+
+
 def test_demo_as_json(capsys: Any) -> None:
     assert main(["demo", "--json"]) == 0
     assert "evaluation: AP, AP50" in json.loads(capsys.readouterr().out)

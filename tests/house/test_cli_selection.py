@@ -105,6 +105,15 @@ def test_drift(given: Path, capsys: Any) -> None:
     np.save(given / "y.npy", np.random.default_rng(5).normal(size=(60, 8)).astype(np.float32))
     np.save(given / "z.npy", np.random.default_rng(6).normal(size=(60, 8)).astype(np.float32))
     assert not said(capsys, "drift", given / "y.npy", given / "z.npy", *how)["drifted"]
+    for name in ("d.json", "d.csv", "d.txt"):
+        want = said(capsys, "drift", given / "y.npy", given / "z.npy", *how, "-o", given / name)
+    assert json.loads((given / "d.json").read_text()) == want
+    head, *checks = (given / "d.csv").read_text().splitlines()
+    assert head.startswith("name,statistic,effect") and [c["name"] for c in want["checks"]] == [
+        row.partition(",")[0] for row in checks
+    ]
+    assert (given / "d.txt").read_text().startswith("no drift (alpha 0.05 over 4 checks)\n")
+    assert main(["drift", *[str(given / "y.npy")] * 2, "-o", str(given / "y.npy")]) == 2
     coco: dict[str, Any] = {"images": [{"id": 1}], "annotations": [], "categories": []}
     (given / "a.json").write_text(json.dumps(coco))
     coco["categories"] = [{"id": 1, "name": "car"}]

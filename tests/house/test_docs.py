@@ -13,7 +13,7 @@ import pages
 import pytest
 import tamis
 from conftest import ROOT
-from tamis import cli
+from tamis import _demo_files, cli
 
 PAGES = sorted(
     path
@@ -30,7 +30,7 @@ def name_of(path: Path) -> str:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
-    pages.write_files(folder)
+    _demo_files.write(folder)
     return folder
 
 
@@ -97,14 +97,16 @@ def test_public_names_that_pages_call_exist() -> None:
             assert hasattr(tamis, name), f"{name_of(page)}: tamis.{name}"
 
 
-def test_times_stand_only_where_a_script_writes_them() -> None:
+def test_measured_numbers_stand_only_where_a_script_writes_them() -> None:
     """Between marks that benchmarks/table.py fills from stored results."""
     for page in PAGES:
         text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
         text = re.sub(r"<!-- ([\w ]+) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
         if page.name != "benchmarks.md":  # made whole
             found = re.search(
-                r"\d\s?(ms|µs|[GM]B/s)\b|\d\s?(x|times) (faster|as fast|slower)", text
+                r"\d\s?(ns|ms|µs|hours|kB|[GM]B|[GM]B/s|bytes an? \w+)\b"
+                r"|\d\s?(x|times) (faster|as fast|slower)",
+                text,
             )
             assert found is None, f"{name_of(page)}: {found}"
 

@@ -40,6 +40,7 @@ BELOW = {  # the domains that each may import
     "plots": {"_shared", "evaluation"},
     "reports": {
         "_shared",
+        "regions",
         "embeddings",
         "evaluation",
         "selection",

@@ -265,7 +265,7 @@ def test_arrays_that_another_thread_writes_into(name: str) -> None:
 def test_little_memory_is_a_memory_error() -> None:
     code = """
         import os, resource, numpy as np, tamis
-        x = np.random.default_rng(0).normal(size=(8000, 64)).astype(np.float32)
+        x, knn = np.random.default_rng(0).normal(size=(8000, 64)).astype(np.float32), tamis.knn
         used = int(open("/proc/self/statm").read().split()[0]) * 4096
         codes = set()
         for more in range(0, 100 << 20, 3 << 20):
@@ -273,7 +273,7 @@ def test_little_memory_is_a_memory_error() -> None:
             if child == 0:
                 resource.setrlimit(resource.RLIMIT_AS, (used + more,) * 2)
                 try:
-                    tamis.knn(x, 20)
+                    knn(x, 20)
                 except MemoryError:
                     os._exit(3)
                 os._exit(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -253,6 +254,25 @@ def test_a_lasso_lists_rows_with_their_pictures(browser: Any, page: str) -> None
     assert [tile.text for tile in tiles] == [names[i] for i in range(1, n, 2)]
     assert all(tile.find_elements("css selector", "img") for tile in tiles)
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("name", ["report", "rows", "lasso"])
+def test_axe_finds_nothing(browser: Any, page: str, name: str) -> None:
+    axe = Path(os.environ.get("TAMIS_AXE", ""))
+    if axe.name != "axe.min.js" or not axe.exists():
+        pytest.skip("TAMIS_AXE names no axe.min.js of axe-core")
+    if name == "lasso":
+        pytest.importorskip("bokeh", reason="Bokeh is not installed")
+        x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+        tamis.report(Path(page, f"{name}.html"), embeddings=x, interactive=True, count=10)
+    for scheme, width in (("light", 1280), ("dark", 400)):
+        opened(browser, page, width, scheme, name=name)
+        browser.execute_script(axe.read_text("utf-8"))
+        found = browser.execute_async_script(
+            """axe.run().then(r => arguments[0]([r.passes.length, r.violations.map(
+              v => [v.id, v.impact, v.nodes.map(n => n.html.slice(0, 200))])]))"""
+        )
+        assert found[0] > 20 and found[1] == []
 
 
 def luminance(color: str) -> float:

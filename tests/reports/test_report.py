@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -270,6 +271,52 @@ def test_masks_are_compared_as_masks(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="report: iou_type must be one of auto, bbox, obb, segm"):
         tamis.report(tmp_path / "x.html", *files, iou_type="mask")
     assert gt["bbox"] == [0, 0, 20, 20]
+
+
+def people(scores: bool, k: int = 17, n: int = 6) -> tamis.Annotations:
+    """One person an image; of results half are far off."""
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(10, 90, (n, k, 2)), np.full((n, k, 1), 2.0)], axis=2)
+    if scores:
+        points[::2, :, :2] += 40
+    return tamis.Annotations(
+        boxes=np.tile([10.0, 10, 80, 80], (n, 1)), labels=np.ones(n, np.int64),
+        splits=np.arange(n + 1), image_ids=np.arange(n), classes={1: "person"},
+        image_names=tuple(FILES[:n]), image_sizes=np.full((n, 2), 100), keypoints=points,
+        scores=np.linspace(0.4, 0.9, n) if scores else None,
+    )  # fmt: skip
+
+
+def test_keypoints_are_compared_as_keypoints(tmp_path: Path, folder: Path) -> None:
+    path, gt, dt = tmp_path / "x.html", people(False), people(True)
+    evaluator = tamis.DetectionEvaluator("keypoints", fmt="xywh", classes={1: "person"})
+    evaluator.update(dt.preds("keypoints"), gt.targets("keypoints"))
+    stats = evaluator.compute().stats
+    numbers = tamis.report(path, gt, dt, dt, images=folder, samples=10)["evaluation"]
+    model = numbers["models"][0]
+    assert model["stats"] == {k: None if v == -1 else v for k, v in stats.items()}
+    assert 0 < stats["AP"] < 1
+    assert model["errors"] is None and numbers["confusion"] is None
+    page = Page(path)
+    sections = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
+    assert sections == [
+        "summary", "comparison", "data", "curves", "classes", "errors", "sizes", "images",
+        "provenance", "methods",
+    ]  # fmt: skip
+    assert "OKS of keypoints" in page.said and "IoU 0" not in page.said
+    groups = [attrs.get("data-group") for tag, attrs in page.tags if tag == "li"]
+    # the third wrong one lies below the confidence of the best F1
+    assert [groups.count(word) for word in ("wrong detection", "missed")] == [2, 3]
+    tamis.report(path, gt, gt_as_results(gt), samples=0)
+    assert "Nothing is wrong, and nothing is missed." in Page(path).said
+    tamis.report(path, people(False, k=5), people(True, k=5), samples=0)  # no COCO's points
+    assert "IoU of boxes" in Page(path).said
+    with pytest.raises(ValueError, match="keypoints"):
+        tamis.report(path, people(False, k=5), people(True, k=5), iou_type="keypoints")
+
+
+def gt_as_results(gt: tamis.Annotations) -> tamis.Annotations:
+    return dataclasses.replace(gt, scores=np.full(len(gt), 0.5))
 
 
 def annotations_of_one(more: dict[str, Any], path: Path | None) -> dict[str, Any]:

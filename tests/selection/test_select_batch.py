@@ -211,3 +211,27 @@ def test_errors(text):
     error = ValueError if text in VALUE_ERRORS else TypeError
     with pytest.raises(error, match=f"^{text}$"):
         (VALUE_ERRORS | TYPE_ERRORS)[text]()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_progress_rises_to_the_budget(metric):
+    said = []
+    x, exclude = rows(400), np.arange(0, 400, 10)
+    how = {"budget": 60, "exclude": exclude, "quota": 3, "threshold": 0.2, "metric": metric}
+    args = scores(400), x, np.arange(5, 45)
+    want = tamis.select_batch(*args, **how)
+    got = tamis.select_batch(*args, **how, progress=lambda *at: said.append(at))
+    np.testing.assert_array_equal(got, want)
+    done = [at for at, _ in said]
+    assert done[0] == 0 and done[-1] == 60 and done == sorted(set(done)) and len(done) > 3
+    assert {total for _, total in said} == {60}
+    with pytest.raises(TypeError, match=r"^select_batch: progress must be"):
+        tamis.select_batch(*args, **how, progress=3)
+
+
+def test_an_interrupted_search_stops_the_batch():
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tamis.select_batch(scores(40), rows(40), [3], budget=9, progress=stop)

@@ -15,7 +15,8 @@ splits = np.array([0, 3])
 overlap: NDArray[Any] = tamis.box_iou(boxes, boxes, kind="giou")
 values, ends = tamis.box_iou_batched(boxes, splits, boxes, splits)
 offsets: NDArray[np.int64] = ends
-largest: NDArray[Any] = tamis.max_iou(boxes, splits)
+largest: NDArray[Any] = tamis.max_iou(boxes, splits, labels=[1, 2, 2])
+found_at: tamis.Matches = tamis.match_detections(boxes, x[:3, 0], splits, boxes, splits.tolist())
 
 distances, rows = tamis.knn(x, 3)
 neighbours: NDArray[np.int64] = rows

@@ -15,3 +15,5 @@ distances, rows = tamis.knn(x, 3, metric="cosine")
 neighbours: torch.Tensor = rows
 scores: torch.Tensor = tamis.uniqueness(x)
 gains: torch.Tensor = tamis.zcore(x)
+near, partners = tamis.knn(x, 3, queries=x[:2])
+alone: torch.Tensor = tamis.max_iou(boxes, torch.tensor([0, 3]), labels=(1, 1, 2))

@@ -125,6 +125,15 @@ def write_scores(path: str | None, names: list[str] | None, scores: Any) -> None
     write_table(path, {"name": called, "score": np.asarray(scores).tolist()})
 
 
+def write_answer(path: str, text: str, plain: Any, columns: dict[str, list[Any]]) -> None:
+    """All of an answer as .json or .txt, its rows as other tables."""
+    suffix = Path(path).suffix
+    if suffix in (".json", ".txt"):
+        _write_text(path, (json.dumps(plain) if suffix == ".json" else text) + "\n")
+    else:
+        write_table(path, columns)
+
+
 def _write_text(path: str, text: str) -> None:
     output.write("--output", path, lambda file: file.write(text.encode()))
 

@@ -15,6 +15,7 @@ from tamis._commands.output import (
     check_output,
     table,
     tell,
+    write_answer,
     write_samples,
     write_scores,
 )
@@ -29,6 +30,7 @@ from tamis.embeddings.files import (
 
 INPUT = "(N, D) floats: .npy .npz .parquet .arrow .safetensors, FILE::NAME, or a folder of shards"
 NAMES = "what to call the rows: .txt lines, or a .csv or .parquet column, FILE::COLUMN"
+CHECKS = "write the checks: .csv .parquet a row each, .json all numbers, .txt what is printed"
 SCORES = "write the (N,) scores: .csv .json .parquet .txt with names, else .npy"
 
 
@@ -197,6 +199,7 @@ def batch(args: argparse.Namespace) -> int:
     rows = tamis.select_batch(
         scores, x, failed, budget=args.count, coverage=args.coverage, exclude=exclude,
         quota=args.quota, threshold=args.threshold, metric=args.metric,
+        progress=sys.stderr.isatty(),
     )  # fmt: skip
     return give_rows(args, names, rows, scores, agreed)
 
@@ -226,6 +229,7 @@ def split(args: argparse.Namespace) -> int:
 
 def drift(args: argparse.Namespace) -> int:
     sides = [args.reference, args.batch]
+    check_output(args, sides)
     given: list[Any] = sides
     if not all(side.endswith(".json") and is_annotations(side) for side in sides):
         given = [read_embeddings(side) for side in sides]
@@ -233,6 +237,9 @@ def drift(args: argparse.Namespace) -> int:
         *given, alpha=args.alpha, permutations=args.permutations, seed=args.seed,
         progress=sys.stderr.isatty(),
     )  # fmt: skip
+    if args.output is not None:
+        columns = {name: values.tolist() for name, values in found.table().items()}
+        write_answer(args.output, str(found), found.to_dict(), columns)
     tell(args, str(found), found.to_dict())
     return found.exit_code
 
@@ -264,6 +271,7 @@ def _command(
     made.set_defaults(run=run)
     made.add_argument("--json", action="store_true", help="print one JSON object")
     if name == "drift":
+        made.add_argument("-o", "--output", metavar="FILE", help=CHECKS)
         return made
     made.add_argument("embeddings", metavar="X", help=INPUT)
     made.add_argument("--names", metavar="FILE", help=NAMES)

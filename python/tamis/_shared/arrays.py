@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis import _core
 from tamis._core import __version__
 
 INSTALL_CUDA = f"pip install tamis-cuda=={__version__}"
@@ -35,11 +37,15 @@ class CudaUnavailable(RuntimeError):
 
 def library(x: Any) -> str:
     """``"torch"``, ``"cupy"`` or, for NumPy and every other exporter of memory, ``"numpy"``."""
-    if isinstance(x, np.ndarray):
-        return "numpy"
-    for name, kind in (("torch", "Tensor"), ("cupy", "ndarray")):
+    kind: Any = type(x)
+    return _library_of(kind)
+
+
+@lru_cache(256)  # asked for many times a call
+def _library_of(kind: Any) -> str:
+    for name, array in (("torch", "Tensor"), ("cupy", "ndarray")):
         module = sys.modules.get(name)
-        if module is not None and isinstance(x, getattr(module, kind, ())):
+        if module is not None and issubclass(kind, getattr(module, array, ())):
             return name
     return "numpy"
 
@@ -141,7 +147,12 @@ def check_flag(function: str, name: str, value: Any) -> bool:
 
 def dtype_name(x: Any) -> str:
     """``"float32"``, the same for every library."""
-    return str(x.dtype)[6:] if library(x) == "torch" else str(x.dtype.name)
+    return _name_of(x.dtype)
+
+
+@lru_cache(256)  # NumPy makes the name anew each time
+def _name_of(dtype: Any) -> str:
+    return str(dtype.name) if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
 
 
 def cast(x: Any, dtype: str) -> Any:
@@ -175,22 +186,6 @@ def concatenate(arrays: Sequence[Any]) -> Any:
         return module.concatenate(arrays)
     with arrays[0].device:
         return module.concatenate(arrays)
-
-
-def stable_sort(x: Any) -> tuple[Any, Any]:
-    """(n,) integers in order, and the rows they come from, equal ones in theirs (by CUB)."""
-    if library(x) == "torch":
-        values, rows = x.sort(stable=True)
-        return values, rows
-    with x.device:
-        rows = x.argsort()  # stable in CuPy
-        return x[rows], rows
-
-
-def nonzero(x: Any) -> Any:
-    """Where (n,) `x` on a device is not 0; the host waits for the count."""
-    found = x.nonzero()
-    return found[:, 0] if library(x) == "torch" else found[0]
 
 
 def check_shape(function: str, name: str, x: Any, shape: tuple[int | str, ...]) -> None:
@@ -340,28 +335,21 @@ def same_library(like: Any, x: Any) -> Any:
 def stream(like: Any) -> Iterator[int]:
     """The caller's current stream, with the device of `like` the current one."""
     if library(like) == "torch":
-        cuda = sys.modules["torch"].cuda
-        with cuda.device(like.device):
-            yield cuda.current_stream().cuda_stream or 1  # 1: the legacy default stream
+        cuda, number = sys.modules["torch"].cuda, like.device.index
+        current = cuda.current_stream(number).cuda_stream or 1  # 1: the legacy default stream
+        if cuda.current_device() == number:  # a context costs more than the question
+            yield current
+            return
+        with cuda.device(number):
+            yield current
     else:
         with like.device:
             yield sys.modules["cupy"].cuda.get_current_stream().ptr or 1
 
 
-def wait(like: Any) -> None:
-    """The host waits until all that is queued on the caller's stream is done."""
-    if library(like) == "torch":
-        sys.modules["torch"].cuda.current_stream(like.device).synchronize()
-    else:
-        with like.device:
-            sys.modules["cupy"].cuda.get_current_stream().synchronize()
-
-
 def backend(function: str, device: str) -> ModuleType:
     """The compiled part for `device`: ``tamis._core`` or ``tamis._cuda``."""
     if device == "cpu":
-        from tamis import _core
-
         return _core
     if not device.startswith("cuda"):
         raise ValueError(f"{function}: arrays must be on the CPU or on CUDA, got {device}")

@@ -66,19 +66,34 @@ def read_rows(function: str, name: str, boxes: Any, width: int) -> Array:
     return finite(function, name, got.astype(np.float64, order="C"))
 
 
-def read_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
+def _without_nan(function: str, name: str, values: Array) -> Array:
+    """`values`, or ValueError naming the first row with a NaN."""
+    bad = np.isnan(values)
+    if bad.any():
+        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(bad))}")
+    return values
+
+
+def read_column(
+    function: str, name: str, values: Any, n: int, kinds: str, *, infinite: bool = False
+) -> Array:
     """(n,) float64 or, without "f" among the dtype kinds, int64; a copy. Lists are taken too."""
-    got = arrays.host(function, name, arrays.column(function, name, values))
-    if got.size == 0 and n == 0:
-        return np.empty(0, np.float64 if "f" in kinds else np.int64)
-    arrays.check_shape(function, name, got, (n,))
-    if got.dtype.kind not in kinds and not (kinds == "iu" and got.dtype == bool):
-        raise TypeError(f"{function}: {name} must hold {WANTED[kinds]}, got {got.dtype}")
+    got = _checked_column(function, name, values, n, kinds)
     if got.dtype.kind == "u" and len(got) and got.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{function}: {name} must fit int64, got {got.max()}")
     if "f" in kinds:
-        return finite(function, name, got.astype(np.float64))
+        check = _without_nan if infinite else finite
+        return check(function, name, got.astype(np.float64))
     return got.astype(np.int64)
+
+
+def _checked_column(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
+    got = arrays.host(function, name, arrays.column(function, name, values))
+    if got.size == 0 and n == 0:
+        return np.empty(0, np.uint8)
+    arrays.check_shape(function, name, got, (n,))
+    _check_kind(function, name, got, kinds)
+    return got
 
 
 def read_levels(function: str, thresholds: Any) -> Array:
@@ -131,10 +146,32 @@ def read_device_column(
     return held(arrays.same_library(boxes, values), kinds)
 
 
+def read_device_numbers(
+    function: str,
+    name: str,
+    values: Any,
+    like: Any,
+    shape: tuple[int | str, ...],
+    beside: str = "boxes",
+) -> Any:
+    """`values` as float64 of a shape on the device of `like`; NaN and infinity are kept."""
+    read = arrays.column if len(shape) == 1 else arrays.as_array
+    values = read(function, name, values)
+    arrays.check_shape(function, name, values, shape)
+    _check_kind(function, name, values, "fiu")
+    if arrays.device(values) == "cpu":
+        values = arrays.host(function, name, values)
+        return arrays.from_host(like, np.ascontiguousarray(values, np.float64))
+    arrays.one_device(function, **{beside: like, name: values})
+    return arrays.cast(arrays.same_library(like, values), "float64")
+
+
 def read_held(function: str, name: str, values: Any, n: int, kinds: str) -> Array:
     """`read_column`, but flags as uint8."""
-    column = read_column(function, name, values, n, kinds)
-    return (column != 0).view(np.uint8) if kinds == "biu" else column
+    if kinds != "biu":
+        return read_column(function, name, values, n, kinds)
+    flags: Array = _checked_column(function, name, values, n, kinds) != 0
+    return flags.view(np.uint8)
 
 
 def held(values: Any, kinds: str) -> Any:
@@ -143,10 +180,14 @@ def held(values: Any, kinds: str) -> Any:
 
 
 def _check_kind(function: str, name: str, x: Any, kinds: str) -> None:
-    """Raise unless a device array has one of the dtype kinds of `read_column`."""
+    """Raise unless an array has one of the dtype kinds; labels ("iu") may be bools."""
+    taken = "biu" if kinds == "iu" else kinds
     dtypes = {"f": (*arrays.FLOATS, *arrays.HALVES), "i": arrays.INTEGERS, "b": ("bool",)}
-    taken = "biu" if kinds == "iu" else kinds  # labels may be bools
-    if not any(arrays.dtype_name(x) in dtypes[kind] for kind in taken if kind in dtypes):
+    if isinstance(x, np.ndarray):
+        good = x.dtype.kind in taken
+    else:
+        good = any(arrays.dtype_name(x) in dtypes[kind] for kind in taken if kind in dtypes)
+    if not good:
         raise TypeError(f"{function}: {name} must hold {WANTED[kinds]}, got {arrays.dtype_name(x)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,17 @@ class Groups:
         pairs = np.diff(self.det_splits) * np.diff(self.gt_splits)
         ends: Array = np.concatenate([[0], np.cumsum(pairs)])
         return ends
+
+    def with_detections(self) -> Groups:
+        """Those groups that have one; they have all the pairs."""
+        has, lengths = np.diff(self.det_splits) > 0, np.diff(self.gt_splits)
+        if has.all():
+            return self
+        return replace(
+            self, gt=self.gt[np.repeat(has, lengths)],
+            det_splits=np.append(self.det_splits[:-1][has], self.det_splits[-1]),
+            gt_splits=np.concatenate([[0], np.cumsum(lengths[has])]),
+        )  # fmt: skip
 
 
 Similarity = Callable[[Groups], Array]  # of all pairs

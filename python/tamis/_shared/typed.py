@@ -19,4 +19,12 @@ class Exporter(Protocol):
     def __dlpack__(self, *, stream: Any = ...) -> Any: ...
 
 
+class Converted(Protocol):
+    """What NumPy makes an array of, such as a column of pandas."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
 T = TypeVar("T", bound=Exporter)
+AnyArray: TypeAlias = Host | Exporter  # of any library
+AnyColumn: TypeAlias = AnyArray | Converted | list[Any] | tuple[Any, ...]  # a value for each row

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis import _core
 from tamis._shared.arrays import Array
-from tamis._shared.ragged import runs
 from tamis.regions.masks import Masks
 from tamis.regions.masks_input import join_texts
 
@@ -63,24 +61,9 @@ class Shapes:
         return Shapes(self.numbers, self.part_splits, self.row_parts, text, splits, extent)
 
     def take(self, rows: Array) -> Shapes:
-        rows = np.ascontiguousarray(rows, np.int64)
-        lengths = np.diff(self.row_parts)[rows]
-        parts = runs(self.row_parts[rows], lengths)
-        sizes = np.diff(self.part_splits)[parts]
-        text, text_splits = _core.take_masks(
-            self.text,
-            np.ascontiguousarray(self.text_splits, np.int64),
-            np.ascontiguousarray(self.extent, np.int64),
-            rows,
-        )
-        return Shapes(
-            self.numbers[runs(self.part_splits[parts], sizes)],
-            np.concatenate([[0], np.cumsum(sizes)]),
-            np.concatenate([[0], np.cumsum(lengths)]),
-            text,
-            text_splits,
-            self.extent[rows],
-        )
+        from tamis.coco._shapes import rows_of
+
+        return Shapes(**rows_of(vars(self), rows))
 
     def masks(self, sizes: Array) -> Masks:
         """Drawn in images of these (n, 2) heights and widths; empty masks where there is none."""

@@ -13,7 +13,6 @@ from tamis import _core
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import positions
 from tamis.coco import mask
-from tamis.regions.masks import Masks
 
 Annotation = dict[str, Any]
 
@@ -35,7 +34,7 @@ class Columns:
     bbox: Array | None = None  # (n, 4) float64 xywh
     score: Array | None = None  # float64
     iscrowd: Array | None = None  # uint8
-    masks: Masks | None = None
+    masks: Any = None  # `Masks`, or the `Outlines` of a file's ground truths
     mask_boxes: Array | None = None  # (n, 4) float64, where they were measured
     keypoints: Array | None = None  # (n, k, 3) float64
     num_keypoints: Array | None = None  # any numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tamis.coco import mask
 from tamis.coco._columns import Columns, KnownIds, from_annotations
 from tamis.coco._lazy import Mark
 from tamis.coco._records import mark, shape_of
+from tamis.coco._shapes import Outlines
 from tamis.coco.coco import COCO, DRAWN, ORIGINAL
 from tamis.evaluation.analysis import Evaluated
 from tamis.evaluation.average_precision import curves
@@ -150,9 +152,17 @@ class Evaluation:
             return keypoint_similarity(
                 dts.keypoints, gts.keypoints, gts.bbox, gts.area, self._sigmas, groups
             )
-        assert dts.masks is not None and gts.masks is not None and gts.iscrowd is not None
+        assert gts.iscrowd is not None
         ratio = self._dilation_ratio if self._kind == "boundary" else None
-        return mask_similarity(dts.masks, gts.masks, gts.iscrowd, dts.mask_boxes, ratio, groups)
+        groups = groups.with_detections()
+        masks, crowd = gts.masks, gts.iscrowd
+        if isinstance(masks, Outlines):
+            rows = groups.gt
+            masks, place = masks.of(rows)
+            groups = replace(groups, gt=place)
+            crowd = np.zeros(len(masks), np.uint8)
+            crowd[place] = gts.iscrowd[rows]
+        return mask_similarity(dts.masks, masks, crowd, dts.mask_boxes, ratio, groups)
 
     def evaluated(self) -> Evaluated | None:
         """What the analyses of an evaluation read; None without an area range."""

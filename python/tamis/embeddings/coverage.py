@@ -11,6 +11,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.embeddings.distances import (
     Metric,
     check_metric,
@@ -90,8 +91,8 @@ class Coverage(Result):
 
 
 def coverage(
-    pool: Any,
-    labelled: Any = None,
+    pool: AnyArray,
+    labelled: AnyColumn | None = None,
     *,
     eps: float | None = None,
     k: int = 5,

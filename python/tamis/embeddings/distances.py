@@ -91,7 +91,9 @@ def groups_of(pairs: Array, n: int) -> Array:
     return group
 
 
-def k_means(x: Array, k: int, seed: int, rounds: int = 10) -> tuple[Array, Array]:
+def k_means(
+    x: Array, k: int, seed: int, rounds: int = 10, *, report: Any = None
+) -> tuple[Array, Array]:
     """(centres (k', D) float64, the centre of each row), of at most `k` clusters that have rows.
 
     Initialised by k-means++ on at most 256 rows per cluster, so most of the cost is the last step,
@@ -111,7 +113,12 @@ def k_means(x: Array, k: int, seed: int, rounds: int = 10) -> tuple[Array, Array
         if moved.shape == centres.shape and np.array_equal(moved, centres):
             break
         centres = moved
-    at = np.concatenate([_nearest_centre(part, centres) for _, part in blocks(x)])
+    parts = []
+    for rows, part in blocks(x):
+        parts.append(_nearest_centre(part, centres))
+        if report is not None:
+            report(rows.start + len(part), len(x))
+    at = np.concatenate(parts)
     held, at = np.unique(at, return_inverse=True)
     return centres[held], at
 

@@ -11,6 +11,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray
 from tamis.embeddings.distances import BLOCK, blocks
 from tamis.embeddings.knn_search import check_matrix
 
@@ -43,7 +44,7 @@ class Diversity(Result):
         )
 
 
-def diversity(x: Any, *, progress: Progress = None) -> Diversity:
+def diversity(x: AnyArray, *, progress: Progress = None) -> Diversity:
     """Vendi score (by the cosine between rows) and effective rank.
 
     Parameters

@@ -65,7 +65,7 @@ def drift(
         Whether boxes are drawn tighter or looser than they were, side by side.
     seed : int
     progress : bool or callable, optional
-        ``f(done, total)`` of each test, or True for a bar.
+        ``f(done, total)`` of each part of a test, or True for a bar.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def drift(
     if is_annotations(reference) or is_annotations(batch):
         if tests is not None:
             raise ValueError(f"{name}: tests must be None for annotations, got {tests!r}")
-        return of_annotations(reference, batch, tightness, alpha, permutations, seed)
+        return of_annotations(reference, batch, tightness, alpha, permutations, seed, progress)
     if tightness is not None:
         raise ValueError(f"{name}: tightness must be None for embeddings")
     wanted = TESTS if tests is None else tuple(arrays.as_list(name, "tests", tests))
@@ -130,7 +130,9 @@ def drift(
         if "knn" in wanted:
             rows.append(_knn(pooled, place, len(a), k, permutations, seed, progress))
         if "clusters" in wanted:
-            found, details = _clusters(pooled, place, len(a), clusters, permutations, seed)
+            found, details = _clusters(
+                pooled, place, len(a), clusters, permutations, seed, progress
+            )
             rows.append(found)
     rows.sort(key=lambda row: wanted.index(row["name"]))
     return verdict(rows, alpha, details)
@@ -199,19 +201,22 @@ def _knn(
     _, near = neighbours("drift", pooled, k, names=("reference and batch", ""), progress=progress)
     back = np.empty(total, np.int64)
     back[place] = np.arange(total)
-    shares = same_label_shares(back[near[place]], n, total, permutations, seed)
+    shares = same_label_shares(
+        back[near[place]], n, total, permutations, seed,
+        reporter(progress, "drift: labels permuted"),
+    )  # fmt: skip
     by_chance = (n * (n - 1) + m * (m - 1)) / (total * (total - 1))
     effect = (shares[0] - by_chance) / (1 - by_chance)
     return _row("knn", "own neighbours", shares[0], effect, p_value(shares), (n, m))
 
 
 def _clusters(
-    pooled: Array, place: Array, n: int, k: int, permutations: int, seed: int
+    pooled: Array, place: Array, n: int, k: int, permutations: int, seed: int, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Shares of the clusters of all rows, found without knowing which row is of which side."""
     total = len(pooled)
     m = total - n
-    centres, at = k_means(pooled, k, seed)
+    centres, at = k_means(pooled, k, seed, report=reporter(progress, "drift: clusters"))
     sizes = np.bincount(at, minlength=len(centres))
     counts = np.bincount(at[place[:n]], minlength=len(centres))
     rng = np.random.default_rng((seed, 3))

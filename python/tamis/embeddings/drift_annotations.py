@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array
+from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.annotation_columns import Columns, is_annotations, read_columns
 from tamis.embeddings.drift_result import Drift, verdict
 from tamis.embeddings.two_samples import p_value
@@ -18,9 +19,11 @@ TOUCH = 1.0  # pixels to the border of the image
 
 
 def of_annotations(
-    reference: Any, batch: Any, tightness: Any, alpha: float, permutations: int, seed: int
-) -> Drift:
+    reference: Any, batch: Any, tightness: Any, alpha: float, permutations: int, seed: int,
+    progress: Progress,
+) -> Drift:  # fmt: skip
     """All checks; p by permuting which images are of the batch."""
+    reporter(progress, "drift")  # before any work
     sides = [] if tightness is None else _check_tightness(tightness)
     a = read_columns("drift", "reference", reference)
     b = read_columns("drift", "batch", batch)
@@ -28,15 +31,16 @@ def of_annotations(
     members = _memberships(a.n_images, b.n_images, permutations, seed)
     rows = [schema]
     if len(a.boxes) and len(b.boxes):
-        mix, shares = _class_mix(a, b, members)
+        mix, shares = _class_mix(a, b, members, progress)
         details["mix"] = shares
         rows.append(mix)
-        rows += [_column(name, *values, members) for name, values in _geometry(a, b).items()]
+        geometry = _geometry(a, b).items()
+        rows += [_column(name, *values, members, progress) for name, values in geometry]
     counts = [np.bincount(c.image, minlength=c.n_images).astype(float) for c in (a, b)]
     images = np.arange(a.n_images + b.n_images)
-    rows.append(_column("objects", np.concatenate(counts), images, a.n_images, members))
+    rows.append(_column("objects", np.concatenate(counts), images, a.n_images, members, progress))
     if sides:
-        rows += _tightness(sides[0], sides[1], permutations, seed)
+        rows += _tightness(sides[0], sides[1], permutations, seed, progress)
     return verdict(rows, alpha, details)
 
 
@@ -60,8 +64,9 @@ def _check_tightness(given: Any) -> list[tuple[Array, Array, int]]:
 
 
 def _tightness(
-    a: tuple[Array, Array, int], b: tuple[Array, Array, int], permutations: int, seed: int
-) -> list[dict[str, Any]]:
+    a: tuple[Array, Array, int], b: tuple[Array, Array, int], permutations: int, seed: int,
+    progress: Progress,
+) -> list[dict[str, Any]]:  # fmt: skip
     """One check a side of the boxes: how far it lies outside the box it was compared with."""
     offsets = np.concatenate([a[0], b[0]])
     image = np.concatenate([a[1], a[2] + b[1]])
@@ -71,7 +76,8 @@ def _tightness(
         good = np.isfinite(values)
         ours = image < a[2]
         if good[ours].any() and good[~ours].any():
-            rows.append(_column(f"tight {side}", values[good], image[good], a[2], members))
+            held = values[good], image[good], a[2]
+            rows.append(_column(f"tight {side}", *held, members, progress))
     return rows
 
 
@@ -115,17 +121,21 @@ def _likeness(a: str, b: str) -> float:
     return difflib.SequenceMatcher(None, first, second).ratio()
 
 
-def _class_mix(a: Columns, b: Columns, members: Array) -> tuple[dict[str, Any], dict[str, Any]]:
+def _class_mix(
+    a: Columns, b: Columns, members: Array, progress: Progress
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Jensen-Shannon divergence (bits) of the class shares of boxes."""
     names, code = np.unique(np.concatenate([a.names, b.names]).astype(str), return_inverse=True)
     image = np.concatenate([a.image, a.n_images + b.image])
     images, k = a.n_images + b.n_images, len(names)
     ours = np.zeros((len(members), k))
+    report = reporter(progress, "drift: class mix")
     for begin in range(0, images, 8192):
         part = (image >= begin) & (image < begin + 8192)
         table = np.bincount((image[part] - begin) * k + code[part], minlength=8192 * k)
         table = table.reshape(-1, k)[: images - begin]
         ours += members[:, begin : begin + 8192].astype(np.float32) @ table.astype(np.float32)
+        report(min(images, begin + 8192), images)
     theirs = np.bincount(code, minlength=k) - ours
     values = jensen_shannon(ours, theirs)
     shares = [part[0] / max(1, part[0].sum()) for part in (ours, theirs)]
@@ -175,7 +185,9 @@ def _geometry(a: Columns, b: Columns) -> dict[str, tuple[Array, Array, int]]:
     return found
 
 
-def _column(name: str, values: Array, image: Array, n: int, members: Array) -> dict[str, Any]:
+def _column(
+    name: str, values: Array, image: Array, n: int, members: Array, progress: Progress
+) -> dict[str, Any]:
     """Kolmogorov-Smirnov's D with p by permuting images; effect: Wasserstein-1 over the deviation.
 
     The permuted weights of a block of memberships are summed along the sorted values.
@@ -183,10 +195,11 @@ def _column(name: str, values: Array, image: Array, n: int, members: Array) -> d
     order = np.argsort(values, kind="stable")
     ordered, image = values[order], image[order]
     last = np.append(ordered[1:] != ordered[:-1], True)  # D is read where a value ends
-    statistics = []
+    statistics, report = [], reporter(progress, f"drift: {name}")
     for begin in range(0, len(members), 16):
         ours = members[begin : begin + 16][:, image]
         statistics.append(_largest_gap(ours, last))
+        report(min(len(members), begin + 16), len(members))
     d = np.concatenate(statistics)
     true = members[0][image]
     a, b = ordered[true], ordered[~true]

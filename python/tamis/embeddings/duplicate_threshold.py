@@ -11,6 +11,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.distances import Metric, check_metric
 from tamis.embeddings.knn_pairs import any_matrix, searched_rows
@@ -58,7 +59,7 @@ class DuplicateThreshold(Result):
 
 
 def duplicate_threshold(
-    x: Any, *, metric: Metric = "cosine", progress: Progress = None
+    x: AnyArray, *, metric: Metric = "cosine", progress: Progress = None
 ) -> DuplicateThreshold:
     """The threshold of `near_duplicates(threshold="auto")`, and the counts at other thresholds.
 

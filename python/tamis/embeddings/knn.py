@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis._shared.typed import Host, Int64, T
+from tamis._shared.typed import AnyArray, Host, Int64, T
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_exact import Metric, exact, exact_on_device
 from tamis.embeddings.knn_search import (
@@ -22,7 +22,7 @@ def knn(  # type: ignore[overload-overlap]
     x: Host,
     k: int,
     *,
-    queries: Any = None,
+    queries: AnyArray | None = None,
     metric: Metric = "euclidean",
     exclude_self: bool = True,
     method: Any = "exact",
@@ -34,7 +34,7 @@ def knn(
     x: Host,
     k: int,
     *,
-    queries: Any = None,
+    queries: AnyArray | None = None,
     metric: Metric = "euclidean",
     exclude_self: bool = True,
     method: Any = "exact",
@@ -46,7 +46,7 @@ def knn(  # type: ignore[overload-overlap]
     x: T,
     k: int,
     *,
-    queries: Any = None,
+    queries: AnyArray | None = None,
     metric: Metric = "euclidean",
     exclude_self: bool = True,
     method: Any = "exact",
@@ -58,7 +58,7 @@ def knn(
     x: T,
     k: int,
     *,
-    queries: Any = None,
+    queries: AnyArray | None = None,
     metric: Metric = "euclidean",
     exclude_self: bool = True,
     method: Any = "exact",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis._shared import arrays
+from tamis._shared import arrays, device_arrays
 from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.knn_search import LARGEST, TooManyPairs, check_matrix, check_small
 
@@ -137,7 +137,7 @@ def nearest(
             told=OUTPUTS.index(output), begin=begin, rows=size, keys=keys, indices=indices,
         )  # fmt: skip
         if progress:
-            arrays.wait(rows.x)
+            device_arrays.wait(rows.x)
             report(min(n, begin + size), n)
     return keys, indices
 

@@ -9,6 +9,7 @@ import numpy as np
 from tamis._shared import arrays, output
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
+from tamis._shared.typed import AnyArray
 from tamis.embeddings import knn_index_file
 from tamis.embeddings.knn_exact import Metric, output_of
 from tamis.embeddings.knn_index_rows import add_index, check_radius
@@ -150,7 +151,7 @@ class KnnIndex:
             "KnnIndex cannot be pickled: index.save(path), and KnnIndex.load(path) in each process"
         )
 
-    def search(self, queries: Any, k: int, *, progress: Progress = None) -> tuple[Any, Any]:
+    def search(self, queries: AnyArray, k: int, *, progress: Progress = None) -> tuple[Any, Any]:
         """The `k` nearest rows of the index for each query: ``tamis.knn(x, k, queries=queries)``.
 
         Parameters
@@ -223,7 +224,7 @@ class KnnIndex:
         return self._nearest(name, None, k, self._library, progress)
 
     def within(
-        self, queries: Any, radius: float, *, progress: Progress = None
+        self, queries: AnyArray, radius: float, *, progress: Progress = None
     ) -> tuple[Any, Any, Any]:
         """All rows of the index within a distance of each query.
 

@@ -169,13 +169,15 @@ def some_rows(rows: Any, which: Array) -> Any:
     return Rows(x, rows.largest, scale, rows.offset, np.flatnonzero(~np.isfinite(scale)))
 
 
-def nearest_distance(keepers: Any, asked: Any, metric: str) -> Array:
+def nearest_distance(
+    keepers: Any, asked: Any, metric: str, progress: Progress = None, title: str = ""
+) -> Array:
     """(n,) how far the nearest keeper is from each row asked about, on the host."""
     if isinstance(keepers, knn_cuda.DeviceRows):
         output = knn_cuda.OUTPUT_OF[metric]
         far = arrays.host("", "", knn_cuda.nearest(keepers, asked, 1, output=output)[0])
     elif metric == "cosine":
-        far = nearest_cosine(keepers, asked, 1, progress=None, title="")[0]
+        far = nearest_cosine(keepers, asked, 1, progress=progress, title=title)[0]
     else:
-        far = np.sqrt(nearest(keepers, asked, 1, dots=False, progress=None, title="")[0])
+        far = np.sqrt(nearest(keepers, asked, 1, dots=False, progress=progress, title=title)[0])
     return np.asarray(far[:, 0])

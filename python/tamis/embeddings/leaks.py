@@ -12,6 +12,7 @@ from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_pairs import (
     MOST_PAIRS,
@@ -58,16 +59,16 @@ class Leaks(Result):
 
 
 def leaks(
-    x: Any,
+    x: AnyArray,
     groups: Any = None,
     *,
-    other: Any = None,
+    other: AnyArray | None = None,
     threshold: float = 0.2,
     metric: Literal["cosine", "euclidean"] = "cosine",
     compat: Literal["brain"] | None = None,
     max_pairs: int = MOST_PAIRS,
     progress: Progress = None,
-    splits: Any = None,
+    splits: AnyColumn | None = None,
 ) -> Leaks:
     """All pairs of rows within the threshold whose groups, such as train and test, differ.
 
@@ -136,11 +137,11 @@ def leaks(
     try:
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
-        x = any_matrix("leaks", "x", x, halves=compat is None)
-        split = row_columns.codes("leaks", "groups", groups, len(x))
-        if compat == "brain" and arrays.device(x) != "cpu":
+        given = any_matrix("leaks", "x", x, halves=compat is None)
+        split = row_columns.codes("leaks", "groups", groups, len(given))
+        if compat == "brain" and arrays.device(given) != "cpu":
             raise ValueError("leaks: compat must be None for CUDA arrays")
-        rows = searched_rows("leaks", x, metric)
+        rows = searched_rows("leaks", given, metric)
         pairs, distances = all_pairs("leaks", rows, threshold, metric, max_pairs, progress)
     except TooManyPairs:
         raise ValueError(

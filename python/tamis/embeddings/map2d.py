@@ -9,6 +9,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import AnyArray
 from tamis.embeddings.distances import BLOCK, Metric, blocks, check_metric, hosted, neighbours
 from tamis.embeddings.knn_pairs import any_matrix
 
@@ -16,7 +17,7 @@ METHODS = ("pca", "umap", "pacmap")
 
 
 def map2d(
-    x: Any,
+    x: AnyArray,
     method: Literal["pca", "umap", "pacmap"] = "umap",
     *,
     k: int = 15,

@@ -12,6 +12,7 @@ from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.embeddings.knn_pairs import (
     MOST_PAIRS,
     Searched,
@@ -67,11 +68,11 @@ class NearDuplicates(Result):
 
 
 def near_duplicates(
-    x: Any,
+    x: AnyArray,
     *,
     threshold: float | Literal["auto"] = 0.2,
     metric: Literal["cosine", "euclidean"] = "cosine",
-    image_index: Any = None,
+    image_index: AnyColumn | None = None,
     max_pairs: int = MOST_PAIRS,
     progress: Progress = None,
 ) -> NearDuplicates:
@@ -128,11 +129,11 @@ def near_duplicates(
 
         threshold = duplicate_threshold(x, metric=metric, progress=progress).threshold
     check_search("near_duplicates", threshold, metric, max_pairs)
-    x = any_matrix("near_duplicates", "x", x, halves=True)
-    n, image = len(x), None
+    given = any_matrix("near_duplicates", "x", x, halves=True)
+    n, image = len(given), None
     if image_index is not None:
         image = row_columns.codes("near_duplicates", "image_index", image_index, n)
-    rows = searched_rows("near_duplicates", x, metric)
+    rows = searched_rows("near_duplicates", given, metric)
     try:
         pairs, distances = all_pairs(
             "near_duplicates", rows, threshold, metric, max_pairs, progress
@@ -161,7 +162,7 @@ def of_pairs(pairs: Array, distances: Array, n: int) -> NearDuplicates:
 
 
 def find_unique(
-    x: Any,
+    x: AnyArray,
     count: int,
     *,
     metric: Literal["cosine", "euclidean"] = "cosine",

@@ -124,7 +124,9 @@ def p_value(values: Array) -> float:
     return float((values[1:] >= values[0] - rounding).sum() + 1) / len(values)
 
 
-def same_label_shares(near: Array, n: int, total: int, permutations: int, seed: int) -> Array:
+def same_label_shares(
+    near: Array, n: int, total: int, permutations: int, seed: int, report: Any = None
+) -> Array:
     """(permutations + 1,) share of neighbours with a row's own label; the first are the true ones.
 
     `near` (total, k) holds numbers of rows, of which [0, n) are the one sample. 64 permutations
@@ -142,6 +144,8 @@ def same_label_shares(near: Array, n: int, total: int, permutations: int, seed: 
             own = labels[begin : begin + 16384, None]
             differ += count_bits((labels[near[begin : begin + 16384]] ^ own).ravel())
         shares.append((near.size - differ) / near.size)
+        if report is not None:
+            report(min(done + 64, permutations + 1), permutations + 1)
     return np.concatenate(shares)[: permutations + 1]
 
 

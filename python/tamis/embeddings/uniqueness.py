@@ -13,7 +13,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.blas import products
 from tamis._shared.progress import Progress, reporter
-from tamis._shared.typed import Float64, Host, T
+from tamis._shared.typed import AnyColumn, Float64, Host, T
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_search import (
     centred_rows,
@@ -36,7 +36,7 @@ def uniqueness(
     k: int = 3,
     weights: Sequence[float] | None = None,
     metric: Literal["cosine", "euclidean"] = "cosine",
-    image_index: Any = None,
+    image_index: AnyColumn | None = None,
     compat: Literal["brain"] | None = None,
     progress: Progress = None,
 ) -> Float64: ...
@@ -47,7 +47,7 @@ def uniqueness(
     k: int = 3,
     weights: Sequence[float] | None = None,
     metric: Literal["cosine", "euclidean"] = "cosine",
-    image_index: Any = None,
+    image_index: AnyColumn | None = None,
     compat: Literal["brain"] | None = None,
     progress: Progress = None,
 ) -> T: ...

@@ -21,6 +21,7 @@ from tamis._shared.columns import (
 )
 from tamis._shared.ragged import distinct, image_of, positions
 from tamis._shared.results import Result, spread
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.evaluation.match_table import Detections, Targets, match
 from tamis.evaluation.matching_cuda import DeviceRows, class_places, match_pairs
 
@@ -70,16 +71,16 @@ def pair_iou(dets: Array, gts: Array, crowd: Array) -> Array:
 
 
 def match_detections(
-    boxes: Any,
-    scores: Any,
-    splits: Any,
-    gt_boxes: Any,
-    gt_splits: Any,
+    boxes: AnyArray,
+    scores: AnyColumn,
+    splits: AnyColumn,
+    gt_boxes: AnyArray,
+    gt_splits: AnyColumn,
     *,
-    labels: Any = None,
-    gt_labels: Any = None,
-    iscrowd: Any = None,
-    thresholds: Any = 0.5,
+    labels: AnyColumn | None = None,
+    gt_labels: AnyColumn | None = None,
+    iscrowd: AnyColumn | None = None,
+    thresholds: float | AnyColumn = 0.5,
     max_detections: int = 100,
     fmt: str = "xyxy",
 ) -> Matches:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._shared import arrays
+from tamis._shared import arrays, device_arrays
 from tamis._shared.ragged import Similarity, image_of
 from tamis.evaluation.match_table import Detections, Sides, Targets, capped, match
 
@@ -63,7 +63,7 @@ def class_places(labels: Array) -> tuple[Array, Array, Array]:
 
     The host does not wait, as it does not learn how many classes there are.
     """
-    ordered, order = arrays.stable_sort(labels)
+    ordered, order = device_arrays.stable_sort(labels)
     is_first = arrays.empty(labels, tuple(labels.shape), "bool")
     is_first[:1] = True
     is_first[1:] = ordered[1:] != ordered[:-1]
@@ -87,7 +87,7 @@ def evaluate(
     order, gt_order, max_det = _order(dets), _order(gts), int(max_dets[-1])
     ranges = arrays.from_host(like, np.array(area_ranges, np.float64).reshape(-1, 2))
     rank, kept = _ranks(dets, order, n_categories, max_det)
-    category, by_category = arrays.stable_sort(kept[order.by_score])
+    category, by_category = device_arrays.stable_sort(kept[order.by_score])
     index = order.by_score[by_category]
     place = arrays.empty(like, (n,), "int64")
     verdicts = arrays.empty(like, (areas * -(-levels // 64), n, 2), "int64")
@@ -159,10 +159,10 @@ def _order(rows: DeviceRows) -> Order:
         "match_keys", like, splits, rows.category, rows.boxes, values, groups, keys, bad
     )  # fmt: skip
     if keys is None:
-        groups, index = arrays.stable_sort(groups)
+        groups, index = device_arrays.stable_sort(groups)
         return Order(index, groups, index, bad)
-    by_score = arrays.stable_sort(keys)[1]
-    groups, order = arrays.stable_sort(groups[by_score])
+    by_score = device_arrays.stable_sort(keys)[1]
+    groups, order = device_arrays.stable_sort(groups[by_score])
     return Order(by_score[order], groups, by_score, bad)
 
 
@@ -214,7 +214,7 @@ def _curves(
     small = dict(max_dets=caps, recalls=recalls[by_recall], farthest=farthest, places=by_recall)
     arrays.call(
         "average_precision", like, **dict(zip(names, columns, strict=True)),
-        **{name: arrays.from_host(like, x) for name, x in small.items()},
+        **dict(zip(small, device_arrays.all_from_host(like, *small.values()), strict=True)),
         precision=out[0], recall=out[1], scores=out[2],
     )  # fmt: skip
     hosted = _host(flat)

@@ -55,13 +55,19 @@ def mean(result: dict[str, Any], p: Any, row: Row) -> Any:
     values = result["precision" if row.is_precision else "recall"]
     if row.iou is not None:
         values = values[np.where(row.iou == p.iouThrs)[0]]
+    if len(areas) == len(caps) == 1:  # no copy
+        return mean_of_present(values[..., areas[0], caps[0]])
     return mean_of_present(values[..., areas, caps])
 
 
 def mean_of_present(values: Any) -> Any:
     """Mean of the values that are not -1, -1 if all are."""
     values = values[values > -1]
-    return np.mean(values) if len(values) else -1
+    if len(values) == 0:
+        return -1
+    if values.dtype != np.float64:
+        return np.mean(values)
+    return np.add.reduce(values) / len(values)  # as np.mean, in a third of its time
 
 
 def of_class(result: dict[str, Any], p: Any, rows: list[Row], k: int) -> list[float]:

@@ -17,6 +17,7 @@ import numpy as np
 
 import tamis
 from tamis.fiftyone import _documents, _runs
+from tamis.fiftyone._options import DEFAULTS, EmbeddingOptions, one_by_one
 from tamis.fiftyone._original import in_place_of
 
 fiftyone_compute_uniqueness = fob.compute_uniqueness
@@ -24,20 +25,11 @@ fiftyone_compute_representativeness = fob.compute_representativeness
 
 
 @in_place_of(fiftyone_compute_uniqueness)
+@one_by_one
 def compute_uniqueness(
     samples: Any,
     uniqueness_field: str = "uniqueness",
-    roi_field: str | None = None,
-    embeddings: Any = None,
-    similarity_index: Any = None,
-    model: Any = None,
-    model_kwargs: Any = None,
-    force_square: bool = False,
-    alpha: float | None = None,
-    batch_size: int | None = None,
-    num_workers: int | None = None,
-    skip_failures: bool = True,
-    progress: Any = None,
+    given: EmbeddingOptions = DEFAULTS,
     *,
     corrected: bool = False,
 ) -> None:
@@ -55,14 +47,9 @@ def compute_uniqueness(
     `similarity_index` and without `corrected`, Brain's own function runs. Cost and memory:
     :func:`tamis.uniqueness`.
     """
-    given = dict(
-        roi_field=roi_field, embeddings=embeddings, similarity_index=similarity_index, model=model,
-        model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
-        num_workers=num_workers, skip_failures=skip_failures, progress=progress,
-    )  # fmt: skip
     fov.validate_collection(samples)
-    if samples._is_generated or (similarity_index is not None and not corrected):
-        fiftyone_compute_uniqueness(samples, uniqueness_field=uniqueness_field, **given)
+    if samples._is_generated or (given.similarity_index is not None and not corrected):
+        fiftyone_compute_uniqueness(samples, uniqueness_field=uniqueness_field, **vars(given))
         return
 
     def score(x: Any, report: Any) -> Any:
@@ -77,21 +64,12 @@ def compute_uniqueness(
 
 
 @in_place_of(fiftyone_compute_representativeness)
+@one_by_one
 def compute_representativeness(
     samples: Any,
     representativeness_field: str = "representativeness",
     method: str = "cluster-center",
-    roi_field: str | None = None,
-    embeddings: Any = None,
-    similarity_index: Any = None,
-    model: Any = None,
-    model_kwargs: Any = None,
-    force_square: bool = False,
-    alpha: float | None = None,
-    batch_size: int | None = None,
-    num_workers: int | None = None,
-    skip_failures: bool = True,
-    progress: Any = None,
+    given: EmbeddingOptions = DEFAULTS,
     *,
     corrected: bool = False,
 ) -> None:
@@ -108,16 +86,11 @@ def compute_representativeness(
     Everything is computed before the first write, and a failed write rolls the run back. Cost and
     memory: :func:`tamis.representativeness`.
     """
-    given = dict(
-        roi_field=roi_field, embeddings=embeddings, similarity_index=similarity_index, model=model,
-        model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
-        num_workers=num_workers, skip_failures=skip_failures, progress=progress,
-    )  # fmt: skip
     fov.validate_collection(samples)
     known = method in ("cluster-center", "cluster-center-downweight")
     if samples._is_generated or not known:
         fiftyone_compute_representativeness(
-            samples, representativeness_field=representativeness_field, method=method, **given
+            samples, representativeness_field=representativeness_field, method=method, **vars(given)
         )
         return
 
@@ -146,7 +119,7 @@ def _score_samples(
     config: Any,
     brain: Any,
     score: Callable[[Any, Any], Any],
-    given: dict[str, Any],
+    given: EmbeddingOptions,
 ) -> None:
     """Embed, score, then write the scores under `field` as a run of that name."""
     source = Source(samples, brain, given)
@@ -157,7 +130,7 @@ def _score_samples(
     run.ensure_requirements()
     run.validate_run(samples, field)
     embeddings, sample_ids = source.get()
-    with _documents.counted(given["progress"]) as report:
+    with _documents.counted(given.progress) as report:
         scores = score(embeddings, report)
     with _runs.saved(samples, run, field, None, cleanup=False):
         samples._dataset.add_sample_field(field, fof.FloatField)
@@ -166,10 +139,10 @@ def _score_samples(
 
 
 class Source:
-    """Where the embeddings of samples come from, of the options that Brain's functions share."""
+    """Where the embeddings of samples come from: the options, checked and resolved."""
 
-    def __init__(self, samples: Any, brain: Any, given: dict[str, Any]) -> None:
-        self.samples, self.options = samples, dict(given)
+    def __init__(self, samples: Any, brain: Any, given: EmbeddingOptions) -> None:
+        self.samples, self.options = samples, dict(vars(given))
         options = self.options
         self.roi_field = options.pop("roi_field")
         if self.roi_field is not None:

@@ -12,6 +12,7 @@ import fiftyone.brain.internal.core.utils as fbu
 import numpy as np
 
 import tamis
+from tamis.fiftyone._options import DEFAULTS, EmbeddingOptions, one_by_one
 from tamis.fiftyone._original import in_place_of
 from tamis.fiftyone.similarity import TamisSimilarityConfig
 
@@ -21,20 +22,11 @@ fiftyone_compute_similarity = fob.compute_similarity
 
 
 @in_place_of(fiftyone_compute_near_duplicates)
+@one_by_one
 def compute_near_duplicates(
     samples: Any,
     threshold: float | None = 0.2,
-    roi_field: str | None = None,
-    embeddings: Any = None,
-    similarity_index: Any = None,
-    model: Any = None,
-    model_kwargs: Any = None,
-    force_square: bool = False,
-    alpha: float | None = None,
-    batch_size: int | None = None,
-    num_workers: int | None = None,
-    skip_failures: bool = True,
-    progress: Any = None,
+    given: EmbeddingOptions = DEFAULTS,
     *,
     corrected: bool = False,
 ) -> Any:
@@ -50,34 +42,21 @@ def compute_near_duplicates(
     -----
     Cost and memory: :func:`tamis.near_duplicates`, and a centred copy of the embeddings.
     """
+    similarity_index = given.similarity_index
     if similarity_index is None:
-        similarity_index = _index(
-            samples, corrected, brain_duplicates._DEFAULT_MODEL, roi_field=roi_field,
-            embeddings=embeddings, model=model, model_kwargs=model_kwargs,
-            force_square=force_square, alpha=alpha, batch_size=batch_size, num_workers=num_workers,
-            skip_failures=skip_failures, progress=progress,
-        )  # fmt: skip
+        similarity_index = _index(samples, corrected, brain_duplicates._DEFAULT_MODEL, given)
     return fiftyone_compute_near_duplicates(
         samples, threshold=threshold, similarity_index=similarity_index
     )
 
 
 @in_place_of(fiftyone_compute_leaky_splits)
+@one_by_one
 def compute_leaky_splits(
     samples: Any,
     splits: Any,
     threshold: float | None = 0.2,
-    roi_field: str | None = None,
-    embeddings: Any = None,
-    similarity_index: Any = None,
-    model: Any = None,
-    model_kwargs: Any = None,
-    force_square: bool = False,
-    alpha: float | None = None,
-    batch_size: int | None = None,
-    num_workers: int | None = None,
-    skip_failures: bool = True,
-    progress: Any = None,
+    given: EmbeddingOptions = DEFAULTS,
     *,
     corrected: bool = False,
 ) -> Any:
@@ -94,20 +73,15 @@ def compute_leaky_splits(
     -----
     Cost and memory: :func:`tamis.leaks`, and a centred copy of the embeddings.
     """
-    given = similarity_index
-    if given is None:
-        similarity_index = _index(
-            samples, corrected, brain_leaks._DEFAULT_MODEL, roi_field=roi_field,
-            embeddings=embeddings, model=model, model_kwargs=model_kwargs,
-            force_square=force_square, alpha=alpha, batch_size=batch_size, num_workers=num_workers,
-            skip_failures=skip_failures, progress=progress,
-        )  # fmt: skip
+    similarity_index = given.similarity_index
+    if similarity_index is None:
+        similarity_index = _index(samples, corrected, brain_leaks._DEFAULT_MODEL, given)
     views = corrected and isinstance(splits, dict)
     found = fiftyone_compute_leaky_splits(
         samples, [] if views else splits, threshold=None if corrected else threshold,
         similarity_index=similarity_index,
     )  # fmt: skip
-    if given is None:
+    if given.similarity_index is None:
         found.config.embeddings_field = similarity_index.config.embeddings_field
         found.config.model = similarity_index.config.model
     if corrected:
@@ -147,9 +121,10 @@ class CompleteLeaks(brain_leaks.LeakySplitsIndex):  # type: ignore[misc]
         return self.samples.select([sample_id, *partners], ordered=True)
 
 
-def _index(samples: Any, corrected: bool, default_model: str, **options: Any) -> Any:
+def _index(samples: Any, corrected: bool, default_model: str, given: EmbeddingOptions) -> Any:
     """Brain's similarity index of these embeddings, on tamis' backend."""
-    embeddings = options["embeddings"]
+    options, embeddings = dict(vars(given)), given.embeddings
+    del options["similarity_index"]
     exist = embeddings is not None
     if etau.is_str(embeddings):
         _, exist = fbu.parse_data_field(samples, embeddings, data_type="embeddings")

@@ -14,23 +14,15 @@ import numpy as np
 
 import tamis
 from tamis.fiftyone import _documents, _runs
+from tamis.fiftyone._options import DEFAULTS, EmbeddingOptions, one_by_one
 from tamis.fiftyone.embeddings import Source
 
 
+@one_by_one
 def zcore(
     samples: Any,
     zcore_field: str = "zcore",
-    roi_field: str | None = None,
-    embeddings: Any = None,
-    similarity_index: Any = None,
-    model: Any = None,
-    model_kwargs: Any = None,
-    force_square: bool = False,
-    alpha: float | None = None,
-    batch_size: int | None = None,
-    num_workers: int | None = None,
-    skip_failures: bool = True,
-    progress: Any = None,
+    given: EmbeddingOptions = DEFAULTS,
     **options: Any,
 ) -> None:
     """Write the zero-shot coreset score of each sample: the higher, the sooner to be labelled.
@@ -55,17 +47,12 @@ num_workers, skip_failures, progress
     -----
     Cost and memory: :func:`tamis.zcore`.
     """
-    given = dict(
-        roi_field=roi_field, embeddings=embeddings, similarity_index=similarity_index, model=model,
-        model_kwargs=model_kwargs, force_square=force_square, alpha=alpha, batch_size=batch_size,
-        num_workers=num_workers, skip_failures=skip_failures, progress=progress,
-    )  # fmt: skip
     if samples._is_generated:
         raise ValueError(
             "zcore: samples must be a dataset or a view of samples, not patches, clips or frames"
         )
     rows, sample_ids = Source(samples, brain_uniqueness, given).get()
-    with _documents.counted(progress) as report, _arguments("zcore", x="embeddings"):
+    with _documents.counted(given.progress) as report, _arguments("zcore", x="embeddings"):
         scores = tamis.zcore(np.asarray(rows), progress=report, **options) if len(rows) else rows
     with _runs.field(samples, zcore_field, fof.FloatField):
         values = np.asarray(scores, np.float64).tolist()

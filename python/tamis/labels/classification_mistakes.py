@@ -11,7 +11,7 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
-from tamis._shared.typed import Float64, Host
+from tamis._shared.typed import AnyArray, AnyColumn, Float64, Host
 from tamis.labels import label_mistakes_cuda
 
 ELEMENTS_AT_ONCE = 1 << 20
@@ -65,19 +65,19 @@ def hardness(logits: Any) -> Any:
 def classification_mistakes(
     correct: Host,
     *,
-    confidence: Any = None,
-    logits: Any = None,
-    predicted: Any = None,
-    labelled: Any = None,
+    confidence: AnyColumn | None = None,
+    logits: AnyArray | None = None,
+    predicted: AnyColumn | None = None,
+    labelled: AnyColumn | None = None,
 ) -> Float64: ...
 @overload
 def classification_mistakes(
     correct: object,
     *,
-    confidence: Any = None,
-    logits: Any = None,
-    predicted: Any = None,
-    labelled: Any = None,
+    confidence: AnyColumn | None = None,
+    logits: AnyArray | None = None,
+    predicted: AnyColumn | None = None,
+    labelled: AnyColumn | None = None,
 ) -> Any: ...
 def classification_mistakes(
     correct: Any,

@@ -12,6 +12,7 @@ from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.columns import Format, check_format, finite, read_column, read_levels, to_xywh
 from tamis._shared.results import Result, spread
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.evaluation.matching import class_positions
 
 Rule = Literal["coco", "open-images"]
@@ -46,16 +47,16 @@ class FiftyoneMatches(Result):
 
 
 def match_fiftyone(
-    boxes: Any,
-    scores: Any,
-    splits: Any,
-    gt_boxes: Any,
-    gt_splits: Any,
+    boxes: AnyArray,
+    scores: AnyColumn,
+    splits: AnyColumn,
+    gt_boxes: AnyArray,
+    gt_splits: AnyColumn,
     *,
-    labels: Any = None,
-    gt_labels: Any = None,
-    iscrowd: Any = None,
-    thresholds: Any = 0.5,
+    labels: AnyColumn | None = None,
+    gt_labels: AnyColumn | None = None,
+    iscrowd: AnyColumn | None = None,
+    thresholds: float | AnyColumn = 0.5,
     rule: Rule = "coco",
     classwise: bool = True,
     max_detections: int | None = None,

@@ -11,6 +11,7 @@ from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import Format, check_format, read_column
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.labels import label_mistakes_cuda
 from tamis.labels.classification_mistakes import (
     certainty,
@@ -53,16 +54,16 @@ class LabelMistakes(Result):
 
 
 def label_mistakes(
-    boxes: Any,
-    confidence: Any,
-    splits: Any,
-    gt_boxes: Any,
-    gt_splits: Any,
+    boxes: AnyArray,
+    confidence: AnyColumn,
+    splits: AnyColumn,
+    gt_boxes: AnyArray,
+    gt_splits: AnyColumn,
     *,
-    labels: Any,
-    gt_labels: Any,
-    iscrowd: Any = None,
-    logits: Any = None,
+    labels: AnyColumn,
+    gt_labels: AnyColumn,
+    iscrowd: AnyColumn | None = None,
+    logits: AnyArray | None = None,
     iou: float = 0.5,
     missing_confidence: float = 0.95,
     fmt: Format = "xyxy",
@@ -152,17 +153,17 @@ def label_mistakes(
 
 
 def mistakes_of_matches(
-    gt: Any,
-    det: Any,
-    det_iou: Any,
-    confidence: Any,
-    splits: Any,
-    gt_splits: Any,
+    gt: AnyColumn,
+    det: AnyColumn,
+    det_iou: AnyColumn,
+    confidence: AnyColumn,
+    splits: AnyColumn,
+    gt_splits: AnyColumn,
     *,
-    labels: Any,
-    gt_labels: Any,
-    logits: Any = None,
-    judged: Any = None,
+    labels: AnyColumn,
+    gt_labels: AnyColumn,
+    logits: AnyArray | None = None,
+    judged: AnyColumn | None = None,
     iou: float = 0.5,
     missing_confidence: float = 0.95,
 ) -> LabelMistakes:

@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tamis._shared import arrays, ragged
-from tamis._shared.columns import WANTED, read_column, read_device_boxes, read_device_column
+from tamis._shared import arrays, device_arrays, ragged
+from tamis._shared.columns import (
+    read_column,
+    read_device_boxes,
+    read_device_column,
+    read_device_numbers,
+)
 from tamis._shared.ragged import image_of
 from tamis.evaluation.matching_cuda import class_places
 
@@ -107,10 +112,10 @@ def label_mistakes(
     certain = sure if logits is None else _certainty(function, sure, logits)
     for name, x in (("boxes", det), ("gt_boxes", gt), ("confidence", sure)):
         finite(function, name, x)
-    by_score = arrays.stable_sort(1.0 * (sure == 0) - sure)[1]  # no confidence is one of -1
-    by_image = arrays.stable_sort(arrays.from_host(det, image_of(starts))[by_score])[1]
+    by_score = device_arrays.stable_sort(1.0 * (sure == 0) - sure)[1]  # no confidence is one of -1
+    by_image = device_arrays.stable_sort(arrays.from_host(det, image_of(starts))[by_score])[1]
     place = class_places(arrays.concatenate([label, gt_label]))[2]
-    ends, gt_ends = (arrays.from_host(det, x) for x in (starts, gt_starts))
+    ends, gt_ends = device_arrays.all_from_host(det, starts, gt_starts)
     found, taken = (arrays.full(det, (size,), "int32", -1) for size in (n, m))
     ious = arrays.full(det, (n,), "float64", 0)
     arrays.call(
@@ -155,8 +160,7 @@ def mistakes_of_matches(
         judged = _column(function, "judged", judged, det, "biu")
     found = gt, det, _numbers(function, "det_iou", det_iou, gt)
     certain = sure if logits is None else _certainty(function, sure, logits)
-    ends = (arrays.from_host(gt, x) for x in (starts, gt_starts))
-    read = (*ends, sure, certain, label, gt_label)
+    read = (*device_arrays.all_from_host(gt, starts, gt_starts), sure, certain, label, gt_label)
     return _judged(function, found, read, judged, iou, missing_confidence)
 
 
@@ -200,13 +204,7 @@ def _column(function: str, name: str, x: Any, like: Array, kinds: str) -> Array:
 
 def _numbers(function: str, name: str, x: Any, like: Array) -> Array:
     """(n,) float64 on the device of `like`; unused rows may hold anything."""
-    x = arrays.column(function, name, x)
-    if arrays.device(x) == "cpu":
-        hosted = arrays.host(function, name, x)
-        if hosted.dtype.kind not in "fiu":
-            raise TypeError(f"{function}: {name} must hold {WANTED['fiu']}, got {hosted.dtype}")
-        x = arrays.from_host(like, np.ascontiguousarray(hosted, np.float64))
-    return _column(function, name, x, like, "fiu")
+    return read_device_numbers(function, name, x, like, (len(like),), BESIDE[function])
 
 
 def _certainty(function: str, like: Array, logits: Any) -> Array:

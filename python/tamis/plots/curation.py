@@ -77,7 +77,9 @@ def scatter(
     ax = style.axes(ax, 6.4, 5.2)
     n = len(points)
     size = float(np.clip(24_000 / max(n, 1), 0.6, 22))
-    shown = {"s": size, "linewidths": 0, "rasterized": True}
+    shown: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": True}
+    if size < 2:  # pixels: squares are drawn in half the time of circles
+        shown["marker"] = "s"
     if color is None:
         ax.scatter(*points.T, color=style.BLUE, alpha=0.5, **shown)
     else:

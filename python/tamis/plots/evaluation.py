@@ -63,7 +63,8 @@ def precision_recall(
     else:
         levels = [0.5, 0.75, None] if iou is None else [iou]
         known = [t for t in levels if t is None or _level(result, t) is not None]
-        words = [f"IoU {t:g}" if t is not None else "mean of all IoU" for t in known]
+        measure = "OKS" if getattr(result, "iou_type", "") == "keypoints" else "IoU"
+        words = [f"{measure} {t:g}" if t is not None else f"mean of all {measure}" for t in known]
         lines = [(w, _curve(result, t, None)) for w, t in zip(words, known, strict=True)]
     for i, (what, values) in enumerate(lines):
         area = float(np.mean(values)) if len(values) else float("nan")

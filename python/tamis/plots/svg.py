@@ -41,16 +41,19 @@ _COLOR = re.compile("|".join(NAMES))
 def drawing(draw: Callable[[Any], Any], name: str, width: float = 5.6, height: float = 3.5) -> str:
     """The `<svg>` of what `draw` does to Axes; `width` and `height` in inches."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     out = io.StringIO()
     look: dict[Any, Any] = {**mpl.rcParamsDefault, **RC, "svg.hashsalt": f"tamis {name}"}
     with mpl.rc_context(look):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
         draw(figure.subplots())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # letters that the font lacks: the browser has them
-            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
+            # `savefig` would draw all points twice, once for the layout
+            canvas: Any = FigureCanvasSVG(figure)
+            canvas.print_svg(out, metadata={"Date": None, "Creator": None})
     return tidy(out.getvalue(), name)
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
-from tamis._shared.typed import Host, Int64, T
+from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64, T
 
 Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
 KINDS = ("iou", "giou", "diou", "ciou", "iof")  # in the order of tamis::BoxKind
 
 
 @overload
-def box_iou(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+def box_iou(a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
 @overload
-def box_iou(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
+def box_iou(a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of every box of `a` with every box of `b`.
 
@@ -81,9 +81,9 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
 
 
 @overload
-def box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+def box_iou_paired(a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
 @overload
-def box_iou_paired(a: T, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
+def box_iou_paired(a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
 def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     """Overlap of each box of `a` with the box of `b` in the same row.
 
@@ -128,11 +128,23 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
 
 @overload
 def box_iou_batched(
-    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+    a: Host,
+    a_splits: AnyColumn,
+    b: AnyArray,
+    b_splits: AnyColumn,
+    *,
+    kind: Kind = "iou",
+    fmt: Format = "xyxy",
 ) -> tuple[Array, Int64]: ...
 @overload
 def box_iou_batched(
-    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+    a: T,
+    a_splits: AnyColumn,
+    b: AnyArray,
+    b_splits: AnyColumn,
+    *,
+    kind: Kind = "iou",
+    fmt: Format = "xyxy",
 ) -> tuple[T, T]: ...
 def box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
@@ -190,7 +202,7 @@ def box_iou_batched(
     starts_b = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(starts_a) - 1)
     starts = ragged.pair_splits(starts_a, starts_b)
     values = arrays.empty(a, (int(starts[-1]),), arrays.dtype_name(a))
-    table = [arrays.from_host(a, x) for x in (starts_a, starts_b, starts)]
+    table = device_arrays.all_from_host(a, starts_a, starts_b, starts)
     arrays.call(name, a, *_options(kind, fmt), a, table[0], b, table[1], table[2], values)
     return values, table[2]
 

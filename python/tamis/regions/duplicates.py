@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tamis import _core
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.columns import (
     FORMATS,
     HELD_AS,
@@ -16,9 +16,12 @@ from tamis._shared.columns import (
     check_finite,
     check_format,
     finite,
+    read_column,
     read_device_column,
+    read_held,
 )
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyColumn
 from tamis.regions.mask_iou import check_image_sizes
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks
@@ -54,11 +57,11 @@ class DuplicateBoxes(Result):
 
 def find_duplicate_boxes(
     boxes: Any,
-    splits: Any,
+    splits: AnyColumn,
     *,
-    labels: Any = None,
-    scores: Any = None,
-    iscrowd: Any = None,
+    labels: AnyColumn | None = None,
+    scores: AnyColumn | None = None,
+    iscrowd: AnyColumn | None = None,
     threshold: float = 0.99,
     method: Method = "simple",
     fmt: Format = "xyxy",
@@ -191,7 +194,7 @@ def _on_device(
         crowd=_device_column("iscrowd", iscrowd, like, n, "biu"),
         duplicate=marks[0], of=marks[1], iou=marks[2],
     )  # fmt: skip
-    rows = arrays.nonzero(marks[0])
+    rows = device_arrays.nonzero(marks[0])
     return DuplicateBoxes(rows, marks[1][rows], marks[2][rows])
 
 
@@ -226,15 +229,8 @@ def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> N
 
 def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
     """`x`, (n,) of `dtype`; empty for None."""
-    function = "find_duplicate_boxes"
     if x is None:
         return np.empty(0, dtype)
-    x = arrays.host(function, name, arrays.column(function, name, x))
-    arrays.check_shape(function, name, x, (n,))
-    if x.dtype.kind not in ("biu" if kinds == "iu" else kinds) or x.dtype == np.uint64:
-        wanted = {"fiu": "numbers", "iu": "integers", "biu": "booleans or integers"}[kinds]
-        raise TypeError(f"{function}: {name} must hold {wanted}, got {x.dtype}")
-    column: np.ndarray = np.array(x, dtype)  # a copy, as another thread may write into the caller's
-    if x.dtype.kind == "f" and np.isnan(column).any():
-        raise ValueError(f"{function}: {name} has a NaN in row {int(np.argmax(np.isnan(column)))}")
-    return column
+    if kinds == "biu":
+        return read_held("find_duplicate_boxes", name, x, n, kinds).view(dtype)
+    return read_column("find_duplicate_boxes", name, x, n, kinds, infinite=True)

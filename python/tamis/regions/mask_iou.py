@@ -10,6 +10,7 @@ from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
+from tamis._shared.typed import AnyColumn
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks, batched_iou
 from tamis.regions.masks_input import named
@@ -48,7 +49,7 @@ def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
     return flags.view(np.uint8)
 
 
-def mask_iou(a: Any, b: Any, *, iscrowd: Any = None) -> Any:
+def mask_iou(a: Any, b: Any, *, iscrowd: AnyColumn | None = None) -> Any:
     """IoU of each mask of `a` with each of `b`, without drawing pixels.
 
     Parameters
@@ -145,7 +146,13 @@ def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Mask
 
 
 def mask_iou_batched(
-    a: Any, a_splits: Any, b: Any, b_splits: Any, *, iscrowd: Any = None, _name: str = ""
+    a: Any,
+    a_splits: AnyColumn,
+    b: Any,
+    b_splits: AnyColumn,
+    *,
+    iscrowd: AnyColumn | None = None,
+    _name: str = "",
 ) -> tuple[Any, Any]:
     """IoU of the masks of each image, many images in one call.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._shared import arrays
+from tamis._shared import arrays, device_arrays
 from tamis._shared.columns import read_device_column
 
 PIXELS_AT_ONCE = 1 << 26  # of masks that are encoded together
@@ -108,7 +108,7 @@ def run_counts(pixels: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         change = arrays.empty(flat, tuple(flat.shape), "bool")
         change[:, :1] = flat[:, :1] != 0
         change[:, 1:] = flat[:, 1:] != flat[:, :-1]
-        where = arrays.nonzero(change.reshape(-1))
+        where = device_arrays.nonzero(change.reshape(-1))
         ends.append(arrays.host("Masks.encode", "runs", where) + first * size)
     joined = np.concatenate(ends)
     splits = np.searchsorted(joined, np.arange(n + 1) * size)
@@ -143,7 +143,7 @@ def batched_iou(
 ) -> tuple[Any, Any]:
     """(values, their splits) of the images' masks; `splits` are those of a, b and the values."""
     values = arrays.empty(a.ends, (int(splits[-1][-1]),), "float64")
-    a_splits, b_splits, out_splits = (arrays.from_host(a.ends, x) for x in splits)
+    a_splits, b_splits, out_splits = device_arrays.all_from_host(a.ends, *splits)
     arrays.call(
         "mask_iou_batched", a.ends, a_ends=a.ends, a_text_splits=a.splits, a_masks=a.masks,
         b_ends=b.ends, b_text_splits=b.splits, b_masks=b.masks, crowd=_crowd(function, b, iscrowd),

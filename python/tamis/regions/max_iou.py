@@ -10,29 +10,29 @@ from tamis import _core
 from tamis._shared import arrays, ragged, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
-from tamis._shared.typed import Host, T
+from tamis._shared.typed import AnyArray, AnyColumn, Host, T
 
 
 @overload
 def max_iou(
     boxes: Host,
-    splits: Any,
+    splits: AnyColumn,
     *,
-    labels: Any = None,
-    other: Any = None,
-    other_splits: Any = None,
-    other_labels: Any = None,
+    labels: AnyColumn | None = None,
+    other: AnyArray | None = None,
+    other_splits: AnyColumn | None = None,
+    other_labels: AnyColumn | None = None,
     fmt: Format = "xyxy",
 ) -> Array: ...
 @overload
 def max_iou(
     boxes: T,
-    splits: Any,
+    splits: AnyColumn,
     *,
-    labels: Any = None,
-    other: Any = None,
-    other_splits: Any = None,
-    other_labels: Any = None,
+    labels: AnyColumn | None = None,
+    other: AnyArray | None = None,
+    other_splits: AnyColumn | None = None,
+    other_labels: AnyColumn | None = None,
     fmt: Format = "xyxy",
 ) -> T: ...
 def max_iou(

@@ -9,7 +9,7 @@ import numpy as np
 from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
-from tamis._shared.typed import Float64, Host
+from tamis._shared.typed import AnyArray, AnyColumn, Float64, Host
 from tamis.regions import oks_cuda
 
 # of COCO's 17 keypoints of a person, nose to ankles; hundredths first: the last bits count
@@ -20,11 +20,21 @@ COCO_SIGMAS = (
 
 @overload
 def oks(
-    keypoints: Host, gt_keypoints: Any, gt_areas: Any, *, gt_boxes: Any = None, sigmas: Any = None
+    keypoints: Host,
+    gt_keypoints: AnyArray,
+    gt_areas: AnyColumn,
+    *,
+    gt_boxes: AnyArray | None = None,
+    sigmas: AnyColumn | None = None,
 ) -> Float64: ...
 @overload
 def oks(
-    keypoints: object, gt_keypoints: Any, gt_areas: Any, *, gt_boxes: Any = None, sigmas: Any = None
+    keypoints: object,
+    gt_keypoints: AnyArray,
+    gt_areas: AnyColumn,
+    *,
+    gt_boxes: AnyArray | None = None,
+    sigmas: AnyColumn | None = None,
 ) -> Any: ...
 def oks(
     keypoints: Any,
@@ -92,14 +102,14 @@ def oks(
 
 
 def oks_batched(
-    keypoints: Any,
-    splits: Any,
-    gt_keypoints: Any,
-    gt_splits: Any,
-    gt_areas: Any,
+    keypoints: AnyArray,
+    splits: AnyColumn,
+    gt_keypoints: AnyArray,
+    gt_splits: AnyColumn,
+    gt_areas: AnyColumn,
     *,
-    gt_boxes: Any = None,
-    sigmas: Any = None,
+    gt_boxes: AnyArray | None = None,
+    sigmas: AnyColumn | None = None,
     _name: str = "oks_batched",
 ) -> tuple[Any, Any]:
     """Object keypoint similarity within each image, many images in one call.

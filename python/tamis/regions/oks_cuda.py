@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
+from tamis._shared.columns import read_device_numbers
 
 Array = Any  # of the caller's library, on its device
-NUMBERS = (*arrays.FLOATS, *arrays.HALVES, *arrays.INTEGERS)
 
 
 def batched(
@@ -31,36 +31,27 @@ def batched(
     arrays.check_shape(function, "keypoints", keypoints, ("n", k, "2 or 3"))
     if keypoints.shape[2] != 2:
         arrays.check_shape(function, "keypoints", keypoints, ("n", k, 3))
-    det = _beside(function, "keypoints", keypoints, keypoints, tuple(keypoints.shape))
-    gt = _beside(function, "gt_keypoints", gt, keypoints, ("m", k, 3))
+
+    def numbers(name: str, x: Any, shape: tuple[int | str, ...]) -> Array:
+        return read_device_numbers(function, name, x, keypoints, shape, "keypoints")
+
+    det = numbers("keypoints", keypoints, tuple(keypoints.shape))
+    gt = numbers("gt_keypoints", gt, ("m", k, 3))
     n, m = len(det), len(gt)
-    gt_areas = arrays.column(function, "gt_areas", gt_areas)
-    areas = _beside(function, "gt_areas", gt_areas, keypoints, (m,))
+    areas = numbers("gt_areas", gt_areas, (m,))
     if gt_boxes is None:
         boxes = arrays.full(det, (m, 4), "float64", np.nan)  # makes NaN where they are needed
     else:
-        boxes = _beside(function, "gt_boxes", gt_boxes, keypoints, (m, 4))
+        boxes = numbers("gt_boxes", gt_boxes, (m, 4))
     rows = ragged.splits(function, "splits", splits, n)
     columns = ragged.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
     values = arrays.empty(det, (int(ends[-1]),), "float64")
-    out_splits = arrays.from_host(det, ends)
+    rows, columns, variances, ends = device_arrays.all_from_host(
+        det, rows, columns, variances, ends
+    )
     arrays.call(
-        "oks", det, det=det, splits=arrays.from_host(det, rows), gt=gt, boxes=boxes, area=areas,
-        gt_splits=arrays.from_host(det, columns), variances=arrays.from_host(det, variances),
-        out_splits=out_splits, out=values,
+        "oks", det, det=det, splits=rows, gt=gt, boxes=boxes, area=areas, gt_splits=columns,
+        variances=variances, out_splits=ends, out=values,
     )  # fmt: skip
-    return values, out_splits
-
-
-def _beside(function: str, name: str, x: Any, like: Array, shape: tuple[int | str, ...]) -> Array:
-    """`x` as float64 of a shape, in the library and on the device of `like`."""
-    x = arrays.as_array(function, name, x)
-    arrays.check_shape(function, name, x, shape)
-    if arrays.dtype_name(x) not in NUMBERS:
-        raise TypeError(f"{function}: {name} must hold numbers, got {arrays.dtype_name(x)}")
-    if arrays.device(x) == "cpu":
-        host = np.ascontiguousarray(arrays.host(function, name, x), np.float64)
-        return arrays.from_host(like, host)
-    arrays.one_device(function, **{"keypoints": like, name: x})
-    return arrays.cast(arrays.same_library(like, x), "float64")
+    return values, ends

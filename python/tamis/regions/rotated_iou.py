@@ -6,20 +6,20 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from tamis._shared import arrays, ragged
+from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import finite
 from tamis._shared.ragged import Groups, runs
-from tamis._shared.typed import Host, Int64, T
+from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64, T
 
 Kind = Literal["iou", "iof"]
 KINDS = ("iou", "iof")  # in the order of tamis::RotatedKind
 
 
 @overload
-def rotated_box_iou(a: Host, b: Any, *, kind: Kind = "iou") -> Array: ...
+def rotated_box_iou(a: Host, b: AnyArray, *, kind: Kind = "iou") -> Array: ...
 @overload
-def rotated_box_iou(a: T, b: Any, *, kind: Kind = "iou") -> T: ...
+def rotated_box_iou(a: T, b: AnyArray, *, kind: Kind = "iou") -> T: ...
 def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """Overlap of every rotated box of `a` with every one of `b`.
 
@@ -86,9 +86,9 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
 
 
 @overload
-def rotated_box_iou_paired(a: Host, b: Any, *, kind: Kind = "iou") -> Array: ...
+def rotated_box_iou_paired(a: Host, b: AnyArray, *, kind: Kind = "iou") -> Array: ...
 @overload
-def rotated_box_iou_paired(a: T, b: Any, *, kind: Kind = "iou") -> T: ...
+def rotated_box_iou_paired(a: T, b: AnyArray, *, kind: Kind = "iou") -> T: ...
 def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """Overlap of each rotated box of `a` with the box of `b` in the same row.
 
@@ -132,11 +132,11 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
 
 @overload
 def rotated_box_iou_batched(
-    a: Host, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+    a: Host, a_splits: AnyColumn, b: AnyArray, b_splits: AnyColumn, *, kind: Kind = "iou"
 ) -> tuple[Array, Int64]: ...
 @overload
 def rotated_box_iou_batched(
-    a: T, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+    a: T, a_splits: AnyColumn, b: AnyArray, b_splits: AnyColumn, *, kind: Kind = "iou"
 ) -> tuple[T, T]: ...
 def rotated_box_iou_batched(
     a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
@@ -192,7 +192,7 @@ def rotated_box_iou_batched(
     columns = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
     values = arrays.empty(a, (int(ends[-1]),), arrays.dtype_name(a))
-    rows, columns, ends = (arrays.from_host(a, x) for x in (rows, columns, ends))
+    rows, columns, ends = device_arrays.all_from_host(a, rows, columns, ends)
     how = KINDS.index(kind), prepared(a), rows, prepared(b), columns, ends
     arrays.call(name, a, *how, values)
     return values, ends

@@ -23,20 +23,24 @@ from tamis.reports.page import (
 )
 
 FEWEST_IMAGES = 50  # below, intervals say little
+SIZES = ("AP", "APs", "APm", "APl")
 
 
 def sections(e: Evaluation) -> list[Section]:
     first = e.models[0]
-    out = [_summary(e), _quality(e), _curves(e), _classes(e), _errors(e), _confusion(e)]
+    out = [_summary(e), _quality(e), _curves(e), _classes(e), _errors(e)]
+    if e.confusion is not None:
+        out.append(_confusion(e))
     sizes = picture(
         "sizes",
         lambda ax: plots.size_bars(
             first.evaluated, ax, name=first.name,
             others={m.name: m.evaluated for m in e.models[1:]},
         ),
-        "Bars of AP and AR of all, small, medium and large objects: "
-        + "; ".join(f"{k} {first.evaluated.stats[k]:.3f}" for k in ("AP", "APs", "APm", "APl")),
-        "Small: under 32 × 32 pixels; large: over 96 × 96.",  # noqa: RUF001
+        "Bars of AP and AR by size of the objects: "
+        + "; ".join(f"{k} {v:.3f}" for k, v in first.evaluated.stats.items() if k in SIZES),
+        ("Small: under 32 × 32 pixels; large: over 96 × 96." if "APs" in first.evaluated.stats  # noqa: RUF001
+         else "Medium: 32 × 32 to 96 × 96 pixels; large: over it."),  # noqa: RUF001
     )  # fmt: skip
     out.append(Section("sizes", "Sizes and confidence", [sizes], ("evaluation",)))
     if first.honest is not None:
@@ -45,7 +49,9 @@ def sections(e: Evaluation) -> list[Section]:
         out[-1].blocks.append(
             picture(
                 "calibration",
-                lambda ax: first.honest.plot(ax, others=others, name=first.name),
+                lambda ax: first.honest.plot(ax, others=others, name=first.name).set_ylabel(
+                    f"precision at {e.measure} {first.honest.iou:g}"
+                ),
                 f"Precision against confidence; the expected calibration error is {error:.3f}.",
                 "Above the diagonal detections are right more often than their confidence says."
                 " The larger a dot, the more detections.",
@@ -62,7 +68,7 @@ def _summary(e: Evaluation) -> Section:
     stats, best = first.evaluated.stats, first.best
     spans = {} if e.sure is None else e.sure.stats
     tiles = []
-    for key in ("AP", "AP50", "AP75", "AR100"):
+    for key in ("AP", "AP50", "AP75", recall_of(e)):
         i = spans.get(key)
         more = "" if i is None or np.isnan(i.low) else f"95 %: {i.low:.3f} to {i.high:.3f}"
         tiles.append((key, number(stats[key]).text, more))
@@ -83,6 +89,11 @@ def _summary(e: Evaluation) -> Section:
     return Section("summary", "Summary", blocks, ("evaluation", "intervals", "confidence"))
 
 
+def recall_of(e: Evaluation) -> str:
+    """The name of the average recall."""
+    return "AR" if e.kind == "keypoints" else "AR100"
+
+
 def _outstanding(e: Evaluation) -> list[str]:
     """What a reader should know first, in a sentence each."""
     first, lines = e.models[0], []
@@ -98,7 +109,7 @@ def _outstanding(e: Evaluation) -> list[str]:
             text = f"{versus.name} is {word} than {first.name} by {abs(d.difference):.3f} {main}"
             chance = "" if sure else ", which may be chance"
             lines.append(f"{text} (95 %: {d.low:+.3f} to {d.high:+.3f}){chance}.")
-    main = first.errors.main
+    main = {} if first.errors is None else first.errors.main
     if any(main.values()):
         worst = max(main, key=lambda key: main[key])
         lines.append(
@@ -145,15 +156,17 @@ def _curves(e: Evaluation) -> Section:
         picture(
             "precision-recall",
             lambda ax: plots.precision_recall(first.evaluated, ax, others=others, name=first.name),
-            f"Precision falls with recall; the mean precision at IoU 0.5 is {stats['AP50']:.3f}.",
-            "Mean over the classes" + (", at IoU 0.5." if others else "; AP in the legend."),
+            f"Precision falls with recall; the mean precision at {e.measure} 0.5 is"
+            f" {stats['AP50']:.3f}.",
+            "Mean over the classes"
+            + (f", at {e.measure} 0.5." if others else "; AP in the legend."),
         ),
         picture(
             "confidence",
             lambda ax: plots.confidence_curves(first.evaluated, ax),
             "Precision, recall and F1 against the confidence threshold; the best F1 is"
             f" {best.f1[-1]:.3f} at {best.confidence[-1]:.3f}.",
-            f"All classes of {first.name} together, at IoU 0.5.",
+            f"All classes of {first.name} together, at {e.measure} 0.5.",
         ),
         picture(
             "scores",
@@ -180,7 +193,7 @@ def _classes(e: Evaluation) -> Section:
                 *([number(span.low), number(span.high)] if span else []),
                 number(row["AP50"], bar=True),
                 number(row["AP75"]),
-                number(row["AR100"]),
+                number(row[recall_of(e)]),
                 number(best.confidence[k]),
                 number(best.f1[k], bar=True),
                 number(best.precision[k]),
@@ -190,7 +203,7 @@ def _classes(e: Evaluation) -> Section:
         )
     names = [
         "class", "objects", "AP", *(["95 % from", "to"] if spans else []), "AP50", "AP75",
-        "AR100", "confidence", "best F1", "precision", "recall",
+        recall_of(e), "confidence", "best F1", "precision", "recall",
         *(f"AP of {m.name}" for m in e.models[1:]),
     ]  # fmt: skip
     shown = sum(row["AP"] > -1 for row in first.evaluated.per_class())
@@ -213,6 +226,8 @@ def _classes(e: Evaluation) -> Section:
 def _errors(e: Evaluation) -> Section:
     first = e.models[0]
     errors = first.errors
+    if errors is None:
+        return Section("errors", "Errors", [], ("images",))
     others = {m.name: m.errors for m in e.models[1:]}
     figure = picture(
         "errors",
@@ -241,7 +256,7 @@ def _confusion(e: Evaluation) -> Section:
         lambda ax: plots.confusion(found, ax, names=e.names, most=most),
         "Counts of ground truths of each class by the class they are detected as; the most"
         " frequent are in the table.",
-        f"Rows add up to the ground truths of a class; IoU {found.iou:g}, confidence from"
+        f"Rows add up to the ground truths of a class; {e.measure} {found.iou:g}, confidence from"
         f" {found.confidence:.3g}."
         + (f" The {most} classes most confused; the others are summed." if n == most + 2 else ""),
         width=1.9 + 0.25 * n, height=1.4 + 0.25 * n, wide=n > 12,

@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     command.add_argument("--images", metavar="FOLDER", help="image files, for galleries")
     command.add_argument(
         "--iou-type", choices=("auto", *KINDS), default="auto",
-        help="what is compared; auto: masks where all have them",
+        help="what is compared; auto: keypoints, else masks, where all have them",
     )  # fmt: skip
     command.add_argument("--slices", metavar="FILE.csv", help="attributes of images")
     command.add_argument(

@@ -92,6 +92,6 @@ def _images(e: Evaluation, versus: Any) -> list[Table]:
             for change in images
         ]
         if rows:
-            columns = ["image", "AP at IoU 0.5", "what changed"]
+            columns = ["image", f"AP at {e.measure} 0.5", "what changed"]
             out.append(Table(f"{title} by {versus.name}", columns, rows))
     return out

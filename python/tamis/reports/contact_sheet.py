@@ -11,8 +11,10 @@ import numpy as np
 
 from tamis._shared import arrays
 from tamis._shared import output as outputs
+from tamis.evaluation.kinds import read_masks
 from tamis.plots import style
-from tamis.reports.crops import COLORS, KEY, View, library, pictures, webp
+from tamis.reports.crops import View, library, pictures, webp
+from tamis.reports.marks import COLORS, KEY, Mark, seen
 from tamis.reports.page import Gallery, Section, Tile, render
 
 LINE, GAP = 14, 10  # pixels of a line of text, and between tiles
@@ -26,6 +28,8 @@ def contact_sheet(
     output: str | os.PathLike[str] | None = None,
     *,
     boxes: Sequence[Any] | None = None,
+    masks: Sequence[Any] | None = None,
+    keypoints: Sequence[Any] | None = None,
     kinds: Sequence[Any] | None = None,
     captions: Sequence[str] | None = None,
     crop: bool = False,
@@ -33,7 +37,7 @@ def contact_sheet(
     columns: int | None = None,
     title: str = "Contact sheet",
 ) -> Any:
-    """Images side by side with boxes on them.
+    """Images side by side with boxes, masks or keypoints on them.
 
     Parameters
     ----------
@@ -43,9 +47,14 @@ def contact_sheet(
         A .png, .webp or .html file to write. Default: a Pillow image is returned.
     boxes : sequence of (n, 4) arrays or None, optional
         Of each image, xyxy in its pixels.
+    masks : sequence of Masks, lists of RLE dicts, (n, h, w) arrays or None, optional
+        Of each image, instead of `boxes`: of its size.
+    keypoints : sequence of (n, k, 2) or (n, k, 3) arrays or None, optional
+        Of each image, instead of `boxes`: x, y and visibility, without which all are drawn. Those
+        of 17 points are joined as COCO's people are.
     kinds : sequence of sequences of str, optional
-        Of each box: ``"box"`` (the default), ``"gt"``, ``"tp"``, ``"fp"`` or ``"fn"``, which have
-        colours of their own.
+        Of each box, mask or object with keypoints: ``"box"`` (the default), ``"gt"``, ``"tp"``,
+        ``"fp"`` or ``"fn"``, which have colours of their own.
     captions : sequence of str, optional
         Below each tile. Default: the name of the file.
     crop : bool, default False
@@ -85,10 +94,8 @@ def contact_sheet(
         columns = arrays.check_integer(name, "columns", columns, 1, max(1, len(files)))
     if not isinstance(title, str):
         raise TypeError(f"{name}: title must be a str, got {type(title).__name__}")
-    views = [
-        View(path, drawn, crop, size)
-        for path, drawn in zip(files, _boxes(name, len(files), boxes, kinds), strict=True)
-    ]
+    marks = _marks(name, len(files), kinds, boxes=boxes, masks=masks, keypoints=keypoints)
+    views = [View(path, own, crop, size) for path, own in zip(files, marks, strict=True)]
     words = [os.path.basename(path) for path in files]
     if captions is not None:
         words = [str(word) for word in _entries(name, "captions", captions, len(files))]
@@ -122,36 +129,68 @@ def _entries(name: str, what: str, given: Any, n: int | None = None) -> list[Any
     return list(given)
 
 
-def _boxes(name: str, n: int, boxes: Any, kinds: Any) -> list[list[tuple[Any, str]]]:
-    """Of each image its boxes with their kinds."""
-    if boxes is None:
+def _marks(name: str, n: int, kinds: Any, **regions: Any) -> list[list[Mark]]:
+    """Of each image its marks, from the one argument that is given."""
+    given = [what for what, value in regions.items() if value is not None]
+    if len(given) > 1:
+        raise TypeError(f"{name}: {given[0]} and {given[1]} cannot be given together")
+    if not given:
         if kinds is not None:
-            raise TypeError(f"{name}: kinds need boxes")
+            raise TypeError(f"{name}: kinds need boxes, masks or keypoints")
         return [[] for _ in range(n)]
+    what = given[0]
+    read = {"boxes": _of_boxes, "masks": _of_masks, "keypoints": _of_keypoints}[what]
     own = [None] * n if kinds is None else _entries(name, "kinds", kinds, n)
-    return [
-        _of_image(name, i, one, its)
-        for i, (one, its) in enumerate(zip(_entries(name, "boxes", boxes, n), own, strict=True))
-    ]
+    out = []
+    for i, (one, its) in enumerate(zip(_entries(name, what, regions[what], n), own, strict=True)):
+        found = [] if one is None else read(name, f"{what}[{i}]", one)
+        words = ["box"] * len(found) if its is None else _entries(name, f"kinds[{i}]", its)
+        if len(words) != len(found) or not all(isinstance(k, str) and k in COLORS for k in words):
+            raise ValueError(
+                f"{name}: kinds[{i}] must be {len(found)} of {', '.join(COLORS)}, got {words}"
+            )
+        out.append([Mark(box, k, region) for (box, region), k in zip(found, words, strict=True)])
+    return out
 
 
-def _of_image(name: str, i: int, boxes: Any, kinds: Any) -> list[tuple[Any, str]]:
+def _finite(name: str, what: str, given: Any, shape: str, fits: Any) -> Any:
+    """Numbers of a shape, within FARTHEST; none where they are empty."""
     try:
-        rows = np.empty((0, 4)) if boxes is None else np.asarray(boxes, np.float64)
+        rows = np.asarray(given, np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: boxes[{i}] must be (n, 4) numbers, got {boxes!r}") from None
+        raise TypeError(f"{name}: {what} must be {shape} numbers, got {given!r}") from None
     if rows.size == 0:
-        rows = rows.reshape(0, 4)
-    if rows.ndim != 2 or rows.shape[1] != 4 or not np.isfinite(rows).all():
-        raise ValueError(f"{name}: boxes[{i}] must be finite of shape (n, 4), got {rows.shape}")
-    if np.abs(rows).max(initial=0) > FARTHEST:
-        raise ValueError(f"{name}: boxes[{i}] must be within {FARTHEST:g} pixels, got {boxes!r}")
-    own = ["box"] * len(rows) if kinds is None else _entries(name, f"kinds[{i}]", kinds)
-    if len(own) != len(rows) or not all(isinstance(k, str) and k in COLORS for k in own):
-        raise ValueError(
-            f"{name}: kinds[{i}] must be {len(rows)} of {', '.join(COLORS)}, got {own}"
-        )
-    return list(zip(rows.tolist(), own, strict=True))
+        return []
+    if not fits(rows.shape) or not np.isfinite(rows).all():
+        raise ValueError(f"{name}: {what} must be finite of shape {shape}, got {rows.shape}")
+    if np.abs(rows).max() > FARTHEST:
+        raise ValueError(f"{name}: {what} must be within {FARTHEST:g} pixels, got {given!r}")
+    return rows
+
+
+def _of_boxes(name: str, what: str, given: Any) -> list[tuple[Any, Any]]:
+    rows = _finite(name, what, given, "(n, 4)", lambda shape: shape[1:] == (4,))
+    return [(box, None) for box in rows]
+
+
+def _of_masks(name: str, what: str, given: Any) -> list[tuple[Any, Any]]:
+    masks = read_masks(name, what, given, None)
+    boxes = masks.to_bbox()
+    boxes[:, 2:] += boxes[:, :2]
+    return [(box, masks[i : i + 1]) for i, box in enumerate(boxes)]
+
+
+def _of_keypoints(name: str, what: str, given: Any) -> list[tuple[Any, Any]]:
+    rows = _finite(
+        name, what, given, "(n, k, 3)", lambda shape: len(shape) == 3 and shape[2] in (2, 3)
+    )
+    if len(rows) and rows.shape[2] == 2:
+        rows = np.concatenate([rows, np.ones_like(rows[:, :, :1])], axis=2)
+    out = []
+    for points in seen(rows, all_else=True) if len(rows) else ():
+        there = points[points[:, 2] > 0, :2]
+        out.append((np.concatenate([there.min(0), there.max(0)]), points))
+    return out
 
 
 def _page(views: Sequence[View], made: Sequence[Any], words: Sequence[str], title: str) -> str:
@@ -159,7 +198,7 @@ def _page(views: Sequence[View], made: Sequence[Any], words: Sequence[str], titl
         Tile(None if image is None else webp(image), word)
         for image, word in zip(made, words, strict=True)
     ]
-    drawn = {kind for view in views for _, kind in view.boxes}
+    drawn = {mark.kind for view in views for mark in view.marks}
     key = [(COLORS[kind], KEY[kind]) for kind in COLORS if kind in drawn]
     gallery = Gallery(f"{len(tiles):,} images", tiles, key, wide=max(v.size for v in views) > 220)
     return render(title, f"{len(tiles):,} images", [Section("sheet", "Images", [gallery])], None)

@@ -1,4 +1,4 @@
-"""Frames and crops of images with boxes drawn on them, read in parallel."""
+"""Frames and crops of images with marks on them, read in parallel."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tamis._shared.threads import num_threads
-from tamis.plots import style
+from tamis.reports.marks import Mark, Part, draw
 
-YELLOW = "#f0e442"  # the seventh of Okabe and Ito: bright on any image
-COLORS = {"gt": style.SKY, "tp": style.SKY, "fp": style.RED, "fn": YELLOW, "box": style.SKY}
-KEY = {
-    "gt": "ground truth", "tp": "found", "fp": "wrong detection", "fn": "missed", "box": "box",
-}  # fmt: skip
 MARGIN = 0.35  # of a crop about its boxes
 QUALITY = 72
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -26,10 +21,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class View:
-    """One tile: a file, the boxes on it with their kinds, and whether to crop about them."""
+    """One tile: a file, the marks on it, and whether to crop about them."""
 
     path: str | None
-    boxes: Sequence[tuple[Sequence[float], str]] = ()  # xyxy, key of COLORS
+    marks: Sequence[Mark] = ()
     crop: bool = False
     size: int = 176
 
@@ -37,7 +32,9 @@ class View:
 def library() -> Any:
     try:
         import PIL.Image
+        import PIL.ImageChops
         import PIL.ImageDraw
+        import PIL.ImageFilter
         import PIL.ImageFont
     except ImportError:
         raise ImportError("report: Pillow is missing: pip install tamis[report]") from None
@@ -77,29 +74,22 @@ def _of_file(path: str, views: list[View]) -> list[Any]:
                 most = max(view.size for view in views)
                 opened.draft("RGB", (most, most))
             image = opened.convert("RGB")
-            scale = image.size[0] / width
-            return [_tile(PIL, image, scale, view) for view in views]
     except Exception:  # whatever a broken file does to a decoder
         return [None] * len(views)
+    return [_tile(PIL, image, image.size[0] / width, view) for view in views]
 
 
 def _tile(PIL: Any, image: Any, scale: float, view: View) -> Any:
     left, top, right, bottom = 0.0, 0.0, *map(float, image.size)
-    if view.crop and view.boxes:
-        left, top, right, bottom = _around([box for box, _ in view.boxes], image.size)
+    if view.crop and view.marks:
+        left, top, right, bottom = _around([mark.box for mark in view.marks], image.size)
     window = image.crop((int(left), int(top), int(right), int(bottom)))
     zoom = view.size / max(window.size)
     size = tuple(max(1, round(side * zoom)) for side in window.size)
     window = window.resize(size, PIL.Image.Resampling.BILINEAR)
-    pen = PIL.ImageDraw.Draw(window, "RGBA")  # blends the dark edge
-    for box, kind in view.boxes:
-        x0, y0, x1, y1 = (
-            (float(edge) * scale - begin) * zoom
-            for edge, begin in zip(box, (int(left), int(top)) * 2, strict=True)
-        )
-        x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-        pen.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="#00000090")
-        pen.rectangle((x0, y0, x1, y1), outline=COLORS[kind], width=2)
+    part = Part(int(left) / scale, int(top) / scale, zoom * scale)
+    for mark in view.marks:
+        draw(PIL, window, mark, part)
     return window
 
 

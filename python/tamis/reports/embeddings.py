@@ -109,7 +109,7 @@ def curate(
     if known is not None or wrong is not None:
         batch = select_batch(
             scores, rows, np.empty(0, np.int64) if wrong is None else wrong,
-            budget=min(count, n), exclude=known,
+            budget=min(count, n), exclude=known, progress=progress,
         )  # fmt: skip
     mean = weighted(far[:, : len(WEIGHTS)], np.array(WEIGHTS))
     return Curated(
@@ -135,9 +135,11 @@ class Rows:
     ) -> list[Any]:
         """A gallery where there is a folder, and a table."""
         rows = [int(i) for i in rows]
+        if not rows:
+            return [Text([f"{caption}: there is none."])]
         out: list[Any] = []
         words = {what: [number(v, 4) for v in values] for what, values in columns.items()}
-        if self.folder is not None and rows:
+        if self.folder is not None:
             views = [View(self.folder.find(self.names[i])) for i in rows[: self.tiles]]
             said = [
                 (self.names[i], [f"{what} {cells[at].text}" for what, cells in words.items()],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.annotations.align import align
 from tamis.annotations.annotations import Annotations
@@ -20,6 +21,7 @@ from tamis.evaluation.confusion_matrix import confusion_matrix
 from tamis.evaluation.detection_errors import detection_errors
 from tamis.evaluation.evaluator import DetectionEvaluator
 from tamis.evaluation.image_scores import image_scores
+from tamis.regions.oks import COCO_SIGMAS
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Model:
     results: Annotations
     evaluated: Any
     best: Any
-    errors: Any
+    errors: Any  # by type, None of keypoints
     honest: Any  # its calibration, None where scores are no probabilities
 
 
@@ -43,7 +45,30 @@ class Evaluation:
     compared: Any
     parts: Any  # slices
     images: Any  # scores of each image, of the first model
-    confusion: Any
+    confusion: Any  # None of keypoints of one class
+
+    @property
+    def kind(self) -> str:
+        """What is compared."""
+        return str(self.models[0].evaluated.iou_type)
+
+    @property
+    def measure(self) -> str:
+        """What a match needs."""
+        return "OKS" if self.kind == "keypoints" else "IoU"
+
+    @property
+    def scores(self) -> Array:
+        """Of the first model's detections."""
+        scores = self.models[0].results.scores
+        assert scores is not None  # `evaluate` has seen to it
+        return scores
+
+    @property
+    def confidence(self) -> float:
+        """From which counts are: that of the best F1, 0.25 without one."""
+        best = float(self.models[0].best.confidence[-1])
+        return best if np.isfinite(best) else 0.25
 
     def name(self, label: Any) -> str:
         return self.gt.label_name(label)
@@ -77,24 +102,28 @@ def evaluate(
             slices=by, progress=progress,
         )  # fmt: skip
     parts = slices(first, by, samples=samples, seed=seed, progress=progress) if by else None
-    confidence = models[0].best.confidence[-1]
-    at = float(confidence) if np.isfinite(confidence) else None
-    return Evaluation(
-        truth, models, check(gt, results[0], folder), sure, compared, parts,
-        image_scores(first, confidence=at),
-        confusion_matrix(first, confidence=0.25 if at is None else at),
-    )  # fmt: skip
+    out = Evaluation(
+        truth, models, check(gt, results[0], folder), sure, compared, parts, None, None
+    )
+    known = np.isfinite(models[0].best.confidence[-1])
+    out.images = image_scores(first, confidence=out.confidence if known else None)
+    if iou_type != "keypoints" or len(first.classes) > 1:
+        out.confusion = confusion_matrix(first, confidence=out.confidence)
+    return out
 
 
 def kind_of(iou_type: str, gt: Annotations, results: list[Annotations]) -> str:
-    """What "auto" is: oriented boxes, masks where all sides have them, else boxes."""
+    """What "auto" is: oriented boxes, COCO's keypoints or masks where all have them, else boxes."""
     if gt.fmt == "obb":
         if iou_type not in ("auto", "bbox", "obb"):
             raise ValueError(f"report: iou_type must be 'obb' for oriented boxes, got {iou_type!r}")
         return "obb"
     if iou_type != "auto":
         return iou_type
-    return "segm" if all(side.shapes is not None for side in (gt, *results)) else "bbox"
+    sides = (gt, *results)
+    if all(s.keypoints is not None and s.keypoints.shape[1] == len(COCO_SIGMAS) for s in sides):
+        return "keypoints"
+    return "segm" if all(side.shapes is not None for side in sides) else "bbox"
 
 
 def _model(name: str, gt: Annotations, dt: Annotations, kind: str) -> Model:
@@ -103,10 +132,11 @@ def _model(name: str, gt: Annotations, dt: Annotations, kind: str) -> Model:
     )
     evaluator.update(dt.preds(kind), gt.targets(kind))
     result = evaluator.compute()
-    scores = dt.preds(kind)["scores"]
+    scores = dt.preds()["scores"]
     probable = len(scores) == 0 or (scores.min() >= 0 and scores.max() <= 1)
     honest = calibration(result) if probable else None
-    return Model(name, dt, result, best_f1(result), detection_errors(result), honest)
+    errors = None if kind == "keypoints" else detection_errors(result)
+    return Model(name, dt, result, best_f1(result), errors, honest)
 
 
 def numbers(e: Evaluation) -> dict[str, Any]:
@@ -119,8 +149,9 @@ def numbers(e: Evaluation) -> dict[str, Any]:
                 "stats": {k: None if v == -1 else v for k, v in m.evaluated.stats.items()},
                 "classes": m.evaluated.per_class(),
                 "best_f1": m.best.to_dict(),
-                "errors": {"points": {**m.errors.main, **m.errors.special},
-                           "counts": m.errors.counts},
+                "errors": None if m.errors is None else {
+                    "points": {**m.errors.main, **m.errors.special}, "counts": m.errors.counts,
+                },
                 "calibration": None if m.honest is None else m.honest.to_dict(),
             }
             for m in e.models
@@ -128,9 +159,10 @@ def numbers(e: Evaluation) -> dict[str, Any]:
         "intervals": None if e.sure is None else e.sure.to_dict(),
         "comparison": None if e.compared is None else e.compared.to_dict(),
         "slices": None if e.parts is None else e.parts.to_dict(),
-        "confusion": {"classes": e.confusion.classes.tolist(),
-                      "matrix": e.confusion.matrix.tolist(),
-                      "confidence": e.confusion.confidence, "iou": e.confusion.iou},
+        "confusion": None if e.confusion is None else {
+            "classes": e.confusion.classes.tolist(), "matrix": e.confusion.matrix.tolist(),
+            "confidence": e.confusion.confidence, "iou": e.confusion.iou,
+        },
         "images": [
             {"image": e.gt.image_name(i), "ap": None if np.isnan(ap) else float(ap), "tp": int(tp),
              "fp": int(fp), "fn": int(fn)}

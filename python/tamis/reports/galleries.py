@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tamis._shared.arrays import Array
 from tamis.evaluation.detection_errors import TYPES
 from tamis.evaluation.failures import failures
 from tamis.plots.evaluation import ERROR_WORDS
-from tamis.reports.crops import COLORS, KEY, Folder, View, pictures, webp
+from tamis.reports.crops import Folder, View, pictures, webp
 from tamis.reports.evaluation import Evaluation
-from tamis.reports.page import Cell, Gallery, Section, Table, Tile, count, number
+from tamis.reports.marks import COLORS, KEY, Marker
+from tamis.reports.page import Cell, Gallery, Section, Table, Text, Tile, count, number
 
-MISS = TYPES.index("Miss")
 LISTED = 30  # images of the table
 
 
@@ -29,36 +31,84 @@ def tiles_of(views: list[View], words: list[tuple[str, list[str], str]]) -> list
     ]
 
 
+@dataclass(frozen=True)
+class Example:
+    """One error: the row of a detection, or of a missed ground truth."""
+
+    word: str
+    row: int
+    missed: bool
+    target: int = -1  # ground truth that the detection is compared with
+    confused: bool = False  # its class is another
+
+
 def errors(e: Evaluation, folder: Folder | None, tiles: int) -> list[Any]:
     """Examples of each type, the most confident first, classes by turns."""
+    found, scores = e.models[0].results, e.scores
+    marked, true = (Marker(rows, e.kind) for rows in (found, e.gt))
+    views, words, rows = [], [], []
+    for one in (_by_type if e.models[0].errors is not None else _plainly)(e, tiles):
+        side = e.gt if one.missed else found
+        label = e.name(side.labels[one.row])
+        name = side.image_name(int(side.image_index[one.row]))
+        said, score = label, Cell("-", -1e300)
+        if one.missed:
+            marks = [true(one.row, "fn")]
+        else:
+            marks, score = [marked(one.row, "fp")], number(scores[one.row])
+            said = f"{label} {scores[one.row]:.2f}"
+            if one.target >= 0:
+                marks.insert(0, true(one.target, "gt"))
+                said += f" on {e.name(e.gt.labels[one.target])}" if one.confused else ""
+        views.append(View(folder.find(name) if folder else None, marks, crop=True))
+        words.append((said, [one.word, name], one.word))
+        rows.append([Cell(one.word), Cell(label), score, Cell(name)])
+    if not rows:
+        return [Text(["Nothing is wrong, and nothing is missed."])]
+    if folder is None:
+        return [Table("Examples of each type", ["type", "class", "confidence", "image"], rows)]
+    drawn = {mark.kind for view in views for mark in view.marks}
+    kinds = [kind for kind in ("gt", "fp", "fn") if kind in drawn]
+    return [Gallery("Examples of each type", tiles_of(views, words), key(*kinds))]
+
+
+def _by_type(e: Evaluation, tiles: int) -> list[Example]:
     first = e.models[0]
     each = max(1, tiles // len(TYPES))
     found = failures(first.evaluated, quota={kind: each for kind in TYPES})
-    order = np.argsort(found.kind, kind="stable")
-    views, words, rows = [], [], []
-    det, gt = first.results.xyxy, e.gt.xyxy
-    for at in order.tolist():
-        kind, row, image = int(found.kind[at]), int(found.row[at]), int(found.image[at])
-        name, word = e.gt.image_name(image), ERROR_WORDS[TYPES[kind]]
-        label = e.name(found.label[at])
-        if kind == MISS:
-            boxes, said = [(gt[row], "fn")], label
-        else:
-            boxes, target = [(det[row], "fp")], int(first.errors.target[row])
-            said = f"{label} {found.score[at]:.2f}"
-            if target >= 0:
-                boxes.insert(0, (gt[target], "gt"))
-                other = e.name(e.gt.labels[target])
-                said += f" on {other}" if TYPES[kind] == "Cls" else ""
-        views.append(View(folder.find(name) if folder else None, boxes, crop=True))
-        words.append((said, [word, name], word))
-        score = Cell("-", -1e300) if kind == MISS else number(found.score[at])
-        rows.append([Cell(word), Cell(label), score, Cell(name)])
-    if not rows:
-        return []
-    if folder is None:
-        return [Table("Examples of each type", ["type", "class", "confidence", "image"], rows)]
-    return [Gallery("Examples of each type", tiles_of(views, words), key("gt", "fp", "fn"))]
+    out = []
+    for at in np.argsort(found.kind, kind="stable").tolist():
+        kind, row = TYPES[found.kind[at]], int(found.row[at])
+        word, missed = ERROR_WORDS[kind], kind == "Miss"
+        target = -1 if missed else int(first.errors.target[row])
+        out.append(Example(word, row, missed, target, kind == "Cls"))
+    return out
+
+
+def _plainly(e: Evaluation, tiles: int) -> list[Example]:
+    """Without types: wrong detections, the most confident first, and the largest missed objects."""
+    _, wrong, missed = outcome(e)
+    each = max(1, tiles // 2)
+    rows = np.flatnonzero(wrong)
+    rows = rows[np.argsort(-e.scores[rows], kind="stable")][:each]
+    lost = np.flatnonzero(missed)
+    lost = lost[np.argsort(-e.gt.boxes[lost, 2:].prod(1), kind="stable")][:each]
+    return [
+        *(Example(KEY["fp"], row, False) for row in rows.tolist()),
+        *(Example(KEY["fn"], row, True) for row in lost.tolist()),
+    ]
+
+
+def outcome(e: Evaluation) -> tuple[Array, Array, Array]:
+    """Rows found and wrong from the confidence on, and ground truths missed, at 0.5."""
+    view = e.models[0].evaluated._evaluated()
+    table = view.at(0.5)
+    right, wrong = view.counted(table)
+    sure = view.dets.scores >= e.confidence
+    taken = table.dense(0, len(sure))[0]
+    found = np.zeros(len(e.gt), bool)
+    found[taken[right & sure]] = True
+    return right & sure, wrong & sure, ~found & (table.gt_ignore[0] == 0)
 
 
 def worst_images(e: Evaluation, folder: Folder | None, tiles: int) -> Section:
@@ -74,7 +124,7 @@ def worst_images(e: Evaluation, folder: Folder | None, tiles: int) -> Section:
         ]
         for i in order[:LISTED]
     ]  # fmt: skip
-    columns = ["image", "AP at IoU 0.5", "found", "wrong", "missed"]
+    columns = ["image", f"AP at {e.measure} 0.5", "found", "wrong", "missed"]
     out = Section("images", "Worst images", [], ("images",))
     if folder is not None and len(order):
         chosen = order[:tiles].tolist()
@@ -95,23 +145,15 @@ def worst_images(e: Evaluation, folder: Folder | None, tiles: int) -> Section:
 
 def _frames(e: Evaluation, folder: Folder, images: list[int]) -> list[View]:
     """Whole images with what was found, what is wrong and what was missed."""
-    first = e.models[0]
-    view = first.evaluated._evaluated()
-    table = view.at(0.5)
-    right, wrong = view.counted(table)
-    sure = view.dets.scores >= e.confusion.confidence
-    taken = table.dense(0, len(sure))[0]
-    found = np.zeros(len(e.gt), bool)
-    found[taken[right & sure]] = True
-    missed = ~found & (table.gt_ignore[0] == 0)
-    det, gt = first.results, e.gt
-    drawn, true = det.xyxy, gt.xyxy
+    right, wrong, missed = outcome(e)
+    det, gt = e.models[0].results, e.gt
+    marked, true = (Marker(rows, e.kind) for rows in (det, gt))
     views = []
     for i in images:
         dets = np.arange(det.splits[i], det.splits[i + 1])
         gts = np.arange(gt.splits[i], gt.splits[i + 1])
-        boxes = [(drawn[r], "tp") for r in dets[(right & sure)[dets]]]
-        boxes += [(true[r], "fn") for r in gts[missed[gts]]]
-        boxes += [(drawn[r], "fp") for r in dets[(wrong & sure)[dets]]]
-        views.append(View(folder.find(gt.image_name(i)), boxes, size=300))
+        marks = [marked(r, "tp") for r in dets[right[dets]].tolist()]
+        marks += [true(r, "fn") for r in gts[missed[gts]].tolist()]
+        marks += [marked(r, "fp") for r in dets[wrong[dets]].tolist()]
+        views.append(View(folder.find(gt.image_name(i)), marks, size=300))
     return views

@@ -16,9 +16,9 @@ METHODS = {
     "evaluation": Method(
         "AP and AR",
         "COCO's evaluation, bit for bit pycocotools' numbers: in each image and class detections"
-        " take the free ground truth of largest IoU, best score first; AP is the mean of the"
-        " interpolated precision at 101 recalls, over the thresholds and the classes with ground"
-        " truth. Crowds count neither way.",
+        " take the free ground truth of largest IoU (of keypoints, OKS), best score first; AP"
+        " is the mean of the interpolated precision at 101 recalls, over the thresholds and classes"
+        " with ground truth. Crowds count neither way.",
         "tamis.DetectionEvaluator", "docs/differences.md",
     ),
     "intervals": Method(
@@ -76,8 +76,8 @@ METHODS = {
     ),
     "images": Method(
         "Images",
-        "AP of an image alone at IoU 0.5: the mean over the classes it holds. Counts are of"
-        " detections at or above the confidence of the best F1.",
+        "AP of an image alone at IoU (of keypoints, OKS) 0.5: the mean over the classes it holds."
+        " Counts are of detections at or above the confidence of the best F1.",
         "tamis.image_scores", "docs/report.md",
     ),
     "near_duplicates": Method(

@@ -28,7 +28,7 @@ from tamis.reports.page import Cell, Section, Table, render
 BLOCK = 1 << 20
 COMPARED = {
     "bbox": "IoU of boxes", "obb": "IoU of oriented boxes", "segm": "IoU of masks",
-    "boundary": "IoU of boundaries of masks",
+    "boundary": "IoU of boundaries of masks", "keypoints": "OKS of keypoints",
 }  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def _provenance(e: evaluation.Evaluation, given: list[tuple[str, Any]]) -> Secti
     ious = settings.iou_thresholds
     plain = [
         ("compared by", COMPARED[settings.iou_type]),
-        ("IoU thresholds", f"{ious[0]:.2f} to {ious[-1]:.2f}, {len(ious)}"),
+        (f"{e.measure} thresholds", f"{ious[0]:.2f} to {ious[-1]:.2f}, {len(ious)}"),
         ("detections that count", ", ".join(map(str, settings.max_detections))
          + " an image and class"),
         ("area ranges", "; ".join(f"{k} {low:,.0f} to {high:,.0f}"

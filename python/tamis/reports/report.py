@@ -11,7 +11,7 @@ from tamis._shared import arrays, output
 from tamis._shared.progress import Progress
 from tamis._shared.results import plain
 
-KINDS = ("bbox", "obb", "segm", "boundary")
+KINDS = ("bbox", "obb", "segm", "boundary", "keypoints")
 
 
 def report(
@@ -19,7 +19,7 @@ def report(
     gt: Any = None,
     *results: Any,
     images: str | os.PathLike[str] | None = None,
-    iou_type: Literal["auto", "bbox", "obb", "segm", "boundary"] = "auto",
+    iou_type: Literal["auto", "bbox", "obb", "segm", "boundary", "keypoints"] = "auto",
     slices: Mapping[str, Any] | None = None,
     embeddings: Any = None,
     names: Any = None,
@@ -54,9 +54,10 @@ def report(
     images : path, optional
         Folder of the image files: galleries of the worst images and of each type of error, and
         of embeddings where `names` are file names. Nothing outside of it is opened.
-    iou_type : {"auto", "bbox", "obb", "segm", "boundary"}
-        What is compared. "auto": masks where ground truth and all results have them, else boxes.
-        Pictures show boxes.
+    iou_type : {"auto", "bbox", "obb", "segm", "boundary", "keypoints"}
+        What is compared, and what pictures show. "auto": COCO's 17 keypoints, else masks, where
+        ground truth and all results have them, else boxes. Of keypoints there are no types of
+        errors.
     slices : dict of str to (images,) array, optional
         Attributes of images, as for :func:`tamis.slices`.
     embeddings : (N, D) array, optional

@@ -10,6 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyColumn
 
 EXPONENTS = np.geomspace(0.01, 4, 400)
 REFITS = 1000
@@ -90,7 +91,9 @@ class LearningCurve(Result):
         return "\n".join(lines)
 
 
-def learning_curve(sizes: Any, scores: Any, *, level: float = 0.95, seed: int = 0) -> LearningCurve:
+def learning_curve(
+    sizes: AnyColumn, scores: AnyColumn, *, level: float = 0.95, seed: int = 0
+) -> LearningCurve:
     """Fit a power law with an interval, to predict how many more labels a gain needs.
 
     Parameters

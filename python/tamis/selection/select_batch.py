@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, overload
 
 import numpy as np
 
-from tamis._shared import arrays, row_columns
+from tamis._shared import arrays, device_arrays, row_columns
 from tamis._shared.arrays import Array
-from tamis._shared.typed import Host, Int64
+from tamis._shared.progress import Progress, reporter
+from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64
 from tamis.embeddings.distances import BLOCK, k_means
 from tamis.embeddings.knn_exact import exact_on_device
 from tamis.embeddings.knn_index import index_soon
@@ -76,21 +77,22 @@ def select_coreset(scores: Any, *, fraction: float | None = None, count: int | N
         count = int(fraction * len(values) + 0.5)
     count = arrays.check_integer(name, "count", count, 0, len(values))
     if on_device:
-        return arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
+        return device_arrays.stable_sort(0.0 - values)[1][:count]  # 0.0: a sort may tell -0 from 0
     return np.asarray(np.argsort(-values, kind="stable")[:count])
 
 
 def select_batch(
-    scores: Any,
-    x: Any,
-    failures: Any,
+    scores: AnyColumn,
+    x: AnyArray,
+    failures: AnyColumn,
     *,
     budget: int,
     coverage: float = 0.3,
-    exclude: Any = None,
+    exclude: AnyColumn | None = None,
     quota: Any = None,
     threshold: float = 0.02,
     metric: Literal["cosine", "euclidean"] = "cosine",
+    progress: Progress = None,
 ) -> Array:
     """Select the next rows to label: a share for coverage, the rest near known failures.
 
@@ -118,6 +120,8 @@ def select_batch(
         No row of the batch is within this distance of another one or of an excluded row, nor of a
         failure unless there are not enough other rows, as `tamis.near_duplicates` measures it.
         Default 0.02, "cosine" (about the mean of `x`).
+    progress : bool or callable, optional
+        ``f(done, total)`` of the rows of the batch, or True for a bar.
 
     Returns
     -------
@@ -154,6 +158,7 @@ def select_batch(
     name = "select_batch"
     values = _scores(name, scores)
     budget = arrays.check_integer(name, "budget", budget, 0)
+    advance = Advance(reporter(progress, name), budget)
     coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
     given = any_matrix(name, "x", x)
@@ -167,13 +172,13 @@ def select_batch(
     if exclude is not None:
         excluded = row_columns.row_numbers(name, "exclude", exclude, n)
         free[excluded] = False
-    taken = Taken(name, rows, np.flatnonzero(~free), float(threshold), metric)
+    taken = Taken(name, rows, np.flatnonzero(~free), float(threshold), metric, advance)
     if len(failed) == 0 and len(asked) > 0:
         taken.apart_from(given, asked)
     by_score = np.argsort(-values, kind="stable")
     by_score = by_score[free[by_score]]
     candidates = np.flatnonzero(free)
-    nearby = Nearby(name, given, candidates)
+    nearby = Nearby(name, given, candidates, advance)
 
     def near_failures(batch: Array, which: Array, wanted: int) -> Array:
         """`batch` and rows near these failures, `wanted` in all."""
@@ -191,16 +196,38 @@ def select_batch(
     batch = near_failures(batch, np.arange(len(asked)), budget)
     batch = taken.add(batch, by_score, budget)
     if len(batch) < budget and len(asked) > 0:  # what repeats a failure, where there is no more
-        taken = Taken(name, rows, excluded, float(threshold), metric)
+        taken = Taken(name, rows, excluded, float(threshold), metric, advance)
         batch = taken.add(batch, by_score, budget)
+    advance.to(budget, budget)
     return batch
+
+
+class Advance:
+    """Rows of a batch that are found; a search on the way counts for half of those it is for."""
+
+    def __init__(self, report: Callable[[int, int], Any], total: int) -> None:
+        self.report, self.total = report, total
+        self.most, self.rows, self.wanted = -1, 0, 0
+
+    def to(self, rows: int, wanted: int) -> None:
+        self.rows, self.wanted = rows, wanted
+        self(0, 1)
+
+    def __call__(self, done: int, total: int) -> None:
+        at = self.rows + (self.wanted - self.rows) * done // (2 * max(total, 1))
+        if at > self.most:
+            self.most = at
+            self.report(at, self.total)
 
 
 class Taken:
     """What no further row may be near: excluded rows, other embeddings, and the batch."""
 
-    def __init__(self, name: str, rows: Any, out: Array, threshold: float, metric: str) -> None:
+    def __init__(
+        self, name: str, rows: Any, out: Array, threshold: float, metric: str, advance: Advance
+    ) -> None:
         self.name, self.rows, self.threshold, self.metric = name, rows, threshold, metric
+        self.advance = advance
         self.out = some_rows(rows, out) if len(out) else None
         self.elsewhere: Array | None = None
 
@@ -219,18 +246,21 @@ class Taken:
         """`batch` and the rows that are not near anything taken, in order; `wanted` in all."""
         order = order[~np.isin(order, batch)]
         while len(batch) < wanted and len(order) > 0:
+            self.advance.to(len(batch), wanted)
             look, order = np.split(order, [2 * (wanted - len(batch)) + 64])
             both = np.concatenate([batch, self._far(look)])
             pairs, _ = all_pairs(
-                self.name, some_rows(self.rows, both), self.threshold, self.metric, MOST_PAIRS, None
-            )
+                self.name, some_rows(self.rows, both), self.threshold, self.metric, MOST_PAIRS,
+                self.advance,
+            )  # fmt: skip
             batch = both[keep_mask(pairs, len(both))][:wanted]
         return batch
 
     def _far(self, look: Array) -> Array:
         """The rows that are not near an excluded row or another embedding."""
         if self.out is not None:
-            far = nearest_distance(self.out, some_rows(self.rows, look), self.metric)
+            asked = some_rows(self.rows, look)
+            far = nearest_distance(self.out, asked, self.metric, self.advance, self.name)
             look = look[far > self.threshold]
         if self.elsewhere is not None and len(look) > 0:
             asked = self._centred(take(self.x, look))
@@ -270,15 +300,17 @@ def _shares(cluster: Array | None, wanted: int) -> list[tuple[Array, int]]:
 class Nearby:
     """Neighbours among the candidates, which are made ready once, when some are first asked for."""
 
-    def __init__(self, name: str, x: Any, candidates: Array) -> None:
-        self.name, self.x, self.candidates = name, x, candidates
+    def __init__(self, name: str, x: Any, candidates: Array, advance: Advance) -> None:
+        self.name, self.x, self.candidates, self.advance = name, x, candidates, advance
 
     @cached_property
     def search(self) -> Callable[[Any, int], tuple[Any, Any]]:
         rows = take(self.x, self.candidates)
         if arrays.device(rows) == "cpu":
-            return index_soon(self.name, rows, "euclidean").search
-        return lambda asked, k: exact_on_device(self.name, rows, asked, k, "euclidean")
+            return partial(index_soon(self.name, rows, "euclidean").search, progress=self.advance)
+        return lambda asked, k: exact_on_device(
+            self.name, rows, asked, k, "euclidean", progress=self.advance
+        )
 
     def rows(self, asked: Any, k: int) -> Array:
         """By the place among the neighbours of any failure, then by distance, then by row."""

@@ -8,10 +8,10 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from tamis import _core
-from tamis._shared import arrays
+from tamis._shared import arrays, device_arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
-from tamis._shared.typed import Float32, Host, T
+from tamis._shared.typed import AnyArray, AnyColumn, Float32, Host, T
 from tamis.selection import zcore_cuda
 from tamis.selection.zcore_checkpoint import Checkpoint
 from tamis.selection.zcore_scorer import (
@@ -174,7 +174,7 @@ def zcore(
         if saved is not None:
             saved.save(done, scorer.sums(sums), last=done == n_samples)
         if on_device and progress:
-            arrays.wait(rows)
+            device_arrays.wait(rows)
         report(done, n_samples)
     if on_device:
         return zcore_cuda.finish(scorer.sums(), random_init=random_init, seed=seed)
@@ -183,7 +183,7 @@ def zcore(
 
 
 def zcore_draws(
-    x: Any, n_samples: int, *, first: int = 0, sample_dim: int = 2, seed: int = 0
+    x: AnyArray, n_samples: int, *, first: int = 0, sample_dim: int = 2, seed: int = 0
 ) -> tuple[Any, Any]:
     """The draws of `zcore`, starting at number `first`.
 
@@ -236,9 +236,9 @@ def zcore_draws(
 
 
 def zcore_from_draws(
-    x: Any,
-    dims: Any,
-    points: Any,
+    x: AnyArray,
+    dims: AnyArray,
+    points: AnyArray,
     *,
     redundancy_nn: int = 1000,
     redundancy_exp: float = 4,
@@ -306,7 +306,7 @@ def zcore_from_draws(
     return scorer.sums() / _core.ZCORE_UNIT
 
 
-def zcore_finish(sums: Any, *, random_init: bool = True, seed: int = 0) -> Any:
+def zcore_finish(sums: AnyColumn, *, random_init: bool = True, seed: int = 0) -> Any:
     """Scores from the sum of parts of `zcore_from_draws`: random start added, scaled to [0, 1].
 
     Parameters

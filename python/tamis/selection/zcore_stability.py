@@ -13,6 +13,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray
 from tamis.selection import zcore_cuda
 from tamis.selection.zcore import MOST_DRAWS, zcore_finish
 from tamis.selection.zcore_scorer import checked_rows, checked_rule, make_scorer
@@ -67,7 +68,7 @@ class ZcoreStability(Result):
 
 
 def zcore_stability(
-    x: Any,
+    x: AnyArray,
     *,
     count: int | None = None,
     level: float = 0.8,
