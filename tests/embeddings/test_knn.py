@@ -47,9 +47,9 @@ def use_filter(monkeypatch):
     return choose
 
 
-@pytest.fixture(params=["amx", "vnni", "v4", "v3", "v2"])
+@pytest.fixture(params=["amx", "vnni", "i8mm", "dotprod", "v4", "v3", "v2"])
 def instruction_set(request):
-    level = {"amx": 2, "vnni": 1}.get(request.param, 0)
+    level = {"amx": 2, "i8mm": 2, "vnni": 1, "dotprod": 1}.get(request.param, 0)
     _core.cap_isa(int(request.param[1]) if request.param in ("v2", "v3") else 4)
     _core.cap_knn_codes(level)
     if level > 0 and _core.knn_codes() != request.param:
