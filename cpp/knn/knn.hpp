@@ -126,6 +126,15 @@ struct KnnKeyPairs {
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
 
+// sums[i * m + q] = sum((rows[i] - queries[q]) ** 2) in float32; with `dots` sum(rows[i] * queries[q]), and
+// squares[i] = sum(rows[i] ** 2).
+struct KnnFew {
+  const float *rows, *queries;  // (n, d), (m, d)
+  int64_t n, m, d;
+  bool dots;
+};
+TAMIS_KERNEL(few_keys, (const KnnFew& few, float* sums, float* squares), (few, sums, squares))
+
 // norms[i - begin] of x - offset for the rows [begin, end), their sums by column where `sums` (d,) is not null,
 // and the first row with a NaN or infinity in *bad (untouched if there is none).
 TAMIS_KERNEL(scan_rows, (const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad),

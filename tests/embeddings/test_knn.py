@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tamis import _core
-from tamis.embeddings import knn_plan, knn_search
+from tamis.embeddings import knn_exact, knn_plan, knn_search
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 FILTERS = ("floats", "codes", 16)  # 16: a prefix of so many dimensions, then codes
@@ -42,6 +42,7 @@ def use_filter(monkeypatch):
             return replace(sample.coded(basis), ordered=ordered)
 
         monkeypatch.setattr(knn_search, "make_plan", plan)
+        monkeypatch.setattr(knn_exact, "are_few", lambda *_: False)
 
     return choose
 
