@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <unordered_map>
 
 #include "core/error.hpp"
@@ -33,7 +34,7 @@ enum Type : uint8_t {
   kMinKey = 0xFF,
 };
 
-struct NotPlain {};  // left to the driver's own decoder
+struct NotPlain : std::exception {};  // left to the driver's own decoder
 
 template <class T>
 T load(const char* at) {

@@ -250,7 +250,7 @@ std::optional<PlainKind> plain_kind(const PlainSource& source) {
     room.resize(size_t(read_at(source.descriptor, 0, int64_t(room.size()), room.data())));
     head = room;
   }
-  const std::string_view first = head.substr(0, head.find("}"));
+  const std::string_view first = head.substr(0, head.find('}'));
   const size_t keypoints = first.find("\"keypoints\"");
   PlainKind kind{CocoShapes::kNone, 4, 0};
   if (first.find("\"counts\"") != first.npos) kind = {CocoShapes::kMasks, 0, 0};

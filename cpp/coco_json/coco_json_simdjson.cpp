@@ -30,9 +30,8 @@ struct Workspace {  // a parser and its padded text, reused from chunk to chunk
 
   bool parse(size_t depth, element& root) {
     text.reserve(text.size() + simdjson::SIMDJSON_PADDING);
-    if (parser.max_depth() != depth || parser.capacity() == 0) {
-      if (parser.allocate(std::max<size_t>(text.size(), 64), depth) != simdjson::SUCCESS) return false;
-    }
+    const bool ready = parser.max_depth() == depth && parser.capacity() != 0;
+    if (!ready && parser.allocate(std::max<size_t>(text.size(), 64), depth) != simdjson::SUCCESS) return false;
     return parser.parse(text).get(root) == simdjson::SUCCESS;
   }
 

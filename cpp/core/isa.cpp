@@ -10,6 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 namespace tamis {
 namespace {
@@ -50,11 +56,27 @@ bool detect_amx_int8() {
 #endif
 }
 
+#if defined(__aarch64__) && defined(__linux__)
+bool detect_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+bool detect_i8mm() { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool says(const char* name) {
+  int value = 0;
+  size_t size = sizeof(value);
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+bool detect_dotprod() { return says("hw.optional.arm.FEAT_DotProd"); }
+bool detect_i8mm() { return says("hw.optional.arm.FEAT_I8MM"); }
+#else
+bool detect_dotprod() { return false; }
+bool detect_i8mm() { return false; }
+#endif
+
 const Isa kDetected = detect();
 std::atomic<Isa> current{kDetected};
 
 // Not a static of a function: a fork while another thread fills it in would leave its guard locked.
-std::atomic<int8_t> vnni{-1}, amx_int8{-1};
+std::atomic<int8_t> vnni{-1}, amx_int8{-1}, dotprod{-1}, i8mm{-1};
 bool find_once(std::atomic<int8_t>& known, bool (*find)()) {
   if (known.load(std::memory_order_relaxed) < 0) known.store(find(), std::memory_order_relaxed);
   return known.load(std::memory_order_relaxed) != 0;
@@ -67,5 +89,7 @@ void cap_isa(Isa most) { current.store(std::min(most, kDetected), std::memory_or
 
 bool has_vnni() { return find_once(vnni, detect_vnni) && isa() == Isa::v4; }
 bool has_amx_int8() { return find_once(amx_int8, detect_amx_int8) && isa() == Isa::v4; }
+bool has_dotprod() { return find_once(dotprod, detect_dotprod); }
+bool has_i8mm() { return find_once(i8mm, detect_i8mm); }
 
 }  // namespace tamis

@@ -7,6 +7,8 @@ void cap_isa(Isa most);  // lowers (or restores) the level from now on, never ab
 // Beyond v4, for the rooms that bring a kernel for them; false while a cap is set.
 bool has_vnni();
 bool has_amx_int8();  // asks Linux for the tile registers, once
+bool has_dotprod();   // of 64-bit ARM
+bool has_i8mm();
 }  // namespace tamis
 
 // Declares one kernel that is compiled once per instruction set, and the function that calls the best.

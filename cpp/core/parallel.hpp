@@ -22,7 +22,8 @@ void check_interrupt();
 class Steps {
  public:
   void took(int64_t n) {
-    if ((since_check_ += n) < kPerCheck) return;
+    since_check_ += n;
+    if (since_check_ < kPerCheck) return;
     since_check_ = 0;
     check_interrupt();
   }

@@ -290,25 +290,12 @@ void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, in
 // True where the limit of the row went down.
 bool KnnSearch::offer(int64_t position, double key, int64_t index) {
   if (key > key_limit(position)) return false;
-  const size_t p = static_cast<size_t>(position), k = static_cast<size_t>(k_);
+  const size_t p = static_cast<size_t>(position);
   const std::atomic_ref<char> lock(locked_[p]);
   while (lock.exchange(1, std::memory_order_acquire) != 0) {
   }
-  KnnHit* heap = heap_.data() + p * k;
-  size_t n = static_cast<size_t>(filled_[p]);
-  const KnnHit hit{key, index};
-  bool lower = false;
-  if (n < k) {
-    heap[n++] = hit;
-    std::push_heap(heap, heap + n);
-    filled_[p] = static_cast<int64_t>(n);
-    lower = n == k;
-  } else if (hit < heap[0]) {
-    std::pop_heap(heap, heap + n);
-    heap[n - 1] = hit;
-    std::push_heap(heap, heap + n);
-    lower = true;
-  }
+  KnnHit* heap = heap_.data() + p * static_cast<size_t>(k_);
+  bool lower = keep_hit(heap, k_, filled_[p], {key, index});
   if (lower && heap[0].key < limit_[p])
     std::atomic_ref<double>(limit_[p]).store(heap[0].key, std::memory_order_relaxed);
   else
@@ -318,22 +305,14 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 }
 
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
-  const size_t k = static_cast<size_t>(k_);
   tasks_.clear();         // without their codes there is nothing more to run
   queries_.drop_codes();  // the callers' arrays take their place
   if (index_.use_count() == 1) index_->x.drop_codes();
   const std::vector<int64_t>& order = columns().order;
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      KnnHit* heap = heap_.data() + static_cast<size_t>(p) * k;
-      const size_t n = static_cast<size_t>(filled_[static_cast<size_t>(p)]);
-      std::sort_heap(heap, heap + n);
-      std::fill(heap + n, heap + k, KnnHit{kInfinity, -1});
-      const size_t row = static_cast<size_t>(order[static_cast<size_t>(p)]) * k;
-      for (size_t i = 0; i < k; ++i) {
-        keys[row + i] = heap[i].key;
-        indices[row + i] = heap[i].index;
-      }
+      const int64_t row = order[static_cast<size_t>(p)] * k_;
+      write_hits(heap_.data() + p * k_, k_, filled_[static_cast<size_t>(p)], keys + row, indices + row);
     }
   });
 }

@@ -9,7 +9,7 @@
 // for; what is left is computed in float64 from the rows themselves, always in the same order. So keys and indices
 // are the same bits for any thread count, block order, filter and instruction set, and ties go to the lower index.
 //
-// Filters (knn_cpu.cpp and, where the CPU has them, knn_vnni.cpp and knn_amx.cpp):
+// Filters (knn_cpu.cpp and, where the CPU has them, knn_vnni.cpp and knn_amx.cpp, or knn_neon.cpp):
 //   codes   rows minus the mean, mixed by an orthonormal transform and rounded to int8; tiles of integer dot
 //           products over a short prefix (leading directions and the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
@@ -73,7 +73,15 @@ struct KnnCodePairs {
 };
 TAMIS_KERNEL(dot_codes, (const KnnCodePairs& pairs, int32_t* out), (pairs, out))
 
-// The same two kernels for CPUs with AVX-512 VNNI or AMX; true where this CPU (and its system) can run them.
+// The same two kernels for CPUs with AVX-512 VNNI or AMX, or ARM's dot products or I8MM.
+namespace dotprod {
+void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
+void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+}  // namespace dotprod
+namespace i8mm {
+void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
+void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+}  // namespace i8mm
 namespace vnni {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
 void dot_codes(const KnnCodePairs& pairs, int32_t* out);
@@ -90,7 +98,7 @@ struct KnnCodeKernels {
   const char* name;
 };
 KnnCodeKernels knn_code_kernels();
-void cap_knn_codes(int level);  // tests: 0 none of the two below, 1 up to VNNI, 2 up to AMX (the default)
+void cap_knn_codes(int level);  // tests: 0 none of these, 1 up to VNNI or dot products, 2 all (the default)
 
 // Both sides of the test above for n rows of codes in a search by distance: a row that looks no further than `reach`
 // (in z) needs, with |q|^2 and sum(q) in `squares` and `sums`, and `lost` of it and of the other side,
@@ -117,6 +125,15 @@ struct KnnKeyPairs {
   double* ready = nullptr;         // (d,) to work in, for scaled rows
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
+
+// sums[i * m + q] = sum((rows[i] - queries[q]) ** 2) in float32; with `dots` sum(rows[i] * queries[q]), and
+// squares[i] = sum(rows[i] ** 2).
+struct KnnFew {
+  const float *rows, *queries;  // (n, d), (m, d)
+  int64_t n, m, d;
+  bool dots;
+};
+TAMIS_KERNEL(few_keys, (const KnnFew& few, float* sums, float* squares), (few, sums, squares))
 
 // norms[i - begin] of x - offset for the rows [begin, end), their sums by column where `sums` (d,) is not null,
 // and the first row with a NaN or infinity in *bad (untouched if there is none).

@@ -11,6 +11,7 @@ using Halves = tamis::KnnHalves;
 using Column = tamis::KnnColumn;
 
 void bind_knn_index(py::module_& m);  // knn_index_bind.cpp
+void bind_knn_pass(py::module_& m);   // knn_pass_bind.cpp
 
 namespace {
 
@@ -95,6 +96,7 @@ void bind_knn(py::module_& m) {
   });
 
   bind_knn_index(m);
+  bind_knn_pass(m);
   py::class_<tamis::KnnSearch> c(m, "KnnSearch");
   add_constructor<Floats>(c);
   add_constructor<Doubles>(c);

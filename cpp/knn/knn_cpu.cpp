@@ -116,12 +116,50 @@ void hadamard(float* z, int64_t width) {
   for (int64_t j = 0; j < width; ++j) z[j] *= scale;
 }
 
+template <bool kDot, int64_t kRows, int64_t kQueries>
+void few_panel(const KnnFew& f, int64_t row, int64_t query, float* out) {
+  float sum[kRows][kQueries];
+  few_block<kDot, kRows, kQueries>(f.rows + row * f.d, f.queries + query * f.d, f.d, sum);
+  for (int64_t i = 0; i < kRows; ++i)
+    for (int64_t j = 0; j < kQueries; ++j) out[(row + i) * f.m + query + j] = sum[i][j];
+}
+
+template <bool kDot, int64_t kRows>
+void few_rows(const KnnFew& f, int64_t row, float* out) {
+  int64_t q = 0;
+  for (; q + 4 <= f.m; q += 4) few_panel<kDot, kRows, 4>(f, row, q, out);
+  for (; q + 2 <= f.m; q += 2) few_panel<kDot, kRows, 2>(f, row, q, out);
+  if (q < f.m) few_panel<kDot, kRows, 1>(f, row, q, out);
+}
+
+template <bool kDot>
+void few_of(const KnnFew& f, float* sums, float* squares) {
+  constexpr int64_t kRows = 2;
+  for (int64_t row = 0; row < f.n; row += kRows) {
+    const bool last = row + kRows > f.n;
+    if (last)
+      few_rows<kDot, 1>(f, row, sums);
+    else
+      few_rows<kDot, kRows>(f, row, sums);
+    if (kDot)
+      for (int64_t i = row; i < row + (last ? 1 : kRows); ++i) {
+        const float* x = f.rows + i * f.d;
+        few_block<true, 1, 1>(x, x, f.d, reinterpret_cast<float (*)[1]>(squares + i));
+      }
+  }
+}
+
 }  // namespace
 
 void exact_keys(const KnnKeyPairs& p, double* keys) {
   if (p.a.f32 != nullptr) return keys_of(p, p.a.f32, p.b.f32, keys);
   if (p.a.f16 != nullptr) return keys_of(p, halves(p.a), halves(p.b), keys);
   keys_of(p, p.a.f64, p.b.f64, keys);
+}
+
+void few_keys(const KnnFew& f, float* sums, float* squares) {
+  if (f.dots) return few_of<true>(f, sums, squares);
+  few_of<false>(f, sums, squares);
 }
 
 void scan_rows(const KnnRows& rows, int64_t begin, int64_t end, double* norms, double* sums, int64_t* bad) {

@@ -46,6 +46,40 @@ inline void project_block(const float* z, int64_t d, const float* basis, int64_t
     for (int64_t j = 0; j < 3; ++j) store_lanes(sum[i] + j * kLanes, acc[i][j]);
 }
 
+// Some rows (`d` apart) with some queries (the same): all their sums side by side in registers.
+template <bool kDot, int64_t kRows, int64_t kQueries>
+inline void few_block(const float* a, const float* b, int64_t d, float (*sum)[kQueries]) {
+  Floats acc[kRows][kQueries] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= d; k += kLanes) {
+    Floats wide[kQueries];
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < kQueries; ++j) wide[j] = load_lanes(b + j * d + k);
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kRows; ++i) {
+      const Floats one = load_lanes(a + i * d + k);
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < kQueries; ++j) {
+        const Floats apart = one - wide[j];
+        acc[i][j] = kDot ? fma_lanes(one, wide[j], acc[i][j]) : fma_lanes(apart, apart, acc[i][j]);
+      }
+    }
+  }
+  for (int64_t i = 0; i < kRows; ++i)
+    for (int64_t j = 0; j < kQueries; ++j) {
+      float lanes[kLanes];
+      store_lanes(lanes, acc[i][j]);
+      for (int64_t half = kLanes / 2; half > 0; half /= 2)
+        for (int64_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+      float all = lanes[0];
+      for (int64_t at = k; at < d; ++at) {
+        const float x = a[i * d + at], y = b[j * d + at];
+        all += kDot ? x * y : (x - y) * (x - y);
+      }
+      sum[i][j] = all;
+    }
+}
+
 // Appends the survivors among `width` dots of one row; branch-free, for few survive.
 template <class T>
 inline uint32_t* keep(const KnnTile<T>& t, const T* dots, int64_t row, int64_t column, int64_t width, uint32_t* out) {

@@ -5,15 +5,11 @@
 #include <mutex>
 #include <vector>
 
+#include "knn/knn_hits.hpp"
 #include "knn/knn_index.hpp"
 
 namespace tamis {
 
-struct KnnHit {
-  double key;
-  int64_t index;
-  bool operator<(const KnnHit& other) const { return key != other.key ? key < other.key : index < other.index; }
-};
 struct KnnPair {
   int64_t left, right;  // rows; in a self search left < right
   double key;

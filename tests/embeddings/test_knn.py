@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tamis import _core
-from tamis.embeddings import knn_plan, knn_search
+from tamis.embeddings import knn_exact, knn_plan, knn_search
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 FILTERS = ("floats", "codes", 16)  # 16: a prefix of so many dimensions, then codes
@@ -42,13 +42,14 @@ def use_filter(monkeypatch):
             return replace(sample.coded(basis), ordered=ordered)
 
         monkeypatch.setattr(knn_search, "make_plan", plan)
+        monkeypatch.setattr(knn_exact, "are_few", lambda *_: False)
 
     return choose
 
 
-@pytest.fixture(params=["amx", "vnni", "v4", "v3", "v2"])
+@pytest.fixture(params=["amx", "vnni", "i8mm", "dotprod", "v4", "v3", "v2"])
 def instruction_set(request):
-    level = {"amx": 2, "vnni": 1}.get(request.param, 0)
+    level = {"amx": 2, "i8mm": 2, "vnni": 1, "dotprod": 1}.get(request.param, 0)
     _core.cap_isa(int(request.param[1]) if request.param in ("v2", "v3") else 4)
     _core.cap_knn_codes(level)
     if level > 0 and _core.knn_codes() != request.param:

@@ -1,6 +1,7 @@
 """Near-duplicates, leaks, representativeness and equal files against loops and Brain."""
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tamis.embeddings.knn_pairs import pairs_in_lists, searched_rows
-from tamis.embeddings.knn_search import TooManyPairs, nearest_cosine
+from tamis.embeddings import knn_pairs, knn_search
+from tamis.embeddings.knn_pairs import all_pairs, keep_mask, pairs_in_lists, searched_rows
+from tamis.embeddings.knn_search import TooManyPairs, make_rows, nearest_cosine
 
 
 def rows(n, d, seed=0, dtype="float32"):
@@ -228,6 +230,30 @@ class TestFindUnique:
         assert tamis.find_unique(x, 35).tolist() == wanted
         with pytest.raises(TypeError, match=r"find_unique: count must be an integer, got 2\.5"):
             tamis.find_unique(x, 2.5)
+
+    @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+    def test_rows_of_many_searches_share_an_index(self, metric, monkeypatch):
+        x = rows(300, 12)
+        x[::50] = 0
+        real, indexes = knn_search.search, []
+
+        def seen(searched, queries, **how):
+            indexes.append(searched.index)
+            return real(searched, queries, **how)
+
+        monkeypatch.setattr(knn_search, "search", seen)
+        made_ready = searched_rows("find_unique", x, metric)
+        if metric == "cosine":
+            made_ready = make_rows("find_unique", "x", x, cosine=True)  # some without a direction
+        searched = knn_pairs.Searched(made_ready, metric, None)
+        for threshold in (0.01, 0.05, 0.1, 0.3):
+            keep = searched.keep(threshold)
+            pairs, _ = all_pairs(
+                "f", replace(made_ready, index=None, directed=None), threshold, metric, 10**6, None
+            )
+            np.testing.assert_array_equal(keep, np.flatnonzero(keep_mask(pairs, 300)))
+        ours = indexes[::2]
+        assert ours[0] is None and ours[1] is not None and ours[1:] == [ours[1]] * 3
 
     def test_ends_where_floats_do(self):
         """Between two neighbouring floats of this size lies more than Brain's 1e-6."""

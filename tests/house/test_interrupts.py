@@ -26,6 +26,10 @@ LONG_CALLS = {
         " max_detections=30000)",
     ),
     "knn": ("x = r.standard_normal((60000, 256), np.float32)", "tamis.knn(x, 10)"),
+    "KnnIndex": (
+        "x = r.standard_normal((30000, 256), np.float32)",
+        "tamis.KnnIndex(x, metric='cosine').self_search(50)",
+    ),
     "near_duplicates, many pairs": (
         "x = np.repeat(r.standard_normal((1, 8)), 12000, 0)",
         "tamis.near_duplicates(x, threshold=0.5, metric='euclidean')",

@@ -131,7 +131,8 @@ def knn(
     CPU.
 
     Time is that of N * M / 2 (self) int8 dot products on clustered data, and never more than that
-    of float32 ones. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
+    of float32 ones; up to 8 queries (32 where `x` is float32 of 256 columns or more) cost one pass
+    over the rows of `x`. Peak memory beyond `x`: at most ``N * (D + 330 + 28 k)`` bytes plus 6 MB a
     thread. A memory-mapped `x` may be larger than memory: for each row, about 50 rows are read
     again from random places on the disk.
 

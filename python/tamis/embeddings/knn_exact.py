@@ -10,6 +10,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.embeddings import knn_cuda
+from tamis.embeddings.knn_pass import are_few, nearest_of_few
 from tamis.embeddings.knn_search import (
     Rows,
     make_rows,
@@ -70,6 +71,11 @@ def exact(
 ) -> tuple[Array, Array]:
     """`knn` on checked host matrices."""
     cosine = metric == "cosine"
+    dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
+    if queries is not None and are_few(x, queries):
+        found = nearest_of_few(x, queries, k, metric, progress, function)
+        if found is not None:
+            return output_of(function, found[0], metric, dtype), found[1]
     rows = make_rows(function, "x", x, cosine=cosine)
     asked = None
     if queries is not None:
@@ -83,7 +89,6 @@ def exact(
         keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
     if itself:
         keys, indices = _with_itself(rows, keys, indices, metric, k)
-    dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
     return output_of(function, keys, metric, dtype), indices
 
 

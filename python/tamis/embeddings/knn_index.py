@@ -12,7 +12,7 @@ from tamis._shared.progress import Progress, reporter
 from tamis._shared.typed import AnyArray
 from tamis.embeddings import knn_index_file
 from tamis.embeddings.knn_exact import Metric, output_of
-from tamis.embeddings.knn_index_rows import add_index, check_radius
+from tamis.embeddings.knn_index_rows import check_radius, share_index
 from tamis.embeddings.knn_search import (
     METRICS,
     Rows,
@@ -110,10 +110,7 @@ class KnnIndex:
         soon: bool = False,
     ) -> None:
         self._rows, self._metric, self._library = rows, metric, library
-        self._kept = rows
-        if len(rows.zeros) > 0:
-            self._kept = rows.directed = rows.without_zeros()[0]
-        self._plan = add_index(self._kept, metric == "inner_product", stored, soon)
+        self._kept, self._plan = share_index(rows, metric == "inner_product", stored, soon)
 
     @property
     def metric(self) -> Metric:

@@ -35,6 +35,16 @@ def add_index(
     return plan
 
 
+def share_index(
+    rows: Rows, dots: bool = False, stored: Stored | None = None, soon: bool = False
+) -> tuple[Rows, Plan | None]:
+    """Give an index to rows that are searched again; those that have a direction, and its plan."""
+    kept = rows
+    if len(rows.zeros) > 0:
+        kept = rows.directed = rows.without_zeros()[0]
+    return kept, add_index(kept, dots, stored, soon)
+
+
 def check_radius(function: str, radius: Any, metric: str) -> float:
     """`radius` as a float, or an error unless it may be a distance or a product."""
     if isinstance(radius, bool) or not isinstance(radius, (int, float, np.integer, np.floating)):

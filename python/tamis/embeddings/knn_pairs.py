@@ -11,6 +11,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.embeddings import knn_cuda
+from tamis.embeddings.knn_index_rows import share_index
 from tamis.embeddings.knn_search import (
     Rows,
     TooManyPairs,
@@ -34,10 +35,12 @@ class Searched:
     def __init__(self, rows: Any, metric: str, progress: Progress) -> None:
         self.rows, self.metric, self.progress = rows, metric, progress
         self.radius, self.too_far = -1.0, np.inf
+        self.searched = self.shared = False
         self.pairs, self.distances = np.empty((0, 2), np.int64), np.empty(0)
 
     def keep(self, threshold: float) -> Array:
         if threshold > self.radius and threshold < self.too_far:
+            self._prepare()
             try:
                 self.pairs, self.distances = all_pairs(
                     "find_unique", self.rows, threshold, self.metric, MOST_PAIRS, self.progress
@@ -49,6 +52,13 @@ class Searched:
             return keep_by_blocks(self.rows, threshold, self.metric)
         near = np.ascontiguousarray(self.pairs[self.distances <= threshold])
         return np.flatnonzero(keep_mask(near, len(self.rows.x)))
+
+    def _prepare(self) -> None:
+        """From the second search on, the rows have an index."""
+        if self.searched and not self.shared and isinstance(self.rows, Rows):
+            share_index(self.rows)
+            self.shared = True
+        self.searched = True
 
 
 def any_matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Any:

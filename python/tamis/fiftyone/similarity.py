@@ -16,6 +16,7 @@ from fiftyone.brain.internal.core.sklearn import (
 
 import tamis
 from tamis._shared.arrays import Array
+from tamis.embeddings.knn_exact import Metric
 from tamis.embeddings.knn_pairs import MOST_PAIRS, Searched, all_pairs
 from tamis.embeddings.knn_search import make_rows, matrix
 
@@ -85,7 +86,7 @@ class TamisSimilarity(SklearnSimilarity):  # type: ignore[misc]
 class _Space:
     """The embeddings that a view shows, about the mean of all."""
 
-    def __init__(self, embeddings: Array, keep: Array | None, metric: str) -> None:
+    def __init__(self, embeddings: Array, keep: Array | None, metric: Metric) -> None:
         self.keep, self.metric = keep, metric
         self.mean = embeddings.mean(axis=0, keepdims=True) if len(embeddings) else 0
         self.rows = matrix(
@@ -94,6 +95,18 @@ class _Space:
         self.rows = np.ascontiguousarray(self.rows - self.mean)
         prepared = make_rows("similarity", "embeddings", self.rows, cosine=metric == "cosine")
         self.searched = Searched(prepared, metric, None)
+        self.asked = False
+        self.index: tamis.KnnIndex | None = None
+
+    def search(self, k: int, queries: Array | None = None) -> tuple[Array, Array]:
+        """Nearest rows as of `tamis.knn`; those that are searched again have an index."""
+        if self.asked and self.index is None:
+            self.index = tamis.KnnIndex(self.rows, metric=self.metric, copy=False)
+        self.asked = True
+        if self.index is None:
+            return _knn(self.rows, k, queries=queries, metric=self.metric)
+        found = self.index.self_search(k) if queries is None else self.index.search(queries, k)
+        return found[0], found[1]
 
     def pairs(self, threshold: float) -> tuple[Array, Array]:
         return all_pairs("similarity", self.searched.rows, threshold, self.metric, MOST_PAIRS, None)
@@ -117,7 +130,7 @@ class _Space:
                 parts.append((np.take_along_axis(far, order, axis=1), order))
             far, order = (np.concatenate(column) for column in zip(*parts, strict=True))
             return far, order
-        far, order = _knn(self.rows, k + 1, queries=queries, metric=self.metric)
+        far, order = self.search(k + 1, queries)
         other = order != own[:, None]
         other[other.all(axis=1), -1] = False  # not a row itself: one too many
         return far[other].reshape(-1, k), order[other].reshape(-1, k)
@@ -127,7 +140,8 @@ class TamisSimilarityIndex(SklearnSimilarityIndex):  # type: ignore[misc]
     """FiftyOne's in-memory index with exact neighbours that need no matrix of distances.
 
     Distances are measured after subtracting the mean of the whole index, from query vectors too;
-    the stored embeddings are not changed. Memory: a centred copy.
+    the stored embeddings are not changed. Memory: a centred copy, and from the second search for
+    neighbours on an index of it, of the size that `tamis.KnnIndex` states.
     """
 
     @property
@@ -170,7 +184,7 @@ class TamisSimilarityIndex(SklearnSimilarityIndex):  # type: ignore[misc]
         if self.config.compat == "brain" and not full and (own < 0).all():
             far, order = _brain_nearest(space, rows, k)
         elif full and k is not None and k < min(MOST_K, len(rows)):
-            far, order = _knn(rows, k, metric=space.metric)
+            far, order = space.search(k)
         else:
             far, order = space.nearest(rows, own, k)
         return self._format_output(list(order), list(far), full, single, return_dists)

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
+from tamis._shared.out import out_of
 from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64, T
 
 Kind = Literal["iou", "giou", "diou", "ciou", "iof"]
@@ -14,10 +15,14 @@ KINDS = ("iou", "giou", "diou", "ciou", "iof")  # in the order of tamis::BoxKind
 
 
 @overload
-def box_iou(a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+def box_iou(
+    a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy", out: Array | None = None
+) -> Array: ...
 @overload
-def box_iou(a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
-def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
+def box_iou(
+    a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy", out: T | None = None
+) -> T: ...
+def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy", out: Any = None) -> Any:
     """Overlap of every box of `a` with every box of `b`.
 
     Parameters
@@ -34,6 +39,9 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         What the four numbers are: two corners, a corner and the sides, or the centre and the
         sides. Areas are ``(x2 - x1) * (y2 - y1)`` or the product of the sides as given.
+    out : array, shape (n, m), optional
+        Takes the result, in the place of a new array: of the library, device and dtype of the
+        result, C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -75,16 +83,23 @@ def box_iou(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
     array([[0.5, 0. ]])
     """
     a, b = _boxes("box_iou", a, b, kind, fmt)
-    out = arrays.empty(a, (a.shape[0], b.shape[0]), arrays.dtype_name(a))
+    shape = a.shape[0], b.shape[0]
+    out = out_of("box_iou", a, shape, arrays.dtype_name(a), out, a=a, b=b)
     arrays.call("box_iou", a, *_options(kind, fmt), a, b, out)
     return out
 
 
 @overload
-def box_iou_paired(a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Array: ...
+def box_iou_paired(
+    a: Host, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy", out: Array | None = None
+) -> Array: ...
 @overload
-def box_iou_paired(a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy") -> T: ...
-def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") -> Any:
+def box_iou_paired(
+    a: T, b: AnyArray, *, kind: Kind = "iou", fmt: Format = "xyxy", out: T | None = None
+) -> T: ...
+def box_iou_paired(
+    a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy", out: Any = None
+) -> Any:
     """Overlap of each box of `a` with the box of `b` in the same row.
 
     Parameters
@@ -95,6 +110,9 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
         As in :func:`box_iou`.
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         As in :func:`box_iou`.
+    out : array, shape (n,), optional
+        Takes the result, in the place of a new array: of the library, device and dtype of the
+        result, C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -121,7 +139,8 @@ def box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", fmt: Format = "xyxy") 
     """
     a, b = _boxes("box_iou_paired", a, b, kind, fmt)
     arrays.check_shape("box_iou_paired", "b", b, tuple(a.shape))
-    out = arrays.empty(a, (a.shape[0],), arrays.dtype_name(a))
+    shape = (a.shape[0],)
+    out = out_of("box_iou_paired", a, shape, arrays.dtype_name(a), out, a=a, b=b)
     arrays.call("box_iou_paired", a, *_options(kind, fmt), a, b, out)
     return out
 
@@ -135,6 +154,7 @@ def box_iou_batched(
     *,
     kind: Kind = "iou",
     fmt: Format = "xyxy",
+    out: Array | None = None,
 ) -> tuple[Array, Int64]: ...
 @overload
 def box_iou_batched(
@@ -145,9 +165,17 @@ def box_iou_batched(
     *,
     kind: Kind = "iou",
     fmt: Format = "xyxy",
+    out: T | None = None,
 ) -> tuple[T, T]: ...
 def box_iou_batched(
-    a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", fmt: Format = "xyxy"
+    a: Any,
+    a_splits: Any,
+    b: Any,
+    b_splits: Any,
+    *,
+    kind: Kind = "iou",
+    fmt: Format = "xyxy",
+    out: Any = None,
 ) -> tuple[Any, Any]:
     """Overlap of every box of `a` with every box of `b` in the same image, for many images.
 
@@ -166,6 +194,9 @@ def box_iou_batched(
         As in :func:`box_iou`.
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         As in :func:`box_iou`.
+    out : array, shape (sum of n_i * m_i,), optional
+        Takes the result, in the place of a new array: of the library, device and dtype of the
+        result, C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -201,7 +232,7 @@ def box_iou_batched(
     starts_a = ragged.splits(name, "a_splits", a_splits, a.shape[0])
     starts_b = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(starts_a) - 1)
     starts = ragged.pair_splits(starts_a, starts_b)
-    values = arrays.empty(a, (int(starts[-1]),), arrays.dtype_name(a))
+    values = out_of(name, a, (int(starts[-1]),), arrays.dtype_name(a), out, a=a, b=b)
     table = device_arrays.all_from_host(a, starts_a, starts_b, starts)
     arrays.call(name, a, *_options(kind, fmt), a, table[0], b, table[1], table[2], values)
     return values, table[2]

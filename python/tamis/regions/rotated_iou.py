@@ -9,6 +9,7 @@ import numpy as np
 from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import finite
+from tamis._shared.out import out_of
 from tamis._shared.ragged import Groups, runs
 from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64, T
 
@@ -17,10 +18,12 @@ KINDS = ("iou", "iof")  # in the order of tamis::RotatedKind
 
 
 @overload
-def rotated_box_iou(a: Host, b: AnyArray, *, kind: Kind = "iou") -> Array: ...
+def rotated_box_iou(
+    a: Host, b: AnyArray, *, kind: Kind = "iou", out: Array | None = None
+) -> Array: ...
 @overload
-def rotated_box_iou(a: T, b: AnyArray, *, kind: Kind = "iou") -> T: ...
-def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
+def rotated_box_iou(a: T, b: AnyArray, *, kind: Kind = "iou", out: T | None = None) -> T: ...
+def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou", out: Any = None) -> Any:
     """Overlap of every rotated box of `a` with every one of `b`.
 
     Parameters
@@ -34,6 +37,9 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     kind : {"iou", "iof"}, default "iou"
         Intersection over union, or over the area of the box of `a`, the rule COCO applies to
         crowds.
+    out : array, shape (n, m), optional
+        Takes the result, in the place of a new array: of the library, device and dtype of the
+        result, C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -80,16 +86,18 @@ def rotated_box_iou(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     """
     name = "rotated_box_iou"
     a, b = _boxes(name, a, b, kind)
-    out = arrays.empty(a, (a.shape[0], b.shape[0]), arrays.dtype_name(a))
+    out = out_of(name, a, (a.shape[0], b.shape[0]), arrays.dtype_name(a), out, a=a, b=b)
     arrays.call(name, a, KINDS.index(kind), prepared(a), prepared(b), out)
     return out
 
 
 @overload
-def rotated_box_iou_paired(a: Host, b: AnyArray, *, kind: Kind = "iou") -> Array: ...
+def rotated_box_iou_paired(
+    a: Host, b: AnyArray, *, kind: Kind = "iou", out: Array | None = None
+) -> Array: ...
 @overload
-def rotated_box_iou_paired(a: T, b: AnyArray, *, kind: Kind = "iou") -> T: ...
-def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
+def rotated_box_iou_paired(a: T, b: AnyArray, *, kind: Kind = "iou", out: T | None = None) -> T: ...
+def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", out: Any = None) -> Any:
     """Overlap of each rotated box of `a` with the box of `b` in the same row.
 
     Parameters
@@ -98,6 +106,9 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
         Boxes, as in :func:`rotated_box_iou`.
     kind : {"iou", "iof"}, default "iou"
         As in :func:`rotated_box_iou`.
+    out : array, shape (n,), optional
+        Takes the result, in the place of a new array: of the library, device and dtype of the
+        result, C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -125,21 +136,33 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou") -> Any:
     name = "rotated_box_iou_paired"
     a, b = _boxes(name, a, b, kind)
     arrays.check_shape(name, "b", b, tuple(a.shape))
-    out = arrays.empty(a, (a.shape[0],), arrays.dtype_name(a))
+    out = out_of(name, a, (a.shape[0],), arrays.dtype_name(a), out, a=a, b=b)
     arrays.call(name, a, KINDS.index(kind), a, b, out)
     return out
 
 
 @overload
 def rotated_box_iou_batched(
-    a: Host, a_splits: AnyColumn, b: AnyArray, b_splits: AnyColumn, *, kind: Kind = "iou"
+    a: Host,
+    a_splits: AnyColumn,
+    b: AnyArray,
+    b_splits: AnyColumn,
+    *,
+    kind: Kind = "iou",
+    out: Array | None = None,
 ) -> tuple[Array, Int64]: ...
 @overload
 def rotated_box_iou_batched(
-    a: T, a_splits: AnyColumn, b: AnyArray, b_splits: AnyColumn, *, kind: Kind = "iou"
+    a: T,
+    a_splits: AnyColumn,
+    b: AnyArray,
+    b_splits: AnyColumn,
+    *,
+    kind: Kind = "iou",
+    out: T | None = None,
 ) -> tuple[T, T]: ...
 def rotated_box_iou_batched(
-    a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou"
+    a: Any, a_splits: Any, b: Any, b_splits: Any, *, kind: Kind = "iou", out: Any = None
 ) -> tuple[Any, Any]:
     """Overlap of every rotated box of `a` with those of `b` in the same image, for many images.
 
@@ -156,6 +179,9 @@ def rotated_box_iou_batched(
         The same for `b`.
     kind : {"iou", "iof"}, default "iou"
         As in :func:`rotated_box_iou`.
+    out : array, shape (sum of n_i * m_i,), optional
+        Takes the result, in the place of a new array: of the library, device and dtype of the
+        result, C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -191,7 +217,7 @@ def rotated_box_iou_batched(
     rows = ragged.splits(name, "a_splits", a_splits, a.shape[0])
     columns = ragged.splits(name, "b_splits", b_splits, b.shape[0], len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
-    values = arrays.empty(a, (int(ends[-1]),), arrays.dtype_name(a))
+    values = out_of(name, a, (int(ends[-1]),), arrays.dtype_name(a), out, a=a, b=b)
     rows, columns, ends = device_arrays.all_from_host(a, rows, columns, ends)
     how = KINDS.index(kind), prepared(a), rows, prepared(b), columns, ends
     arrays.call(name, a, *how, values)
