@@ -172,7 +172,7 @@ QUICK = {
     "coco json 20,000 float32": {"ultrafast-pycocotools": 0.55},
     "coco json 20,000": {"ultrafast-pycocotools": 0.5, "hotcoco": 0.45},
     "coco arrays 20,000": {"ultrafast-pycocotools": 0.65},
-    "coco segm 5,000": {"hotcoco": 1.6},
+    "coco segm 5,000": {"hotcoco": 0.9},
     "coco keypoints 5,000": {"hotcoco": 0.69},
     "mask_iou 100 x 100": {"pycocotools": 0.5},
     "box_iou 500 x 500": {"torch formula": 0.3},
