@@ -158,6 +158,32 @@ def test_records_keep_the_ids_they_were_evaluated_with(files: Any) -> None:
         assert a is None or a["image_id"] == b["image_id"]
 
 
+@pytest.mark.parametrize("kind", ["segm", "boundary"])
+def test_results_where_nothing_is_to_be_drawn(kind: str, tmp_path: Any) -> None:
+    square = [2.0, 2.0, 12.0, 2.0, 12.0, 12.0, 2.0, 12.0]
+    truth = {
+        "id": 1, "image_id": 1, "category_id": 1, "segmentation": [square], "area": 100,
+        "bbox": [2, 2, 10, 10], "iscrowd": 0,
+    }  # fmt: skip
+    gt = {
+        "images": [{"id": i, "height": 40, "width": 50} for i in (1, 2)],
+        "categories": [{"id": 1}],
+        "annotations": [truth],
+    }
+    counts = ours.mask.frPyObjects([square], 40, 50)[0]["counts"].decode()
+    mask = {"size": [40, 50], "counts": counts}
+    found = [{"image_id": 2, "category_id": 1, "segmentation": mask, "score": 0.5}]
+    for name, content in (("gt", gt), ("dt", found)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = ours.COCO(str(tmp_path / "gt.json"))
+        e = ours.COCOeval(coco, coco.loadRes(str(tmp_path / "dt.json")), kind)
+        e.evaluate()
+        e.accumulate()
+    assert (e.eval["recall"][:, 0, 0] == 0).all()
+    assert e.ious == {(1, 1): [], (2, 1): []}
+
+
 def test_polygons_are_drawn_where_there_are_results(tmp_path: Any, monkeypatch: Any) -> None:
     square = [2.0, 2.0, 12.0, 2.0, 12.0, 12.0, 2.0, 12.0]
     shapes = [[square], [[x + 1 for x in square], [x + 15 for x in square]], [square], [square]]

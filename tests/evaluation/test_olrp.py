@@ -122,3 +122,47 @@ def test_parity_with_vernier() -> None:
     np.testing.assert_allclose(found.error, [c.olrp for c in theirs.per_class], rtol=1e-12)
     np.testing.assert_array_equal(found.confidence, [c.tau for c in theirs.per_class])
     assert found.mean == pytest.approx(theirs.olrp, rel=1e-12)
+
+
+def test_as_the_authors_count_from_matches_of_pycocotools() -> None:
+    """Oksuz et al.: the error after each detection, the best ones first, and its least."""
+    pytest.importorskip("pycocotools.cocoeval", reason="pycocotools is not installed")
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    files = ("instances_val2014_100.json", "instances_val2014_fakebbox100_results.json")
+    paths = [str(data_path("cocoapi_val2014_100", name)) for name in files]
+    gt = COCO(paths[0])
+    e = COCOeval(gt, gt.loadRes(paths[1]), "bbox")
+    e.evaluate()
+    want = np.full((len(e.params.catIds), 4), np.nan)
+    for k, label in enumerate(e.params.catIds):
+        rows, targets = [], 0
+        for one in filter(None, e.evalImgs[k * 4 * len(e.params.imgIds) :][: len(e.params.imgIds)]):
+            targets += int(np.count_nonzero(one["gtIgnore"] == 0))
+            ious = e.ious[one["image_id"], label]
+            order = [a["id"] for a in e._gts[one["image_id"], label]]
+            for d, score in enumerate(one["dtScores"]):
+                match, ignored = int(one["dtMatches"][0, d]), bool(one["dtIgnore"][0, d])
+                alike = ious[d, order.index(match)] if match and not ignored else 0.0
+                rows.append((score, bool(match) and not ignored, not match and not ignored, alike))
+        if targets == 0:
+            continue
+        scores, tp, fp, alike = np.array(rows, np.float64).reshape(-1, 4).T
+        best_first = np.argsort(-scores, kind="mergesort")
+        tp, fp, alike = (np.cumsum(x[best_first]) for x in (tp, fp, alike * tp))
+        want[k] = 1, np.nan, np.nan, 1
+        if len(tp) and tp[-1] > 0:
+            fn, loose = targets - tp, tp - alike
+            at = int(np.argmin((loose / 0.5 + fp + fn) / (tp + fp + fn)))
+            least = (loose[at] / 0.5 + fp[at] + fn[at]) / (tp[at] + fp[at] + fn[at])
+            want[k] = least, loose[at] / tp[at], fp[at] / (tp[at] + fp[at]), fn[at] / targets
+    own = tamis.coco.COCO(paths[0])
+    evaluated = tamis.coco.COCOeval(own, own.loadRes(paths[1]), "bbox")
+    evaluated.evaluate()
+    found = tamis.olrp(evaluated)
+    got = np.stack(
+        [found.error, found.localisation, found.false_positive, found.false_negative], axis=1
+    )
+    assert found.classes.tolist() == e.params.catIds
+    np.testing.assert_allclose(got, want, rtol=1e-12)

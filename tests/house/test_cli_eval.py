@@ -14,6 +14,7 @@ import tamis
 import tamis.lvis
 from coco_cases import random_problem
 from conftest import data_path
+from tamis._commands import eval as eval_command
 from tamis._commands import eval_faults
 from tamis.cli import main
 from tamis.coco import COCO, COCOeval
@@ -65,6 +66,18 @@ def test_numbers_on_stdout_and_chatter_on_stderr(write: Any, capsys: Any) -> Non
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 12 and "index created!" in err
     assert "--iou-type auto is bbox" in err
+
+
+def test_progress_goes_through_all_steps(write: Any, monkeypatch: Any, tmp_path: Any) -> None:
+    said: list[Any] = []
+    monkeypatch.setattr(eval_command, "reporter", lambda *_: lambda *at: said.append(at))
+    gt, dt = write()
+    names = tmp_path / "names.csv"
+    names.write_text("ImageID,LabelName,XMin,XMax,YMin,YMax,Score\na,cat,0.01,0.06,0.01,0.06,0.9\n")
+    for results in (dt, str(names)):  # COCO's own reader, and columns
+        assert main(["eval", gt, results]) == 0
+        assert said == [(1, 4), (2, 4), (3, 4), (4, 4)]
+        said.clear()
 
 
 def test_nothing_is_wider_than_a_terminal(write: Any, capsys: Any) -> None:
@@ -201,7 +214,7 @@ def test_auto_chooses_what_the_results_are(
 def test_columns_of_every_kind_are_evaluated_as_coco_files_are(capsys: Any) -> None:
     from argparse import Namespace
 
-    from tamis._commands.eval_sources import _columns
+    from tamis._commands.eval_sources import Steps, _columns
 
     folder = data_path("cocoapi_val2014_100")
     for gt, dt, kind in (
@@ -216,7 +229,7 @@ def test_columns_of_every_kind_are_evaluated_as_coco_files_are(capsys: Any) -> N
         args = Namespace(
             gt=paths[0], dt=paths[1], format="auto", dt_format="auto", iou_type="auto", **none
         )
-        found = _columns(args)
+        found = _columns(args, Steps(lambda done, total: None))
         assert found.kind == kind
         assert list(found.stats.values()) == reference(*paths, kind).stats.tolist()
 

@@ -233,3 +233,21 @@ def test_lviseval(monkeypatch: Any, tmp_path: Any) -> None:
         assert wanted._plain is None and got._plain is not None
         assert got.eval["precision"].tobytes() == wanted.eval["precision"].tobytes()
         assert got.results == wanted.results
+
+
+def test_only_pairs_that_may_match_need_boundaries(monkeypatch: Any) -> None:
+    from tamis.regions import mask_iou
+
+    asked, make = [], mask_iou.mask_boundary
+    monkeypatch.setattr(
+        mask_iou,
+        "mask_boundary",
+        lambda masks, **how: asked.append(len(masks)) or make(masks, **how),
+    )
+    boxes = np.array([[0.0, 0, 30, 30], [2, 2, 30, 30], [20, 20, 30, 30], [60, 60, 30, 30]])
+    masks = tamis.Masks.from_boxes(boxes, (100, 100))
+    evaluator = tamis.DetectionEvaluator("boundary")
+    targets = {"masks": masks, "labels": [1, 1, 1, 2], "iscrowd": [0, 0, 0, 0]}
+    evaluator.update({"masks": masks[:1], "labels": [1], "scores": [0.5]}, targets)
+    assert 0 < evaluator.compute().stats["AP50"] < 1
+    assert asked == [1, 2]  # the third target overlaps too little, the last is of another class

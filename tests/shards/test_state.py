@@ -311,6 +311,33 @@ def test_other_file_systems(paths: list[str]) -> None:
         memory.rm("/run", recursive=True)
 
 
+def test_s3(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data and state in a bucket, of a server in this process."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0)
+    fsspec = pytest.importorskip("fsspec")
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        given = {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "us-east-1"}
+        for name, value in dict(given, ENDPOINT_URL=url).items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        bucket = fsspec.filesystem("s3", skip_instance_cache=True)
+        bucket.mkdir("bucket")
+        for path in paths:
+            bucket.pipe_file(f"bucket/data/{Path(path).name}", Path(path).read_bytes())
+        plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/run")
+        assert np.array_equal(plan.run_all(), tamis.uniqueness(X))
+        again = tamis.shards.open_plan("s3://bucket/run")
+        assert again.status().done == [t.id for t in plan.tasks]
+        plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/other")
+        bucket.pipe_file(f"bucket/data/{Path(paths[0]).name}", b"other")
+        with pytest.raises(ValueError, match=r"has changed since the plan was made"):
+            plan.run_all()
+    finally:
+        server.stop()
+
+
 def test_no_engine_is_imported() -> None:
     code = (
         "import sys, tamis, tamis.shards; print(sorted({'ray', 'dask', 'pyarrow', 'fsspec',"

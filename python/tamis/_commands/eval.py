@@ -8,7 +8,8 @@ import textwrap
 from typing import Any
 
 from tamis._commands import eval_report as report
-from tamis._commands.eval_sources import evaluated, lvis
+from tamis._commands.eval_sources import Steps, evaluated, lvis
+from tamis._shared.progress import reporter
 from tamis.evaluation import gates
 
 TOO_LOW = 3  # exit code
@@ -62,8 +63,10 @@ def run(args: argparse.Namespace) -> int:
         report.check_folder(args.out)
     least = {} if args.min is None else gates.read_least("--min", args.min)
     before = {} if args.baseline is None else gates.read_baseline("--baseline", args.baseline, None)
-    found = lvis(args) if args.lvis else evaluated(args)
+    steps = Steps(reporter(sys.stderr.isatty(), "eval"))
+    found = lvis(args, steps) if args.lvis else evaluated(args, steps)
     tables = report.tables(found, args)
+    steps.end()
     if not args.json:
         for note in found.notes:
             print(textwrap.fill(note, report.WIDTH), file=sys.stderr)

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,12 +41,29 @@ class Found:
         return [line for finding in self.findings for line in describe(finding)]
 
 
-def evaluated(args: argparse.Namespace) -> Found:
+class Steps:
+    """What is done of an evaluation: ground truth, results, matches, tables."""
+
+    TOTAL = 4
+
+    def __init__(self, report: Callable[[int, int], Any]) -> None:
+        self.report, self.done = report, 0
+
+    def next(self) -> None:
+        self.done += 1
+        self.report(self.done, self.TOTAL)
+
+    def end(self) -> None:
+        self.done = self.TOTAL - 1
+        self.next()
+
+
+def evaluated(args: argparse.Namespace, steps: Steps) -> Found:
     """The files of the command line, evaluated."""
     sides = ((args.gt, args.format), (args.dt, args.dt_format))
     if all(_is_coco(path, kind) for path, kind in sides):
-        return _coco(args)
-    return _columns(args)
+        return _coco(args, steps)
+    return _columns(args, steps)
 
 
 # --- COCO ----------------------------------------------------------------------------------
@@ -64,19 +81,22 @@ def _is_coco(path: str, format: str) -> bool:
         return True
 
 
-def _coco(args: argparse.Namespace) -> Found:
+def _coco(args: argparse.Namespace, steps: Steps) -> Found:
     from tamis._commands.eval_faults import faults
     from tamis.coco import COCO, COCOeval
 
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         gt = COCO(args.gt)
+        steps.next()
         dt = gt.loadRes(args.dt)
+        steps.next()
         kind, why = _kind_of_records(args)
         e = COCOeval(gt, dt, kind)
         _set_params(args, e, gt)
         e.evaluate()
     result = tamis.results(e)
+    steps.next()
     images, wanted = _named(gt, "images", "file_name"), set(e.params.catIds)
     names = {k: name for k, name in _named(gt, "categories", "name").items() if k in wanted}
     return Found(
@@ -138,12 +158,14 @@ def _first_record(path: str) -> dict[str, Any]:
 # --- any other format ----------------------------------------------------------------------
 
 
-def _columns(args: argparse.Namespace) -> Found:
+def _columns(args: argparse.Namespace, steps: Steps) -> Found:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         gt = tamis.read(args.gt, args.format, split=args.split, images=args.image_folder)
+        steps.next()
         numbered = None if args.dt_names is None else list(_parts(args.dt_names))
         dt = tamis.read(args.dt, args.dt_format, like=gt, classes=numbered)
+        steps.next()
         findings = serious(gt, dt)
         kind, why = _kind_of_columns(args, gt, dt)
         turned = kind == "obb"
@@ -165,6 +187,7 @@ def _columns(args: argparse.Namespace) -> Found:
     )  # fmt: skip
     evaluator.update(dt.preds(kind), gt.targets(kind))
     result = evaluator.compute()
+    steps.next()
     notes = [*(str(w.message) for w in told), *why]
     images = [gt.image_name(i) for i in range(gt.n_images)]
     return Found(
@@ -189,7 +212,7 @@ def _kind_of_columns(args: argparse.Namespace, gt: Any, dt: Any) -> tuple[str, l
 # --- LVIS ----------------------------------------------------------------------------------
 
 
-def lvis(args: argparse.Namespace) -> Found:
+def lvis(args: argparse.Namespace, steps: Steps) -> Found:
     """LVIS' own numbers."""
     from tamis.lvis import LVIS, LVISEval, LVISResults
 
@@ -201,12 +224,15 @@ def lvis(args: argparse.Namespace) -> Found:
     kind, why = _kind_of_records(args)
     with contextlib.redirect_stdout(io.StringIO()) as said:
         gt = LVIS(args.gt)
+        steps.next()
         e = LVISEval(gt, LVISResults(gt, args.dt), kind)
+        steps.next()
         if args.images is not None:
             e.params.img_ids = chosen("--images", args.images, _named(gt, "images", "file_name"))
         if args.classes is not None:
             e.params.cat_ids = chosen("--classes", args.classes, _named(gt, "categories", "name"))
         e.run()
+    steps.next()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         e.print_results()
     summary = "\n".join(  # two spaces fewer: it is wider than a terminal

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -100,13 +101,18 @@ def align(
 
 def rearranged(gt: Annotations, dt: Annotations, found: Alignment) -> Annotations:
     image = found.images[dt.image_index] if len(dt) else np.empty(0, np.int64)
-    kept = np.flatnonzero((image >= 0) & (found.labels >= 0))
+    like: dict[str, Any] = {
+        "classes": dict(gt.classes), "image_ids": gt.image_ids, "image_sizes": gt.image_sizes,
+        "image_names": gt.image_names, "listed": gt.listed,
+    }  # fmt: skip
+    good = (image >= 0) & (found.labels >= 0)
+    if good.all() and (image[1:] >= image[:-1]).all():  # every row, where it is
+        splits = np.searchsorted(image, np.arange(gt.n_images + 1)).astype(np.int64)
+        return dataclasses.replace(dt, splits=splits, labels=found.labels, **like)
+    kept = np.flatnonzero(good)
     rows = kept[np.argsort(image[kept], kind="stable")]
     splits = np.searchsorted(image[rows], np.arange(gt.n_images + 1)).astype(np.int64)
-    return dt.take(
-        rows, splits, labels=found.labels[rows], classes=dict(gt.classes), image_ids=gt.image_ids,
-        image_sizes=gt.image_sizes, image_names=gt.image_names, listed=gt.listed,
-    )  # fmt: skip
+    return dt.take(rows, splits, labels=found.labels[rows], **like)
 
 
 def compare(gt: Annotations, dt: Annotations) -> Alignment:

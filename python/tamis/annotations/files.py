@@ -48,20 +48,17 @@ def walk(folder: str, suffixes: Iterable[str] | None = None, most: int | None = 
                 name = entry.name
                 if name[0] == "." or name == "__MACOSX":
                     continue
-                if _is_folder(entry):
+                try:
+                    folder_too = entry.is_dir()
+                except OSError:  # a link to itself
+                    folder_too = False
+                if folder_too:
                     pending.append((entry.path, f"{prefix}{name}/"))
                 elif wanted is None or name[-4:] in wanted or suffix(name) in wanted:
                     found.append(prefix + name)
                 if len(found) == most:
                     return sorted(found)
     return sorted(found)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
 
 
 def without_suffix(path: str) -> str:

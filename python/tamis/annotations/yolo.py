@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,16 @@ class Rows:
     lines: Array
     image: Array
 
+    @cached_property
+    def whole(self) -> Array | None:
+        """(n, numbers of a row), None where not all rows have as many."""
+        even = len(self.counts) > 0 and (self.counts == self.counts[0]).all()
+        return self.values.reshape(len(self.counts), -1) if even else None
+
     def table(self, width: int) -> Array:
-        """(n, width) numbers of rows that all have as many, or their first ones."""
-        if len(self.counts) and (self.counts == width).all():
-            return self.values.reshape(-1, width)
+        """(n, width) the first numbers of all rows."""
+        if self.whole is not None and self.whole.shape[1] >= width:
+            return self.whole[:, :width]
         return self.values[self.starts[:, None] + np.arange(width)]
 
 
@@ -154,10 +161,9 @@ def _columns(
 
 
 def _check_relative(rows: Rows, layout: Layout, problems: Problems, listing: Listing) -> None:
-    far = np.abs(rows.values) > _FARTHEST
     if layout.score is not None or layout.task == "pose":
         return  # other columns have ranges of their own; boxes outside are a matter of check()
-    for place in np.flatnonzero(far):
+    for place in np.flatnonzero(np.abs(rows.values) > _FARTHEST):
         row = int(np.searchsorted(rows.starts, place, side="right")) - 1
         problems.add(
             listing.labels[rows.image[row]], int(rows.lines[row]),

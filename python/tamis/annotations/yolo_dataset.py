@@ -163,18 +163,18 @@ def _moved(base: str, entry: str) -> str:
 
 def _images(images: list[tuple[str, str]], listing: Listing, root: str = "") -> None:
     """Images whose labels are in the folder labels next to images, or next to the image."""
-    keys = [image_key(name) for _, name in images]
+    whole = keys = [image_key(name) for _, name in images]
     known, listed = set(listing.ids), set(listing.paths)
     if not root:  # of a list: what folders they share says nothing
         short = [re.split(r"(?:^|/)(?:images|obj_train_data|data)/", key)[-1] for key in keys]
         keys = short if len(set(short)) == len(short) else keys
     head, found, tail = f"{root}/".rpartition("/images/")
     there = f"{head}/labels/{tail}" if found and os.path.isdir(f"{head}/labels/{tail}") else ""
-    for (path, name), key in zip(images, keys, strict=True):
+    for (path, name), key, own in zip(images, keys, whole, strict=True):
         if path in listed:  # of another split
             continue
         plain = there and "images/" not in name  # without a look at each
-        label = f"{there}{image_key(name)}.txt" if plain else label_path(path)
+        label = f"{there}{own}.txt" if plain else label_path(path)
         listing.add(image_key(path) if key in known else key, label, path, name)
 
 

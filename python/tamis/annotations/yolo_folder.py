@@ -82,6 +82,12 @@ def join(
         found = {} if of == "labels" else dict(image_files(folder))
     keys_in_order, of_image = list(found), {}
     whole_set = by_key.keys() <= found.keys()  # no need of stems
+    if options.like is not None and whole_set:  # in its order already
+        listing.ids += keys_in_order
+        listing.labels += [by_key.get(key) or f"{folder}/{key}.txt" for key in keys_in_order]
+        listing.paths += [None] * len(keys_in_order)
+        listing.names += [names[key] or key for key in keys_in_order]
+        return
     stems = {} if whole_set else unique_index([stem(key) for key in found])
     for key in by_key:
         place = key if key in found else None
@@ -96,8 +102,6 @@ def join(
         whole = of != "file" and options.split in (None, "all")
         if place in of_image or whole or options.like is not None:
             listing.add(place, label, found[place], names.get(place, ""))
-    if options.like is not None and whole_set:
-        return  # in its order already
     order = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if options.like is not None:
         rank = {key: i for i, key in enumerate(keys_in_order)}

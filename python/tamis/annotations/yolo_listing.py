@@ -35,7 +35,12 @@ class Listing:
 
 def find_sizes(listing: Listing, options: Options, problems: Problems) -> None:
     """(images, 2) heights and widths: those given, else those of the image files."""
-    given = options.like is not None or options.image_sizes is not None
+    like = options.like
+    if like is not None and options.image_sizes is None and listing.ids == options.like_keys:
+        listing.sizes = like.image_sizes.astype(np.int64)
+        if listing.sizes.all():
+            return
+    given = like is not None or options.image_sizes is not None
     sizes: list[tuple[int, int]] = []
     headers: list[tuple[int, str]] = []
     for key, name, path in zip(listing.ids, listing.names, listing.paths, strict=True):

@@ -65,13 +65,15 @@ class Outlines:
 
 def rows_of(table: Table, rows: Array) -> Table:
     """The masks and polygons of some rows."""
-    rows = np.ascontiguousarray(rows, np.int64)
-    text, text_splits = _core.take_masks(table["text"], table["text_splits"], table["extent"], rows)
+    rows, ends, extent = (
+        np.ascontiguousarray(x, np.int64) for x in (rows, table["text_splits"], table["extent"])
+    )
+    text, text_splits = _core.take_masks(table["text"], ends, extent, rows)
     lengths = np.diff(table["row_parts"])[rows]
     parts = runs(table["row_parts"][rows], lengths)
     sizes = np.diff(table["part_splits"])[parts]
     return {
-        "text": text, "text_splits": text_splits, "extent": table["extent"][rows],
+        "text": text, "text_splits": text_splits, "extent": extent[rows],
         "numbers": table["numbers"][runs(table["part_splits"][parts], sizes)],
         "part_splits": np.concatenate([[0], np.cumsum(sizes)]),
         "row_parts": np.concatenate([[0], np.cumsum(lengths)]),

@@ -100,6 +100,8 @@ def _among_own(known: Nearest, a: Side, b: Side, far: Array, near: Array, number
         at = np.column_stack([place[part], place[near[part]]])
         apart = np.column_stack([np.zeros(len(part)), far[part]])
         _read(known, a, b, part, np.where(at < 0, np.inf, apart), at)
+    inside = far[numbers] < b.radius[:, None]  # of a fake row's ball, what its own list holds
+    a.held[near[numbers][inside]] = True
     known.near[a.radius == 0] = -1  # a copy beyond the list may come first
     return np.flatnonzero(known.near < 0)
 

@@ -262,17 +262,21 @@ def grouped_boundary_iou(
         a, a_splits, b, b_splits, n, crowd=crowd, a_index=a_index, b_index=b_index, a_boxes=a_boxes,
         least=least,
     )  # fmt: skip
-    sides = []
-    for masks, index in ((a, a_index), (b, b_index)):
-        rows, place = np.unique(index, return_inverse=True)
-        sides.append((mask_boundary(masks[rows], dilation_ratio=dilation_ratio), place, rows))
-    (edge_a, a_place, _), (edge_b, b_place, b_rows) = sides
-    edges = grouped_iou(
-        edge_a, a_splits, edge_b, b_splits, n, crowd=crowd[b_rows], a_index=a_place,
-        b_index=b_place, least=least,
-    )  # fmt: skip
     group, columns = np.diff(a_splits) * np.diff(b_splits), np.diff(b_splits)
     place = np.arange(n) - np.repeat(np.cumsum(group) - group, group)  # among the group's pairs
+    row = np.repeat(a_splits[:-1], group) + place // np.repeat(columns, group)
     column = np.repeat(b_splits[:-1], group) + place % np.repeat(columns, group)
     is_crowd = crowd[b_index[column]] != 0
-    return np.where(is_crowd, whole, np.minimum(whole, edges))
+    out: Array = np.where(is_crowd | (whole >= least), whole, np.minimum(whole, 0))
+    near = np.flatnonzero(~is_crowd & (whole >= least) & (whole > 0))  # whose boundaries count
+    sides = []
+    for masks, rows in ((a, a_index[row[near]]), (b, b_index[column[near]])):
+        some, at = np.unique(rows, return_inverse=True)
+        sides.append((mask_boundary(masks[some], dilation_ratio=dilation_ratio), at))
+    (edge_a, a_at), (edge_b, b_at) = sides
+    each = np.arange(len(near) + 1)
+    edges = grouped_iou(
+        edge_a, each, edge_b, each, len(near), a_index=a_at, b_index=b_at, least=least
+    )
+    out[near] = np.minimum(whole[near], edges)
+    return out

@@ -24,7 +24,8 @@ def file_system(path: str) -> tuple[Any, str]:
         import fsspec
     except ImportError:
         raise ImportError(f"{path} needs fsspec: pip install fsspec") from None
-    found: tuple[Any, str] = fsspec.core.url_to_fs(path)
+    # a kept listing would not say that a file has changed
+    found: tuple[Any, str] = fsspec.core.url_to_fs(path, use_listings_cache=False)
     return found
 
 
