@@ -232,7 +232,7 @@ def timed(name: str, limits: dict[str, float], run: Contenders, turns: int) -> l
         if peer not in seconds:
             continue
         ratio = median(a / b for a, b in zip(seconds["tamis"], seconds[peer], strict=True))
-        row = {
+        row: dict[str, Any] = {
             "work": name, "peer": peer, "tamis_s": median(seconds["tamis"]),
             "peer_s": median(seconds[peer]), "ratio": ratio, "bar": limits[peer],
             "turns": turns,

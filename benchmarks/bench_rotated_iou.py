@@ -7,6 +7,8 @@ boxes overlap, so it is given only those pairs whose bounding boxes do. Shapely'
 has its own look at the bounding boxes.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tamis
@@ -61,7 +63,10 @@ def with_opencv(a, b):
 @pytest.mark.parametrize("who", ["tamis", "opencv", "shapely"])
 def test_all_pairs(benchmark, spread, who):
     a, b = (boxes(300, SPREADS[spread], seed) for seed in (0, 1))
-    run = {"tamis": tamis.rotated_box_iou, "opencv": with_opencv, "shapely": with_shapely}[who]
+    ways: dict[str, Any] = {
+        "tamis": tamis.rotated_box_iou, "opencv": with_opencv, "shapely": with_shapely
+    }  # fmt: skip
+    run = ways[who]
     # OpenCV computes in float32
     np.testing.assert_allclose(tamis.rotated_box_iou(a, b), run(a, b), atol=1e-3, rtol=1e-6)
     benchmark.group = f"rotated_box_iou 300 x 300 float64, {spread}, {THREADS} thread"

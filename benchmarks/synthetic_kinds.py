@@ -99,10 +99,11 @@ def write_kind(folder: str | os.PathLike[str], kind: str, n: int) -> tuple[Path,
     """(dataset.json, results.json) of "segm" or "keypoints", written once and reused."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    make, results = {
+    kinds: dict[str, Any] = {
         "segm": (make_dataset, mask_results),
         "keypoints": (make_people, people_results),
-    }[kind]
+    }
+    make, results = kinds[kind]
     gt = folder / f"synthetic_{'gt' if kind == 'segm' else 'people_gt'}.json"
     dt = folder / f"synthetic_{kind}_{n}.json"
     if not gt.exists() or not dt.exists():

@@ -14,7 +14,7 @@ Value = Callable[[Any], Any]  # of the `Problem`
 H, W = 12, 15
 
 
-def annotations(problem: Any) -> tamis.Annotations:
+def annotated(problem: Any) -> tamis.Annotations:
     with open("good.json", "w") as f:
         json.dump(problem.dataset(), f)
     return tamis.read("good.json", "coco")
@@ -23,7 +23,7 @@ def annotations(problem: Any) -> tamis.Annotations:
 def results(problem: Any) -> tamis.Annotations:
     with open("good_results.json", "w") as f:
         json.dump(problem.results(), f)
-    return tamis.read("good_results.json", "coco", like=annotations(problem))
+    return tamis.read("good_results.json", "coco", like=annotated(problem))
 
 
 def yolo_folder(problem: Any) -> str:
@@ -214,7 +214,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
         "images": constant(None, "."),
         "image_sizes": constant(None, (H, W), {"a.jpg": (H, W)}),
         "classes": constant(None, ["a", "b"], {1: "a", 2: "b"}),
-        "like": lambda p: p.pick(None, annotations(p)),
+        "like": lambda p: p.pick(None, annotated(p)),
         "split": constant(None, "all", "train"),
         "task": constant("auto", "detect"),
         "layout": constant("auto", "label cx cy w h score"),
@@ -222,13 +222,13 @@ SPECIAL: dict[str, dict[str, Value]] = {
         "one_based": constant(True, False),
     },
     "write": {
-        "annotations": annotations,
+        "annotations": annotated,
         "path": lambda p: p.pick("out.json", "out.xml", f"out{p.rng.integers(1 << 40)}"),
         "format": constant("auto", "auto", "coco", "cvat", "yolo"),
     },
     "align": {
-        "gt": annotations,
-        "dt": lambda p: p.pick(results(p), annotations(p)),
+        "gt": annotated,
+        "dt": lambda p: p.pick(results(p), annotated(p)),
         "unmatched": constant("warn", "error", "ignore"),
     },
     "save_split": MANIFEST,
@@ -255,7 +255,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "Annotations.where": {"row": constant(0)},
     "Annotations.take": {
         "rows": annotation_rows,
-        "splits": lambda p: annotations(p).splits,
+        "splits": lambda p: annotated(p).splits,
     },
     "Annotations.keep": {"mask": lambda p: p.rng.random(p.n) < 0.5},
     "Annotations.select": {"images": constant([0, 1], np.array([0, 1]))},
@@ -269,7 +269,7 @@ ALWAYS = {  # whose defaults are too slow, or need what is not installed
     "map2d.method",
 }
 SELVES: dict[str, Value] = {
-    "Annotations": annotations,
+    "Annotations": annotated,
     "DetectionResult": evaluated,
     "KnnIndex": knn_index,
     "LearningCurve": curve,

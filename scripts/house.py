@@ -90,7 +90,7 @@ def long_functions() -> list[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 begin = node.body[1].lineno if ast.get_docstring(node) and node.body[1:] else None
-                lines = node.end_lineno - (begin or node.lineno) + 1
+                lines = (node.end_lineno or 0) - (begin or node.lineno) + 1
                 if lines > LONGEST:
                     found.append(f"{path.relative_to(PACKAGE)}: {node.name}, {lines} lines")
     return found

@@ -20,7 +20,7 @@ pytest.importorskip("pycocotools")
 import pycocotools.coco
 
 RLE = {"size": [99, 99], "counts": "0`0l6"}
-SHAPES = {
+SHAPES: dict[str, Any] = {
     "bbox": {"bbox": [1, 2.5, 8, 8]},
     "segm": {"segmentation": RLE},
     "keypoints": {"keypoints": [10, 3, 1] * 17},

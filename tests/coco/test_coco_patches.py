@@ -177,7 +177,7 @@ def test_own_conversion_of_arrays(how, files, capsys):
         results = kind(files[0]).loadRes(rows)
     else:
         gt = tamis.coco.COCO(files[0])
-        gt.loadNumpyAnnotations = types.MethodType(first, gt)
+        vars(gt)["loadNumpyAnnotations"] = types.MethodType(first, gt)
         results = gt.loadRes(rows)
     assert len(results.anns) == 1
 

@@ -1,6 +1,7 @@
 """Files of tamis.KnnIndex: there and back, mapped, and refused where they are not whole."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def parts_of(x, **change):
     """A `_core.KnnIndex` of codes from parts, some of them changed."""
     plan = dict(x=x, scale=None, offset=None, dots=False, mean=np.zeros(x.shape[1]), gain=1.0,
                 codes=True, ordered=True, basis=None)  # fmt: skip
-    parts = _core.KnnIndex(parts=None, **plan).parts()
+    parts: Any = _core.KnnIndex(parts=None, **plan).parts()
     return _core.KnnIndex(
         parts={**parts, **{n: f(parts[n].copy()) for n, f in change.items()}}, **plan
     )

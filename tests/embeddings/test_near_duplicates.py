@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,7 +198,8 @@ def test_equal_files_of_no_list(paths):
     with pytest.raises(TypeError, match=f"paths must be an iterable of paths, got {name}"):
         tamis.exact_duplicates(paths)
     with pytest.raises(TypeError, match=r"exact_duplicates: paths\[1\] must be a path, got int"):
-        tamis.exact_duplicates(["a", 3])
+        odd: Any = ["a", 3]
+        tamis.exact_duplicates(odd)
 
 
 class TestFindUnique:

@@ -145,7 +145,7 @@ def test_bad_objects(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match=r"call evaluate\(\) first"):
         tamis.detection_errors(coco.COCOeval())
     e = evaluated(random_problem(1), tmp_path)
-    e._plain._kind = "keypoints"
+    vars(e._plain)["_kind"] = "keypoints"
     with pytest.raises(ValueError, match="must be of boxes or masks, got keypoints"):
         tamis.detection_errors(e)
 

@@ -123,6 +123,7 @@ def test_masks_and_keypoints(kind: str) -> None:
         e.accumulate()
     recall = e.eval["recall"][0, :, 0, -1]
     scores, best = tamis.image_scores(e), tamis.best_f1(e)
+    assert e._plain is not None
     counted = e._plain.table.n_regular[:, 0]
     assert scores["tp"].sum() == round((recall * counted)[counted > 0].sum())
     assert scores["tp"].sum() + scores["fn"].sum() == counted.sum()

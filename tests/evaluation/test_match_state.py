@@ -101,6 +101,8 @@ def test_24_bytes_a_detection() -> None:
 def test_other_kinds(kind: str) -> None:
     rng = np.random.default_rng(3)
     evaluators = [tamis.DetectionEvaluator(kind, state=s) for s in ("boxes", "matches")]
+    preds: dict[str, Any]
+    targets: dict[str, Any]
     for _ in range(4):
         m = int(rng.integers(1, 5))
         labels = rng.integers(0, 2, m)

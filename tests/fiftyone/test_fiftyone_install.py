@@ -313,7 +313,7 @@ def test_what_is_no_dataset(tf: Any) -> None:
 def test_help_has_fiftyones_text_and_what_differs(tf: Any) -> None:
     for _, ours, name in tf._install.REPLACED:
         function, original = getattr(ours, name), getattr(ours, f"fiftyone_{name}")
-        text, own = inspect.getdoc(function).split("\n\nWith tamis\n----------\n")
+        text, own = str(inspect.getdoc(function)).split("\n\nWith tamis\n----------\n")
         assert text == inspect.getdoc(original)
         own_names = {"corrected", "ties"} & set(inspect.signature(function).parameters)
         assert all(f"{argument} : " in own for argument in own_names)

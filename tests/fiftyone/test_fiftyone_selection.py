@@ -79,6 +79,7 @@ def test_what_it_refuses(tf: Any, images: Any) -> None:
     spoilt = x.copy()
     spoilt[3, 0] = np.nan
     given: dict[str, Any] = {"failures": [], "budget": 3, "embeddings": "emb"}
+    options: Any
     for options, text in [
         ({"embeddings": "part"}, f"embeddings must be .* 'part', which sample '{ids[0]}'"),
         (

@@ -104,7 +104,7 @@ def test_the_numbers_are_those_of_pycocotools() -> None:
             {"image_id": image, "category_id": label, "bbox": box, "score": score}
             for image, label, box, score in zip(
                 found.image_ids[found.image_index].tolist(), found.labels.tolist(),
-                found.boxes.tolist(), found.scores.tolist(), strict=True,
+                found.boxes.tolist(), np.asarray(found.scores).tolist(), strict=True,
             )
         ]  # fmt: skip
         peer = evaluation.COCOeval(reference, reference.loadRes(boxes), "bbox")

@@ -12,12 +12,13 @@ import tamis
 from tamis.selection.manifest import FORMAT
 
 X = np.eye(6, dtype=np.float32)
-TWO = np.array([1, 2])  # compares elementwise, so that `in` has no answer
+TWO: Any = np.array([1, 2])  # compares elementwise, so that `in` has no answer
+NO_NUMBER: Any = ""
 KEYS = ["a", "b", "c"]
 NAMES = {"boxes": np.array([[0.0, 0, 4, 4]]), "labels": np.array([0])}
 
 
-def annotations() -> tamis.Annotations:
+def annotated() -> tamis.Annotations:
     return tamis.Annotations(
         np.array([[0.0, 0, 4, 4]]), np.array([1]), np.array([0, 1]), np.array([7]), {1: "a"}
     )
@@ -108,7 +109,7 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ),
     (
         "Annotations.of_classes",
-        lambda: annotations().of_classes(np.array([None, [1]], object)),
+        lambda: annotated().of_classes(np.array([None, [1]], object)),
         TypeError,
         "labels must be int8 to int64, got object",
     ),
@@ -136,14 +137,19 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("read", lambda: tamis.read(".", TWO), ValueError, "format"),
     ("read", lambda: tamis.read(".", task=TWO), ValueError, "task"),
     ("read", lambda: tamis.read(".", difficult=TWO), ValueError, "difficult"),
-    ("write", lambda: tamis.write(annotations(), "x.json", TWO), ValueError, "format"),
-    ("align", lambda: tamis.align(*[annotations()] * 2, unmatched=TWO), ValueError, "unmatched"),
+    ("write", lambda: tamis.write(annotated(), "x.json", TWO), ValueError, "format"),
+    (
+        "align",
+        lambda: tamis.align(*[annotated()] * 2, unmatched=TWO),
+        ValueError,
+        "unmatched",
+    ),
     ("Split.rows_of", lambda: parted().rows_of(TWO), ValueError, "name"),
     # numbers
     ("coverage", lambda: tamis.coverage(X, eps="x"), TypeError, "eps"),
     ("failures", lambda: tamis.failures(evaluated(), least_score="x"), TypeError, "least_score"),
     ("drift", lambda: tamis.drift(X, X, bandwidth=1e-300), ValueError, "bandwidth"),
-    ("split", lambda: tamis.split(X, fractions={"a": "", "b": 1}), TypeError, "fractions"),
+    ("split", lambda: tamis.split(X, fractions={"a": NO_NUMBER, "b": 1}), TypeError, "fractions"),
     ("LearningCurve.labels_for", lambda: curve().labels_for("x"), TypeError, "gain"),
     ("LearningCurve.predict", lambda: curve().predict("x"), TypeError, "size"),
     ("LearningCurve.predict", lambda: curve().predict(np.array([1j])), TypeError, "size"),
@@ -168,14 +174,14 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         "boxes",
     ),
     ("DetectionResult.slice", lambda: evaluated().slice(np.array(["x"])), TypeError, "images"),
-    ("Annotations.take", lambda: annotations().take([5], [0, 1]), IndexError, "rows"),
-    ("Annotations.take", lambda: annotations().take([0.5], [0, 1]), TypeError, "rows"),
-    ("Annotations.select", lambda: annotations().select([9]), IndexError, "images"),
-    ("Annotations.where", lambda: annotations().where(9), IndexError, "row"),
-    ("Annotations.where", lambda: annotations().where("x"), IndexError, "row"),
-    ("Annotations.image_name", lambda: annotations().image_name(9), IndexError, "image"),
-    ("Annotations.label_name", lambda: annotations().label_name(None), TypeError, "label"),
-    ("Annotations.check", lambda: annotations().check("x"), TypeError, "results"),
+    ("Annotations.take", lambda: annotated().take([5], [0, 1]), IndexError, "rows"),
+    ("Annotations.take", lambda: annotated().take([0.5], [0, 1]), TypeError, "rows"),
+    ("Annotations.select", lambda: annotated().select([9]), IndexError, "images"),
+    ("Annotations.where", lambda: annotated().where(9), IndexError, "row"),
+    ("Annotations.where", lambda: annotated().where("x"), IndexError, "row"),
+    ("Annotations.image_name", lambda: annotated().image_name(9), IndexError, "image"),
+    ("Annotations.label_name", lambda: annotated().label_name(None), TypeError, "label"),
+    ("Annotations.check", lambda: annotated().check("x"), TypeError, "results"),
     ("zcore_finish", lambda: tamis.zcore_finish(np.array(["x"])), TypeError, "sums"),
     ("split", lambda: tamis.split(keys=3), TypeError, "keys"),
     ("split", lambda: tamis.split(keys=KEYS, previous=[[], [], []]), TypeError, "previous"),
@@ -185,7 +191,7 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     # paths
     ("read", lambda: tamis.read(3), TypeError, "path"),
     ("read", lambda: tamis.read(".", images=3), TypeError, "images"),
-    ("write", lambda: tamis.write(annotations(), 3), TypeError, "path"),
+    ("write", lambda: tamis.write(annotated(), 3), TypeError, "path"),
     ("save_split", lambda: tamis.save_split(3, "m.json", keys=KEYS), TypeError, "split"),
     ("save_split", lambda: tamis.save_split(parted(), 3, keys=KEYS), TypeError, "path"),
     ("save_split", lambda: tamis.save_split(parted(), "m.json", keys=3), TypeError, "keys"),

@@ -63,7 +63,7 @@ class Irregular(Exception):
     pass
 
 
-def columns(records: Any, fields: dict) -> dict[str, np.ndarray]:
+def columns(records: Any, fields: dict) -> dict[str, Any]:
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         raise Irregular
     if not all(key in r and good(r[key]) for r in records for key, (good, _) in fields.items()):
@@ -77,7 +77,7 @@ def columns(records: Any, fields: dict) -> dict[str, np.ndarray]:
             values[key] = [names[name].index(v) for v in values[key]] if all(texts) else []
     if [] in names.values():
         raise Irregular
-    out = {key: np.array(values[key], dtype) for key, (_, dtype) in fields.items()}
+    out: dict[str, Any] = {key: np.array(values[key], dtype) for key, (_, dtype) in fields.items()}
     if "bbox" in out:
         out["bbox"] = out["bbox"].reshape(-1, 4)
     if "id" in fields and any(type(r["id"]) is float for r in records):

@@ -226,6 +226,7 @@ def test_threads_change_nothing(method):
             reference.equal(got, (want.duplicates, want.of, want.iou))
     finally:
         tamis.set_num_threads(0)
+    assert want is not None
     middle = slice(splits[1], splits[2])  # and every image alone gives the same
     alone = tamis.find_duplicate_boxes(
         x[middle], np.array([0, 12_000]), threshold=0.7, method=method

@@ -166,7 +166,7 @@ def test_threads_change_nothing(kind, method):
             reference.equal(got, (want.duplicates, want.of, want.iou))
     finally:
         tamis.set_num_threads(0)
-    assert len(want.duplicates) > 500
+    assert want is not None and len(want.duplicates) > 500
 
 
 # Errors

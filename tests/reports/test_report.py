@@ -25,7 +25,7 @@ CLASSES = {1: f"{BAD}", 2: "$x_{$", 3: '"><img src=x onerror=alert(2)>', 4: "{{ 
 FILES = [f"<script>alert({i})<!--.jpg" for i in range(12)]
 
 
-def annotations(seed: int = 0, scores: bool = False, names: Any = CLASSES) -> tamis.Annotations:
+def annotated(seed: int = 0, scores: bool = False, names: Any = CLASSES) -> tamis.Annotations:
     rng = np.random.default_rng(0)
     n, images = 96, len(FILES)
     boxes = np.concatenate([rng.uniform(0, 50, (n, 2)), rng.uniform(8, 45, (n, 2))], 1)
@@ -103,7 +103,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> tuple[Path, 
     """A report of two models with hostile names everywhere, and its numbers."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     numbers = tamis.report(
-        path, annotations(), annotations(1, True), annotations(2, True), images=folder,
+        path, annotated(), annotated(1, True), annotated(2, True), images=folder,
         names=[BAD, "second"], slices={BAD: np.arange(12) % 2 == 0}, json=path.with_suffix(".json"),
         samples=20, tiles=12,
     )  # fmt: skip
@@ -126,7 +126,7 @@ def test_the_numbers_are_those_of_the_evaluation(made: Any) -> None:
     path, numbers = made
     assert json.loads(path.with_suffix(".json").read_text()) == numbers
     evaluator = tamis.DetectionEvaluator(fmt="xywh", classes=CLASSES)
-    evaluator.update(annotations(1, True).preds(), annotations().targets())
+    evaluator.update(annotated(1, True).preds(), annotated().targets())
     result = evaluator.compute()
     first = numbers["evaluation"]["models"][0]
     assert first["stats"] == {k: None if v == -1 else v for k, v in result.stats.items()}
@@ -186,7 +186,7 @@ def test_missing_and_broken_images_keep_their_names(made: Any) -> None:
 def test_equal_input_gives_equal_bytes(made: Any, tmp_path: Path, folder: Path) -> None:
     again = tmp_path / "again.html"
     numbers = tamis.report(
-        again, annotations(), annotations(1, True), annotations(2, True), images=folder,
+        again, annotated(), annotated(1, True), annotated(2, True), images=folder,
         names=[BAD, "second"], slices={BAD: np.arange(12) % 2 == 0}, samples=20, tiles=12,
     )  # fmt: skip
     assert again.read_bytes() == made[0].read_bytes()
@@ -217,7 +217,7 @@ def test_embeddings_and_drift(tmp_path: Path) -> None:
 
 
 def test_odd_arguments(tmp_path: Path) -> None:
-    path, gt, dt = tmp_path / "x.html", annotations(), annotations(1, True)
+    path, gt, dt = tmp_path / "x.html", annotated(), annotated(1, True)
     for text, error, args, options in (
         ("give gt and results, embeddings, or reference and batch", TypeError, (), {}),
         ("gt and results must be given together", TypeError, (gt,), {}),
@@ -331,7 +331,7 @@ def annotations_of_one(more: dict[str, Any], path: Path | None) -> dict[str, Any
 
 
 def test_the_command(tmp_path: Path, capsys: Any) -> None:
-    gt, dt = annotations(names={i: f"c{i}" for i in range(1, 5)}), annotations(1, True)
+    gt, dt = annotated(names={i: f"c{i}" for i in range(1, 5)}), annotated(1, True)
     coco = {
         "images": [{"id": i, "file_name": f"{i}.jpg", "width": 100, "height": 100}
                    for i in range(12)],

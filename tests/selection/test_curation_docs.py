@@ -33,6 +33,7 @@ def example():
     spec = importlib.util.spec_from_file_location(
         "rounds_of_labels", ROOT / "examples" / "rounds_of_labels.py"
     )
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
