@@ -223,6 +223,10 @@ class ArrayArguments:
     def a_fmt(self) -> Any:
         return self.pick("xyxy", "xywh", "cxcywh")
 
+    def a_out(self) -> Any:
+        shape = self.pick((self.rows, self.rows), (self.rows,))
+        return self.pick(None, np.empty(shape, np.float32), np.empty(shape))
+
     def a_threshold(self) -> Any:
         return self.pick(0.1, 0.5, 0.9)
 
