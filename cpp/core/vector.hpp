@@ -16,7 +16,7 @@ class Vector : public std::vector<T> {
   Vector() = default;
   explicit Vector(int64_t n) : Base(static_cast<size_t>(n)) {}
   Vector(int64_t n, const T& value) : Base(static_cast<size_t>(n), value) {}
-  template <class It, class = std::iterator_traits<It>::iterator_category>
+  template <class It, class = typename std::iterator_traits<It>::iterator_category>
   Vector(It begin, It end) : Base(begin, end) {}
   Vector(std::initializer_list<T> values) : Base(values) {}
 
@@ -26,7 +26,7 @@ class Vector : public std::vector<T> {
   void resize(int64_t n) { Base::resize(static_cast<size_t>(n)); }
   void resize(int64_t n, const T& value) { Base::resize(static_cast<size_t>(n), value); }
   void assign(int64_t n, const T& value) { Base::assign(static_cast<size_t>(n), value); }
-  template <class It, class = std::iterator_traits<It>::iterator_category>
+  template <class It, class = typename std::iterator_traits<It>::iterator_category>
   void assign(It begin, It end) {
     Base::assign(begin, end);
   }
