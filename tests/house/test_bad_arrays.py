@@ -207,3 +207,39 @@ def test_a_buffer_that_raises_is_no_obstacle() -> None:
         memoryview(given)
     _core.find_positions(given, np.array([2, 5]), out)
     assert out.tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize("table", [None, 5, object()])
+def test_an_exchange_table_that_is_none_is_no_obstacle(table: Any) -> None:
+    class Odd:
+        __dlpack_c_exchange_api__ = table
+
+        def __dlpack_device__(self) -> Any:
+            return ids.__dlpack_device__()
+
+        def __dlpack__(self, **options: Any) -> Any:
+            return ids.__dlpack__(**options)
+
+    ids, out = np.array([5, 2, 7]), np.empty(3, np.int32)
+    _core.find_positions(Odd(), np.array([2, 5]), out)
+    assert out.tolist() == [1, 0, -1]
+
+
+def test_tensors_are_read_by_their_exchange_table() -> None:
+    torch = pytest.importorskip("torch")
+    if not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
+        pytest.skip("this PyTorch has no exchange table")
+
+    tensor: Any = torch.Tensor
+
+    class Silent(tensor):  # type: ignore[misc]
+        def __dlpack__(self, **_: Any) -> Any:
+            raise AssertionError("called into Python")
+
+    known, out = np.array([2, 5]), np.empty(3, np.int32)
+    six = torch.tensor([5, 0, 2, 0, 7, 0]).as_subclass(Silent)
+    _core.find_positions(six[::2].contiguous(), known, out)
+    assert out.tolist() == [1, 0, -1]
+    for wrong in (six[::2], six[:3].float(), six.reshape(3, 2)):
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            _core.find_positions(wrong, known, out)

@@ -15,7 +15,6 @@ from tamis._shared.typed import AnyArray, AnyColumn, Host, Int64
 from tamis.embeddings.distances import BLOCK, k_means
 from tamis.embeddings.knn_exact import exact_on_device
 from tamis.embeddings.knn_index import index_soon
-from tamis.embeddings.knn_index_rows import share_index
 from tamis.embeddings.knn_pairs import (
     MOST_PAIRS,
     all_pairs,
@@ -27,7 +26,7 @@ from tamis.embeddings.knn_pairs import (
     some_rows,
     take,
 )
-from tamis.embeddings.knn_search import MOST_NEIGHBOURS, Rows, checked_norms
+from tamis.embeddings.knn_search import MOST_NEIGHBOURS, checked_norms
 
 
 @overload
@@ -230,7 +229,6 @@ class Taken:
         self.name, self.rows, self.threshold, self.metric = name, rows, threshold, metric
         self.advance = advance
         self.out = some_rows(rows, out) if len(out) else None
-        self.shared = False  # whether these have an index
         self.elsewhere: Array | None = None
 
     def apart_from(self, x: Any, elsewhere: Any) -> None:
@@ -261,9 +259,6 @@ class Taken:
     def _far(self, look: Array) -> Array:
         """The rows that are not near an excluded row or another embedding."""
         if self.out is not None:
-            if isinstance(self.out, Rows) and not self.shared:
-                share_index(self.out, soon=True)  # searched for every part of the batch
-                self.shared = True
             asked = some_rows(self.rows, look)
             far = nearest_distance(self.out, asked, self.metric, self.advance, self.name)
             look = look[far > self.threshold]
