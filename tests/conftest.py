@@ -213,6 +213,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Library:
 
     for new in (backend, device, from_host, stream):
         monkeypatch.setattr(arrays, new.__name__, new)
+    monkeypatch.setattr("tamis._shared.device_arrays.wait", lambda like: None)
     return Library("torch", "cpu", emulated=True)
 
 

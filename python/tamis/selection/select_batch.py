@@ -158,7 +158,7 @@ def select_batch(
     name = "select_batch"
     values = _scores(name, scores)
     budget = arrays.check_integer(name, "budget", budget, 0)
-    advance = Advance(reporter(progress, name), budget)
+    advance = Advance(progress, name, budget)
     coverage = _share(name, "coverage", coverage)
     check_search(name, threshold, metric)
     given = any_matrix(name, "x", x)
@@ -205,9 +205,11 @@ def select_batch(
 class Advance:
     """Rows of a batch that are found; a search on the way counts for half of those it is for."""
 
-    def __init__(self, report: Callable[[int, int], Any], total: int) -> None:
-        self.report, self.total = report, total
+    def __init__(self, progress: Progress, name: str, total: int) -> None:
+        self.report, self.total = reporter(progress, name), total
         self.most, self.rows, self.wanted = -1, 0, 0
+        # searches on a device wait for what they report
+        self.of_search: Progress = self if progress else None
 
     def to(self, rows: int, wanted: int) -> None:
         self.rows, self.wanted = rows, wanted
@@ -251,7 +253,7 @@ class Taken:
             both = np.concatenate([batch, self._far(look)])
             pairs, _ = all_pairs(
                 self.name, some_rows(self.rows, both), self.threshold, self.metric, MOST_PAIRS,
-                self.advance,
+                self.advance.of_search,
             )  # fmt: skip
             batch = both[keep_mask(pairs, len(both))][:wanted]
         return batch
@@ -259,8 +261,8 @@ class Taken:
     def _far(self, look: Array) -> Array:
         """The rows that are not near an excluded row or another embedding."""
         if self.out is not None:
-            asked = some_rows(self.rows, look)
-            far = nearest_distance(self.out, asked, self.metric, self.advance, self.name)
+            asked, progress = some_rows(self.rows, look), self.advance.of_search
+            far = nearest_distance(self.out, asked, self.metric, progress, self.name)
             look = look[far > self.threshold]
         if self.elsewhere is not None and len(look) > 0:
             asked = self._centred(take(self.x, look))
@@ -305,11 +307,11 @@ class Nearby:
 
     @cached_property
     def search(self) -> Callable[[Any, int], tuple[Any, Any]]:
-        rows = take(self.x, self.candidates)
+        rows, progress = take(self.x, self.candidates), self.advance.of_search
         if arrays.device(rows) == "cpu":
-            return partial(index_soon(self.name, rows, "euclidean").search, progress=self.advance)
+            return partial(index_soon(self.name, rows, "euclidean").search, progress=progress)
         return lambda asked, k: exact_on_device(
-            self.name, rows, asked, k, "euclidean", progress=self.advance
+            self.name, rows, asked, k, "euclidean", progress=progress
         )
 
     def rows(self, asked: Any, k: int) -> Array:
