@@ -111,8 +111,7 @@ def box_iou_paired(
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         As in :func:`box_iou`.
     out : array, shape (n,), optional
-        Takes the result, in the place of a new array: of the library, device and dtype of the
-        result, C-contiguous, writable, and without memory of an input.
+        As in :func:`box_iou`.
 
     Returns
     -------
@@ -195,8 +194,7 @@ def box_iou_batched(
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         As in :func:`box_iou`.
     out : array, shape (sum of n_i * m_i,), optional
-        Takes the result, in the place of a new array: of the library, device and dtype of the
-        result, C-contiguous, writable, and without memory of an input.
+        As in :func:`box_iou`.
 
     Returns
     -------

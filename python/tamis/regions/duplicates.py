@@ -160,9 +160,9 @@ def find_duplicate_boxes(
         method=METHODS.index(method),
         threshold=float(threshold),
         splits=starts,
-        labels=_column("labels", labels, len(given), "iu", np.int64),
-        scores=_column("scores", scores, len(given), "fiu", np.float64),
-        crowd=_column("iscrowd", iscrowd, len(given), "biu", np.bool_),
+        labels=_column("labels", labels, len(given), "iu"),
+        scores=_column("scores", scores, len(given), "fiu"),
+        crowd=_column("iscrowd", iscrowd, len(given), "biu"),
     )
     if isinstance(given, Masks):
         check_image_sizes(name, {"boxes": (given, starts)})
@@ -227,10 +227,10 @@ def check_duplicates(name: str, threshold: float, method: str, scores: Any) -> N
         raise ValueError(f"{name}: scores may only be given with method='groups'")
 
 
-def _column(name: str, x: Any, n: int, kinds: str, dtype: type) -> np.ndarray:
-    """`x`, (n,) of `dtype`; empty for None."""
+def _column(name: str, x: Any, n: int, kinds: str) -> np.ndarray:
+    """`x`, (n,), as `HELD_AS` says; empty for None."""
     if x is None:
-        return np.empty(0, dtype)
-    if kinds == "biu":
-        return read_held("find_duplicate_boxes", name, x, n, kinds).view(dtype)
-    return read_column("find_duplicate_boxes", name, x, n, kinds, infinite=True)
+        return np.empty(0, HELD_AS[kinds])
+    if kinds == "fiu":
+        return read_column("find_duplicate_boxes", name, x, n, kinds, infinite=True)
+    return read_held("find_duplicate_boxes", name, x, n, kinds)

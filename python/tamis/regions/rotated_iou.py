@@ -107,8 +107,7 @@ def rotated_box_iou_paired(a: Any, b: Any, *, kind: Kind = "iou", out: Any = Non
     kind : {"iou", "iof"}, default "iou"
         As in :func:`rotated_box_iou`.
     out : array, shape (n,), optional
-        Takes the result, in the place of a new array: of the library, device and dtype of the
-        result, C-contiguous, writable, and without memory of an input.
+        As in :func:`rotated_box_iou`.
 
     Returns
     -------
@@ -180,8 +179,7 @@ def rotated_box_iou_batched(
     kind : {"iou", "iof"}, default "iou"
         As in :func:`rotated_box_iou`.
     out : array, shape (sum of n_i * m_i,), optional
-        Takes the result, in the place of a new array: of the library, device and dtype of the
-        result, C-contiguous, writable, and without memory of an input.
+        As in :func:`rotated_box_iou`.
 
     Returns
     -------
