@@ -94,6 +94,8 @@ __device__ __forceinline__ float near_reciprocal(float x) {  // within 1 ulp; no
   return found;
 }
 
+__device__ __forceinline__ void fetch_soon(const void* from) { asm volatile("prefetch.global.L1 [%0];" ::"l"(from)); }
+
 // sum += a b, 16 x 8 elements a warp, 16 products of halves each; lanes hold what PTX says of mma.m16n8k16.
 __device__ __forceinline__ void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
                                              uint32_t b0, uint32_t b1) {

@@ -11,6 +11,15 @@ __device__ T warp_sum(T mine) {  // the same in every lane
 }
 
 template <class T>
+__device__ T warp_most(T mine) {
+  for (int step = 16; step > 0; step /= 2) {
+    const T other = __shfl_xor_sync(kWarp, mine, step);
+    mine = mine < other ? other : mine;
+  }
+  return mine;
+}
+
+template <class T>
 __device__ T block_sum(T mine) {
   __shared__ T parts[kThreads / 32];
   mine = warp_sum(mine);

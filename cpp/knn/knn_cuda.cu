@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kThreads)
     const double v = inside ? (mine.at(k, x.offset) - centre[k]) * gain : nowhere && k == x.d ? gain : 0.0;
     const uint16_t bits = half_bits(static_cast<float>(v));
     const double rounded = static_cast<double>(half_value(bits));
-    out.z[position * out.width + k] = bits;
+    out.z[place_in_table(position, k, out.width)] = bits;
     squares += rounded * rounded;
     lost += (v - rounded) * (v - rounded);
   }
@@ -74,29 +74,33 @@ __global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t
 }
 
 __global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists, bool dots) {
-  each_line(tiles, [&](const Line& line) {
-    float* to = lists.sampled + (line.row - tiles.top) * lists.sample;
-    const ScoreRow row = score_row(tiles.rows, line.row);
+  TAMIS_DYNAMIC_SHARED(memory);
+  const int64_t top = tiles.top_of_block(), left = tiles.left_of_block();
+  const KnnScores& columns = tiles.columns;
+  each_four(
+      tiles, memory, [] {},
+      [&](int row) {
+        const ScoreRow rows[2] = {score_row(tiles.rows, top + row), score_row(tiles.rows, top + row + 8)};
+        return [&, row, rows](int column, const float (&sums)[4]) {
 #pragma unroll
-    for (int i = 0; i < Line::kCount; ++i) {
-      const bool counts = line.column(i) < tiles.columns.n && !(tiles.without_self && line.row == line.column(i));
-      const ScoreColumn column{0, tiles.columns.gap[line.column(i)], line.lost[i], line.slack[i]};
-      to[line.column(i)] = counts ? farthest(row, column, line.scores[i], tiles.columns.width, dots) : kNever;
-    }
-  });
+          for (int i = 0; i < 4; ++i) {
+            const int64_t from = top + row + i / 2 * 8, at = left + column + i % 2;
+            const ScoreColumn other{0, columns.gap[at], columns.lost[at], columns.slack[at]};
+            const bool counts = at < columns.n && !(tiles.without_self && from == at);
+            lists.sampled[(from - tiles.top) * lists.sample + at] =
+                counts ? farthest(rows[i / 2], other, sums[i] - columns.low[at], columns.width, dots) : kNever;
+          }
+        };
+      });
 }
 
 __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLists lists) {
-  each_line(tiles, [&](const Line& line) {
-    const int64_t row = line.row - tiles.top;
-    const ScoreLimit limit = lists.limits[row];
-#pragma unroll
-    for (int i = 0; i < Line::kCount; ++i) {
-      if (!line.within(i, limit) || (tiles.without_self && line.row == line.column(i))) continue;
-      const uint32_t slot = atomicAdd(lists.counts + row, 1u);
-      if (slot < lists.room)
-        lists.entries[row * lists.room + slot] = {line.scores[i], static_cast<uint32_t>(line.column(i))};
-    }
+  TAMIS_DYNAMIC_SHARED(memory);
+  each_near(tiles, memory, lists.limits, [&](int64_t row, int64_t column, float score) {
+    if (tiles.without_self && row == column) return;
+    const int64_t list = row - tiles.top;
+    const uint32_t slot = atomicAdd(lists.counts + list, 1u);
+    if (slot < lists.room) lists.entries[list * lists.room + slot] = {score, static_cast<uint32_t>(column)};
   });
 }
 
@@ -263,8 +267,9 @@ void knn_encode(const KnnMatrix<T>& x, const double* centre, double gain, bool d
 template <class T>
 void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaStream_t stream) {
   const int64_t down = rows / kKnnTile, columns = s.columns.padded;
+  const size_t memory = tile_memory();
   const auto over = [&](int64_t left, int64_t right) {
-    return Launch{"knn", blocks_for(down * ((right - left) / kKnnTile), 1), stream};
+    return Launch{"knn", blocks_for(down * ((right - left) / kKnnTile), 1), stream, memory};
   };
   const Looking look{s.rows, s.columns, begin, s.k, s.dots};
   launch({"knn", blocks_for(rows, kThreads), stream}, begin_kernel, s.rows, begin, rows, s.lists);

@@ -36,6 +36,12 @@ TAMIS_HD bool may_be_near(float score, const ScoreColumn& other, const ScoreLimi
   return score + limit.by_lost * other.lost + limit.by_slack * other.slack > limit.least;
 }
 
+// No score of a column that lost and slackened at most so much is near without being above it, roundings included.
+TAMIS_HD float least_score(const ScoreLimit& limit, float most_lost, float most_slack) {
+  const float errors = limit.by_lost * most_lost + limit.by_slack * most_slack;
+  return limit.least - errors - 1e-6f * ((limit.least < 0 ? -limit.least : limit.least) + errors);
+}
+
 TAMIS_HD double magnitude_of(double v) { return v < 0 ? -v : v; }
 TAMIS_HD float round_down(double v) { return static_cast<float>(v - magnitude_of(v) * 2e-7 - 1e-30); }
 TAMIS_HD float round_up(double v) { return static_cast<float>(v + magnitude_of(v) * 2e-7 + 1e-30); }
