@@ -33,7 +33,7 @@ inline unsigned blocks_for(int64_t n, int64_t per_block) {
   return static_cast<unsigned>(blocks);
 }
 
-// Where and how a kernel runs; `shared` bytes are what TAMIS_DYNAMIC_SHARED names in it.
+// Where and how a kernel runs; `shared` bytes are what TAMIS_DYNAMIC_SHARED names in it, all banks from the first on.
 struct Launch {
   const char* what;
   unsigned blocks;
@@ -61,7 +61,7 @@ void launch(const Launch& on, void (*kernel)(P...), const A&... arguments) {
 #if defined(TAMIS_EMULATION)
 #define TAMIS_DYNAMIC_SHARED(name) auto* name = reinterpret_cast<unsigned char*>(emulation::dynamic_memory.data())
 #else
-#define TAMIS_DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
+#define TAMIS_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
 #endif
 
 #if defined(TAMIS_EMULATION) || defined(__CUDACC__)

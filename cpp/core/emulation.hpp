@@ -19,6 +19,10 @@ struct alignas(16) uint4 {
   uint32_t x, y, z, w;
 };
 
+struct alignas(8) float2 {
+  float x, y;
+};
+
 namespace tamis::emulation {
 
 inline std::vector<uint4> dynamic_memory;

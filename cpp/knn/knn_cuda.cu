@@ -8,7 +8,7 @@ namespace {
 using namespace tamis::host;
 
 constexpr uint32_t kAllRows = 0xffffffff;  // as a count: the list was too short
-constexpr int kMostEntries = 16;           // of a list of 4096, for one thread
+constexpr int kMostEntries = 16;           // of a list of at most 512 or 4096, for one thread of a warp or block
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
@@ -82,14 +82,18 @@ __global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLis
       [&](int row) {
         const ScoreRow rows[2] = {score_row(tiles.rows, top + row), score_row(tiles.rows, top + row + 8)};
         return [&, row, rows](int column, const float (&sums)[4]) {
+          const int64_t at = left + column;
+          float far[4];  // before any is written: their roots are under way together
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
-            const int64_t from = top + row + i / 2 * 8, at = left + column + i % 2;
-            const ScoreColumn other{0, columns.gap[at], columns.lost[at], columns.slack[at]};
-            const bool counts = at < columns.n && !(tiles.without_self && from == at);
-            lists.sampled[(from - tiles.top) * lists.sample + at] =
-                counts ? farthest(rows[i / 2], other, sums[i] - columns.low[at], columns.width, dots) : kNever;
+            const ScoreColumn other{0, columns.gap[at + i % 2], columns.lost[at + i % 2], columns.slack[at + i % 2]};
+            const bool counts = at + i % 2 < columns.n && !(tiles.without_self && top + row + i / 2 * 8 == at + i % 2);
+            const float score = sums[i] - columns.low[at + i % 2];
+            far[i] = counts ? farthest(rows[i / 2], other, score, columns.width, dots) : kNever;
           }
+          float* to = lists.sampled + (top - tiles.top + row) * lists.sample + at;
+          *reinterpret_cast<float2*>(to) = {far[0], far[1]};
+          *reinterpret_cast<float2*>(to + 8 * lists.sample) = {far[2], far[3]};
         };
       });
 }
@@ -106,23 +110,23 @@ __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLis
 
 // Limits
 
-// A row's limit by how far at most its k-th neighbour is, if that says more than the limit before; true in all threads.
-// each(take) gives a thread's own distances, in the order of floats.
-template <class Each>
+// A row's limit by how far at most its k-th neighbour is, if that says more than the limit before; each(take) gives a
+// thread's own distances, in the order of floats.
+template <class Team, class Each>
 __device__ ScoreLimit next_limit(const KnnScores& rows, int64_t row, ScoreLimit before, const Each& each, int64_t k,
                                  bool dots) {
   Range range{0xffffffff, 0};
   each([&](uint32_t key) {
     if (key < ordered(kNever)) range.take({key, key});
   });
-  range = block_range(range);
+  range = Team::range(range);
   const auto count = [&](uint32_t limit) {
     int mine = 0;
     each([&](uint32_t key) { mine += key <= limit; });
     return mine;
   };
-  if (block_sum<int>(count(range.most)) < k) return before;
-  const double reach = static_cast<double>(from_ordered(block_bound_by(count, static_cast<int>(k), range)));
+  if (Team::sum(count(range.most)) < k) return before;
+  const double reach = static_cast<double>(from_ordered(bound_by<Team>(count, static_cast<int>(k), range)));
   const ScoreLimit limit = limit_of_reach(score_row(rows, row), reach, rows.width, dots);
   return limit.least > before.least ? limit : before;
 }
@@ -141,19 +145,22 @@ __global__ void __launch_bounds__(kThreads) sampled_limit_kernel(Looking look, K
   const auto each = [&](const auto& take) {
     for (int64_t j = threadIdx.x; j < lists.sample; j += kThreads) take(ordered(far[j]));
   };
-  const ScoreLimit limit = next_limit(look.rows, look.begin + i, before, each, look.k, look.dots);
+  const ScoreLimit limit = next_limit<Block>(look.rows, look.begin + i, before, each, look.k, look.dots);
   if (threadIdx.x == 0) lists.limits[i] = limit;
 }
 
 // Drops what a new limit rules out; a list that was too short is given up.
+template <class Team>
 __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnLists lists) {
-  __shared__ uint32_t kept;
-  const int64_t i = blockIdx.x;
+  __shared__ uint32_t all_kept[kThreads / Team::kSize];
+  const int team = static_cast<int>(threadIdx.x) / Team::kSize, lane = static_cast<int>(threadIdx.x) % Team::kSize;
+  const int64_t i = blockIdx.x * int64_t{kThreads / Team::kSize} + team;
+  uint32_t& kept = all_kept[team];
   const uint32_t listed = lists.counts[i];
   if (listed == kAllRows || listed < look.k) return;
   if (listed > lists.room) {
-    __syncthreads();  // every thread has read the count
-    if (threadIdx.x == 0) {
+    Team::wait();  // every thread has read the count
+    if (lane == 0) {
       lists.counts[i] = kAllRows;
       lists.limits[i].least = kNever;
     }
@@ -167,8 +174,8 @@ __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnList
 #pragma unroll
   for (int j = 0; j < kMostEntries; ++j) {
     far[j] = 0xffffffff;
-    if (threadIdx.x + j * kThreads >= listed) continue;
-    mine[j] = entries[threadIdx.x + j * kThreads];
+    if (lane + j * Team::kSize >= listed) continue;
+    mine[j] = entries[lane + j * Team::kSize];
     const uint32_t at = mine[j].column;
     columns[j] = {0, look.columns.gap[at], look.columns.lost[at], look.columns.slack[at]};
     far[j] = ordered(farthest(row, columns[j], mine[j].score, look.columns.width, look.dots));
@@ -177,16 +184,23 @@ __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnList
 #pragma unroll
     for (int j = 0; j < kMostEntries; ++j) take(far[j]);
   };
-  const ScoreLimit limit = next_limit(look.rows, look.begin + i, lists.limits[i], each, look.k, look.dots);
-  if (threadIdx.x == 0) kept = 0;
-  __syncthreads();
+  const ScoreLimit limit = next_limit<Team>(look.rows, look.begin + i, lists.limits[i], each, look.k, look.dots);
+  if (lane == 0) kept = 0;
+  Team::wait();
 #pragma unroll
   for (int j = 0; j < kMostEntries; ++j)
     if (far[j] != 0xffffffff && may_be_near(mine[j].score, columns[j], limit)) entries[atomicAdd(&kept, 1u)] = mine[j];
-  __syncthreads();
-  if (threadIdx.x != 0) return;
+  Team::wait();
+  if (lane != 0) return;
   lists.counts[i] = kept;
   lists.limits[i] = limit;
+}
+
+void shorten(const Looking& look, const KnnLists& lists, int64_t rows, cudaStream_t stream) {
+  if (lists.room <= kMostEntries * Warp::kSize)
+    launch({"knn", blocks_for(rows * Warp::kSize, kThreads), stream}, shorten_kernel<Warp>, look, lists);
+  else
+    launch({"knn", blocks_for(rows, 1), stream}, shorten_kernel<Block>, look, lists);
 }
 
 // The exact end: keys of what is listed, or of all rows, in batches that are sorted and cut to the k best.
@@ -284,7 +298,7 @@ void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaSt
     const int64_t end = columns < done + wide ? columns : done + wide;
     tiles.left = done;
     launch(over(done, end), filter_kernel, tiles, s.lists);
-    launch({"knn", blocks_for(rows, 1), stream}, shorten_kernel, look, s.lists);
+    shorten(look, s.lists, rows, stream);
     done = end;
   }
   finish(s, begin, rows, stream);

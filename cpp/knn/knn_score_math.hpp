@@ -77,7 +77,8 @@ TAMIS_HD float farthest(const ScoreRow& row, const ScoreColumn& other, float sco
   if (dots)
     return round_up((row.norm + row.lost) * lost + dot_by_slack(row, width) * slack - s + magnitude_of(s) * 1e-6);
   const double half = row.half + kStep * row.norm * row.norm - s + static_cast<double>(other.gap) + row.norm * slack;
-  return round_up((__builtin_sqrt(half > 0 ? 2 * half : 0.0) + row.lost + lost) * (1 + 1e-6));
+  const float root = __builtin_sqrtf(static_cast<float>(half > 0 ? 2 * half : 0.0));
+  return round_up((static_cast<double>(root) + row.lost + lost) * (1 + 1e-6));
 }
 
 // Rows stand in the table far from their neighbours in x, so that any piece of it is a fair sample: position p holds
