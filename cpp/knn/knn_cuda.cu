@@ -73,29 +73,29 @@ __global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t
   lists.counts[i] = 0;
 }
 
-__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists, bool dots) {
+template <bool kDots>
+__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists) {
   TAMIS_DYNAMIC_SHARED(memory);
   const int64_t top = tiles.top_of_block(), left = tiles.left_of_block();
   const KnnScores& columns = tiles.columns;
-  each_four(
-      tiles, memory, [] {},
-      [&](int row) {
-        const ScoreRow rows[2] = {score_row(tiles.rows, top + row), score_row(tiles.rows, top + row + 8)};
-        return [&, row, rows](int column, const float (&sums)[4]) {
-          const int64_t at = left + column;
-          float far[4];  // before any is written: their roots are under way together
+  const auto take = [&](int row) {
+    const ScoreRow rows[2] = {score_row(tiles.rows, top + row), score_row(tiles.rows, top + row + 8)};
+    return [&, row, rows](int column, const float (&sums)[4]) {
+      const int64_t first = left + column;
+      float far[4];
 #pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            const ScoreColumn other{0, columns.gap[at + i % 2], columns.lost[at + i % 2], columns.slack[at + i % 2]};
-            const bool counts = at + i % 2 < columns.n && !(tiles.without_self && top + row + i / 2 * 8 == at + i % 2);
-            const float score = sums[i] - columns.low[at + i % 2];
-            far[i] = counts ? farthest(rows[i / 2], other, score, columns.width, dots) : kNever;
-          }
-          float* to = lists.sampled + (top - tiles.top + row) * lists.sample + at;
-          *reinterpret_cast<float2*>(to) = {far[0], far[1]};
-          *reinterpret_cast<float2*>(to + 8 * lists.sample) = {far[2], far[3]};
-        };
-      });
+      for (int i = 0; i < 4; ++i) {
+        const int64_t at = first + i % 2;
+        const ScoreColumn other{0, columns.gap[at], columns.lost[at], columns.slack[at]};
+        const float most = farthest(rows[i / 2], other, sums[i] - columns.low[at], columns.width, kDots);
+        far[i] = at < columns.n && !(tiles.without_self && top + row + i / 2 * 8 == at) ? most : kNever;
+      }
+      float2* to = reinterpret_cast<float2*>(lists.sampled + (top - tiles.top + row) * lists.sample + first);
+      to[0] = float2{far[0], far[1]};
+      to[4 * lists.sample] = float2{far[2], far[3]};
+    };
+  };
+  each_four(tiles, memory, [] {}, take);
 }
 
 __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLists lists) {
@@ -289,7 +289,7 @@ void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaSt
   launch({"knn", blocks_for(rows, kThreads), stream}, begin_kernel, s.rows, begin, rows, s.lists);
   Tiles tiles{s.rows, s.columns, begin, 0, down, s.without_self};
   if (columns > s.lists.room) {
-    launch(over(0, s.lists.sample), sample_kernel, tiles, s.lists, s.dots);
+    launch(over(0, s.lists.sample), s.dots ? sample_kernel<true> : sample_kernel<false>, tiles, s.lists);
     launch({"knn", blocks_for(rows, 1), stream}, sampled_limit_kernel, look, s.lists);
   }
   // each piece is as wide as all before it, so that about k of its columns are among the best so far
