@@ -43,7 +43,8 @@ exclude_patterns = [
     "_ext",
     "gallery/*.ipynb",
     "gallery/*.py",
-    "gallery/sg_execution_times.rst",
+    "gallery/sg_execution_times.rst",  # pages of sphinx-gallery that load scripts from a CDN
+    "sg_execution_times.rst",
 ]
 templates_path = []
 nitpick_ignore_regex = [("py:.*", ".*")]
