@@ -16,6 +16,7 @@ from tamis.coco._faults import naming_records
 from tamis.coco._hooks import Originals
 from tamis.coco.params import Params, snapshot
 from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.results import names_of
 from tamis.evaluation.summary import summarize
 from tamis.regions.mask_iou import DILATION_RATIO
 
@@ -97,7 +98,11 @@ class COCOeval:
     def _evaluated(self) -> Evaluated | None:
         """For `tamis.detection_errors` and the like; None if images were evaluated one by one."""
         found = None if self._plain is None else self._plain.evaluated()
-        return None if found is None else replace(found, settings=self._paramsEval)
+        if found is None:
+            return None
+        p, names = self._paramsEval, names_of(self.cocoGt)
+        called = tuple(map(names.get, found.classes.tolist())) if p.useCats else ()
+        return replace(found, settings=p, class_names=called if any(called) else None)
 
     def _prepare(self) -> None:
         _records.prepare(self)

@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, ratio, view
+from tamis.evaluation.analysis import Evaluated, by_class, ratio, view
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,6 +26,8 @@ class BestF1(Result):
     tp, fp, fn : (K + 1,) int64
         Counts at that confidence.
     iou, beta : float
+    class_names : (K,) tuple of str, or None
+        As in `DetectionResult`.
     """
 
     classes: Array
@@ -38,11 +40,12 @@ class BestF1(Result):
     fn: Array
     iou: float
     beta: float = 1.0
+    class_names: tuple[str | None, ...] | None = None
 
     def _columns(self) -> dict[str, Any]:
         names = ("confidence", "precision", "recall", "f1", "tp", "fp", "fn")
-        labels = [*self.classes.tolist(), None]
-        return {"label": labels} | {name: getattr(self, name) for name in names}
+        rows = range(len(self.classes) + 1)
+        return by_class(self, rows) | {name: getattr(self, name) for name in names}
 
 
 def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
@@ -112,7 +115,7 @@ def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
     return BestF1(
         e.classes, confidence, ratio(right, right + wrong), ratio(right, right + missed),
         np.where(right + missed > 0, _f(right, wrong, right + missed, square), np.nan),
-        right, wrong, missed, iou, square**0.5,
+        right, wrong, missed, iou, square**0.5, e.class_names,
     )  # fmt: skip
 
 

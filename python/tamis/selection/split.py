@@ -166,7 +166,7 @@ def split(
     shares are met up to chance, and a unit keeps its split when rows are added, unless it merges
     with an earlier one. With `labels`, free units are balanced (iterative stratification, Sechidis
     et al. 2011, and moves if a class is still off), which depends on all of them: give `previous`
-    from the second time on. Cost: `tamis.near_duplicates`, and about 3 microseconds per unit.
+    from the second time on. Cost: `tamis.near_duplicates`, and time linear in the units.
 
     Examples
     --------
