@@ -41,6 +41,8 @@ class Rows:
     index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
     gain: float = 1.0  # of that index
     directed: Rows | None = None  # those that have a direction, where they have an index
+    balls: Array | None = None  # (n,) keys: a search among them finds who is nearer to each row
+    held: Array | None = None  # (n,) bool, from that search: whether a row is in another's ball
 
     def without_zeros(self) -> tuple[Rows, Array]:
         """The rows that have a direction, and where they stand here; no copy when all have one."""
@@ -248,8 +250,13 @@ def nearest(
     with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
         if queries is None and rows.limits is not None:
             found.lower_limits(rows.limits)
+        if rows.balls is not None:
+            found.set_balls(rows.balls)
         run(found, progress, title)
     found.write_neighbours(keys, indices)
+    if rows.balls is not None:
+        rows.held = np.zeros(n, bool)
+        found.write_held(rows.held.view(np.uint8))
     return keys, indices
 
 
