@@ -159,7 +159,7 @@ def _first_record(path: str) -> dict[str, Any]:
 
 
 def _columns(args: argparse.Namespace, steps: Steps) -> Found:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         gt = tamis.read(args.gt, args.format, split=args.split, images=args.image_folder)
         steps.next()
@@ -188,7 +188,7 @@ def _columns(args: argparse.Namespace, steps: Steps) -> Found:
     evaluator.update(dt.preds(kind), gt.targets(kind))
     result = evaluator.compute()
     steps.next()
-    notes = [*(str(w.message) for w in told), *why]
+    notes = [*(str(w.message) for w in warned), *why]
     images = [gt.image_name(i) for i in range(gt.n_images)]
     return Found(
         kind, result.stats, str(result), class_rows(result, classes), result, images, notes,

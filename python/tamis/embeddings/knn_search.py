@@ -75,10 +75,10 @@ def check_matrix(function: str, name: str, x: Any) -> Any:
     return x
 
 
-def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
+def matrix(function: str, name: str, x: Any, *, keep_float16: bool = False) -> Array:
     """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps.
 
-    `halves`: float16 stays float16, which searches read as it is.
+    `keep_float16`: float16 stays float16, which searches read as it is.
     """
     x = check_matrix(function, name, x)
     if arrays.device(x) != "cpu":
@@ -87,9 +87,10 @@ def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
             f" got an array on {arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
         )
     host = arrays.host(function, name, x)
-    wanted: Any = {"float64": np.float64, "float16": np.float16 if halves else np.float32}.get(
-        arrays.dtype_name(host), np.float32
-    )  # of any byte order
+    wanted: Any = {
+        "float64": np.float64,
+        "float16": np.float16 if keep_float16 else np.float32,
+    }.get(arrays.dtype_name(host), np.float32)  # of any byte order
     return np.ascontiguousarray(host, dtype=wanted)
 
 
