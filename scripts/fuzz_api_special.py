@@ -139,7 +139,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "KnnIndex.save": {"path": constant("made.knn")},
     "KnnIndex.load": {"path": knn_file, "verify": constant(True, False)},
     "results": {"evaluation": evaluated},
-    "best_f1": {"beta": constant(0.5, 1.0, 2)},
+    "best_f1": {"beta": constant(0.5, 1.0, 2), "confidence": constant(None, 0.3, 2)},
     "calibration": {"bins": constant(1, 10)},
     "agreement": {
         "a": objects_side("counts"),
