@@ -126,6 +126,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "DetectionEvaluator": {
         "angle": constant("degrees", "radians"),
         "classes": constant(None, ["a", "b"], {0: "a", 2: "b"}),
+        "image_names": constant(None, ["x", "y"], {0: "x", "b": "y"}),
         "state": constant("boxes", "matches"),
     },
     "DetectionEvaluator.update": {
