@@ -153,7 +153,7 @@ inline void log(const ZcoreTile<T>& t, const ZcorePlace<T>* places, int64_t k, i
 template <int kDims, bool kValues, class T>
 void scan(const ZcoreTile<T>& t, const ZcorePlace<T>* places, int64_t k, int64_t draws, const ZcoreLogging<T>& to) {
   alignas(64) T distances[kZcoreTogether * kRows];
-  alignas(64) uint64_t within[kZcoreTogether * kRows / 64];
+  alignas(64) uint64_t within[kZcoreTogether * kRows / 64] = {};
   uint32_t hits[kZcoreTogether * kRows + 64];
   for (int64_t draw = 0; draw < draws; draw += kZcoreTogether) {
     const int64_t some = smaller(kZcoreTogether, draws - draw);

@@ -141,6 +141,9 @@ TAMIS_HD double zcore_weight_unit(int64_t wanted) {
   for (; wanted > int64_t(1) << 21; wanted /= 2) unit *= 0.5;
   return unit;
 }
-TAMIS_HD int64_t zcore_rounded(double value) { return static_cast<int64_t>(value + 0.5); }
+TAMIS_HD int64_t zcore_rounded(double value) {  // not below 0: an addition has the same bits everywhere
+  const double raised = value + 0.5;
+  return static_cast<int64_t>(raised);
+}
 
 }  // namespace tamis::TAMIS_ISA
