@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Rows:
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
     plan: Plan | None = None  # of a search among them, where one is at hand
     limits: Array | None = None  # (n,) keys above which none is wanted of a search among them
+    left_out: list[tuple[int, int]] = field(default_factory=list)  # rows [begin, end) whose pairs
+    # among each other no radius search among the rows needs to find
     index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
     gain: float = 1.0  # of that index
     directed: Rows | None = None  # those that have a direction, where they have an index
@@ -184,6 +186,8 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
     if plan is None:
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
+    if k == 0 and queries is None and not on_disk(rows.x):
+        plan = replace(plan, ordered=False)  # an order makes limits fall, and a radius does not
     largest = max(rows.largest, 0 if queries is None else queries.largest)
     of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
     return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))
@@ -312,6 +316,8 @@ def within(
     progress = reporter(progress, title)
     most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
     with searched(rows, queries, k=0, radius=min(radius, most**2), dots=dots) as found:
+        for begin, end in rows.left_out if queries is None else ():
+            found.leave_out(begin, end)
         run(found, progress, title, most_pairs)
     pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
     found.write_pairs(pairs, keys)
