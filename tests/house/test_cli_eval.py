@@ -14,8 +14,10 @@ import tamis
 import tamis.lvis
 from coco_cases import random_problem
 from conftest import data_path
+from tamis import _core
 from tamis._commands import eval as eval_command
 from tamis._commands import eval_faults
+from tamis._commands.eval_sources import Steps
 from tamis.cli import main
 from tamis.coco import COCO, COCOeval
 
@@ -76,8 +78,35 @@ def test_progress_goes_through_all_steps(write: Any, monkeypatch: Any, tmp_path:
     names.write_text("ImageID,LabelName,XMin,XMax,YMin,YMax,Score\na,cat,0.01,0.06,0.01,0.06,0.9\n")
     for results in (dt, str(names)):  # COCO's own reader, and columns
         assert main(["eval", gt, results]) == 0
-        assert said == [(1, 4), (2, 4), (3, 4), (4, 4)]
+        assert said == [(100, 400), (200, 400), (300, 400), (400, 400)]
         said.clear()
+
+
+def test_progress_within_a_step_moves_on() -> None:
+    said: list[Any] = []
+    steps = Steps(lambda *at: said.append(at))
+    steps.next()
+    for done, total in ((0, 8), (4, 8), (8, 8), (1, 4), (3, 4), (0, 4), (2, 4)):
+        steps.part(done, total)
+    steps.next()
+    assert [done for done, _ in said] == [100, 100, 125, 150, 156, 169, 169, 177, 200]
+    assert {total for _, total in said} == {400}
+
+
+def test_progress_is_told_where_someone_looks(write: Any, monkeypatch: Any) -> None:
+    listeners: list[Any] = []
+    plain = eval_command.report.tables
+
+    def tables(*given: Any) -> Any:
+        listeners.append(_core.listen(None))
+        return plain(*given)
+
+    monkeypatch.setattr(eval_command.report, "tables", tables)
+    for seen in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda seen=seen: seen)
+        assert main(["eval", *write()]) == 0
+        assert _core.listen(None) is None
+    assert listeners[0] is None and listeners[1].__name__ == "part"
 
 
 def test_nothing_is_wider_than_a_terminal(write: Any, capsys: Any) -> None:

@@ -42,16 +42,30 @@ class Found:
 
 
 class Steps:
-    """What is done of an evaluation: ground truth, results, matches, tables."""
+    """What is done of an evaluation, in percent of each step: files, matches, tables."""
 
     TOTAL = 4
 
     def __init__(self, report: Callable[[int, int], Any]) -> None:
         self.report, self.done = report, 0
+        self._begun = self._share = 0.0  # of the step at work, before its last loop and now
+        self._loop = 0, 0
 
     def next(self) -> None:
         self.done += 1
-        self.report(self.done, self.TOTAL)
+        self._begun = self._share = 0.0
+        self._report()
+
+    def part(self, done: int, total: int) -> None:
+        """Of a loop: the first of a step is taken for half of it, each other for half the rest."""
+        if total != self._loop[1] or done < self._loop[0]:
+            self._begun = self._share
+        self._loop = done, total
+        self._share = self._begun + (1 - self._begun) / 2 * done / total
+        self._report()
+
+    def _report(self) -> None:
+        self.report(round(100 * (self.done + self._share)), 100 * self.TOTAL)
 
     def end(self) -> None:
         self.done = self.TOTAL - 1
