@@ -38,8 +38,8 @@ class KnnSearch {
   int64_t k() const { return k_; }
   // Before it runs: no key of row i above limits[i] is wanted, so of some rows there may be fewer than k neighbours.
   void lower_limits(const double* limits);
-  // Before it runs: pairs of two rows in [begin, end) need not be found. Only a search in the order of rows makes use of
-  // it, for whole blocks.
+  // Before it runs: pairs of two rows in [begin, end) need not be found. Only a search in the order of rows makes use
+  // of it, for whole blocks.
   void leave_out(int64_t begin, int64_t end);
   // (searched rows, k), ascending, infinity and -1 where there is none; ends the search
   void write_neighbours(double* keys, int64_t* indices);

@@ -50,8 +50,8 @@ class PairsPlan(GroupedPlan):
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
         rows, at = self._group_rows(group)
         parts = self.groups[group]
-        ends = itertools.accumulate((self._rows_of(part) for part in parts), initial=0)
-        spans = dict(zip(parts, itertools.pairwise(ends), strict=True))
+        begins = itertools.accumulate((self._rows_of(part) for part in parts), initial=0)
+        spans = dict(zip(parts, itertools.pairwise(begins), strict=True))
         rows.left_out = [spans[part] for part in self._left_out(group)]
         threshold, metric = self.arguments["threshold"], self.arguments["metric"]
         most = self.arguments["max_pairs"]
