@@ -206,7 +206,7 @@ def test_names_of_images(kind: str) -> None:
 
 
 def test_bad_names_of_images() -> None:
-    for wrong in ("a", [1, 2], 3, {1: 2}):
+    for wrong in ("a", [1, 2], 3, {1: 2}, np.array("a"), np.array([["a"]])):
         with pytest.raises(TypeError, match="image_names must be names, or a dict of image ids"):
             DetectionEvaluator(image_names=wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="image_names must differ, got 'b' twice"):

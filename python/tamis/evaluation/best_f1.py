@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, by_class, ratio, view
+from tamis.evaluation.analysis import Evaluated, by_class, check_confidence, ratio, view
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +48,9 @@ class BestF1(Result):
         return by_class(self, rows) | {name: getattr(self, name) for name in names}
 
 
-def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
+def best_f1(
+    evaluated: Any, *, iou: float = 0.5, beta: float = 1.0, confidence: float | None = None
+) -> BestF1:
     """The confidence threshold of largest F1, for each class and for all.
 
     Parameters
@@ -59,6 +61,9 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
         IoU threshold for a true positive, in (0, 1].
     beta : float, default 1
         Weight of recall relative to precision: F-beta replaces F1.
+    confidence : float, optional
+        Precision, recall and F1 at this threshold instead of the best of each class. In [0, 1], or
+        within the range of scores that are not.
 
     Returns
     -------
@@ -93,7 +98,9 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     e = view(name, evaluated)
     iou = arrays.check_number(name, "iou", iou, 0, 1)
     square = arrays.check_number(name, "beta", beta, 0, 1e6) ** 2
-    return _best_f1(e, iou, square)
+    if confidence is not None:
+        confidence = check_confidence(name, confidence, e.dets.scores)
+    return _best_f1(e, iou, square, confidence)
 
 
 def best_confidences(e: Evaluated, iou: float) -> Array:
@@ -101,7 +108,7 @@ def best_confidences(e: Evaluated, iou: float) -> Array:
     return _best_f1(e, iou, 1.0).confidence[:-1]
 
 
-def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
+def _best_f1(e: Evaluated, iou: float, square: float, at: float | None = None) -> BestF1:
     table = e.at(iou)
     tp, fp = e.counted(table)
     targets = table.n_regular[:, 0]
@@ -109,6 +116,8 @@ def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
     runs = [table.index[a:b] for a, b in zip(table.splits[:-1], table.splits[1:], strict=True)]
     counts = [
         _best(e.dets.scores[run], tp[run], fp[run], n, square)
+        if at is None
+        else _counts(at, e.dets.scores[run] >= at, tp[run], fp[run], n)
         for run, n in zip([*runs, every], [*targets.tolist(), int(targets.sum())], strict=True)
     ]
     confidence, right, wrong, missed = map(np.array, zip(*counts, strict=True))
@@ -122,6 +131,13 @@ def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
 def _f(right: Array, wrong: Array, targets: Any, square: float) -> Array:
     """F-beta of counts; `square` is beta's."""
     return ratio((1 + square) * right, right + wrong + square * targets)
+
+
+def _counts(
+    at: float, kept: Array, tp: Array, fp: Array, targets: int
+) -> tuple[float, int, int, int]:
+    right = int(tp[kept].sum())
+    return at, right, int(fp[kept].sum()), targets - right
 
 
 def _best(

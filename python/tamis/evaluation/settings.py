@@ -72,7 +72,9 @@ def names(argument: str, what: str, values: Any) -> dict[Any, str] | None:
     if values is None:
         return None
     named = values if isinstance(values, Mapping) else None
-    if named is None and isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str):
+    if isinstance(values, np.ndarray) and values.ndim:
+        values = values.tolist()
+    if named is None and isinstance(values, Sequence) and not isinstance(values, str):
         named = dict(enumerate(values))
     if named is None or not all(isinstance(name, str) for name in named.values()):
         raise TypeError(
