@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -292,5 +293,14 @@ def test_lvis(tmp_path: Any, capsys: Any) -> None:
     assert {k: out[k] for k in e.results} == e.results
     present = [row["AP"] for row in out["classes"] if row["AP"] > -1]
     assert out["AP"] == pytest.approx(np.mean(present))
+    targets = Counter(ann["category_id"] for ann in anns)
+    assert {row["id"]: row["targets"] for row in out["classes"]} == dict.fromkeys(
+        (row["id"] for row in out["classes"]), 0
+    ) | targets
+    half = np.where(e.params.iou_thrs == 0.5)[0]
+    for k, row in list(enumerate(out["classes"]))[:40]:
+        of_class = e.eval["precision"][half][:, :, k, 0]
+        of_class = of_class[of_class > -1]
+        assert row["AP50"] == (of_class.mean() if len(of_class) else -1)
     assert main(["eval", *paths, "--lvis", "--per-class", "--sort", "targets"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

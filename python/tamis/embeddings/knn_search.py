@@ -41,6 +41,8 @@ class Rows:
     index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
     gain: float = 1.0  # of that index
     directed: Rows | None = None  # those that have a direction, where they have an index
+    balls: Array | None = None  # (n,) keys: a search among them finds who is nearer to each row
+    held: Array | None = None  # (n,) bool, from that search: whether a row is in another's ball
 
     def without_zeros(self) -> tuple[Rows, Array]:
         """The rows that have a direction, and where they stand here; no copy when all have one."""
@@ -73,10 +75,10 @@ def check_matrix(function: str, name: str, x: Any) -> Any:
     return x
 
 
-def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
+def matrix(function: str, name: str, x: Any, *, keep_float16: bool = False) -> Array:
     """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps.
 
-    `halves`: float16 stays float16, which searches read as it is.
+    `keep_float16`: float16 stays float16, which searches read as it is.
     """
     x = check_matrix(function, name, x)
     if arrays.device(x) != "cpu":
@@ -85,9 +87,10 @@ def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
             f" got an array on {arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
         )
     host = arrays.host(function, name, x)
-    wanted: Any = {"float64": np.float64, "float16": np.float16 if halves else np.float32}.get(
-        arrays.dtype_name(host), np.float32
-    )  # of any byte order
+    wanted: Any = {
+        "float64": np.float64,
+        "float16": np.float16 if keep_float16 else np.float32,
+    }.get(arrays.dtype_name(host), np.float32)  # of any byte order
     return np.ascontiguousarray(host, dtype=wanted)
 
 
@@ -248,8 +251,13 @@ def nearest(
     with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
         if queries is None and rows.limits is not None:
             found.lower_limits(rows.limits)
+        if rows.balls is not None:
+            found.set_balls(rows.balls)
         run(found, progress, title)
     found.write_neighbours(keys, indices)
+    if rows.balls is not None:
+        rows.held = np.zeros(n, bool)
+        found.write_held(rows.held.view(np.uint8))
     return keys, indices
 
 

@@ -88,7 +88,7 @@ def class_name(result: Any, label: Any) -> str:
 
 
 def _names(result: Any, names: Mapping[Any, str] | None) -> list[str]:
-    """What to call the classes of a result: as told, else by their names, else by their labels."""
+    """What to call the classes of a result: as given, else by their names, else by their labels."""
     labels = np.asarray(result.classes).tolist()
     own = zip(labels, getattr(result, "class_names", None) or labels, strict=True)
     return [str((names or {}).get(k, k if name is None else name)) for k, name in own]

@@ -226,7 +226,7 @@ def _edges(
         return [rows.astype(np.int64)], None if x is None else len(any_matrix(name, "x", x))
     if x is None:
         return [], None
-    searched = searched_rows(name, any_matrix(name, "x", x, halves=True), metric)
+    searched = searched_rows(name, any_matrix(name, "x", x, keep_float16=True), metric)
     found, _ = all_pairs(name, searched, threshold, metric, MOST_PAIRS, progress)
     return [found], len(searched.x)
 
