@@ -71,6 +71,14 @@ void KnnSearch::plan_tasks() {
       tasks_.push_back({column, std::max<int64_t>(0, column - near - wide + 1), column - near + 1});
 }
 
+void KnnSearch::leave_out(int64_t begin, int64_t end) {
+  if (!self() || plan_.ordered) return;
+  const int64_t first = (begin + kKnnBlock - 1) / kKnnBlock, last = end == x_.n() ? x_.blocks() : end / kKnnBlock;
+  for (Task& task : tasks_)  // rows are at most the column
+    if (task.column_block >= first && task.column_block < last) task.row_end = std::min(task.row_end, first);
+  std::erase_if(tasks_, [](const Task& task) { return task.row_begin >= task.row_end; });
+}
+
 void KnnSearch::plan_query_tasks() {
   const int64_t blocks = x_.blocks();
   for (int64_t near = 0; near < blocks; near += 8)

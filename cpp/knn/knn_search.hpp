@@ -39,6 +39,9 @@ class KnnSearch {
   bool self() const { return queries_.rows.n == 0; }
   // Before it runs: no key of row i above limits[i] is wanted, so of some rows there may be fewer than k neighbours.
   void lower_limits(const double* limits);
+  // Before it runs: pairs of two rows in [begin, end) need not be found. Only a search in the order of rows makes use
+  // of it, for whole blocks.
+  void leave_out(int64_t begin, int64_t end);
   // Before it runs, of a search for neighbours among themselves: which rows have key < balls[j] to another row j?
   void set_balls(const double* balls);
   bool has_balls() const { return !ball_.empty(); }

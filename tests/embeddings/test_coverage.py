@@ -84,6 +84,7 @@ def test_who_is_within_a_radius_of_another_row(d):
     *found, held = distances.neighbours_and_held(
         "", x, 2, radii, metric="euclidean", name="x", progress=None
     )
+    assert held is not None
     for part, whole in zip(found, distances.neighbours("", x, 2), strict=True):
         np.testing.assert_array_equal(part, whole)
     within = apart(x[:90].astype(np.float64), x.astype(np.float64)) < radii[:90, None]

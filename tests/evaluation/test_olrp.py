@@ -57,10 +57,8 @@ def test_against_the_definition(seed: int, tau: float) -> None:
     scores = sorted({float(s) for pred in preds for s in pred["scores"]}, reverse=True)
     for k in range(3):
         best = min(lrp(preds, targets, k, s, tau)[0] for s in scores)
-        least = float(
-            np.nan_to_num(found.confidence[k], nan=np.inf)
-        )  # without one, nothing is kept
-        at = lrp(preds, targets, k, least, tau)
+        kept_from = found.confidence[k]  # without one, nothing is kept
+        at = lrp(preds, targets, k, np.inf if np.isnan(kept_from) else kept_from, tau)
         parts = (found.localisation[k], found.false_positive[k], found.false_negative[k])
         np.testing.assert_allclose([found.error[k], *parts], at, rtol=1e-12)
         assert at[0] == pytest.approx(best, rel=1e-12)

@@ -328,10 +328,8 @@ class DetectionEvaluator:
 
     def _condensed(self, pred: Part, target: Part) -> tuple[Part, Part]:
         """Both sides of an update as "matches" keeps them."""
-        _, sides, _ = self._matched([pred], [target], None)
-        return condensed(
-            sides.table, pred[0], target[0], pred[1], target[1], sides.dets.scores
-        )  # fmt: skip
+        _, sides, n_images = self._matched([pred], [target], None)
+        return condensed(sides.table, sides.dets, sides.gts, n_images, pred[1], target[1])
 
     def _of_matches(self, parts: list[Update]) -> DetectionResult:
         shape = len(self.area_ranges), len(self.iou_thresholds)
