@@ -82,6 +82,24 @@ def test_the_next_batch_by_clusters_and_its_progress(tf: Any, images: Any, capsy
     assert "0/8" in capsys.readouterr().out  # where the bar begins
 
 
+def test_a_map(tf: Any, images: Any) -> None:
+    want = tamis.map2d(embeddings(), "pca")
+    found = tf.compute_visualization(images, embeddings="emb", method="pca", brain_key="map")
+    kept = images.load_brain_results("map")
+    for results in (found, kept):
+        assert np.array_equal(results.points, want)
+    part = tf.compute_visualization(images[5:], embeddings=embeddings()[5:], method="pca")
+    assert np.array_equal(part.points, tamis.map2d(embeddings()[5:], "pca"))
+    for given, text in [
+        ({"embeddings": embeddings()[1:]}, "embeddings must have a row for each"),
+        ({"embeddings": "emb", "method": "tsne"}, "method must be one of"),
+        ({"embeddings": "emb", "seed": -1}, "seed must"),
+    ]:
+        with pytest.raises(ValueError, match=f"^compute_visualization: {text}"):
+            tf.compute_visualization(images, brain_key="failed", **given)
+    assert images.list_brain_runs() == ["map"]
+
+
 def test_what_it_refuses(tf: Any, images: Any) -> None:
     x, ids = embeddings(), images.values("id")
     tf.zcore(images, embeddings=x, n_samples=50)

@@ -14,6 +14,7 @@ from tamis.fiftyone.mistakes import compute_hardness, compute_mistakenness
 from tamis.fiftyone.near_duplicates import compute_leaky_splits, compute_near_duplicates
 from tamis.fiftyone.selection import select_next_batch, zcore
 from tamis.fiftyone.similarity import TamisSimilarity, TamisSimilarityConfig, TamisSimilarityIndex
+from tamis.fiftyone.visualization import compute_visualization
 
 __all__ = [
     "TamisSimilarity",
@@ -27,6 +28,7 @@ __all__ = [
     "compute_near_duplicates",
     "compute_representativeness",
     "compute_uniqueness",
+    "compute_visualization",
     "coverage",
     "detection_errors",
     "drift",

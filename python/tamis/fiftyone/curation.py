@@ -14,7 +14,7 @@ from tamis._shared.arrays import Array
 from tamis.evaluation.detection_errors import TYPES
 from tamis.fiftyone import _bson_columns, _documents, _runs
 from tamis.fiftyone._sides import BOX, plain_boxes
-from tamis.fiftyone.selection import _arguments, rows_of, values_of
+from tamis.fiftyone.selection import arguments, rows_of, values_of
 
 SCORED = (*BOX, ("confidence", "number"))
 
@@ -67,7 +67,7 @@ def split(
     name, ids = "split", samples.values("id")
     fields = [groups] if isinstance(groups, str) else list(groups or ())
     known = previous and samples.has_field(split_field)
-    with _documents.counted(progress) as report, _arguments(name, x="embeddings"):
+    with _documents.counted(progress) as report, arguments(name, x="embeddings"):
         found = tamis.split(
             None if embeddings is None else values_of(name, samples, "embeddings", embeddings, ids),
             groups={field: samples.values(field) for field in fields} or None,
@@ -174,7 +174,7 @@ def coverage(
     """
     name, ids = "coverage", samples.values("id")
     rows = values_of(name, samples, "embeddings", embeddings, ids)
-    with _documents.counted(progress) as report, _arguments(name, pool="embeddings"):
+    with _documents.counted(progress) as report, arguments(name, pool="embeddings"):
         found = tamis.coverage(
             rows, rows_of(name, "labelled", labelled, ids), progress=report, **options
         )

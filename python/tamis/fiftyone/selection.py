@@ -52,7 +52,7 @@ num_workers, skip_failures, progress
             "zcore: samples must be a dataset or a view of samples, not patches, clips or frames"
         )
     rows, sample_ids = Source(samples, brain_uniqueness, given).get()
-    with _documents.counted(given.progress) as report, _arguments("zcore", x="embeddings"):
+    with _documents.counted(given.progress) as report, arguments("zcore", x="embeddings"):
         scores = tamis.zcore(np.asarray(rows), progress=report, **options) if len(rows) else rows
     with _runs.field(samples, zcore_field, fof.FloatField):
         values = np.asarray(scores, np.float64).tolist()
@@ -114,7 +114,7 @@ def select_next_batch(
     failed = rows_of(name, "failures", failures, ids)
     excluded = None if exclude is None else rows_of(name, "exclude", exclude, ids)
     called = {"x": "embeddings", "scores": "zcore_field"}
-    with _documents.counted(progress) as report, _arguments(name, **called):
+    with _documents.counted(progress) as report, arguments(name, **called):
         batch = tamis.select_batch(
             scores, rows, failed, budget=budget, coverage=coverage, exclude=excluded, quota=quota,
             threshold=threshold, metric=metric, progress=report,
@@ -170,7 +170,7 @@ def rows_of(name: str, argument: str, chosen: Any, ids: list[str]) -> Any:
 
 
 @contextmanager
-def _arguments(name: str, **ours: str) -> Iterator[None]:
+def arguments(name: str, **ours: str) -> Iterator[None]:
     """Context that renames the arguments in errors of the function called inside."""
     try:
         yield
