@@ -43,7 +43,8 @@ exclude_patterns = [
     "_ext",
     "gallery/*.ipynb",
     "gallery/*.py",
-    "gallery/sg_execution_times.rst",
+    "gallery/sg_execution_times.rst",  # pages of sphinx-gallery that load scripts from a CDN
+    "sg_execution_times.rst",
 ]
 templates_path = []
 nitpick_ignore_regex = [("py:.*", ".*")]
@@ -63,6 +64,8 @@ myst_enable_extensions = ["colon_fence"]
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["gallery"],
+    "backreferences_dir": "gallery/names",  # which pictures show a function: of the API pages
+    "doc_module": ("tamis",),
     "ignore_pattern": "rounds_of_labels",  # data to give, and a page of its own
     "filename_pattern": r"/plot_",  # the others train or need a database: the tests run them
     "abort_on_example_error": True,

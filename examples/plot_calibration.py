@@ -21,7 +21,7 @@ for _ in range(400):
     evaluator.update(
         {"boxes": found, "scores": scores, "labels": zeros}, {"boxes": boxes, "labels": zeros}
     )
-found = evaluator.compute().calibration()
+found = tamis.calibration(evaluator.compute())
 
 figure, place = plt.subplots(figsize=(5, 5))
 place.plot([0, 1], [0, 1], "k--", linewidth=1)

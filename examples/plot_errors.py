@@ -24,13 +24,13 @@ for _ in range(300):
         {"boxes": boxes, "labels": labels},
     )
 result = evaluator.compute()
-errors = result.errors()
+errors = tamis.detection_errors(result)
 print(errors)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
 left.bar(list(errors.main), list(errors.main.values()))
 left.set(ylabel="points of AP", title="mending it would gain")
-confused = result.confusion_matrix(confidence=0.3)
+confused = tamis.confusion_matrix(result, confidence=0.3)
 shown = right.imshow(confused.matrix)
 right.set(title="which class is taken for which", xlabel="detection", ylabel="ground truth")
 names = [*map(str, result.classes), "none"]

@@ -126,6 +126,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "DetectionEvaluator": {
         "angle": constant("degrees", "radians"),
         "classes": constant(None, ["a", "b"], {0: "a", 2: "b"}),
+        "image_names": constant(None, ["x", "y"], {0: "x", "b": "y"}),
         "state": constant("boxes", "matches"),
     },
     "DetectionEvaluator.update": {
@@ -139,7 +140,7 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "KnnIndex.save": {"path": constant("made.knn")},
     "KnnIndex.load": {"path": knn_file, "verify": constant(True, False)},
     "results": {"evaluation": evaluated},
-    "best_f1": {"beta": constant(0.5, 1.0, 2)},
+    "best_f1": {"beta": constant(0.5, 1.0, 2), "confidence": constant(None, 0.3, 2)},
     "calibration": {"bins": constant(1, 10)},
     "agreement": {
         "a": objects_side("counts"),

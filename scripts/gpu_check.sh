@@ -25,11 +25,11 @@ at_most() { # so many seconds, and no more than are left
   timeout "$((left < 1 ? 1 : left < $1 ? left : $1))" "${@:2}"
 }
 
-architecture() { # 90 for compute capability 9.0; CUDA_ARCHITECTURE overrides it
+architecture() { # 80 for compute capability 8.0, 90a with all that 9.0 has; CUDA_ARCHITECTURE overrides it
   if [[ -n ${CUDA_ARCHITECTURE:-} ]]; then
     echo "$CUDA_ARCHITECTURE"
   else
-    nvidia-smi --query-gpu=compute_cap --format=csv,noheader --id=0 | tr -d '. '
+    nvidia-smi --query-gpu=compute_cap --format=csv,noheader --id=0 | tr -d '. ' | sed 's/^90$/90a/'
   fi
 }
 
@@ -41,7 +41,7 @@ find_nvcc() { # the toolkit is often installed beside PATH
 
 build_all() {
   local arch generator=()
-  arch=$(architecture) || die "nvidia-smi failed; set CUDA_ARCHITECTURE, for example to 90"
+  arch=$(architecture) || die "nvidia-smi failed; set CUDA_ARCHITECTURE, for example to 90a"
   command -v ninja >/dev/null && generator=(-G Ninja)
   cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DTAMIS_CUDA=ON \
     -DCMAKE_CUDA_ARCHITECTURES="$arch-real" -DPython_EXECUTABLE="$(command -v "$python")" \

@@ -33,7 +33,7 @@ inline unsigned blocks_for(int64_t n, int64_t per_block) {
   return static_cast<unsigned>(blocks);
 }
 
-// Where and how a kernel runs; `shared` bytes are what TAMIS_DYNAMIC_SHARED names in it.
+// Where and how a kernel runs; `shared` bytes are what TAMIS_DYNAMIC_SHARED names in it, all banks from the first on.
 struct Launch {
   const char* what;
   unsigned blocks;
@@ -61,7 +61,7 @@ void launch(const Launch& on, void (*kernel)(P...), const A&... arguments) {
 #if defined(TAMIS_EMULATION)
 #define TAMIS_DYNAMIC_SHARED(name) auto* name = reinterpret_cast<unsigned char*>(emulation::dynamic_memory.data())
 #else
-#define TAMIS_DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
+#define TAMIS_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
 #endif
 
 #if defined(TAMIS_EMULATION) || defined(__CUDACC__)
@@ -93,6 +93,8 @@ __device__ __forceinline__ float near_reciprocal(float x) {  // within 1 ulp; no
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(found) : "f"(x));
   return found;
 }
+
+__device__ __forceinline__ void fetch_soon(const void* from) { asm volatile("prefetch.global.L1 [%0];" ::"l"(from)); }
 
 // sum += a b, 16 x 8 elements a warp, 16 products of halves each; lanes hold what PTX says of mma.m16n8k16.
 __device__ __forceinline__ void multiply_add(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,

@@ -11,6 +11,15 @@ __device__ T warp_sum(T mine) {  // the same in every lane
 }
 
 template <class T>
+__device__ T warp_most(T mine) {
+  for (int step = 16; step > 0; step /= 2) {
+    const T other = __shfl_xor_sync(kWarp, mine, step);
+    mine = mine < other ? other : mine;
+  }
+  return mine;
+}
+
+template <class T>
 __device__ T block_sum(T mine) {
   __shared__ T parts[kThreads / 32];
   mine = warp_sum(mine);
@@ -45,16 +54,35 @@ struct Range {
   }
 };
 
-__device__ inline Range block_range(Range mine) {
-  __shared__ Range parts[kThreads / 32];
+__device__ inline Range warp_range(Range mine) {
   for (int step = 16; step > 0; step /= 2)
     mine.take({__shfl_xor_sync(kWarp, mine.least, step), __shfl_xor_sync(kWarp, mine.most, step)});
+  return mine;
+}
+
+__device__ inline Range block_range(Range mine) {
+  __shared__ Range parts[kThreads / 32];
+  mine = warp_range(mine);
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = mine;
   __syncthreads();
   for (const Range& part : parts) mine.take(part);
   __syncthreads();
   return mine;
 }
+
+// Who works on one thing together: a warp, where it has little to do, or a block.
+struct Warp {
+  static constexpr int kSize = 32;
+  static __device__ void wait() { __syncwarp(); }
+  static __device__ int sum(int mine) { return warp_sum(mine); }
+  static __device__ Range range(Range mine) { return warp_range(mine); }
+};
+struct Block {
+  static constexpr int kSize = kThreads;
+  static __device__ void wait() { __syncthreads(); }
+  static __device__ int sum(int mine) { return block_sum(mine); }
+  static __device__ Range range(Range mine) { return block_range(mine); }
+};
 
 // How many of at(0), ..., at(n - 1) are not above `limit`.
 template <class Key, class At>
@@ -80,11 +108,11 @@ __device__ Key block_rank_by(const Count& count, int64_t rank, Key low, Key high
 
 // A key of a range that the `rank` least and, but for equals, no others are not above: sooner found than the least of
 // them. At least `rank` must not be above the greatest.
-template <class Count>
-__device__ uint32_t block_bound_by(const Count& count, int rank, Range range) {
+template <class Team, class Count>
+__device__ uint32_t bound_by(const Count& count, int rank, Range range) {
   while (range.least < range.most) {
     const uint32_t middle = range.least + (range.most - range.least) / 2;
-    const int found = block_sum<int>(count(middle));
+    const int found = Team::sum(count(middle));
     if (found == rank) return middle;
     if (found > rank)
       range.most = middle;

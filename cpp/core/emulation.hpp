@@ -19,6 +19,10 @@ struct alignas(16) uint4 {
   uint32_t x, y, z, w;
 };
 
+struct alignas(8) float2 {
+  float x, y;
+};
+
 namespace tamis::emulation {
 
 inline std::vector<uint4> dynamic_memory;
@@ -117,6 +121,8 @@ inline void __pipeline_wait_prior(size_t groups) {  // what may still be on its 
 }
 
 namespace tamis::cuda {
+
+inline void fetch_soon(const void*) {}
 
 inline void halves_to_floats(uint32_t halves, float (&floats)[2]) {
   for (int i = 0; i < 2; ++i) floats[i] = emulation::half_to_float(static_cast<uint16_t>(halves >> 16 * i));

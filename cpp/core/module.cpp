@@ -2,6 +2,7 @@
 
 #include "core/isa.hpp"
 #include "core/parallel.hpp"
+#include "core/progress.hpp"
 
 namespace py = pybind11;
 
@@ -33,11 +34,29 @@ bool signal_pending() {
   const py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;
 }
+
+thread_local PyObject* listener = nullptr;  // called with how far the loops of this thread are
+
+bool tell(int64_t done, int64_t total) {
+  if (listener == nullptr) return false;
+  const py::gil_scoped_acquire gil;
+  const auto held = py::reinterpret_borrow<py::object>(listener);  // it may be exchanged meanwhile
+  const auto answer = py::reinterpret_steal<py::object>(
+      PyObject_CallFunction(held.ptr(), "LL", static_cast<long long>(done), static_cast<long long>(total)));
+  return !answer;
+}
+
+py::object listen(py::object next) {
+  const auto before = py::reinterpret_steal<py::object>(listener);
+  listener = next.is_none() ? nullptr : next.release().ptr();
+  return before ? before : py::none();
+}
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.attr("__version__") = TAMIS_VERSION;
   tamis::set_interrupt_poll(signal_pending);
+  tamis::set_progress_poll(tell);
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
@@ -50,6 +69,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("num_threads", &tamis::num_threads);
   m.def("set_num_threads", &tamis::set_num_threads);
   m.def("set_thread_limit", &tamis::set_thread_limit);
+  m.def("listen", listen);
   bind_box_iou(m);
   bind_max_iou(m);
   bind_mask_iou(m);

@@ -12,12 +12,15 @@
 #include <utility>
 #include <vector>
 
+#include "core/progress.hpp"
+
 namespace tamis {
 namespace {
 
 std::atomic<int> requested_threads{0};
 thread_local int thread_limit = -1;  // of this thread; below 0: that of all
 std::atomic<bool (*)()> interrupt_poll{nullptr};
+std::atomic<bool (*)(int64_t, int64_t)> progress_poll{nullptr};
 constexpr std::chrono::milliseconds kPollEvery{50};
 
 int usable_cpus() {
@@ -30,13 +33,22 @@ int usable_cpus() {
 
 using Clock = std::chrono::steady_clock;
 
-void poll_after(Clock::time_point& last) {
+void poll_after(Clock::time_point& last, int64_t done, int64_t total) {
   const auto now = Clock::now();
   const auto poll = interrupt_poll.load(std::memory_order_relaxed);
   if (now - last < kPollEvery || poll == nullptr) return;
   last = now;
   if (poll()) throw Interrupted{};
+  const auto tell = progress_poll.load(std::memory_order_relaxed);
+  if (total > 0 && tell != nullptr && tell(done, total)) throw Interrupted{};
 }
+
+struct Job;
+struct Here {  // the job that this thread is working on
+  Job* job = nullptr;
+  bool caller = false;
+};
+thread_local Here here;
 
 struct Job {
   const int64_t n, grain;
@@ -46,6 +58,7 @@ struct Job {
   std::mutex mutex{};
   std::exception_ptr error{};
   Clock::time_point last_poll = Clock::now();
+  const int64_t told = here.job == nullptr ? n : 0;  // a loop within another tells nothing
 
   Job(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) : n(n), grain(grain), f(f) {}
 
@@ -62,20 +75,20 @@ struct Job {
     failed.store(true, std::memory_order_relaxed);
   }
 
+  // All but one chunk that a thread may be at.
+  int64_t begun_before() const {
+    return std::max<int64_t>(0, std::min(n, next.load(std::memory_order_relaxed)) - grain);
+  }
+
   // Only the calling thread may ask Python; the others see that the job has failed.
   void check(bool caller) {
     if (failed.load(std::memory_order_relaxed)) throw Interrupted{};
-    if (caller) poll_after(last_poll);
+    if (caller) poll_after(last_poll, begun_before(), told);
   }
 
   void work(bool caller);
 };
 
-struct Here {  // the job that this thread is working on
-  Job* job = nullptr;
-  bool caller = false;
-};
-thread_local Here here;
 thread_local Clock::time_point last_poll_alone;
 
 // glibc ends the process where a thread's first use of thread-local data, as by its first exception, finds no memory.
@@ -114,13 +127,15 @@ void set_num_threads(int n) { requested_threads.store(std::max(0, n), std::memor
 
 int set_thread_limit(int n) { return std::exchange(thread_limit, n); }
 
+void set_progress_poll(bool (*tell)(int64_t, int64_t)) { progress_poll.store(tell, std::memory_order_relaxed); }
+
 void set_interrupt_poll(bool (*poll)()) { interrupt_poll.store(poll, std::memory_order_relaxed); }
 
 void check_interrupt() {
   if (here.job != nullptr)
     here.job->check(here.caller);
   else
-    poll_after(last_poll_alone);
+    poll_after(last_poll_alone, 0, 0);
 }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {

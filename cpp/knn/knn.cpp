@@ -71,6 +71,14 @@ void KnnSearch::plan_tasks() {
       tasks_.push_back({column, std::max<int64_t>(0, column - near - wide + 1), column - near + 1});
 }
 
+void KnnSearch::leave_out(int64_t begin, int64_t end) {
+  if (!self() || plan_.ordered) return;
+  const int64_t first = (begin + kKnnBlock - 1) / kKnnBlock, last = end == x_.n() ? x_.blocks() : end / kKnnBlock;
+  for (Task& task : tasks_)  // rows are at most the column
+    if (task.column_block >= first && task.column_block < last) task.row_end = std::min(task.row_end, first);
+  std::erase_if(tasks_, [](const Task& task) { return task.row_begin >= task.row_end; });
+}
+
 void KnnSearch::plan_query_tasks() {
   const int64_t blocks = x_.blocks();
   for (int64_t near = 0; near < blocks; near += 8)
@@ -282,9 +290,16 @@ void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, in
       continue;
     }
     const int64_t row = strip + (s.survivors[at] >> 16), column = panel + (s.survivors[at] & 0xffff);
+    if (!ball_.empty()) take_held(blocks, row, column, key);
     if (self() && offer(blocks.rows.begin + row, key, right)) set_entries(s.rows, blocks.rows, row);
     if (offer(blocks.columns.begin + column, key, left)) set_entries(s.columns, blocks.columns, column);
   }
+}
+
+void KnnSearch::take_held(const Blocks& blocks, int64_t row, int64_t column, double key) {
+  const size_t r = static_cast<size_t>(blocks.rows.begin + row), c = static_cast<size_t>(blocks.columns.begin + column);
+  if (key < ball_[r]) std::atomic_ref<uint8_t>(held_[c]).store(1, std::memory_order_relaxed);
+  if (key < ball_[c]) std::atomic_ref<uint8_t>(held_[r]).store(1, std::memory_order_relaxed);
 }
 
 // True where the limit of the row went down.
@@ -296,8 +311,9 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
   }
   KnnHit* heap = heap_.data() + p * static_cast<size_t>(k_);
   bool lower = keep_hit(heap, k_, filled_[p], {key, index});
-  if (lower && heap[0].key < limit_[p])
-    std::atomic_ref<double>(limit_[p]).store(heap[0].key, std::memory_order_relaxed);
+  const double limit = ball_.empty() ? heap[0].key : std::max(heap[0].key, ball_[p]);
+  if (lower && limit < limit_[p])
+    std::atomic_ref<double>(limit_[p]).store(limit, std::memory_order_relaxed);
   else
     lower = false;
   lock.store(0, std::memory_order_release);

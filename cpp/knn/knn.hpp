@@ -169,4 +169,18 @@ TAMIS_KERNEL(round_row,
               KnnRounded* rounded),
              (v, width, padded, step, bias, out, rounded))
 
+// Some rows of a table of bytes, as they are ordered (knn_order.cpp).
+struct KnnCodeRows {
+  const uint8_t* bytes;
+  int64_t stride, width;
+  const int64_t* rows;
+  int64_t n;
+};
+// out[i] = the row's product with a direction, its lanes added in the same order everywhere
+TAMIS_KERNEL(project_codes, (const KnnCodeRows& rows, const float* direction, float* out), (rows, direction, out))
+// out[i] = the row's squared distance from one
+TAMIS_KERNEL(distances_of_codes, (const KnnCodeRows& rows, const uint8_t* from, int32_t* out), (rows, from, out))
+// to[k] += the column's bytes
+TAMIS_KERNEL(add_codes, (const KnnCodeRows& rows, int32_t* to), (rows, to))
+
 }  // namespace tamis

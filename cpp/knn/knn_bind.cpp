@@ -107,6 +107,19 @@ void bind_knn(py::module_& m) {
     TAMIS_CHECK(limits.size() == s.searched() && s.k() > 0, "lower_limits: limits must have shape (searched rows,)");
     s.lower_limits(limits.data);
   });
+  c.def("leave_out", [](tamis::KnnSearch& s, int64_t begin, int64_t end) {
+    TAMIS_CHECK(0 <= begin && begin <= end && end <= s.searched() && s.k() == 0, "leave_out: rows must be within x");
+    s.leave_out(begin, end);
+  });
+  c.def("set_balls", [](tamis::KnnSearch& s, View<const double, 1> balls) {
+    TAMIS_CHECK(s.self() && s.k() > 0 && balls.size() == s.searched(),
+                "set_balls: balls must have shape (searched rows,), of a search for neighbours among themselves");
+    s.set_balls(balls.data);
+  });
+  c.def("write_held", [](const tamis::KnnSearch& s, View<uint8_t, 1> held) {
+    TAMIS_CHECK(s.has_balls() && held.size() == s.searched(), "write_held: held must have shape (searched rows,)");
+    s.write_held(held.data);
+  });
   c.def("set_paged", &tamis::KnnSearch::set_paged);
   c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
   c.def("run", [](tamis::KnnSearch& s, int64_t begin, int64_t end) {

@@ -193,7 +193,8 @@ void mix_rows(float* z, int64_t n, int64_t d) {
 
 void project_rows(const float* z, int64_t n, int64_t d, const float* basis, int64_t p, float* out) {
   constexpr int64_t kRows = 4, kColumns = 3 * kLanes;
-  for (int64_t c = 0; c < p; c += kColumns) {
+  for (int64_t at = 0; at < p; at += kColumns) {
+    const int64_t c = at + kColumns > p && p > kColumns ? p - kColumns : at;  // whole registers: the last overlap
     const int64_t wide = p - c < kColumns ? p - c : kColumns;
     for (int64_t r = 0; r < n; r += kRows) {
       const int64_t tall = n - r < kRows ? n - r : kRows;
@@ -274,6 +275,39 @@ void tile_codes(const KnnTile<int32_t>& t, uint32_t* survivors, int64_t* count) 
   for (int64_t r = 0; r < t.n_rows; r += kCodeRows)
     for (int64_t c = 0; c < kKnnPanel; c += kCodeColumns) out = code_block(t, r, c, out);
   *count = out - survivors;
+}
+
+void project_codes(const KnnCodeRows& p, const float* direction, float* out) {
+  constexpr int64_t kWide = 32;
+  for (int64_t i = 0; i < p.n; ++i) {
+    const uint8_t* code = p.bytes + p.rows[i] * p.stride;
+    if (i + 4 < p.n)
+      for (int64_t k = 0; k < p.width; k += 64) __builtin_prefetch(p.bytes + p.rows[i + 4] * p.stride + k);
+    float lanes[kWide] = {};
+    int64_t k = 0;
+    for (; k + kWide <= p.width; k += kWide)
+      for (int64_t l = 0; l < kWide; ++l) lanes[l] += static_cast<float>(code[k + l]) * direction[k + l];
+    for (int64_t l = 0; k + l < p.width; ++l) lanes[l] += static_cast<float>(code[k + l]) * direction[k + l];
+    for (int64_t half = kWide / 2; half > 0; half /= 2)
+      for (int64_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+    out[i] = lanes[0];
+  }
+}
+
+void distances_of_codes(const KnnCodeRows& p, const uint8_t* from, int32_t* out) {
+  for (int64_t i = 0; i < p.n; ++i) {
+    const uint8_t* code = p.bytes + p.rows[i] * p.stride;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < p.width; ++k) sum += (code[k] - from[k]) * (code[k] - from[k]);
+    out[i] = sum;
+  }
+}
+
+void add_codes(const KnnCodeRows& p, int32_t* to) {
+  for (int64_t i = 0; i < p.n; ++i) {
+    const uint8_t* code = p.bytes + p.rows[i] * p.stride;
+    for (int64_t k = 0; k < p.width; ++k) to[k] += code[k];
+  }
 }
 
 void dot_codes(const KnnCodePairs& p, int32_t* out) {

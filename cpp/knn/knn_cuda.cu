@@ -8,7 +8,7 @@ namespace {
 using namespace tamis::host;
 
 constexpr uint32_t kAllRows = 0xffffffff;  // as a count: the list was too short
-constexpr int kMostEntries = 16;           // of a list of 4096, for one thread
+constexpr int kMostEntries = 16;           // of a list of at most 512 or 4096, for one thread of a warp or block
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kThreads)
     const double v = inside ? (mine.at(k, x.offset) - centre[k]) * gain : nowhere && k == x.d ? gain : 0.0;
     const uint16_t bits = half_bits(static_cast<float>(v));
     const double rounded = static_cast<double>(half_value(bits));
-    out.z[position * out.width + k] = bits;
+    out.z[place_in_table(position, k, out.width)] = bits;
     squares += rounded * rounded;
     lost += (v - rounded) * (v - rounded);
   }
@@ -73,52 +73,60 @@ __global__ void __launch_bounds__(kThreads) begin_kernel(KnnScores rows, int64_t
   lists.counts[i] = 0;
 }
 
-__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists, bool dots) {
-  each_line(tiles, [&](const Line& line) {
-    float* to = lists.sampled + (line.row - tiles.top) * lists.sample;
-    const ScoreRow row = score_row(tiles.rows, line.row);
+template <bool kDots>
+__global__ void __launch_bounds__(kThreads, 2) sample_kernel(Tiles tiles, KnnLists lists) {
+  TAMIS_DYNAMIC_SHARED(memory);
+  const int64_t top = tiles.top_of_block(), left = tiles.left_of_block();
+  const KnnScores& columns = tiles.columns;
+  const auto take = [&](int row) {
+    const ScoreRow rows[2] = {score_row(tiles.rows, top + row), score_row(tiles.rows, top + row + 8)};
+    return [&, row, rows](int column, const float (&sums)[4]) {
+      const int64_t first = left + column;
+      float far[4];
 #pragma unroll
-    for (int i = 0; i < Line::kCount; ++i) {
-      const bool counts = line.column(i) < tiles.columns.n && !(tiles.without_self && line.row == line.column(i));
-      const ScoreColumn column{0, tiles.columns.gap[line.column(i)], line.lost[i], line.slack[i]};
-      to[line.column(i)] = counts ? farthest(row, column, line.scores[i], tiles.columns.width, dots) : kNever;
-    }
-  });
+      for (int i = 0; i < 4; ++i) {
+        const int64_t at = first + i % 2;
+        const ScoreColumn other{0, columns.gap[at], columns.lost[at], columns.slack[at]};
+        const float most = farthest(rows[i / 2], other, sums[i] - columns.low[at], columns.width, kDots);
+        far[i] = at < columns.n && !(tiles.without_self && top + row + i / 2 * 8 == at) ? most : kNever;
+      }
+      float2* to = reinterpret_cast<float2*>(lists.sampled + (top - tiles.top + row) * lists.sample + first);
+      to[0] = float2{far[0], far[1]};
+      to[4 * lists.sample] = float2{far[2], far[3]};
+    };
+  };
+  each_four(tiles, memory, [] {}, take);
 }
 
 __global__ void __launch_bounds__(kThreads, 2) filter_kernel(Tiles tiles, KnnLists lists) {
-  each_line(tiles, [&](const Line& line) {
-    const int64_t row = line.row - tiles.top;
-    const ScoreLimit limit = lists.limits[row];
-#pragma unroll
-    for (int i = 0; i < Line::kCount; ++i) {
-      if (!line.within(i, limit) || (tiles.without_self && line.row == line.column(i))) continue;
-      const uint32_t slot = atomicAdd(lists.counts + row, 1u);
-      if (slot < lists.room)
-        lists.entries[row * lists.room + slot] = {line.scores[i], static_cast<uint32_t>(line.column(i))};
-    }
+  TAMIS_DYNAMIC_SHARED(memory);
+  each_near(tiles, memory, lists.limits, [&](int64_t row, int64_t column, float score) {
+    if (tiles.without_self && row == column) return;
+    const int64_t list = row - tiles.top;
+    const uint32_t slot = atomicAdd(lists.counts + list, 1u);
+    if (slot < lists.room) lists.entries[list * lists.room + slot] = {score, static_cast<uint32_t>(column)};
   });
 }
 
 // Limits
 
-// A row's limit by how far at most its k-th neighbour is, if that says more than the limit before; true in all threads.
-// each(take) gives a thread's own distances, in the order of floats.
-template <class Each>
+// A row's limit by how far at most its k-th neighbour is, if that says more than the limit before; each(take) gives a
+// thread's own distances, in the order of floats.
+template <class Team, class Each>
 __device__ ScoreLimit next_limit(const KnnScores& rows, int64_t row, ScoreLimit before, const Each& each, int64_t k,
                                  bool dots) {
   Range range{0xffffffff, 0};
   each([&](uint32_t key) {
     if (key < ordered(kNever)) range.take({key, key});
   });
-  range = block_range(range);
+  range = Team::range(range);
   const auto count = [&](uint32_t limit) {
     int mine = 0;
     each([&](uint32_t key) { mine += key <= limit; });
     return mine;
   };
-  if (block_sum<int>(count(range.most)) < k) return before;
-  const double reach = static_cast<double>(from_ordered(block_bound_by(count, static_cast<int>(k), range)));
+  if (Team::sum(count(range.most)) < k) return before;
+  const double reach = static_cast<double>(from_ordered(bound_by<Team>(count, static_cast<int>(k), range)));
   const ScoreLimit limit = limit_of_reach(score_row(rows, row), reach, rows.width, dots);
   return limit.least > before.least ? limit : before;
 }
@@ -137,19 +145,22 @@ __global__ void __launch_bounds__(kThreads) sampled_limit_kernel(Looking look, K
   const auto each = [&](const auto& take) {
     for (int64_t j = threadIdx.x; j < lists.sample; j += kThreads) take(ordered(far[j]));
   };
-  const ScoreLimit limit = next_limit(look.rows, look.begin + i, before, each, look.k, look.dots);
+  const ScoreLimit limit = next_limit<Block>(look.rows, look.begin + i, before, each, look.k, look.dots);
   if (threadIdx.x == 0) lists.limits[i] = limit;
 }
 
 // Drops what a new limit rules out; a list that was too short is given up.
+template <class Team>
 __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnLists lists) {
-  __shared__ uint32_t kept;
-  const int64_t i = blockIdx.x;
+  __shared__ uint32_t all_kept[kThreads / Team::kSize];
+  const int team = static_cast<int>(threadIdx.x) / Team::kSize, lane = static_cast<int>(threadIdx.x) % Team::kSize;
+  const int64_t i = blockIdx.x * int64_t{kThreads / Team::kSize} + team;
+  uint32_t& kept = all_kept[team];
   const uint32_t listed = lists.counts[i];
   if (listed == kAllRows || listed < look.k) return;
   if (listed > lists.room) {
-    __syncthreads();  // every thread has read the count
-    if (threadIdx.x == 0) {
+    Team::wait();  // every thread has read the count
+    if (lane == 0) {
       lists.counts[i] = kAllRows;
       lists.limits[i].least = kNever;
     }
@@ -163,8 +174,8 @@ __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnList
 #pragma unroll
   for (int j = 0; j < kMostEntries; ++j) {
     far[j] = 0xffffffff;
-    if (threadIdx.x + j * kThreads >= listed) continue;
-    mine[j] = entries[threadIdx.x + j * kThreads];
+    if (lane + j * Team::kSize >= listed) continue;
+    mine[j] = entries[lane + j * Team::kSize];
     const uint32_t at = mine[j].column;
     columns[j] = {0, look.columns.gap[at], look.columns.lost[at], look.columns.slack[at]};
     far[j] = ordered(farthest(row, columns[j], mine[j].score, look.columns.width, look.dots));
@@ -173,16 +184,23 @@ __global__ void __launch_bounds__(kThreads) shorten_kernel(Looking look, KnnList
 #pragma unroll
     for (int j = 0; j < kMostEntries; ++j) take(far[j]);
   };
-  const ScoreLimit limit = next_limit(look.rows, look.begin + i, lists.limits[i], each, look.k, look.dots);
-  if (threadIdx.x == 0) kept = 0;
-  __syncthreads();
+  const ScoreLimit limit = next_limit<Team>(look.rows, look.begin + i, lists.limits[i], each, look.k, look.dots);
+  if (lane == 0) kept = 0;
+  Team::wait();
 #pragma unroll
   for (int j = 0; j < kMostEntries; ++j)
     if (far[j] != 0xffffffff && may_be_near(mine[j].score, columns[j], limit)) entries[atomicAdd(&kept, 1u)] = mine[j];
-  __syncthreads();
-  if (threadIdx.x != 0) return;
+  Team::wait();
+  if (lane != 0) return;
   lists.counts[i] = kept;
   lists.limits[i] = limit;
+}
+
+void shorten(const Looking& look, const KnnLists& lists, int64_t rows, cudaStream_t stream) {
+  if (lists.room <= kMostEntries * Warp::kSize)
+    launch({"knn", blocks_for(rows * Warp::kSize, kThreads), stream}, shorten_kernel<Warp>, look, lists);
+  else
+    launch({"knn", blocks_for(rows, 1), stream}, shorten_kernel<Block>, look, lists);
 }
 
 // The exact end: keys of what is listed, or of all rows, in batches that are sorted and cut to the k best.
@@ -263,14 +281,15 @@ void knn_encode(const KnnMatrix<T>& x, const double* centre, double gain, bool d
 template <class T>
 void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaStream_t stream) {
   const int64_t down = rows / kKnnTile, columns = s.columns.padded;
+  const size_t memory = tile_memory();
   const auto over = [&](int64_t left, int64_t right) {
-    return Launch{"knn", blocks_for(down * ((right - left) / kKnnTile), 1), stream};
+    return Launch{"knn", blocks_for(down * ((right - left) / kKnnTile), 1), stream, memory};
   };
   const Looking look{s.rows, s.columns, begin, s.k, s.dots};
   launch({"knn", blocks_for(rows, kThreads), stream}, begin_kernel, s.rows, begin, rows, s.lists);
   Tiles tiles{s.rows, s.columns, begin, 0, down, s.without_self};
   if (columns > s.lists.room) {
-    launch(over(0, s.lists.sample), sample_kernel, tiles, s.lists, s.dots);
+    launch(over(0, s.lists.sample), s.dots ? sample_kernel<true> : sample_kernel<false>, tiles, s.lists);
     launch({"knn", blocks_for(rows, 1), stream}, sampled_limit_kernel, look, s.lists);
   }
   // each piece is as wide as all before it, so that about k of its columns are among the best so far
@@ -279,7 +298,7 @@ void knn_search(const KnnDeviceSearch<T>& s, int64_t begin, int64_t rows, cudaSt
     const int64_t end = columns < done + wide ? columns : done + wide;
     tiles.left = done;
     launch(over(done, end), filter_kernel, tiles, s.lists);
-    launch({"knn", blocks_for(rows, 1), stream}, shorten_kernel, look, s.lists);
+    shorten(look, s.lists, rows, stream);
     done = end;
   }
   finish(s, begin, rows, stream);

@@ -33,7 +33,7 @@ template <class T>
 void knn_scan(const KnnMatrix<T>& x, double* norms, unsigned long long* stats, cudaStream_t stream);
 
 struct KnnScores {  // rows in `order`, padded to whole tiles
-  uint16_t* z;      // (padded, width) halves
+  uint16_t* z;      // (padded, width) halves, as `place_in_table` says
   float *half, *norm, *lost;
   float *low, *gap, *slack;  // ScoreColumn has these, and lost
   int64_t n, padded, width;
@@ -42,6 +42,12 @@ struct KnnScores {  // rows in `order`, padded to whole tiles
 template <class T>
 void knn_encode(const KnnMatrix<T>& x, const double* centre, double gain, bool dots, const KnnScores& out,
                 cudaStream_t stream);
+
+// 8 halves of all rows of a tile stand together, then their next 8.
+TAMIS_HD int64_t place_in_table(int64_t position, int64_t k, int64_t width) {
+  const int64_t tile = position / kKnnTile, row = position % kKnnTile;
+  return (tile * (width / 8) + k / 8) * kKnnTile * 8 + row * 8 + k % 8;
+}
 
 struct KnnEntry {
   float score;

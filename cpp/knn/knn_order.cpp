@@ -5,13 +5,18 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
+#include "knn/knn.hpp"
 #include "knn/knn_table.hpp"
 
 namespace tamis {
 namespace {
 
-constexpr int64_t kSample = 512;  // rows looked at to find a direction
-constexpr int kRounds = 3;        // of 2-means on them
+constexpr int64_t kLeast = 32, kSample = 512;  // rows looked at to find a direction:
+constexpr int64_t kShare = 8;                  // one of so many
+constexpr int kRounds = 3;                     // of 2-means on them
+constexpr int64_t kFew = 16;                   // rows of which the farthest begins
+constexpr int64_t kAtOnce = 512;               // rows projected at once
 
 struct Random {  // xorshift: the order only has to be good, and the same every time
   uint64_t state;
@@ -22,15 +27,6 @@ struct Random {  // xorshift: the order only has to be good, and the same every 
     return static_cast<int64_t>(state % static_cast<uint64_t>(n));
   }
 };
-
-float dot(const uint8_t* code, const float* direction, int64_t width) {
-  float lanes[8] = {};
-  int64_t k = 0;
-  for (; k + 8 <= width; k += 8)
-    for (int l = 0; l < 8; ++l) lanes[l] += static_cast<float>(code[k + l]) * direction[k + l];
-  for (; k < width; ++k) lanes[0] += static_cast<float>(code[k]) * direction[k];
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-}
 
 class Bisection {
  public:
@@ -67,48 +63,53 @@ class Bisection {
     const int64_t n = node.end - node.begin, unit = n > kKnnBlock ? kKnnBlock : kKnnPanel;
     return node.begin + ((n + unit - 1) / unit + 1) / 2 * unit;  // whole blocks on the left, below that whole panels
   }
-  const uint8_t* code(int64_t row) const { return bytes_ + row * stride_; }
+  KnnCodeRows rows_of(const Vector<int64_t>& rows) const { return {bytes_, stride_, width_, rows.data(), rows.size()}; }
 
   // From a random row and the farthest of a few, 2-means on a sample; the line between the two centres.
   std::vector<float> direction_of(const KnnTree::Node& node) const {
-    const int64_t n = node.end - node.begin;
+    const int64_t n = node.end - node.begin, sample = std::clamp(n / kShare, kLeast, kSample);
     Random random{88172645463325252ull + static_cast<uint64_t>(node.begin) * 2654435761ull + static_cast<uint64_t>(n)};
     for (int i = 0; i < 8; ++i) random.below(2);
-    const auto pick = [&] { return code(order_[static_cast<size_t>(node.begin + random.below(n))]); };
+    const auto pick = [&] { return order_[static_cast<size_t>(node.begin + random.below(n))]; };
     const size_t w = static_cast<size_t>(width_);
-    const uint8_t* near = pick();
-    std::vector<float> direction(w), low(w), high(w);
-    float best = -1;
-    for (int i = 0; i < 16; ++i) {
-      const uint8_t* other = pick();
-      float far = 0;
-      for (size_t k = 0; k < w; ++k) far += static_cast<float>((other[k] - near[k]) * (other[k] - near[k]));
-      if (far <= best) continue;
-      best = far;
-      for (size_t k = 0; k < w; ++k) direction[k] = static_cast<float>(other[k] - near[k]);
-    }
+    const uint8_t* near = bytes_ + pick() * stride_;
+    Vector<int64_t> picked(kFew);
+    for (int64_t& row : picked) row = pick();
+    Vector<int32_t> far(kFew);
+    distances_of_codes(rows_of(picked), near, far.data());
+    const auto farthest = std::max_element(far.begin(), far.end()) - far.begin();
+    const uint8_t* other = bytes_ + picked[farthest] * stride_;
+    std::vector<float> direction(w);
     double split = 0;
-    for (size_t k = 0; k < w; ++k)
-      split +=
-          static_cast<double>(direction[k]) * (static_cast<double>(near[k]) + 0.5 * static_cast<double>(direction[k]));
+    for (size_t k = 0; k < w; ++k) {
+      direction[k] = static_cast<float>(other[k] - near[k]);
+      split += static_cast<double>(direction[k]) * (near[k] + 0.5 * static_cast<double>(direction[k]));
+    }
+    Vector<float> projected(sample);
+    std::vector<int32_t> low(w), high(w);
     for (int round = 0; round < kRounds; ++round) {
-      std::fill(low.begin(), low.end(), 0.f);
-      std::fill(high.begin(), high.end(), 0.f);
-      int64_t n_low = 0, n_high = 0;
-      for (int64_t i = 0; i < std::min(n / 2, kSample); ++i) {
-        const uint8_t* c = pick();
-        const bool above = static_cast<double>(dot(c, direction.data(), width_)) > split;
-        (above ? n_high : n_low) += 1;
-        std::vector<float>& sum = above ? high : low;
-        for (size_t k = 0; k < w; ++k) sum[k] += static_cast<float>(c[k]);
+      picked.resize(sample);
+      for (int64_t& row : picked) row = pick();
+      project_codes(rows_of(picked), direction.data(), projected.data());
+      Vector<int64_t> above;
+      int64_t n_low = 0;
+      for (int64_t i = 0; i < sample; ++i) {
+        if (static_cast<double>(projected[i]) > split)
+          above.push_back(picked[i]);
+        else
+          picked[n_low++] = picked[i];
       }
-      if (n_low == 0 || n_high == 0) break;
+      picked.resize(n_low);
+      if (n_low == 0 || above.empty()) break;
+      std::fill(low.begin(), low.end(), 0);
+      std::fill(high.begin(), high.end(), 0);
+      add_codes(rows_of(picked), low.data());
+      add_codes(rows_of(above), high.data());
       split = 0;
       for (size_t k = 0; k < w; ++k) {
-        const float a = low[k] / static_cast<float>(n_low), b = high[k] / static_cast<float>(n_high);
-        direction[k] = b - a;
-        split +=
-            0.5 * (static_cast<double>(b) * static_cast<double>(b) - static_cast<double>(a) * static_cast<double>(a));
+        const double a = low[k] / static_cast<double>(n_low), b = high[k] / static_cast<double>(above.size());
+        direction[k] = static_cast<float>(b - a);
+        split += 0.5 * (b * b - a * a);
       }
     }
     return direction;
@@ -118,9 +119,12 @@ class Bisection {
     if (node.end - node.begin <= kKnnPanel) return;
     node.direction = direction_of(node);
     const auto project = [&](int64_t begin, int64_t end) {
-      for (int64_t i = node.begin + begin; i < node.begin + end; ++i) {
-        const int64_t row = order_[static_cast<size_t>(i)];
-        projected_[static_cast<size_t>(i)] = {dot(code(row), node.direction.data(), width_), row};
+      float products[kAtOnce];
+      for (int64_t first = node.begin + begin; first < node.begin + end; first += kAtOnce) {
+        const int64_t* rows = order_.data() + first;
+        const int64_t n = std::min(kAtOnce, node.begin + end - first);
+        project_codes({bytes_, stride_, width_, rows, n}, node.direction.data(), products);
+        for (int64_t i = 0; i < n; ++i) projected_[static_cast<size_t>(first + i)] = {products[i], rows[i]};
       }
     };
     if (in_parallel)
@@ -144,12 +148,14 @@ class Bisection {
 }  // namespace
 
 int64_t KnnTree::place_of(const uint8_t* code) const {
+  const int64_t itself = 0;
   size_t at = 0;
   while (nodes[at].left >= 0) {
     const Node& node = nodes[at];
-    const bool above = static_cast<double>(
-                           dot(code, node.direction.data(), static_cast<int64_t>(node.direction.size()))) >= node.split;
-    at = static_cast<size_t>(above ? node.right : node.left);
+    const int64_t width = static_cast<int64_t>(node.direction.size());
+    float product;
+    project_codes({code, 0, width, &itself, 1}, node.direction.data(), &product);
+    at = static_cast<size_t>(static_cast<double>(product) >= node.split ? node.right : node.left);
   }
   return (nodes[at].begin + nodes[at].end) / 2;
 }

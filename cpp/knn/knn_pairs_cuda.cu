@@ -18,16 +18,13 @@ template <class T>
 __global__ void __launch_bounds__(kThreads, 2) candidates_kernel(Tiles tiles, KnnDevicePairs<T> s) {
   // in a self search a pair is seen from its lower position
   if (s.self && tiles.left_of_block() + kKnnTile <= tiles.top_of_block()) return;
-  each_line(tiles, [&](const Line& line) {
-    const ScoreLimit limit = s.limits[line.row - tiles.top];
-#pragma unroll
-    for (int i = 0; i < Line::kCount; ++i) {
-      if (!line.within(i, limit) || (s.self && line.column(i) <= line.row)) continue;
-      const unsigned long long slot = atomicAdd(s.counts, 1ull);
-      if (slot >= static_cast<unsigned long long>(s.capacity)) continue;
-      s.candidates[2 * slot] = static_cast<uint32_t>(line.row);
-      s.candidates[2 * slot + 1] = static_cast<uint32_t>(line.column(i));
-    }
+  TAMIS_DYNAMIC_SHARED(memory);
+  each_near(tiles, memory, s.limits, [&](int64_t row, int64_t column, float) {
+    if (s.self && column <= row) return;
+    const unsigned long long slot = atomicAdd(s.counts, 1ull);
+    if (slot >= static_cast<unsigned long long>(s.capacity)) return;
+    s.candidates[2 * slot] = static_cast<uint32_t>(row);
+    s.candidates[2 * slot + 1] = static_cast<uint32_t>(column);
   });
 }
 
@@ -55,7 +52,8 @@ void knn_pairs(const KnnDevicePairs<T>& s, const KnnPart& part, cudaStream_t str
   const int64_t rows = part.end - part.begin, down = rows / kKnnTile;
   launch({"knn", blocks_for(rows, kThreads), stream}, reach_kernel, s.rows, part.begin, rows, s.reach, s.limits);
   const Tiles tiles{s.rows, s.columns, part.begin, part.left, down, false};
-  launch({"knn", blocks_for(down * ((part.right - part.left) / kKnnTile), 1), stream}, candidates_kernel<T>, tiles, s);
+  const Launch on{"knn", blocks_for(down * ((part.right - part.left) / kKnnTile), 1), stream, tile_memory()};
+  launch(on, candidates_kernel<T>, tiles, s);
   const auto kernel = s.x.scale != nullptr ? keys_kernel<true, T> : keys_kernel<false, T>;
   launch({"knn", blocks_for(kKeyBlocks, 1), stream}, kernel, s);
 }

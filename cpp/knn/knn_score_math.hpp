@@ -36,6 +36,12 @@ TAMIS_HD bool may_be_near(float score, const ScoreColumn& other, const ScoreLimi
   return score + limit.by_lost * other.lost + limit.by_slack * other.slack > limit.least;
 }
 
+// No score of a column that lost and slackened at most so much is near without being above it, roundings included.
+TAMIS_HD float least_score(const ScoreLimit& limit, float most_lost, float most_slack) {
+  const float errors = limit.by_lost * most_lost + limit.by_slack * most_slack;
+  return limit.least - errors - 1e-6f * ((limit.least < 0 ? -limit.least : limit.least) + errors);
+}
+
 TAMIS_HD double magnitude_of(double v) { return v < 0 ? -v : v; }
 TAMIS_HD float round_down(double v) { return static_cast<float>(v - magnitude_of(v) * 2e-7 - 1e-30); }
 TAMIS_HD float round_up(double v) { return static_cast<float>(v + magnitude_of(v) * 2e-7 + 1e-30); }
@@ -64,14 +70,19 @@ TAMIS_HD ScoreLimit limit_of_reach(const ScoreRow& row, double reach, int64_t wi
   return {round_down(row.half - 0.5 * far * far - kStep * row.norm * row.norm), round_up(far), round_up(row.norm)};
 }
 
-// How far at most a row is from one that it has this score with.
+// How far at most a row is from one that it has this score with; float32 where there are many, its roundings added.
 TAMIS_HD float farthest(const ScoreRow& row, const ScoreColumn& other, float score, int64_t width, bool dots) {
-  const double s = static_cast<double>(score), lost = static_cast<double>(other.lost);
-  const double slack = static_cast<double>(other.slack);
-  if (dots)
-    return round_up((row.norm + row.lost) * lost + dot_by_slack(row, width) * slack - s + magnitude_of(s) * 1e-6);
-  const double half = row.half + kStep * row.norm * row.norm - s + static_cast<double>(other.gap) + row.norm * slack;
-  return round_up((__builtin_sqrt(half > 0 ? 2 * half : 0.0) + row.lost + lost) * (1 + 1e-6));
+  if (dots) {
+    const double s = static_cast<double>(score), lost = static_cast<double>(other.lost);
+    return round_up((row.norm + row.lost) * lost + dot_by_slack(row, width) * static_cast<double>(other.slack) - s +
+                    magnitude_of(s) * 1e-6);
+  }
+  const float half = static_cast<float>(row.half), norm = static_cast<float>(row.norm);
+  const float errors = static_cast<float>(kStep) * norm * norm + norm * other.slack + other.gap;
+  const float roundings = 5e-7f * ((score < 0 ? -score : score) + half + errors);
+  const float square = 2 * (half - score + errors + roundings);
+  const float root = __builtin_sqrtf(square > 0 ? square : 0.0f);
+  return (root + static_cast<float>(row.lost) + other.lost) * (1 + 2e-6f) + 1e-30f;
 }
 
 // Rows stand in the table far from their neighbours in x, so that any piece of it is a fair sample: position p holds

@@ -36,8 +36,16 @@ class KnnSearch {
   void run(int64_t begin, int64_t end);
   int64_t searched() const { return columns().n(); }
   int64_t k() const { return k_; }
+  bool self() const { return queries_.rows.n == 0; }
   // Before it runs: no key of row i above limits[i] is wanted, so of some rows there may be fewer than k neighbours.
   void lower_limits(const double* limits);
+  // Before it runs: pairs of two rows in [begin, end) need not be found. Only a search in the order of rows makes use
+  // of it, for whole blocks.
+  void leave_out(int64_t begin, int64_t end);
+  // Before it runs, of a search for neighbours among themselves: which rows have key < balls[j] to another row j?
+  void set_balls(const double* balls);
+  bool has_balls() const { return !ball_.empty(); }
+  void write_held(uint8_t* held) const;  // (searched rows,), 1 for those
   // (searched rows, k), ascending, infinity and -1 where there is none; ends the search
   void write_neighbours(double* keys, int64_t* indices);
   int64_t n_pairs() const { return n_pairs_; }
@@ -67,7 +75,6 @@ class KnnSearch {
     bool diagonal;
   };
 
-  bool self() const { return queries_.rows.n == 0; }
   const KnnTable& columns() const { return self() ? x_ : queries_; }
   Blocks blocks_of(int64_t row_block, int64_t column_block) const;
   double key_limit(int64_t position) const;
@@ -85,6 +92,7 @@ class KnnSearch {
   int64_t compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   void ask_for_rows(const KnnTable& right, int64_t n, const Scratch& scratch) const;
   void take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch);
+  void take_held(const Blocks& blocks, int64_t row, int64_t column, double key);
   bool offer(int64_t position, double key, int64_t index);
   void pack_columns(int64_t block, Scratch& scratch) const;
   void set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const Side& side, int64_t i) const;
@@ -109,6 +117,8 @@ class KnnSearch {
   std::vector<int64_t> filled_;  // hits in each heap
   std::vector<double> limit_;    // no key above this is wanted; only ever lowered
   std::vector<char> locked_;
+  std::vector<double> ball_;  // of each position, or empty; limits never go below it
+  std::vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
   bool paged_ = false;

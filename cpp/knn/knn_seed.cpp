@@ -13,6 +13,8 @@ void KnnSearch::seed() {
     Scratch* scratch = borrow();
     for (int64_t p = begin; p < end; ++p)
       if (!(limit_[static_cast<size_t>(p)] < std::numeric_limits<double>::infinity())) seed_one(p, *scratch);
+    for (int64_t p = begin; p < end && !ball_.empty(); ++p)
+      limit_[static_cast<size_t>(p)] = std::max(limit_[static_cast<size_t>(p)], ball_[static_cast<size_t>(p)]);
     give_back(scratch);
   });
 }
@@ -67,6 +69,16 @@ void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
 void KnnSearch::lower_limits(const double* limits) {
   const std::vector<int64_t>& order = columns().order;
   for (size_t p = 0; p < limit_.size(); ++p) limit_[p] = std::min(limit_[p], limits[order[p]]);
+}
+
+void KnnSearch::set_balls(const double* balls) {
+  held_.assign(limit_.size(), 0);
+  ball_.clear();
+  for (const int64_t row : x_.order) ball_.push_back(balls[row]);
+}
+
+void KnnSearch::write_held(uint8_t* held) const {
+  for (size_t p = 0; p < held_.size(); ++p) held[x_.order[p]] = held_[p];
 }
 
 void merge_neighbours(const KnnLists& lists, int64_t k, double* keys, int64_t* rows) {

@@ -46,47 +46,47 @@ class ZcoreRun<T>::Slice {
         k_(run.k_),
         wanted_(wanted),
         n_(draws),
-        order_(static_cast<size_t>(draws)),
-        places_(static_cast<size_t>(draws * k_)),
-        points_(static_cast<size_t>(draws * k_)),
-        starts_(static_cast<size_t>(draws)),
-        radii_(static_cast<size_t>(draws)),
-        rows_(static_cast<size_t>(draws)) {
+        order_(draws),
+        places_(draws * k_),
+        points_(draws * k_),
+        starts_(draws),
+        radii_(draws),
+        rows_(draws) {
     std::iota(order_.begin(), order_.end(), 0);
     // draws of the same column consecutively: it stays in the nearest cache
     std::sort(order_.begin(), order_.end(),
               [&](int64_t a, int64_t b) { return dims[a * k_] != dims[b * k_] ? dims[a * k_] < dims[b * k_] : a < b; });
     for (int64_t i = 0; i < draws; ++i)
       for (int64_t j = 0; j < k_; ++j) {
-        const int64_t from = order_[static_cast<size_t>(i)] * k_ + j, to = i * k_ + j;
-        points_[static_cast<size_t>(to)] = points[from];
-        places_[static_cast<size_t>(to)] = {static_cast<T>(points[from]), dims[from]};
+        const int64_t from = order_[i] * k_ + j, to = i * k_ + j;
+        points_[to] = points[from];
+        places_[to] = {static_cast<T>(points[from]), dims[from]};
       }
   }
 
   void score() {
-    std::vector<int64_t> pending = approach();
+    Vector<int64_t> pending = approach();
     for (int64_t round = 0; !pending.empty(); ++round)
       pending = look_around(
           pending, [&](Worker& worker, int64_t draw) { return sampled_radius(worker, draw, round); },
           [&](Worker& worker, int64_t draw, T radius) {
-            worker.take_distances(rows_[static_cast<size_t>(draw)]);
+            worker.take_distances(rows_[draw]);
             return worker.pay(wanted_, run_.rule_.exponent, radius);
           });
   }
 
   void find(int64_t* rows) {
     approach();
-    for (size_t i = 0; i < order_.size(); ++i) rows[order_[i]] = rows_[i];
+    for (int64_t i = 0; i < order_.size(); ++i) rows[order_[i]] = rows_[i];
   }
 
   void list(const int64_t* own, int64_t most, T* out) {
-    std::vector<int64_t> pending = all();
+    Vector<int64_t> pending = all();
     for (int64_t round = 0; !pending.empty(); ++round)
       pending = look_around(
           pending, [&](Worker& worker, int64_t draw) { return sampled_radius(worker, draw, round); },
           [&](Worker& worker, int64_t draw, T radius) {
-            const int64_t at = order_[static_cast<size_t>(draw)];
+            const int64_t at = order_[draw];
             worker.take_distances(static_cast<uint32_t>(own[at]));
             return worker.list(wanted_, radius, most, out + at * most);
           });
@@ -94,9 +94,9 @@ class ZcoreRun<T>::Slice {
 
   void pay(const int64_t* own, const ZcorePrices<T>& prices) {
     look_around(
-        all(), [&](Worker&, int64_t draw) { return prices.limit[order_[static_cast<size_t>(draw)]]; },
+        all(), [&](Worker&, int64_t draw) { return prices.limit[order_[draw]]; },
         [&](Worker& worker, int64_t draw, T) {
-          const int64_t at = order_[static_cast<size_t>(draw)];
+          const int64_t at = order_[draw];
           worker.take_distances(static_cast<uint32_t>(own[at]));
           worker.pay(prices, at, run_.rule_.exponent);
           return true;
@@ -106,39 +106,39 @@ class ZcoreRun<T>::Slice {
  private:
   enum State : uint8_t { kSettled, kOpen, kLost };
 
-  std::vector<int64_t> all() const {
-    std::vector<int64_t> draws(static_cast<size_t>(n_));
+  Vector<int64_t> all() const {
+    Vector<int64_t> draws(n_);
     std::iota(draws.begin(), draws.end(), 0);
     return draws;
   }
 
   // Finds the row nearest to each point, and pays where that shows its neighbours; the draws where it does not.
-  std::vector<int64_t> approach() {
+  Vector<int64_t> approach() {
     each(n_, [&](Worker& worker, int64_t i) { aim(worker, i); });
     for (const auto& worker : run_.workers_) {
       ZcoreLog<T>& log = worker->log;
       log.start(n_, true, k_, [this, &log](int64_t draw) { keep_nearest(draw, log); });
-      for (int64_t i = 0; i < n_; ++i) log.ball(i) = starts_[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < n_; ++i) log.ball(i) = starts_[i];
     }
     pass(places_.data(), n_);
-    std::vector<uint8_t> state(static_cast<size_t>(n_));
-    each_group(n_, [&](Worker& worker, int64_t i) { state[static_cast<size_t>(i)] = settle_point(worker, i); });
-    std::vector<int64_t> lost, pending;
+    Vector<uint8_t> state(n_);
+    each_group(n_, [&](Worker& worker, int64_t i) { state[i] = settle_point(worker, i); });
+    Vector<int64_t> lost, pending;
     for (int64_t i = 0; i < n_; ++i) {
-      if (state[static_cast<size_t>(i)] == kLost) lost.push_back(i);
-      if (state[static_cast<size_t>(i)] != kSettled && wanted_ > 0) pending.push_back(i);
+      if (state[i] == kLost) lost.push_back(i);
+      if (state[i] != kSettled && wanted_ > 0) pending.push_back(i);
     }
     if (!lost.empty()) find_nearest(lost);
     return pending;
   }
 
-  int64_t threads() const { return static_cast<int64_t>(run_.workers_.size()); }
+  int64_t threads() const { return run_.workers_.size(); }
   ZcorePlace<T>* places(int64_t draw) { return places_.data() + draw * k_; }
   const double* point(int64_t draw) const { return points_.data() + draw * k_; }
 
   template <class Visit>
   void each(int64_t n, const Visit& visit) {
-    each_worker(threads(), n, 16, [&](size_t worker, int64_t begin, int64_t end) {
+    each_worker(threads(), n, 16, [&](int64_t worker, int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         visit(*run_.workers_[worker], i);
         if (k_ > kFewColumns) check_interrupt();
@@ -148,7 +148,7 @@ class ZcoreRun<T>::Slice {
   // What is logged of draws, gathered.
   template <class Visit>
   void each_group(int64_t n, const Visit& visit) {
-    each_worker(threads(), (n + kZcoreTogether - 1) / kZcoreTogether, 1, [&](size_t i, int64_t group, int64_t) {
+    each_worker(threads(), (n + kZcoreTogether - 1) / kZcoreTogether, 1, [&](int64_t i, int64_t group, int64_t) {
       Worker& worker = *run_.workers_[i];
       worker.gather(run_.workers_, group, n);
       for (int64_t draw = group * kZcoreTogether; draw < std::min(n, (group + 1) * kZcoreTogether); ++draw) {
@@ -161,20 +161,20 @@ class ZcoreRun<T>::Slice {
   // visit(i, tile) of worker i, for all rows, of the columns of some draws.
   template <class Visit>
   void each_tile(const ZcorePlace<T>* places, int64_t draws, const Visit& visit) {
-    std::vector<uint8_t> wanted(static_cast<size_t>(table_.d() / kZcoreBlock + 1));
-    for (int64_t i = 0; i < draws * k_; ++i) wanted[static_cast<size_t>(places[i].column / kZcoreBlock)] = 1;
+    Vector<uint8_t> wanted(table_.d() / kZcoreBlock + 1);
+    for (int64_t i = 0; i < draws * k_; ++i) wanted[places[i].column / kZcoreBlock] = 1;
     each_worker(threads(), ZcoreTiles<T>::count(table_.n(), table_.d()), 1,
-                [&](size_t i, int64_t tile, int64_t) { visit(i, run_.workers_[i]->tiles.turn(tile, wanted)); });
+                [&](int64_t i, int64_t tile, int64_t) { visit(i, run_.workers_[i]->tiles.turn(tile, wanted)); });
   }
   void pass(const ZcorePlace<T>* places, int64_t draws) {
-    each_tile(places, draws, [&](size_t i, const ZcoreTile<T>& tile) {
+    each_tile(places, draws, [&](int64_t i, const ZcoreTile<T>& tile) {
       zcore_scan(tile, places, k_, draws, run_.workers_[i]->log.logging());
     });
   }
 
   // A radius that all neighbours of a place are nearly surely within, by the distances of the sample to it.
-  T radius_around(const std::vector<T>& sampled, int64_t round) const {
-    const auto m = static_cast<int64_t>(sampled.size());
+  T radius_around(const Vector<T>& sampled, int64_t round) const {
+    const int64_t m = sampled.size();
     const int64_t rank = host::zcore_sampled_rank(wanted_, m, table_.n(), kSure) << std::min<int64_t>(2 * round, 32);
     T radius = std::numeric_limits<T>::infinity();
     if (rank < m) zcore_rank(sampled.data(), m, rank, rank / 16, &radius);
@@ -192,12 +192,11 @@ class ZcoreRun<T>::Slice {
     int64_t nearest;
     worker.measure_sample(table_, places(draw));
     zcore_least(worker.sampled.data(), table_.sampled(), &nearest);
-    const T distance = worker.sampled[static_cast<size_t>(nearest)];
+    const T distance = worker.sampled[nearest];
     const T radius = wanted_ > 0 ? radius_around(worker.sampled, 0) : T(0);
     const T more = host::zcore_more(radius, point(draw), k_);
-    radii_[static_cast<size_t>(draw)] = radius;
-    starts_[static_cast<size_t>(draw)] = {host::zcore_limit(distance, more, k_), more, distance, 0,
-                                          most_around_point(wanted_, threads())};
+    radii_[draw] = radius;
+    starts_[draw] = {host::zcore_limit(distance, more, k_), more, distance, 0, most_around_point(wanted_, threads())};
   }
 
   // A draw that has logged too much may go on while there is room. Then only the nearest row is looked for, and if that
@@ -215,46 +214,44 @@ class ZcoreRun<T>::Slice {
     bool whole = true;
     for (const auto& each : run_.workers_) {
       if (each->log.ball(draw).limit < 0) return kLost;
-      whole &= each->log.ball(draw).more == starts_[static_cast<size_t>(draw)].more;
+      whole &= each->log.ball(draw).more == starts_[draw].more;
     }
     check_unchanged(worker.found() > 0);
-    const size_t best = worker.nearest(point(draw));
-    rows_[static_cast<size_t>(draw)] = worker.row(best);
+    const int64_t best = worker.nearest(point(draw));
+    rows_[draw] = worker.row(best);
     worker.sums[worker.row(best)] += kZcoreUnit;
     if (wanted_ == 0) return kSettled;
     worker.measure_from(best, places(draw));
-    return worker.pay(wanted_, run_.rule_.exponent, whole ? radii_[static_cast<size_t>(draw)] : 0) ? kSettled : kOpen;
+    return worker.pay(wanted_, run_.rule_.exponent, whole ? radii_[draw] : 0) ? kSettled : kOpen;
   }
 
   // The nearest rows of draws where too many are nearly so.
-  void find_nearest(const std::vector<int64_t>& draws) {
+  void find_nearest(const Vector<int64_t>& draws) {
     struct Best {
       double distance = std::numeric_limits<double>::infinity();
       int64_t row = std::numeric_limits<int64_t>::max();
     };
-    std::vector<std::vector<Best>> best(run_.workers_.size(), std::vector<Best>(draws.size()));
-    each_tile(places_.data(), n_, [&](size_t worker, const ZcoreTile<T>& tile) {
-      std::vector<double> distances(static_cast<size_t>(tile.n));
-      std::vector<const T*> columns(static_cast<size_t>(k_));
-      for (size_t i = 0; i < draws.size(); ++i) {
+    Vector<Vector<Best>> best(run_.workers_.size(), Vector<Best>(draws.size()));
+    each_tile(places_.data(), n_, [&](int64_t worker, const ZcoreTile<T>& tile) {
+      Vector<double> distances(tile.n);
+      Vector<const T*> columns(k_);
+      for (int64_t i = 0; i < draws.size(); ++i) {
         int64_t least;
-        for (int64_t j = 0; j < k_; ++j)
-          columns[static_cast<size_t>(j)] = tile.columns + places(draws[i])[j].column * tile.stride;
+        for (int64_t j = 0; j < k_; ++j) columns[j] = tile.columns + places(draws[i])[j].column * tile.stride;
         zcore_distances_to_point(columns.data(), point(draws[i]), k_, tile.n, distances.data());
         zcore_least(distances.data(), tile.n, &least);
         Best& one = best[worker][i];
-        if (distances[static_cast<size_t>(least)] < one.distance)
-          one = {distances[static_cast<size_t>(least)], tile.first + least};
+        if (distances[least] < one.distance) one = {distances[least], tile.first + least};
       }
     });
-    for (size_t i = 0; i < draws.size(); ++i) {
+    for (int64_t i = 0; i < draws.size(); ++i) {
       Best first;
       for (const auto& some : best)
         if (some[i].distance < first.distance || (some[i].distance == first.distance && some[i].row < first.row))
           first = some[i];
       check_unchanged(first.row < table_.n());
-      rows_[static_cast<size_t>(draws[i])] = static_cast<uint32_t>(first.row);
-      run_.workers_[0]->sums[static_cast<size_t>(first.row)] += kZcoreUnit;
+      rows_[draws[i]] = static_cast<uint32_t>(first.row);
+      run_.workers_[0]->sums[first.row] += kZcoreUnit;
       for (int64_t j = 0; j < k_; ++j) {
         ZcorePlace<T>& place = places(draws[i])[j];
         place.centre = table_.x()[first.row * table_.d() + place.column];
@@ -264,33 +261,26 @@ class ZcoreRun<T>::Slice {
 
   // What is around the places of some draws, for `settle`; the draws for which it says that the radius was too small.
   template <class Radius, class Settle>
-  std::vector<int64_t> look_around(const std::vector<int64_t>& draws, const Radius& radius, const Settle& settle) {
-    std::vector<int64_t> open;
+  Vector<int64_t> look_around(const Vector<int64_t>& draws, const Radius& radius, const Settle& settle) {
+    Vector<int64_t> open;
     const int64_t bytes = threads() * most_around_row(wanted_) * 2 * static_cast<int64_t>(sizeof(T));
-    const size_t some = static_cast<size_t>(std::max(kFewestDraws, log_bytes / bytes));
-    for (size_t begin = 0; begin < draws.size(); begin += some) {
-      const std::vector<int64_t> part(
-          draws.begin() + static_cast<std::ptrdiff_t>(begin),
-          draws.begin() + static_cast<std::ptrdiff_t>(std::min(draws.size(), begin + some)));
-      const auto n = static_cast<int64_t>(part.size());
-      std::vector<ZcorePlace<T>> around;
+    const int64_t some = std::max(kFewestDraws, log_bytes / bytes);
+    for (int64_t begin = 0; begin < draws.size(); begin += some) {
+      const Vector<int64_t> part(draws.begin() + begin, draws.begin() + std::min(draws.size(), begin + some));
+      const int64_t n = part.size();
+      Vector<ZcorePlace<T>> around;
       for (const int64_t draw : part) around.insert(around.end(), places(draw), places(draw) + k_);
-      std::vector<T> radii(part.size());
-      each(n, [&](Worker& worker, int64_t i) {
-        radii[static_cast<size_t>(i)] = radius(worker, part[static_cast<size_t>(i)]);
-      });
+      Vector<T> radii(part.size());
+      each(n, [&](Worker& worker, int64_t i) { radii[i] = radius(worker, part[i]); });
       for (const auto& worker : run_.workers_) {
         ZcoreLog<T>& log = worker->log;
         log.start(n, false, 1, [this, &log](int64_t draw) { keep_wanted(log, draw); });
-        for (int64_t i = 0; i < n; ++i)
-          log.ball(i) = {radii[static_cast<size_t>(i)], 0, 0, 0, most_around_row(wanted_)};
+        for (int64_t i = 0; i < n; ++i) log.ball(i) = {radii[i], 0, 0, 0, most_around_row(wanted_)};
       }
       pass(around.data(), n);
-      std::vector<uint8_t> settled(part.size());
-      each_group(n, [&](Worker& worker, int64_t i) {
-        settled[static_cast<size_t>(i)] = settle(worker, part[static_cast<size_t>(i)], radii[static_cast<size_t>(i)]);
-      });
-      for (size_t i = 0; i < part.size(); ++i) {
+      Vector<uint8_t> settled(part.size());
+      each_group(n, [&](Worker& worker, int64_t i) { settled[i] = settle(worker, part[i], radii[i]); });
+      for (int64_t i = 0; i < part.size(); ++i) {
         check_unchanged(settled[i] != 0 || radii[i] < std::numeric_limits<T>::infinity());
         if (settled[i] == 0) open.push_back(part[i]);
       }
@@ -301,12 +291,12 @@ class ZcoreRun<T>::Slice {
   // A draw that has logged too much around a row wants no more than that row and its nearest; rows to come lose a tie.
   void keep_wanted(ZcoreLog<T>& log, int64_t draw) const {
     ZcoreBall<T>& ball = log.ball(draw);
-    std::vector<T> distances;
+    Vector<T> distances;
     log.each(draw / kZcoreTogether, [&](const uint32_t* hits, const T* values, int64_t n, int64_t) {
       for (int64_t i = 0; i < n; ++i)
         if (hits[i] >> 16 == draw % kZcoreTogether) distances.push_back(values[i]);
     });
-    const auto last = distances.begin() + static_cast<std::ptrdiff_t>(wanted_);
+    const auto last = distances.begin() + wanted_;
     std::nth_element(distances.begin(), last, distances.end());
     ball.limit = std::min(ball.limit, std::nextafter(*last, T(-1)));
     ball.most = ball.count + most_around_row(wanted_);
@@ -315,12 +305,12 @@ class ZcoreRun<T>::Slice {
   ZcoreRun& run_;
   const ZcoreTable<T>& table_;
   const int64_t k_, wanted_, n_;
-  std::vector<int64_t> order_;         // the numbers of draws, by column
-  std::vector<ZcorePlace<T>> places_;  // of the points, and then of the rows nearest to them
-  std::vector<double> points_;
-  std::vector<ZcoreBall<T>> starts_;
-  std::vector<T> radii_;
-  std::vector<uint32_t> rows_;
+  Vector<int64_t> order_;         // the numbers of draws, by column
+  Vector<ZcorePlace<T>> places_;  // of the points, and then of the rows nearest to them
+  Vector<double> points_;
+  Vector<ZcoreBall<T>> starts_;
+  Vector<T> radii_;
+  Vector<uint32_t> rows_;
 };
 
 void cap_zcore_log(int64_t bytes) { log_bytes = bytes; }
@@ -336,7 +326,7 @@ ZcoreRun<T>::~ZcoreRun() = default;
 
 template <class T>
 int64_t ZcoreRun<T>::slice() const {
-  const auto threads = static_cast<int64_t>(workers_.size());
+  const int64_t threads = workers_.size();
   const int64_t wanted = std::min(rule_.neighbours, table_.n() - 1);
   const int64_t bytes = (3 * wanted + 256 * threads) * (k_ + 1) * static_cast<int64_t>(sizeof(T));  // mostly less
   return std::clamp(log_bytes / bytes, kFewestDraws, kMostDraws);
@@ -383,7 +373,7 @@ template <class T>
 void ZcoreRun<T>::write(int64_t* sums) const {
   std::fill_n(sums, table_.n(), int64_t(0));
   for (const auto& worker : workers_)
-    for (int64_t i = 0; i < table_.n(); ++i) sums[i] += worker->sums[static_cast<size_t>(i)];
+    for (int64_t i = 0; i < table_.n(); ++i) sums[i] += worker->sums[i];
 }
 
 template class ZcoreRun<float>;

@@ -19,9 +19,9 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "core/isa.hpp"
+#include "core/vector.hpp"
 #include "zcore/zcore_math.hpp"
 
 namespace tamis {
@@ -108,9 +108,9 @@ class ZcoreTable {
   int64_t n() const { return n_; }
   int64_t d() const { return d_; }
   int64_t bad() const { return bad_; }  // the first row that is not finite, or -1; then there are no spans
-  const std::vector<double>& low() const { return low_; }
-  const std::vector<double>& median() const { return median_; }
-  const std::vector<double>& high() const { return high_; }
+  const Vector<double>& low() const { return low_; }
+  const Vector<double>& median() const { return median_; }
+  const Vector<double>& high() const { return high_; }
 
   const T* x() const { return x_; }
   const T* sample(int64_t column) const { return sample_.data() + column * sampled_; }
@@ -121,12 +121,12 @@ class ZcoreTable {
   class Worker;
   void draw_sample();
   int64_t first_bad(int64_t first, int64_t n) const;
-  T value_at(int64_t column, int64_t rank, const ZcoreSpread<T>& all, const std::vector<T>& near) const;
+  T value_at(int64_t column, int64_t rank, const ZcoreSpread<T>& all, const Vector<T>& near) const;
 
   const T* x_;
   int64_t n_, d_, sampled_, bad_ = -1;
-  std::vector<T> sample_;  // (d, sampled)
-  std::vector<double> low_, median_, high_;
+  Vector<T> sample_;  // (d, sampled)
+  Vector<double> low_, median_, high_;
 };
 
 template <class T>
@@ -174,7 +174,7 @@ class ZcoreRun {
   const ZcoreTable<T>& table_;
   const ZcoreRule rule_;
   const int64_t k_;
-  std::vector<std::unique_ptr<ZcoreWorker<T>>> workers_;
+  Vector<std::unique_ptr<ZcoreWorker<T>>> workers_;
 };
 
 // Of each draw with `m` distances, NaN where there are fewer: the limit that its neighbours are within, the nearest,

@@ -1,5 +1,4 @@
 #include <cmath>
-#include <vector>
 
 #include "core/parallel.hpp"
 #include "zcore/zcore.hpp"
@@ -10,13 +9,13 @@ namespace {
 constexpr int64_t kFewColumns = 64;  // of a draw: looked through one by one
 
 // As host::random_columns, with a mark for each column taken; all marks are 0 before and after.
-void many_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* out, std::vector<uint8_t>& taken) {
+void many_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* out, Vector<uint8_t>& taken) {
   for (int64_t j = 0; j < k; ++j) {
     const int64_t last = d - k + j, pick = host::random_below(host::random_word(seed, draw, j), last + 1);
-    out[j] = static_cast<int32_t>(taken[static_cast<size_t>(pick)] != 0 ? last : pick);
-    taken[static_cast<size_t>(out[j])] = 1;
+    out[j] = static_cast<int32_t>(taken[pick] != 0 ? last : pick);
+    taken[out[j]] = 1;
   }
-  for (int64_t j = 0; j < k; ++j) taken[static_cast<size_t>(out[j])] = 0;
+  for (int64_t j = 0; j < k; ++j) taken[out[j]] = 0;
 }
 
 }  // namespace
@@ -24,7 +23,7 @@ void many_columns(uint64_t seed, int64_t draw, int64_t k, int64_t d, int32_t* ou
 void zcore_draws(const ZcoreSpan& span, uint64_t seed, int64_t first, int64_t draws, int64_t k, int32_t* dims,
                  double* points) {
   parallel_for(draws, 1024, [&](int64_t begin, int64_t end) {
-    std::vector<uint8_t> taken(k > kFewColumns ? static_cast<size_t>(span.d) : 0);
+    Vector<uint8_t> taken(k > kFewColumns ? span.d : 0);
     Steps steps;
     for (int64_t i = begin; i < end; ++i) {
       steps.took(8 * k);

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <new>
-#include <vector>
 
 #include "core/aligned.hpp"
 #include "core/pages.hpp"
+#include "core/vector.hpp"
 #include "zcore/zcore.hpp"
 
 namespace tamis {
@@ -24,14 +24,14 @@ class ZcoreLog {
     values_ = values;
     words_ = words;
     crowded_ = std::move(crowded);
-    balls_.assign(static_cast<size_t>(draws), {});
-    pages_.resize(static_cast<size_t>((draws + kZcoreTogether - 1) / kZcoreTogether));
+    balls_.assign(draws, {});
+    pages_.resize((draws + kZcoreTogether - 1) / kZcoreTogether);
     for (auto& pages : pages_) pages.clear();
     block_ = 0;
     used_ = bytes_ = 0;
   }
-  ZcoreBall<T>& ball(int64_t draw) { return balls_[static_cast<size_t>(draw)]; }
-  const ZcoreBall<T>& ball(int64_t draw) const { return balls_[static_cast<size_t>(draw)]; }
+  ZcoreBall<T>& ball(int64_t draw) { return balls_[draw]; }
+  const ZcoreBall<T>& ball(int64_t draw) const { return balls_[draw]; }
   int64_t words() const { return words_; }
   int64_t bytes() const { return bytes_; }  // logged
   ZcoreLogging<T> logging() {
@@ -46,9 +46,9 @@ class ZcoreLog {
   // ascending, values n of the first word, n of the second and so on.
   template <class Visit>
   void each(int64_t group, Visit visit) const {
-    constexpr size_t kAhead = 4;
-    const std::vector<Page*>& pages = pages_[static_cast<size_t>(group)];
-    for (size_t i = 0; i < pages.size(); ++i) {
+    constexpr int64_t kAhead = 4;
+    const Vector<Page*>& pages = pages_[group];
+    for (int64_t i = 0; i < pages.size(); ++i) {
       if (i + kAhead < pages.size())
         for (int line = 0; line < 8; ++line)
           __builtin_prefetch(reinterpret_cast<const char*>(pages[i + kAhead]) + 64 * line);
@@ -82,7 +82,7 @@ class ZcoreLog {
       prefer_huge_pages(blocks_.back().bytes.get(), static_cast<size_t>(bytes));
     }
     auto* page = new (blocks_[block_].bytes.get() + used_) Page{n, first};
-    pages_[static_cast<size_t>(group)].push_back(page);
+    pages_[group].push_back(page);
     used_ += size;
     bytes_ += size;
     return reinterpret_cast<uint32_t*>(page + 1);
@@ -91,10 +91,10 @@ class ZcoreLog {
   bool values_ = false;
   int64_t words_ = 1;
   Crowded crowded_;
-  std::vector<ZcoreBall<T>> balls_;
-  std::vector<std::vector<Page*>> pages_;  // of each group
-  std::vector<Block> blocks_;
-  size_t block_ = 0;  // the one in use, and how much of it
+  Vector<ZcoreBall<T>> balls_;
+  Vector<Vector<Page*>> pages_;  // of each group
+  Vector<Block> blocks_;
+  int64_t block_ = 0;  // the one in use, and how much of it
   int64_t used_ = 0, bytes_ = 0;
 };
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <vector>
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
@@ -12,13 +11,13 @@ void zcore_settle(const T* distances, int64_t draws, int64_t m, const ZcoreRule&
                   double* share) {
   const double unit = host::zcore_weight_unit(rule.neighbours);
   parallel_for(draws, 16, [&](int64_t begin, int64_t end) {
-    std::vector<T> values(static_cast<size_t>(m));
+    Vector<T> values(m);
     Steps steps;
     for (int64_t i = begin; i < end; ++i) {
       steps.took(m);
       const T* from = distances + i * m;
       const auto last = std::copy_if(from, from + m, values.begin(), [](T v) { return v >= 0; });
-      const auto rank = values.begin() + static_cast<std::ptrdiff_t>(rule.neighbours - 1);
+      const auto rank = values.begin() + rule.neighbours - 1;
       TAMIS_CHECK(rank < last, "zcore_settle: distances must have as many as there are neighbours");
       std::nth_element(values.begin(), rank, last);
       nearest[i] = *std::min_element(values.begin(), rank + 1);

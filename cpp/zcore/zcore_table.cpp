@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -51,14 +50,13 @@ int64_t ZcoreTable<T>::sampled_row(int64_t i) const {
 
 template <class T>
 void ZcoreTable<T>::draw_sample() {
-  sample_.resize(static_cast<size_t>(sampled_ * d_));
+  sample_.resize(sampled_ * d_);
   parallel_for(sampled_, 64, [&](int64_t begin, int64_t end) {
     constexpr int64_t kBlock = 16;
     for (int64_t column = 0; column < d_; column += kBlock)
       for (int64_t i = begin; i < end; ++i) {
         const T* row = x_ + sampled_row(i) * d_;
-        for (int64_t j = column; j < std::min(d_, column + kBlock); ++j)
-          sample_[static_cast<size_t>(j * sampled_ + i)] = row[j];
+        for (int64_t j = column; j < std::min(d_, column + kBlock); ++j) sample_[j * sampled_ + i] = row[j];
       }
   });
 }
@@ -67,21 +65,21 @@ void ZcoreTable<T>::draw_sample() {
 template <class T>
 class ZcoreTable<T>::Worker {
  public:
-  Worker(const ZcoreTable& table, const std::vector<Bracket<T>>& brackets)
+  Worker(const ZcoreTable& table, const Vector<Bracket<T>>& brackets)
       : table_(table),
         tiles_(table.x_, table.n_, table.d_),
-        all_(static_cast<size_t>(table.d_ / kZcoreBlock + 1), 1),
+        all_(table.d_ / kZcoreBlock + 1, 1),
         spreads_(brackets.size(), {kFar, -kFar, 0, 0, true}) {
     log_.start(table.d_, true, 1, nullptr);
-    for (size_t j = 0; j < brackets.size(); ++j)  // a bracket of one value needs no log
-      log_.ball(static_cast<int64_t>(j)) = {brackets[j].reach > 0 ? brackets[j].reach : -1, 0, 0, 0, kMany};
+    for (int64_t j = 0; j < brackets.size(); ++j)  // a bracket of one value needs no log
+      log_.ball(j) = {brackets[j].reach > 0 ? brackets[j].reach : -1, 0, 0, 0, kMany};
   }
 
-  void visit(int64_t i, const std::vector<Bracket<T>>& brackets, const std::vector<ZcorePlace<T>>& places) {
+  void visit(int64_t i, const Vector<Bracket<T>>& brackets, const Vector<ZcorePlace<T>>& places) {
     const ZcoreTile<T> tile = tiles_.turn(i, all_);
     bool finite = true;
-    for (size_t j = 0; j < spreads_.size(); ++j) {
-      const T* column = tile.columns + static_cast<int64_t>(j) * tile.stride;
+    for (int64_t j = 0; j < spreads_.size(); ++j) {
+      const T* column = tile.columns + j * tile.stride;
       zcore_spread(column, tile.n, brackets[j].centre, brackets[j].reach, &spreads_[j]);
       finite &= spreads_[j].finite;
     }
@@ -90,10 +88,10 @@ class ZcoreTable<T>::Worker {
   }
 
   int64_t bad() const { return bad_; }
-  const ZcoreSpread<T>& spread(size_t column) const { return spreads_[column]; }
-  void add_values(int64_t group, std::array<std::vector<T>, kZcoreTogether>* out) const {
+  const ZcoreSpread<T>& spread(int64_t column) const { return spreads_[column]; }
+  void add_values(int64_t group, Vector<T>* out) const {
     log_.each(group, [&](const uint32_t* hits, const T* values, int64_t n, int64_t) {
-      for (int64_t i = 0; i < n; ++i) (*out)[hits[i] >> 16].push_back(values[i]);
+      for (int64_t i = 0; i < n; ++i) out[hits[i] >> 16].push_back(values[i]);
     });
   }
 
@@ -103,9 +101,9 @@ class ZcoreTable<T>::Worker {
 
   const ZcoreTable& table_;
   ZcoreTiles<T> tiles_;
-  const std::vector<uint8_t> all_;
+  const Vector<uint8_t> all_;
   ZcoreLog<T> log_;
-  std::vector<ZcoreSpread<T>> spreads_;
+  Vector<ZcoreSpread<T>> spreads_;
   int64_t bad_ = -1;
 };
 
@@ -118,42 +116,42 @@ int64_t ZcoreTable<T>::first_bad(int64_t first, int64_t n) const {
 // Ends and medians in one pass: of each column the values about its median are kept, and the others counted.
 template <class T>
 void ZcoreTable<T>::find_spans() {
-  std::vector<Bracket<T>> brackets(static_cast<size_t>(d_));
-  std::vector<ZcorePlace<T>> places(static_cast<size_t>(d_));
+  Vector<Bracket<T>> brackets(d_);
+  Vector<ZcorePlace<T>> places(d_);
   parallel_for(d_, 8, [&](int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j) {
-      brackets[static_cast<size_t>(j)] = bracket(sample(j), sampled_);
-      places[static_cast<size_t>(j)] = {brackets[static_cast<size_t>(j)].centre, static_cast<int32_t>(j)};
+      brackets[j] = bracket(sample(j), sampled_);
+      places[j] = {brackets[j].centre, static_cast<int32_t>(j)};
     }
   });
-  std::vector<Worker> workers;
+  Vector<Worker> workers;
   for (int i = 0; i < num_threads(); ++i) workers.emplace_back(*this, brackets);
   each_worker(num_threads(), ZcoreTiles<T>::count(n_, d_), 1,
-              [&](size_t worker, int64_t i, int64_t) { workers[worker].visit(i, brackets, places); });
+              [&](int64_t worker, int64_t i, int64_t) { workers[worker].visit(i, brackets, places); });
   for (const Worker& worker : workers)
     if (worker.bad() >= 0 && (bad_ < 0 || worker.bad() < bad_)) bad_ = worker.bad();
   if (bad_ >= 0) return;
 
-  low_.resize(static_cast<size_t>(d_));
-  median_.resize(static_cast<size_t>(d_));
-  high_.resize(static_cast<size_t>(d_));
+  low_.resize(d_);
+  median_.resize(d_);
+  high_.resize(d_);
   parallel_for((d_ + kZcoreTogether - 1) / kZcoreTogether, 1, [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
-      std::array<std::vector<T>, kZcoreTogether> near;
-      for (const Worker& worker : workers) worker.add_values(group, &near);
+      Vector<T> near[kZcoreTogether];
+      for (const Worker& worker : workers) worker.add_values(group, near);
       for (int64_t j = group * kZcoreTogether; j < std::min(d_, (group + 1) * kZcoreTogether); ++j) {
-        ZcoreSpread<T> all = workers[0].spread(static_cast<size_t>(j));
-        for (size_t i = 1; i < workers.size(); ++i) {
-          const ZcoreSpread<T>& other = workers[i].spread(static_cast<size_t>(j));
+        ZcoreSpread<T> all = workers[0].spread(j);
+        for (int64_t i = 1; i < workers.size(); ++i) {
+          const ZcoreSpread<T>& other = workers[i].spread(j);
           all = {std::min(all.least, other.least), std::max(all.most, other.most), all.below + other.below,
                  all.within + other.within, true};
         }
-        std::vector<T>& values = near[static_cast<size_t>(j % kZcoreTogether)];
-        if (brackets[static_cast<size_t>(j)].reach == 0) values.assign(1, brackets[static_cast<size_t>(j)].centre);
-        low_[static_cast<size_t>(j)] = static_cast<double>(all.least);
-        high_[static_cast<size_t>(j)] = static_cast<double>(all.most);
+        Vector<T>& values = near[j % kZcoreTogether];
+        if (brackets[j].reach == 0) values.assign(1, brackets[j].centre);
+        low_[j] = static_cast<double>(all.least);
+        high_[j] = static_cast<double>(all.most);
         for (const int64_t rank : {(n_ - 1) / 2, n_ / 2})
-          median_[static_cast<size_t>(j)] += 0.5 * static_cast<double>(value_at(j, rank, all, values));
+          median_[j] += 0.5 * static_cast<double>(value_at(j, rank, all, values));
       }
     }
   });
@@ -161,15 +159,15 @@ void ZcoreTable<T>::find_spans() {
 
 // The value of a rank in a column, by those near the median where it is one of them.
 template <class T>
-T ZcoreTable<T>::value_at(int64_t column, int64_t rank, const ZcoreSpread<T>& all, const std::vector<T>& near) const {
+T ZcoreTable<T>::value_at(int64_t column, int64_t rank, const ZcoreSpread<T>& all, const Vector<T>& near) const {
   T out;
   if (rank >= all.below && rank < all.below + all.within) {
     if (near.size() == 1) return near[0];
-    zcore_rank(near.data(), static_cast<int64_t>(near.size()), rank - all.below + 1, -1, &out);
+    zcore_rank(near.data(), near.size(), rank - all.below + 1, -1, &out);
     return out;
   }
-  std::vector<T> values(static_cast<size_t>(n_));
-  for (int64_t i = 0; i < n_; ++i) values[static_cast<size_t>(i)] = x_[i * d_ + column];
+  Vector<T> values(n_);
+  for (int64_t i = 0; i < n_; ++i) values[i] = x_[i * d_ + column];
   zcore_rank(values.data(), n_, rank + 1, -1, &out);
   return out;
 }

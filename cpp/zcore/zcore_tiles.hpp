@@ -2,10 +2,10 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
-#include <vector>
 
 #include "core/aligned.hpp"
 #include "core/parallel.hpp"
+#include "core/vector.hpp"
 #include "zcore/zcore.hpp"
 
 namespace tamis {
@@ -17,7 +17,7 @@ void each_worker(int64_t workers, int64_t n, int64_t grain, const Visit& visit) 
   parallel_for(workers, 1, [&](int64_t first, int64_t last) {
     for (int64_t worker = first; worker < last; ++worker)
       for (int64_t begin; (begin = next.fetch_add(grain)) < n;) {
-        visit(static_cast<size_t>(worker), begin, std::min(n, begin + grain));
+        visit(worker, begin, std::min(n, begin + grain));
         check_interrupt();
       }
   });
@@ -34,7 +34,7 @@ class ZcoreTiles {
   static int64_t count(int64_t n, int64_t d) { return (n + height(d) - 1) / height(d); }
 
   // Blocks of columns that are not wanted are left as they are.
-  ZcoreTile<T> turn(int64_t i, const std::vector<uint8_t>& wanted) {
+  ZcoreTile<T> turn(int64_t i, const Vector<uint8_t>& wanted) {
     const int64_t first = i * height_, n = std::min(height_, n_ - first);
     zcore_turn(x_ + first * d_, n, d_, wanted.data(), columns_.get(), stride());
     return {columns_.get(), first, n, stride()};

@@ -1,11 +1,10 @@
 // What a thread has and does while draws are scored.
 #pragma once
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <memory>
-#include <vector>
 
+#include "core/vector.hpp"
 #include "zcore/zcore.hpp"
 #include "zcore/zcore_log.hpp"
 #include "zcore/zcore_tiles.hpp"
@@ -17,12 +16,10 @@ template <class T>
 class ZcoreWorker {
  public:
   ZcoreWorker(const ZcoreTable<T>& table, int64_t k)
-      : tiles(table.x(), table.n(), table.d()),
-        sums(static_cast<size_t>(table.n())),
-        columns_(static_cast<size_t>(k)) {}
+      : tiles(table.x(), table.n(), table.d()), sums(table.n()), columns_(k) {}
 
   // What all workers have logged for a group of draws.
-  void gather(const std::vector<std::unique_ptr<ZcoreWorker>>& workers, int64_t group, int64_t draws) {
+  void gather(const Vector<std::unique_ptr<ZcoreWorker>>& workers, int64_t group, int64_t draws) {
     struct {
       uint32_t* rows;
       T* values;
@@ -32,9 +29,9 @@ class ZcoreWorker {
     for (int64_t i = 0; i < std::min(kZcoreTogether, draws - group * kZcoreTogether); ++i) {
       int64_t n = 0;
       for (const auto& worker : workers) n += worker->log.ball(group * kZcoreTogether + i).count;
-      Found& found = found_[static_cast<size_t>(i)];
-      found.rows.resize(static_cast<size_t>(n));
-      found.values.resize(static_cast<size_t>(n * words));
+      Found& found = found_[i];
+      found.rows.resize(n);
+      found.values.resize(n * words);
       to[i] = {found.rows.data(), found.values.data(), n, 0};
     }
     for (const auto& worker : workers)
@@ -51,31 +48,31 @@ class ZcoreWorker {
 
   // The draw of the gathered group that the functions below are about.
   void open(int64_t draw) {
-    found_now_ = &found_[static_cast<size_t>(draw % kZcoreTogether)];
-    n_ = static_cast<int64_t>(found_now_->rows.size());
-    distances_.resize(static_cast<size_t>(n_));
-    weights_.resize(static_cast<size_t>(n_));
-    shares_.resize(static_cast<size_t>(n_));
+    found_now_ = &found_[draw % kZcoreTogether];
+    n_ = found_now_->rows.size();
+    distances_.resize(n_);
+    weights_.resize(n_);
+    shares_.resize(n_);
   }
   int64_t found() const { return n_; }
-  uint32_t row(size_t i) const { return found_now_->rows[i]; }
+  uint32_t row(int64_t i) const { return found_now_->rows[i]; }
 
   // The place of the row nearest to the point.
-  size_t nearest(const double* point) {
+  int64_t nearest(const double* point) {
     int64_t first;
-    for (size_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + static_cast<int64_t>(j) * n_;
-    zcore_distances_to_point(columns_.data(), point, static_cast<int64_t>(columns_.size()), n_, weights_.data());
+    for (int64_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + j * n_;
+    zcore_distances_to_point(columns_.data(), point, columns_.size(), n_, weights_.data());
     zcore_least(weights_.data(), n_, &first);
-    auto best = static_cast<size_t>(first);
-    for (size_t i = best + 1; i < static_cast<size_t>(n_); ++i)
+    auto best = first;
+    for (int64_t i = best + 1; i < n_; ++i)
       if (weights_[i] == weights_[best] && row(i) < row(best)) best = i;
     return best;
   }
 
   // Measures all from one of them, and leaves that one out.
-  void measure_from(size_t own, ZcorePlace<T>* places) {
-    for (size_t j = 0; j < columns_.size(); ++j) places[j].centre = columns_[j][own];
-    zcore_distances(columns_.data(), places, static_cast<int64_t>(columns_.size()), n_, distances_.data());
+  void measure_from(int64_t own, ZcorePlace<T>* places) {
+    for (int64_t j = 0; j < columns_.size(); ++j) places[j].centre = columns_[j][own];
+    zcore_distances(columns_.data(), places, columns_.size(), n_, distances_.data());
     leave_out(own);
   }
   // Takes the distances that were logged, without that of the row itself.
@@ -83,7 +80,7 @@ class ZcoreWorker {
     std::copy_n(found_now_->values.data(), n_, distances_.data());
     const auto& rows = found_now_->rows;
     const auto at = std::find(rows.begin(), rows.end(), own);
-    if (at != rows.end()) leave_out(static_cast<size_t>(at - rows.begin()));
+    if (at != rows.end()) leave_out(at - rows.begin());
   }
 
   // False where not all that are wanted are known to be within the radius.
@@ -92,7 +89,7 @@ class ZcoreWorker {
     zcore_count(distances_.data(), n_, T(0), &same);
     if (same > 0) {  // a duplicate row takes the whole penalty
       uint32_t first = std::numeric_limits<uint32_t>::max();
-      for (size_t i = 0; i < static_cast<size_t>(n_); ++i)
+      for (int64_t i = 0; i < n_; ++i)
         if (distances_[i] == 0) first = std::min(first, row(i));
       sums[first] -= kZcoreUnit;
       return true;
@@ -101,7 +98,7 @@ class ZcoreWorker {
     if (within < wanted) return false;
     if (n_ > wanted) zcore_keep_nearest(distances_.data(), found_now_->rows.data(), n_, wanted);
     zcore_shares(distances_.data(), wanted, exponent, weights_.data(), shares_.data());
-    for (size_t i = 0; i < static_cast<size_t>(wanted); ++i) sums[row(i)] -= shares_[i];
+    for (int64_t i = 0; i < wanted; ++i) sums[row(i)] -= shares_[i];
     return true;
   }
 
@@ -121,9 +118,9 @@ class ZcoreWorker {
   void pay(const ZcorePrices<T>& prices, int64_t i, double exponent) {
     const T limit = prices.limit[i];
     ties_.clear();
-    for (size_t at = 0; at < static_cast<size_t>(n_); ++at)
+    for (int64_t at = 0; at < n_; ++at)
       if (distances_[at] == limit) ties_.push_back(row(at));
-    const auto paying = static_cast<std::ptrdiff_t>(std::clamp<int64_t>(prices.ties[i], 0, std::ssize(ties_)));
+    const auto paying = std::clamp<int64_t>(prices.ties[i], 0, std::ssize(ties_));
     std::partial_sort(ties_.begin(), ties_.begin() + paying, ties_.end());
     if (prices.nearest[i] == 0) {
       if (paying > 0) sums[ties_[0]] -= kZcoreUnit;
@@ -134,43 +131,43 @@ class ZcoreWorker {
           host::zcore_weight(static_cast<double>(prices.nearest[i]), static_cast<double>(distance), exponent);
       return host::zcore_rounded(weight * prices.share[i]);
     };
-    for (size_t at = 0; at < static_cast<size_t>(n_); ++at)
+    for (int64_t at = 0; at < n_; ++at)
       if (distances_[at] < limit) sums[row(at)] -= price(distances_[at]);
     for (auto tie = ties_.begin(); tie != ties_.begin() + paying; ++tie) sums[*tie] -= price(limit);
   }
 
   // The distances of the sample to some places, in `sampled`.
   void measure_sample(const ZcoreTable<T>& table, const ZcorePlace<T>* places) {
-    const auto k = static_cast<int64_t>(columns_.size());
-    for (int64_t j = 0; j < k; ++j) columns_[static_cast<size_t>(j)] = table.sample(places[j].column);
-    sampled.resize(static_cast<size_t>(table.sampled()));
+    const int64_t k = columns_.size();
+    for (int64_t j = 0; j < k; ++j) columns_[j] = table.sample(places[j].column);
+    sampled.resize(table.sampled());
     zcore_distances(columns_.data(), places, k, table.sampled(), sampled.data());
   }
 
   ZcoreTiles<T> tiles;
   ZcoreLog<T> log;
-  std::vector<int64_t> sums;
-  std::vector<T> sampled;
+  Vector<int64_t> sums;
+  Vector<T> sampled;
 
  private:
   struct Found {
-    std::vector<uint32_t> rows;
-    std::vector<T> values;  // column by column
+    Vector<uint32_t> rows;
+    Vector<T> values;  // column by column
   };
-  void leave_out(size_t i) {
+  void leave_out(int64_t i) {
     --n_;
-    found_now_->rows[i] = found_now_->rows[static_cast<size_t>(n_)];
-    distances_[i] = distances_[static_cast<size_t>(n_)];
+    found_now_->rows[i] = found_now_->rows[n_];
+    distances_[i] = distances_[n_];
   }
 
-  std::array<Found, kZcoreTogether> found_;
+  Found found_[kZcoreTogether];
   Found* found_now_ = nullptr;
   int64_t n_ = 0;
-  std::vector<T> distances_;
-  std::vector<double> weights_;
-  std::vector<int64_t> shares_;
-  std::vector<uint32_t> ties_;
-  std::vector<const T*> columns_;
+  Vector<T> distances_;
+  Vector<double> weights_;
+  Vector<int64_t> shares_;
+  Vector<uint32_t> ties_;
+  Vector<const T*> columns_;
 };
 
 }  // namespace tamis

@@ -58,7 +58,8 @@ def entry(module: str, name: str, value: Any) -> str:
         return ""
     kind = "autoclass" if inspect.isclass(value) else "autofunction"
     members = "   :members:\n" if kind == "autoclass" else ""
-    return f".. {kind}:: {module}.{name}\n{members}{given_by(module, name, value)}\n"
+    text = f".. {kind}:: {module}.{name}\n{members}{given_by(module, name, value)}\n"
+    return text + (f".. minigallery:: tamis.{name}\n\n" if module == "tamis" else "")
 
 
 def given_by(module: str, name: str, value: Any) -> str:

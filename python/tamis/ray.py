@@ -300,11 +300,11 @@ def _written(function: str, data: Any, column: str | None, id: str | None, state
         raise ValueError(f"{function}: state must be a folder for a Dataset, got {state}")
     folder = os.path.join(os.path.abspath(plain(state)), "rows")
     os.makedirs(folder, exist_ok=True)
-    told = data.select_columns([id, column]).map_batches(
+    written = data.select_columns([id, column]).map_batches(
         _write_block, batch_size=None, batch_format="numpy",
         fn_kwargs={"id": id, "column": column, "folder": folder},
     )  # fmt: skip
-    blocks = [str(row["block"]) for row in told.take_all() if row["block"]]
+    blocks = [str(row["block"]) for row in written.take_all() if row["block"]]
     if not blocks:
         raise ValueError(f"{function}: the Dataset has no rows")
     ray = _ray()

@@ -18,7 +18,7 @@ from tamis import _core
 from tamis.coco import COCO
 from tamis.coco._columns import Columns
 from tamis.coco._plain_records import PlainRecords
-from tamis.coco._shapes import masks_of
+from tamis.regions.mask_tables import masks_of
 
 BOX = '{"image_id": 7, "category_id": 3, "bbox": [1, 2.5, -0.0, 4e1], "score": 0.25}'
 MASK = (

@@ -2,12 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <random>
 #include <utility>
 #include <vector>
 
 #include "duplicates/duplicates.hpp"
+#include "knn/knn_cuda.hpp"
 #include "knn/knn_search.hpp"
 #include "mask_iou/mask_iou.hpp"
 
@@ -64,6 +66,64 @@ TEST_CASE("knn: neighbours are those of all pairs, by floats and by codes") {
       }
     }
   }
+}
+
+TEST_CASE("knn_cuda: a score's bounds hold the distance, and none that may be near is below the least") {
+  using namespace tamis::host;
+  constexpr int64_t kWidth = 32;
+  std::mt19937 random(5);
+  const auto vectors = numbers(2 * 400 * kWidth, -1, 1, 6);
+  for (int64_t i = 0; i < 400; ++i) {
+    const double scale = std::ldexp(1.0, static_cast<int>(i % 11) - 5);  // also far more and less than their distance
+    ScoreRow rows[2] = {};
+    double square = 0, product = 0;
+    std::vector<double> exact[2], halves[2];
+    for (int64_t k = 0; k < kWidth; ++k) {
+      exact[0].push_back(vectors[2 * (i * kWidth + k)] * 4);
+      exact[1].push_back(exact[0].back() + vectors[2 * (i * kWidth + k) + 1] * scale);
+    }
+    for (int side = 0; side < 2; ++side) {
+      double norm = 0, lost = 0;
+      for (const double v : exact[side]) {
+        halves[side].push_back(static_cast<double>(half_value(half_bits(static_cast<float>(v)))));
+        norm += halves[side].back() * halves[side].back();
+        lost += (halves[side].back() - v) * (halves[side].back() - v);
+      }
+      rows[side] = {0.5 * norm, std::sqrt(norm) * (1 + 1e-6), std::sqrt(lost) * (1 + 1e-6)};
+    }
+    for (size_t k = 0; k < exact[0].size(); ++k) {
+      square += (exact[0][k] - exact[1][k]) * (exact[0][k] - exact[1][k]);
+      product += halves[0][k] * halves[1][k];
+    }
+    const ScoreColumn column = score_column(rows[1], kWidth, false);
+    const float score = static_cast<float>(product) - column.half;
+    const float far = farthest(rows[0], column, score, kWidth, false);
+    CHECK(far >= std::sqrt(square));
+    CHECK(far <= std::sqrt(square) * (1 + 1e-5) + 2 * (rows[0].lost + rows[1].lost) + 0.02 * rows[0].norm);
+    for (const double reach : {std::sqrt(square), 0.9 * std::sqrt(square), 1.1 * std::sqrt(square)}) {
+      const ScoreLimit limit = limit_of_reach(rows[0], reach, kWidth, false);
+      if (reach >= std::sqrt(square)) CHECK(may_be_near(score, column, limit));
+      // the least score by this column's own errors, and by greater ones of others
+      if (may_be_near(score, column, limit)) {
+        CHECK(score > least_score(limit, column.lost, column.slack));
+        CHECK(score > least_score(limit, 2 * column.lost, 3 * column.slack));
+      }
+    }
+  }
+}
+
+TEST_CASE("knn_cuda: a table has a place of its own for each number, and slices of tiles are whole pieces") {
+  using namespace tamis::cuda;
+  constexpr int64_t kRows = 2 * kKnnTile, kWidth = 3 * kKnnSlice;
+  std::vector<bool> taken(kRows * kWidth);
+  for (int64_t row = 0; row < kRows; ++row)
+    for (int64_t k = 0; k < kWidth; ++k) {
+      const int64_t at = place_in_table(row, k, kWidth);
+      CHECK(!taken.at(static_cast<size_t>(at)));
+      taken[static_cast<size_t>(at)] = true;
+      const int64_t piece = kKnnTile * kKnnSlice;  // of a tile
+      CHECK(at / piece == row / kKnnTile * (kWidth / kKnnSlice) + k / kKnnSlice);
+    }
 }
 
 TEST_CASE("mask_iou: masks come back from their text, and IoU counts pixels") {

@@ -11,6 +11,7 @@ import tamis
 from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tamis.embeddings import distances
 
 
 def rows(n: int, d: int = 8, seed: int = 0) -> np.ndarray:
@@ -58,6 +59,8 @@ def test_row_numbers_say_what_their_embeddings_say(seed, k, metric):
     pool = rng.normal(size=(n, 3))
     copies = rng.random(n) < rng.choice([0, 0.3, 0.9])
     pool[copies] = pool[rng.integers(0, n, int(copies.sum()))]
+    grid = rng.random() < 0.4  # many rows at a radius, which a ball does not hold
+    pool = np.round(pool) if grid else pool
     labelled = np.sort(rng.permutation(n)[: rng.integers(1, n + 1)])
     by_row = tamis.coverage(pool, labelled, k=k, metric=metric)
     elsewhere = tamis.coverage(pool, pool[labelled], k=k, metric=metric)
@@ -67,8 +70,35 @@ def test_row_numbers_say_what_their_embeddings_say(seed, k, metric):
     assert by_row.eps == elsewhere.eps
     if len(labelled) > k:
         assert scores(by_row) == scores(elsewhere)
-    if metric == "euclidean" and len(labelled) > k and not copies.any():
+    if metric == "euclidean" and len(labelled) > k and (grid or not copies.any()):
         assert scores(by_row) == pytest.approx(slow_prdc(pool, pool[labelled], k), abs=1e-12)
+
+
+@pytest.mark.parametrize("d", [3, 40])
+def test_who_is_within_a_radius_of_another_row(d):
+    """Of searches with floats and with codes, in several blocks, whose lists are shorter."""
+    x = rows(3000, d).astype(np.float32)
+    far = tamis.knn(x.astype(np.float64), 30)[0][:90]
+    radii = np.zeros(3000)
+    radii[:90] = (far[:, -2] + far[:, -1]) / 2
+    *found, held = distances.neighbours_and_held(
+        "", x, 2, radii, metric="euclidean", name="x", progress=None
+    )
+    assert held is not None
+    for part, whole in zip(found, distances.neighbours("", x, 2), strict=True):
+        np.testing.assert_array_equal(part, whole)
+    within = apart(x[:90].astype(np.float64), x.astype(np.float64)) < radii[:90, None]
+    within[np.arange(90), np.arange(90)] = False
+    np.testing.assert_array_equal(held, within.any(0))
+    assert 90 < held.sum() < 3000
+
+
+@given(st.lists(st.floats(2e-162, 1e150), min_size=1))
+def test_squares_say_what_roots_say(radii):
+    radii = np.sqrt(np.square(radii))
+    squares = distances._squares(radii)
+    below = np.nextafter(squares, 0)
+    assert (np.sqrt(squares) >= radii).all() and (np.sqrt(below) < radii).all()
 
 
 def test_rows_on_a_disk(tmp_path):

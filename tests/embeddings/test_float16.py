@@ -78,6 +78,6 @@ def test_other_ways_in(tmp_path: Any) -> None:
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for other in (mapped, x.astype(">f2"), np.asfortranarray(x), x.repeat(2, axis=0)[::2]):
         np.testing.assert_array_equal(tamis.knn(other, 2)[1], want)
-    assert knn_search.matrix("f", "x", mapped, halves=True).base is not None  # not copied
+    assert knn_search.matrix("f", "x", mapped, keep_float16=True).base is not None  # not copied
     near = tamis.knn(x, 2, queries=x[:9].astype(np.float32))  # both widths together
     np.testing.assert_array_equal(near[1][:, 1], want[:9, 0])

@@ -12,7 +12,7 @@ import tamis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tamis import KnnIndex
+from tamis import KnnIndex, _core
 from tamis.embeddings import knn_index, knn_index_rows, knn_plan, knn_search
 from test_knn import FILTERS, METRICS, instruction_set, rows, use_filter  # noqa: F401
 
@@ -111,6 +111,25 @@ class TestBits:
         index = KnnIndex(x)
         for m in (1, 9, 70):
             same(index.search(queries[:m], 5), tamis.knn(x, 5, queries=queries[:m]))
+
+    @pytest.mark.parametrize("width", [7, 33, 100])
+    def test_the_order_of_rows_is_that_of_every_instruction_set(self, width, planned):
+        x, found = rows(5000, width, dtype="float64"), []
+        planned("codes")
+        _core.cap_knn_codes(0)
+        try:
+            for level in (2, 3, 4):
+                _core.cap_isa(level)
+                plan = knn_search.make_plan(x, None, None, None, k=1, radius=0.0, dots=False)
+                of = {"x": x, "scale": None, "offset": None, "parts": None}
+                found.append(_core.KnnIndex(**of, **plan.arguments(1.0, False)).parts())
+        finally:
+            _core.cap_isa(4)
+            _core.cap_knn_codes(2)
+        assert sorted(found[0]["order"]) == list(range(5000))
+        for name in ("full", "order", "nodes", "splits", "directions"):
+            for other in found[1:]:
+                np.testing.assert_array_equal(other[name], found[0][name])
 
     @settings(max_examples=60)
     @given(

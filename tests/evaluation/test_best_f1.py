@@ -13,6 +13,7 @@ from coco_harness import Case, dataset, found, truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_errors import counts, evaluated, evaluator_of, images_of
+from test_result_object import evaluation
 
 BOX, FAR = (0, 0, 10, 10), (50, 0, 10, 10)
 
@@ -44,6 +45,25 @@ def test_beta_weighs_recall() -> None:
     assert recall.confidence[0] == 0.6 and recall.f1[0] == 5 * 2 / (4 + 4 * 2) and recall.beta == 2
     with pytest.raises(ValueError, match="beta must be"):
         result.best_f1(beta=-1)
+
+
+def test_at_a_confidence_of_ones_own() -> None:
+    result = tamis.results(evaluation())
+    best = result.best_f1()
+    for at in (0.0, 0.3, float(best.confidence[-1])):
+        found = result.best_f1(confidence=at)
+        assert (found.confidence == at).all()
+        images = result.per_image(0.5, confidence=at)
+        assert [found.tp[-1], found.fp[-1], found.fn[-1]] == [
+            images[name].sum() for name in ("tp", "fp", "fn")
+        ]
+        assert [x[:-1].sum() for x in (found.tp, found.fp, found.fn)] == [
+            x[-1] for x in (found.tp, found.fp, found.fn)
+        ]
+    for name in ("precision", "recall", "f1"):
+        assert getattr(found, name)[-1] == getattr(best, name)[-1]
+    with pytest.raises(ValueError, match=r"best_f1: confidence must be 0 to 1, got 2"):
+        result.best_f1(confidence=2)
 
 
 def test_a_threshold_keeps_all_scores_equal_to_it() -> None:

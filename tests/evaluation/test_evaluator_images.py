@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tamis
 from conftest import Library
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,6 +151,66 @@ def test_class_names() -> None:
     for wrong in ("cat", [1, 2], 3):
         with pytest.raises(TypeError, match="classes must be names, or a dict of labels to names"):
             DetectionEvaluator(classes=wrong)  # type: ignore[arg-type]
+
+
+def test_names_of_classes_in_analyses() -> None:
+    preds, targets = images()
+    one = DetectionEvaluator(fmt="xywh", classes={0: "cat", 2: "cow"})
+    one.update(preds, targets)
+    result = one.compute()
+    names = ["cat", None, "cow"]
+    assert result.best_f1().table()["name"].tolist() == [*names, None]
+    assert result.olrp().table()["name"].tolist() == names
+    assert (
+        result.calibration(bins=2).table()["name"].tolist() == np.repeat([*names, None], 2).tolist()
+    )
+    matrix = result.confusion_matrix().table()
+    by_label = dict(enumerate(names)) | {None: None}
+    for side in ("target", "detection"):
+        assert matrix[f"{side}_name"].tolist() == [by_label[k] for k in matrix[side]]
+    found = tamis.failures(result)
+    assert found.table()["name"].tolist() == [names[k] for k in found.label]
+    assert f"class {names[found.label[0]] or found.label[0]}," in str(found)
+    plain = evaluator("bbox")
+    plain.update(preds, targets)
+    assert "name" not in plain.compute().best_f1().table()
+
+
+@pytest.mark.parametrize("kind", ["numbered", "by number", "by text", "in order"])
+def test_names_of_images(kind: str) -> None:
+    preds, targets = images()
+    numbers = list(range(N)) if kind == "numbered" else list(range(100, 100 + N))
+    ids = list(map(str, numbers)) if kind == "by text" else numbers
+    called = [f"a/{i}.jpg" for i in range(N - 1)]  # the last image has none
+    names: Any = dict(zip(ids, called, strict=False))
+    if kind in ("numbered", "in order"):
+        names = np.array(called)
+    one = DetectionEvaluator(fmt="xywh", max_detections=(1, 3, 5), image_names=names)
+    if kind == "in order":
+        one.update(preds, targets)
+    else:
+        for i in np.random.default_rng(1).permutation(N).tolist():
+            one.update(preds[i], targets[i], image_ids=[ids[i]])
+    called.append(str(N - 1 if kind in ("numbered", "in order") else ids[-1]))
+    result = pickle.loads(pickle.dumps(one)).compute()
+    same(result, whole("bbox"))
+    assert result.image_ids.tolist() == called
+    assert result.per_image().table()["image"].tolist() == called
+    worst = result.worst_images(count=1)
+    assert worst.image[0] in called and worst.image[0] in str(worst)
+    errors, plain = result.errors(), whole("bbox").errors()
+    assert errors.image_ids[errors.image].tolist() == [called[i] for i in plain.image]
+    found = tamis.failures(result)
+    assert found.table()["image_id"].tolist() == [called[i] for i in found.image]
+    assert f"image {called[found.image[0]]}, class" in str(found)
+
+
+def test_bad_names_of_images() -> None:
+    for wrong in ("a", [1, 2], 3, {1: 2}, np.array("a"), np.array([["a"]])):
+        with pytest.raises(TypeError, match="image_names must be names, or a dict of image ids"):
+            DetectionEvaluator(image_names=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="image_names must differ, got 'b' twice"):
+        DetectionEvaluator(image_names=["a", "b", "b"])
 
 
 def test_submit_computes_what_was_there() -> None:

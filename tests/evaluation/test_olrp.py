@@ -1,4 +1,4 @@
-"""Optimal LRP errors: hand cases, the definition walked threshold by threshold, vernier."""
+"""Optimal LRP errors: hand cases, the paper's formulas at every threshold, vernier, the authors."""
 
 from __future__ import annotations
 
@@ -12,43 +12,57 @@ import tamis.coco
 from conftest import data_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_result_object import evaluation
+from test_evaluator_images import images
 
 
-def slow_olrp(result: tamis.DetectionResult, k: int, tau: float) -> tuple[float, float]:
-    """The definition: every threshold, every detection."""
-    matches = result.matches()
-    level = int(np.argmin(np.abs(result.iou_thresholds - tau)))
-    sides = result._on_host()
-    area = list(result.area_ranges).index("all")
-    total = int(sides.table.n_regular[k, area])
-    rows = [
-        i for i in np.flatnonzero(sides.dets.category == k).tolist()
-        if sides.dets.image[i] >= 0 and not matches.ignored[level, i]
-    ]  # fmt: skip
-    best = (1.0, np.nan)
-    for s in sorted({float(sides.dets.scores[i]) for i in rows}, reverse=True):
-        kept = [i for i in rows if sides.dets.scores[i] >= s]
-        loose = [1 - matches.iou[level, i] for i in kept if matches.gt[level, i] >= 0]
-        wrong = len(kept) - len(loose)
-        error = sum(x / (1 - tau) for x in loose) + wrong + total - len(loose)
-        if loose and error / (wrong + total) < best[0] - 1e-12:
-            best = error / (wrong + total), s
-        elif loose and np.isnan(best[1]):
-            best = min(best[0], error / (wrong + total)), s
-    return best if total else (np.nan, np.nan)
+def overlap(a: Any, b: Any) -> float:
+    w, h = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+    inter = max(w, 0.0) * max(h, 0.0)
+    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return float(inter / (both - inter))
+
+
+def lrp(preds: Any, targets: Any, label: int, s: float, tau: float) -> tuple[float, ...]:
+    """Oksuz et al.: LRP of the detections of score s or more, and its three parts."""
+    tp = fp = fn = 0
+    loose = 0.0
+    for pred, target in zip(preds, targets, strict=True):
+        free = [b for b, k in zip(target["boxes"], target["labels"], strict=True) if k == label]
+        rows = [i for i in range(len(pred["scores"])) if pred["labels"][i] == label]
+        for i in sorted(rows, key=lambda i: -pred["scores"][i]):
+            if pred["scores"][i] < s:
+                break
+            ious = [overlap(pred["boxes"][i], b) for b in free]
+            if ious and max(ious) >= tau:
+                tp, loose = tp + 1, loose + 1 - max(ious)
+                free.pop(len(ious) - 1 - int(np.argmax(ious[::-1])))
+            else:
+                fp += 1
+        fn += len(free)
+    parts = (x / y if y else np.nan for x, y in ((loose, tp), (fp, tp + fp), (fn, tp + fn)))
+    return (loose / (1 - tau) + fp + fn) / (tp + fp + fn), *parts
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("tau", [0.5, 0.75])
 def test_against_the_definition(seed: int, tau: float) -> None:
-    result = tamis.results(evaluation(seed=seed))
-    found = result.olrp(iou=tau)
-    slow = np.array([slow_olrp(result, k, tau) for k in range(len(result.classes))])
-    # a class may be no better than without any detection: the definition's 1 has many thresholds
-    np.testing.assert_allclose(np.minimum(found.error, 1), slow[:, 0], rtol=1e-12)
-    known = found.error[~np.isnan(found.error)]
-    assert found.mean == pytest.approx(known.mean() if len(known) else np.nan, nan_ok=True)
+    """The formulas of the paper at every threshold, on matches of their own."""
+    preds, targets = images(seed=seed)
+    for side in (*preds, *targets):
+        side["boxes"][:, 2:] += side["boxes"][:, :2]
+    evaluator = tamis.DetectionEvaluator()
+    evaluator.update(preds, targets)
+    found = tamis.olrp(evaluator.compute(), iou=tau)
+    assert found.classes.tolist() == [0, 1, 2]
+    scores = sorted({float(s) for pred in preds for s in pred["scores"]}, reverse=True)
+    for k in range(3):
+        best = min(lrp(preds, targets, k, s, tau)[0] for s in scores)
+        kept_from = found.confidence[k]  # without one, nothing is kept
+        at = lrp(preds, targets, k, np.inf if np.isnan(kept_from) else kept_from, tau)
+        parts = (found.localisation[k], found.false_positive[k], found.false_negative[k])
+        np.testing.assert_allclose([found.error[k], *parts], at, rtol=1e-12)
+        assert at[0] == pytest.approx(best, rel=1e-12)
+    assert found.mean == pytest.approx(found.error.mean(), rel=1e-12)
 
 
 def one_class(ious: list[float], scores: list[float], targets: int) -> tamis.DetectionResult:

@@ -71,6 +71,17 @@ def test_the_next_batch(tf: Any, images: Any) -> None:
     assert same.values("id") == view.values("id")
 
 
+def test_the_next_batch_by_clusters_and_its_progress(tf: Any, images: Any, capsys: Any) -> None:
+    tf.zcore(images, embeddings="emb", n_samples=500)
+    ids, clusters = images.values("id"), np.array([1, 0, 0])
+    given: dict[str, Any] = {"budget": 8, "coverage": 0.25, "quota": clusters}
+    view = tf.select_next_batch(images, images[3:6], embeddings="emb", progress=True, **given)
+    scores = np.array(images.values("zcore"))
+    want = tamis.select_batch(scores, embeddings(), np.arange(3, 6), **given)
+    assert view.values("id") == [ids[i] for i in want]
+    assert "0/8" in capsys.readouterr().out  # where the bar begins
+
+
 def test_what_it_refuses(tf: Any, images: Any) -> None:
     x, ids = embeddings(), images.values("id")
     tf.zcore(images, embeddings=x, n_samples=50)

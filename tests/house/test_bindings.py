@@ -219,6 +219,9 @@ BAD: dict[str, Callable[[], Any]] = {
     "knn basis": lambda: knn(basis=np.ones((3, 2), np.float32)),
     "knn steps": lambda: knn().run(0, 10**6),
     "knn outputs": lambda: knn().write_neighbours(np.empty((1, 2)), np.empty((1, 2), np.int64)),
+    "knn balls": lambda: knn().set_balls(np.ones(N + 1)),
+    "knn balls of queries": lambda: knn(queries=X).set_balls(np.ones(N)),
+    "knn held": lambda: knn().write_held(FLAGS.copy()),
     "greedy_keep": lambda: _core.greedy_keep(np.array([[0, N]]), FLAGS.copy()),
     "nearest_kept": lambda: _core.nearest_kept(
         np.array([[0, -1]]), np.ones(1), FLAGS, ROWS.copy(), np.ones(N)

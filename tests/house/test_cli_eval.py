@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import tamis
 import tamis.lvis
 from coco_cases import random_problem
 from conftest import data_path
+from tamis import _core
 from tamis._commands import eval as eval_command
 from tamis._commands import eval_faults
+from tamis._commands.eval_sources import Steps
 from tamis.cli import main
 from tamis.coco import COCO, COCOeval
 
@@ -76,8 +79,35 @@ def test_progress_goes_through_all_steps(write: Any, monkeypatch: Any, tmp_path:
     names.write_text("ImageID,LabelName,XMin,XMax,YMin,YMax,Score\na,cat,0.01,0.06,0.01,0.06,0.9\n")
     for results in (dt, str(names)):  # COCO's own reader, and columns
         assert main(["eval", gt, results]) == 0
-        assert said == [(1, 4), (2, 4), (3, 4), (4, 4)]
+        assert said == [(100, 400), (200, 400), (300, 400), (400, 400)]
         said.clear()
+
+
+def test_progress_within_a_step_moves_on() -> None:
+    said: list[Any] = []
+    steps = Steps(lambda *at: said.append(at))
+    steps.next()
+    for done, total in ((0, 8), (4, 8), (8, 8), (1, 4), (3, 4), (0, 4), (2, 4)):
+        steps.part(done, total)
+    steps.next()
+    assert [done for done, _ in said] == [100, 100, 125, 150, 156, 169, 169, 177, 200]
+    assert {total for _, total in said} == {400}
+
+
+def test_progress_is_told_where_someone_looks(write: Any, monkeypatch: Any) -> None:
+    listeners: list[Any] = []
+    plain = eval_command.report.tables
+
+    def tables(*given: Any) -> Any:
+        listeners.append(_core.listen(None))
+        return plain(*given)
+
+    monkeypatch.setattr(eval_command.report, "tables", tables)
+    for seen in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda seen=seen: seen)
+        assert main(["eval", *write()]) == 0
+        assert _core.listen(None) is None
+    assert listeners[0] is None and listeners[1].__name__ == "part"
 
 
 def test_nothing_is_wider_than_a_terminal(write: Any, capsys: Any) -> None:
@@ -263,5 +293,14 @@ def test_lvis(tmp_path: Any, capsys: Any) -> None:
     assert {k: out[k] for k in e.results} == e.results
     present = [row["AP"] for row in out["classes"] if row["AP"] > -1]
     assert out["AP"] == pytest.approx(np.mean(present))
+    targets = Counter(ann["category_id"] for ann in anns)
+    assert {row["id"]: row["targets"] for row in out["classes"]} == dict.fromkeys(
+        (row["id"] for row in out["classes"]), 0
+    ) | targets
+    half = np.where(e.params.iou_thrs == 0.5)[0]
+    for k, row in list(enumerate(out["classes"]))[:40]:
+        of_class = e.eval["precision"][half][:, :, k, 0]
+        of_class = of_class[of_class > -1]
+        assert row["AP50"] == (of_class.mean() if len(of_class) else -1)
     assert main(["eval", *paths, "--lvis", "--per-class", "--sort", "targets"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -104,7 +104,7 @@ def test_measured_numbers_stand_only_where_a_script_writes_them() -> None:
         text = re.sub(r"<!-- ([\w ]+) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
         if page.name != "benchmarks.md":  # made whole
             found = re.search(
-                r"\d\s?(ns|ms|µs|hours|kB|[GM]B|[GM]B/s|bytes an? \w+)\b"
+                r"\d\s?(ns|ms|µs|s|seconds|minutes|hours|kB|[GM]B|[GM]B/s|bytes an? \w+)\b"
                 r"|\d\s?(x|times) (faster|as fast|slower)",
                 text,
             )
@@ -121,3 +121,16 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
     bad = subprocess.run(check, capture_output=True, text=True)
     assert bad.returncode == 1
     assert "a.html: b.html#here" in bad.stdout and "b.html: c.html" in bad.stdout
+
+
+def test_what_pages_load_from_other_hosts_is_found(tmp_path: Path) -> None:
+    page = '<link rel="stylesheet" href="{0}"><a href="a.html">a</a><script src="{1}"></script>'
+    (tmp_path / "a.html").write_text(page.format("https://x.y/a.css", "//x.y/a.js"))
+    (tmp_path / "a.css").write_text("@import 'https://x.y/b.css'; a {background: url(//x.y/c)}")
+    check = [sys.executable, ROOT / "scripts" / "check_links.py", tmp_path]
+    found = subprocess.run(check, capture_output=True, text=True)
+    assert found.returncode == 1 and "1 links within the pages, 4 broken" in found.stdout
+    assert "a.html: loads //x.y/a.js" in found.stdout
+    (tmp_path / "a.html").write_text(page.format("a.css", "data:,"))
+    (tmp_path / "a.css").write_text("a {background: url(c.png)}")
+    assert subprocess.run(check, capture_output=True).returncode == 0

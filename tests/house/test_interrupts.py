@@ -13,6 +13,7 @@ import pytest
 import tamis
 from tamis import DetectionEvaluator, Masks
 from tamis._shared import json_text
+from tamis._shared.progress import telling
 
 HANG = 60  # seconds; an interrupt takes less than one, however loaded the machine a call takes more
 
@@ -224,3 +225,21 @@ def test_a_signal_is_heard_within_a_long_json() -> None:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
     assert heard == ["_unchanged"]  # not when the parser was through
+
+
+def test_long_loops_tell_how_far_they_are() -> None:
+    boxes = np.random.default_rng(0).uniform(5, 40, (2000, 5)).astype(np.float32)
+    said: list[tuple[int, int]] = []
+    with tamis.threads(1), telling(lambda done, total: said.append((done, total))):
+        while not said:
+            tamis.rotated_box_iou(boxes, boxes)
+    total = said[0][1]
+    assert all(0 <= done <= total == last for done, last in said)
+
+    def fails(done: int, total: int) -> None:
+        raise ZeroDivisionError
+
+    with tamis.threads(1), telling(fails), pytest.raises(ZeroDivisionError):
+        while True:
+            tamis.rotated_box_iou(boxes, boxes)
+    assert tamis.rotated_box_iou(boxes[:1], boxes[:1]).shape == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
+from conftest import ROOT
 from tamis.selection.manifest import FORMAT
 
 X = np.eye(6, dtype=np.float32)
@@ -228,3 +230,11 @@ def test_odd_options_are_refused_by_name(
 def test_bins_of_any_integer_type() -> None:
     found = tamis.calibration(evaluated(), bins=np.uint64(3))
     assert np.array_equal(found.edges, tamis.calibration(evaluated(), bins=3).edges)
+
+
+def test_the_fuzzer_has_values_for_every_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    fuzz_api = importlib.import_module("fuzz_api")
+    every = fuzz_api.targets()
+    given = {(name, p) for name in every for p in fuzz_api.parameters(name, every[name])}
+    assert {(name, p) for name, p in given if not fuzz_api.Problem.knows(name, p)} == set()

@@ -115,10 +115,10 @@ def test_a_search_keeps_its_arrays(name: str) -> None:
     kept = weakref.ref(given[name])
     found = search_of(**given)
     del given
-    gc.collect()
+    gc.collect(0)
     assert kept() is not None
     del found
-    gc.collect()
+    gc.collect(0)
     assert kept() is None
 
 
@@ -129,8 +129,8 @@ def test_a_table_keeps_its_rows(table: str, dtype: str) -> None:
     made = getattr(_core, table)(x, 5)
     run = getattr(_core, table.replace("Table", "Run"))(made, 5, 4.0, 2)
     del x, made
-    gc.collect()
+    gc.collect(0)
     assert kept() is not None
     del run
-    gc.collect()
+    gc.collect(0)
     assert kept() is None

@@ -145,11 +145,24 @@ def test_classes_beyond_the_most_confused_are_summed() -> None:
     ax = found.plot(Figure().subplots(), most=10)
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert len(labels) == 12 and labels[-2:] == ["(70 others)", "(nothing)"]
-    counts, _ = plots.evaluation._largest(found, {}, 10)
+    counts, _ = plots.evaluation._largest(found, [str(k) for k in found.classes], 10)
     assert counts.sum() == found.matrix.sum()
     for i, name in enumerate(labels[:10]):
         own = found.matrix[int(name)]
         assert counts[i].sum() == own.sum() and counts[i, -1] == own[-1]
+
+
+def test_classes_are_called_by_their_names() -> None:
+    result = evaluated(3)
+    object.__setattr__(result, "class_names", ("cat", None, "cow"))
+    for found in (result.confusion_matrix(), result.best_f1()):
+        labels = [t.get_text() for t in found.plot(Figure().subplots()).get_yticklabels()]
+        assert set(labels[:3]) == {"cat", "1", "cow"}
+        labels = [
+            t.get_text()
+            for t in found.plot(Figure().subplots(), names={0: "dog"}).get_yticklabels()
+        ]
+        assert set(labels[:3]) == {"dog", "1", "cow"}
 
 
 def boxes_of_text(draw: Any, width: float, height: float) -> list[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -36,8 +37,9 @@ def test_labels_for_a_gain():
         curve.labels_for(0)
 
 
-def test_intervals_hold_the_truth():
+def test_intervals_hold_the_truth(monkeypatch):
     """95 % intervals of the curve at twice the size, 100 times with noise."""
+    monkeypatch.setattr(sys.modules["tamis.selection.learning_curve"], "REFITS", 250)
     held = 0
     sizes = np.repeat(SIZES, 3)
     for seed in range(100):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import textwrap
 from typing import Any
 
 from tamis._commands import eval_report as report
 from tamis._commands.eval_sources import Steps, evaluated, lvis
-from tamis._shared.progress import reporter
+from tamis._shared.progress import reporter, telling
 from tamis.evaluation import gates
 
 TOO_LOW = 3  # exit code
@@ -63,9 +64,11 @@ def run(args: argparse.Namespace) -> int:
         report.check_folder(args.out)
     least = {} if args.min is None else gates.read_least("--min", args.min)
     before = {} if args.baseline is None else gates.read_baseline("--baseline", args.baseline, None)
-    steps = Steps(reporter(sys.stderr.isatty(), "eval"))
-    found = lvis(args, steps) if args.lvis else evaluated(args, steps)
-    tables = report.tables(found, args)
+    seen = sys.stderr.isatty()
+    steps = Steps(reporter(seen, "eval"))
+    with telling(steps.part) if seen else contextlib.nullcontext():
+        found = lvis(args, steps) if args.lvis else evaluated(args, steps)
+        tables = report.tables(found, args)
     steps.end()
     if not args.json:
         for note in found.notes:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,16 +43,30 @@ class Found:
 
 
 class Steps:
-    """What is done of an evaluation: ground truth, results, matches, tables."""
+    """What is done of an evaluation, in percent of each step: files, matches, tables."""
 
     TOTAL = 4
 
     def __init__(self, report: Callable[[int, int], Any]) -> None:
         self.report, self.done = report, 0
+        self._begun = self._share = 0.0  # of the step at work, before its last loop and now
+        self._loop = 0, 0
 
     def next(self) -> None:
         self.done += 1
-        self.report(self.done, self.TOTAL)
+        self._begun = self._share = 0.0
+        self._report()
+
+    def part(self, done: int, total: int) -> None:
+        """Of a loop: the first of a step is taken for half of it, each other for half the rest."""
+        if total != self._loop[1] or done < self._loop[0]:
+            self._begun = self._share
+        self._loop = done, total
+        self._share = self._begun + (1 - self._begun) / 2 * done / total
+        self._report()
+
+    def _report(self) -> None:
+        self.report(round(100 * (self.done + self._share)), 100 * self.TOTAL)
 
     def end(self) -> None:
         self.done = self.TOTAL - 1
@@ -159,7 +174,7 @@ def _first_record(path: str) -> dict[str, Any]:
 
 
 def _columns(args: argparse.Namespace, steps: Steps) -> Found:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         gt = tamis.read(args.gt, args.format, split=args.split, images=args.image_folder)
         steps.next()
@@ -188,7 +203,7 @@ def _columns(args: argparse.Namespace, steps: Steps) -> Found:
     evaluator.update(dt.preds(kind), gt.targets(kind))
     result = evaluator.compute()
     steps.next()
-    notes = [*(str(w.message) for w in told), *why]
+    notes = [*(str(w.message) for w in warned), *why]
     images = [gt.image_name(i) for i in range(gt.n_images)]
     return Found(
         kind, result.stats, str(result), class_rows(result, classes), result, images, notes,
@@ -248,14 +263,17 @@ def _federated_rows(e: Any, gt: Any) -> list[dict[str, Any]]:
 
     p, rows = e.params, []
     precision, recall = e.eval["precision"], e.eval["recall"]
+    counted = gt.get_ann_ids(img_ids=p.img_ids, cat_ids=p.cat_ids)
+    targets = Counter(gt.anns[i]["category_id"] for i in counted)
     for k, category in enumerate(p.cat_ids):
         record = gt.cats.get(category, {})
         row = {"id": category, "name": str(record.get("name", category))}
-        row["targets"] = len(gt.get_ann_ids(img_ids=p.img_ids, cat_ids=[category]))
+        row["targets"] = targets[category]
         row["frequency"] = record.get("frequency")
+        of_class = precision[:, :, k, 0]
         for key, iou in (("AP", None), ("AP50", 0.5), ("AP75", 0.75)):
             level = slice(None) if iou is None else np.where(p.iou_thrs == iou)[0]
-            row[key] = float(mean_of_present(precision[level][:, :, k, 0]))
+            row[key] = float(mean_of_present(of_class[level]))
         row[f"AR@{p.max_dets}"] = float(mean_of_present(recall[:, k, 0]))
         rows.append(row)
     return rows

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from tamis import _core
 
 Progress = bool | Callable[[int, int], Any] | None
 
@@ -33,6 +36,16 @@ def reporter(progress: Progress, title: str) -> Callable[[int, int], Any]:
             bar.close()
 
     return advance
+
+
+@contextlib.contextmanager
+def telling(report: Callable[[int, int], Any]) -> Iterator[None]:
+    """Compiled loops of this thread that take long call it meanwhile: what is done of one loop."""
+    before = _core.listen(report)
+    try:
+        yield
+    finally:
+        _core.listen(before)
 
 
 def _line(title: str) -> Callable[[int, int], None]:

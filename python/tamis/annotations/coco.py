@@ -19,7 +19,7 @@ from tamis.annotations.problems import fail
 from tamis.annotations.shapes import Shapes
 from tamis.coco._coco_json import _read as read_bytes
 from tamis.coco._record_lists import records_of
-from tamis.coco._shapes import PEOPLE, keypoints_of
+from tamis.regions.mask_tables import PEOPLE, keypoints_of
 
 _SHAPE = re.compile(rb'"segmentation"\s*:\s*(?!\[\s*\])[\[{]')  # one that is not empty
 _POINTS = re.compile(rb'"keypoints"\s*:\s*\[\s*[^\]\s]')

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tamis._shared.arrays import Array
+from tamis.regions.mask_tables import masks_of, rows_of
 from tamis.regions.masks import Masks
 from tamis.regions.masks_input import join_texts
 
@@ -61,14 +62,10 @@ class Shapes:
         return Shapes(self.numbers, self.part_splits, self.row_parts, text, splits, extent)
 
     def take(self, rows: Array) -> Shapes:
-        from tamis.coco._shapes import rows_of
-
         return Shapes(**rows_of(vars(self), rows))
 
     def masks(self, sizes: Array) -> Masks:
         """Drawn in images of these (n, 2) heights and widths; empty masks where there is none."""
-        from tamis.coco._shapes import masks_of
-
         extent = np.where(self.given[:, None], self.extent, sizes)
         blank = np.flatnonzero(~self.given & (np.diff(self.row_parts) == 0))
         if len(blank):  # background only

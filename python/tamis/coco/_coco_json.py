@@ -12,8 +12,8 @@ from tamis._shared.arrays import Array
 from tamis.coco._columns import Columns
 from tamis.coco._faults import load_json
 from tamis.coco._plain_records import PlainRecords
-from tamis.coco._shapes import keypoints_of, masks_of
 from tamis.coco._sources import Base, DatasetFile, Results
+from tamis.regions.mask_tables import keypoints_of, masks_of
 
 
 def _read(path: Any) -> Array:

@@ -15,16 +15,14 @@ from tamis._shared.ragged import Groups
 from tamis.coco import mask
 from tamis.coco._columns import Columns, KnownIds, from_annotations
 from tamis.coco._lazy import Mark
+from tamis.coco._matches import NO_CAP, Matched
 from tamis.coco._records import mark, shape_of
 from tamis.coco._shapes import Outlines
 from tamis.coco.coco import COCO, DRAWN, ORIGINAL
 from tamis.evaluation.analysis import Evaluated
-from tamis.evaluation.average_precision import curves
 from tamis.evaluation.kinds import keypoint_similarity, mask_similarity
 from tamis.evaluation.match_table import Detections, MatchTable, Targets, match
 from tamis.regions.mask_iou import DILATION_RATIO
-
-_NO_CAP = 2**31 - 1  # detections of an image
 
 
 def _columns(coco: Any, p: Any, *, detections: bool) -> Columns | None:
@@ -94,7 +92,7 @@ def evaluate(ground_truth: Any, results: Any, p: Any) -> Evaluation | None:
     return Evaluation(gts, dts, images, categories, p)
 
 
-class Evaluation:
+class Evaluation(Matched):
     """Both sides as columns, grouped by position of image and category, and their matches."""
 
     def __init__(
@@ -126,6 +124,7 @@ class Evaluation:
             d_image, d_category, dts.bbox, dts.score, dts.area,
             None if claims.all() else claims,
         )  # fmt: skip
+        self.scores, self.counts = dts.score, self._targets.counts
         # copies: the parameters may change before the objects are asked for
         self._image_ids = list(p.imgIds)
         self._category_ids = list(p.catIds) if p.useCats else [-1]
@@ -135,7 +134,7 @@ class Evaluation:
         self.table: MatchTable = match(
             self._detections, self._targets, n_images=len(images),
             n_categories=len(self._category_ids), thresholds=p.iouThrs,
-            area_ranges=self._area_ranges, max_det=min(self._max_det, _NO_CAP),
+            area_ranges=self._area_ranges, max_det=min(self._max_det, NO_CAP),
             similarity=None if self._kind == "bbox" else self._similarity,
         )  # fmt: skip
 
@@ -171,26 +170,8 @@ class Evaluation:
         classes = np.array(self._category_ids)
         return Evaluated(
             self._kind, self._detections, self._targets, self.table, self._iou_thresholds, classes,
-            np.array(self._image_ids), self.dts.id, self.gts.id, min(self._max_det, _NO_CAP),
+            np.array(self._image_ids), self.dts.id, self.gts.id, min(self._max_det, NO_CAP),
             self._area_ranges[0], None if self._kind == "bbox" else self._similarity,
-        )  # fmt: skip
-
-    def covers(self, p: Any, evaluated: Any) -> bool:
-        """Whether `p` asks for exactly what was evaluated; subsets go through `evalImgs`."""
-        caps = list(p.maxDets)
-        return (
-            len(p.iouThrs) == self.table.n_thresholds
-            and bool(p.useCats) == bool(evaluated.useCats)
-            and list(p.imgIds) == list(evaluated.imgIds)
-            and (not p.useCats or list(p.catIds) == list(evaluated.catIds))
-            and list(map(tuple, p.areaRng)) == list(map(tuple, evaluated.areaRng))
-            and caps == list(evaluated.maxDets)
-        )
-
-    def accumulate(self, p: Any) -> tuple[Array, Array, Array]:
-        return curves(
-            self.table, self._detections.scores, recall_thresholds=p.recThrs,
-            max_dets=[min(cap, _NO_CAP) for cap in p.maxDets], counts=self._targets.counts,
         )  # fmt: skip
 
     # --- the objects pycocotools would have built ------------------------------------------

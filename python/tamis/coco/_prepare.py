@@ -18,10 +18,7 @@ MEASURED = Originals(mask, "area", "toBbox")
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """No garbage collection while many dicts are made that stay: it takes most of the time.
-
-    60,000 result dicts are prepared in 28 ms instead of 117.
-    """
+    """No garbage collection while many dicts are made that stay: it takes most of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

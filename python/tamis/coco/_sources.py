@@ -16,7 +16,8 @@ from tamis.coco._columns import Annotation, Columns, from_annotations
 from tamis.coco._plain_records import PlainRecords
 from tamis.coco._prepare import collector_paused, preparation, prepare_results
 from tamis.coco._record_lists import records_of
-from tamis.coco._shapes import PEOPLE, has_shapes, keypoints_of, masks_of, set_masks
+from tamis.coco._shapes import has_shapes, set_masks
+from tamis.regions.mask_tables import PEOPLE, keypoints_of, masks_of
 
 Dataset = dict[str, Any]
 IndexOf = Callable[[Dataset], tuple[Any, ...]]

@@ -6,6 +6,7 @@ import copy  # noqa: F401  for those who import it from pycocotools.cocoeval
 import datetime
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,10 @@ import numpy as np
 from tamis.coco import _plain, _records, mask
 from tamis.coco._faults import naming_records
 from tamis.coco._hooks import Originals
+from tamis.coco._matches import Matches, Merged, matches_of
 from tamis.coco.params import Params, snapshot
 from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.results import names_of
 from tamis.evaluation.summary import summarize
 from tamis.regions.mask_iou import DILATION_RATIO
 
@@ -77,7 +80,7 @@ class COCOeval:
         self._paramsEval: Any = {}
         self.stats: Any = []
         self.ious: Any = {}
-        self._plain: _plain.Evaluation | None = None
+        self._plain: _plain.Evaluation | Merged | None = None
         if cocoGt is not None:
             self.params.imgIds = sorted(cocoGt.getImgIds())
             self.params.catIds = sorted(cocoGt.getCatIds())
@@ -97,7 +100,11 @@ class COCOeval:
     def _evaluated(self) -> Evaluated | None:
         """For `tamis.detection_errors` and the like; None if images were evaluated one by one."""
         found = None if self._plain is None else self._plain.evaluated()
-        return None if found is None else replace(found, settings=self._paramsEval)
+        if found is None:
+            return None
+        p, names = self._paramsEval, names_of(self.cocoGt)
+        called = tuple(map(names.get, found.classes.tolist())) if p.useCats else ()
+        return replace(found, settings=p, class_names=called if any(called) else None)
 
     def _prepare(self) -> None:
         _records.prepare(self)
@@ -130,6 +137,45 @@ class COCOeval:
             self.eval = {}
         self._paramsEval = snapshot(p)
         print(f"DONE (t={time.time() - tic:0.2f}s).")
+
+    def matches(self) -> Matches:
+        """What the detections of the evaluated images are, for `merged`: 20 bytes a detection.
+
+        Raises
+        ------
+        ValueError
+            Before `evaluate`, or where it went image by image.
+        """
+        p = self._paramsEval
+        return matches_of("COCOeval.matches", self._plain, p, "imgIds", p)
+
+    @classmethod
+    def merged(cls, parts: Sequence[Matches]) -> COCOeval:
+        """An evaluation of all images of several, for `accumulate` and `summarize`.
+
+        Parameters
+        ----------
+        parts : list of Matches
+            Of evaluations with the same parameters but for their images, no image in two.
+
+        Returns
+        -------
+        COCOeval
+            Its `eval` and `stats` are the bits of one evaluation of all images. It has no data
+            sets, `evalImgs` and `ious`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parts that do not fit together.
+        """
+        plain = Merged("COCOeval.merged", parts, "imgIds")
+        found = cls(iouType=plain.params.iouType)
+        found.params, found._paramsEval = plain.params, snapshot(plain.params)
+        found._plain = plain.build(plain.params)
+        for name in _BUILT:
+            found.__dict__.pop(name, None)
+        return found
 
     def computeIoU(self, imgId: Any, catId: Any) -> Any:
         """(D, G) IoUs of an image's detections, best score first, with its ground truths."""

@@ -98,9 +98,9 @@ def compare(
     images (cpp/resampling/resampling.hpp). The p-value of n permutations is at least 1 / (n + 1).
     Each interval and p-value holds by itself; for many classes at once, use `q`.
 
-    Cost: 5,000 images with 200,000 detections each: 2 CPU seconds per thousand samples, 4.4 per
-    thousand permutations. Memory: about 40 bytes per detection of each model, 80 for the
-    permutations, and 40 bytes per sample, class and number.
+    Cost: a pass over the detections of each model for each sample, and one over those of both for
+    each permutation. Memory: about 40 bytes per detection of each model, 80 for the permutations,
+    and 40 bytes per sample, class and number.
 
     Examples
     --------

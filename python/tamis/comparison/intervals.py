@@ -169,9 +169,8 @@ def intervals(
 
     ``AP`` is that of the largest `max_detections`, whatever it is.
 
-    Cost: 5,000 images with 200,000 detections take 1.1 CPU seconds per thousand samples. Memory:
-    the plan of the curves, about 40 bytes per detection, 16 bytes per sample, class and number, and
-    16 MB for weights.
+    Cost: a pass over the detections for each sample. Memory: the plan of the curves, about 40 bytes
+    per detection, 16 bytes per sample, class and number, and 16 MB for weights.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.embeddings import knn_cuda
 from tamis.embeddings.knn_pairs import any_matrix
-from tamis.embeddings.knn_search import check_k, make_rows, nearest, nearest_cosine
+from tamis.embeddings.knn_search import Rows, check_k, make_rows, nearest, nearest_cosine
 
 Metric = Literal["euclidean", "cosine"]
 BLOCK = 4096  # rows turned into float64, or compared with all others, at a time
@@ -60,7 +60,41 @@ def neighbours(
         raise ValueError(f"{function}: k must be at most {most} for {len(x)} rows, got {k}")
     rows = made_ready(function, names[0], x, metric)
     asked = None if queries is None else made_ready(function, names[1], queries, metric)
-    if arrays.device(x) != "cpu":
+    return _nearest(function, rows, asked, k, metric, progress)
+
+
+def neighbours_and_held(
+    function: str, x: Any, k: int, radii: Array, *, metric: str, name: str, progress: Progress
+) -> tuple[Array, Array, Array | None]:
+    """`neighbours` of a checked matrix, and who is nearer to another row than that row's radius.
+
+    None for the latter where this search does not tell: on a device, and for rows without a
+    direction.
+    """
+    rows = made_ready(function, name, x, metric)
+    if not isinstance(rows, Rows) or len(rows.zeros) > 0:
+        return *_nearest(function, rows, None, k, metric, progress), None
+    rows.balls = 2 * radii if metric == "cosine" else _squares(radii)
+    return *_nearest(function, rows, None, k, metric, progress), rows.held
+
+
+def _squares(radii: Array) -> Array:
+    """The least squared distances whose roots, as rounded, reach the radii."""
+    squares = radii * radii
+    while (low := np.sqrt(squares) < radii).any():  # the square of a tiny radius may be 0
+        squares[low] = np.nextafter(squares[low], np.inf)
+    while True:
+        below = np.nextafter(squares, 0)
+        high = (below < squares) & (np.sqrt(below) >= radii)
+        if not high.any():
+            return squares
+        squares[high] = below[high]
+
+
+def _nearest(
+    function: str, rows: Any, asked: Any, k: int, metric: str, progress: Progress
+) -> tuple[Array, Array]:
+    if not isinstance(rows, Rows):
         found = knn_cuda.nearest(
             rows, asked, k, output=knn_cuda.OUTPUT_OF[metric], progress=progress, title=function
         )

@@ -99,7 +99,7 @@ def duplicate_threshold(
     """
     name = "duplicate_threshold"
     check_metric(name, metric)
-    given = any_matrix(name, "x", x, halves=True)
+    given = any_matrix(name, "x", x, keep_float16=True)
     if len(given) < 8:
         raise ValueError(f"{name}: x must have at least 8 rows, got {len(given)}")
     rows = searched_rows(name, given, metric)

@@ -159,7 +159,7 @@ def knn(
     like = arrays.as_array("knn", "x", x)
     if arrays.device(like) != "cpu":
         return _on_device(like, k, queries, metric, exclude_self, method, recall_sample, progress)
-    rows = matrix("knn", "x", x, halves=queries is None and _is_exact(method))
+    rows = matrix("knn", "x", x, keep_float16=queries is None and _is_exact(method))
     asked = None if queries is None else matrix("knn", "queries", queries)
     _check_fit(rows, asked, k, exclude_self)
     if not _is_exact(method):

@@ -35,7 +35,7 @@ class KnnIndex:
     ----------
     x : (N, D) array
         float16, bfloat16, float32 or float64 rows on the host; NumPy (also `np.memmap`), PyTorch or
-        anything with DLPack or the buffer protocol. Halves become float32.
+        anything with DLPack or the buffer protocol. float16 and bfloat16 become float32.
     metric : {"euclidean", "sqeuclidean", "cosine", "inner_product"}
         As in `tamis.knn`.
     copy : bool
@@ -51,7 +51,7 @@ class KnnIndex:
     shape : tuple of int
         (N, D); ``len(index)`` is N.
     dtype : numpy.dtype
-        Of the rows, float32 or float64; queries must have it (halves become float32).
+        Of the rows, float32 or float64; queries must have it (float16 becomes float32).
     nbytes : int
         Of all that it holds, its rows included.
 

@@ -61,10 +61,10 @@ class Searched:
         self.searched = True
 
 
-def any_matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Any:
-    """`x` checked, on the host as NumPy, or on its device; `halves`: float16 is not widened."""
+def any_matrix(function: str, name: str, x: Any, *, keep_float16: bool = False) -> Any:
+    """`x` checked, on the host as NumPy or on its device; float16 widened, or not."""
     if arrays.device(arrays.as_array(function, name, x)) == "cpu":
-        return matrix(function, name, x, halves=halves)
+        return matrix(function, name, x, keep_float16=keep_float16)
     return knn_cuda.device_matrix(function, name, x)
 
 

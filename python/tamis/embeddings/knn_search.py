@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
+from tamis.embeddings.knn_maps import map_of
 from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
 
 MOST_NEIGHBOURS = 1024
@@ -38,9 +39,12 @@ class Rows:
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
     plan: Plan | None = None  # of a search among them, where one is at hand
     limits: Array | None = None  # (n,) keys above which none is wanted of a search among them
+    left_out: Sequence[tuple[int, int]] = ()  # rows whose pairs a radius search need not find
     index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
     gain: float = 1.0  # of that index
     directed: Rows | None = None  # those that have a direction, where they have an index
+    balls: Array | None = None  # (n,) keys: a search among them finds who is nearer to each row
+    held: Array | None = None  # (n,) bool, from that search: whether a row is in another's ball
 
     def without_zeros(self) -> tuple[Rows, Array]:
         """The rows that have a direction, and where they stand here; no copy when all have one."""
@@ -73,10 +77,10 @@ def check_matrix(function: str, name: str, x: Any) -> Any:
     return x
 
 
-def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
+def matrix(function: str, name: str, x: Any, *, keep_float16: bool = False) -> Array:
     """`x` as a C-contiguous float32 or float64 matrix on the host; memory maps stay memory maps.
 
-    `halves`: float16 stays float16, which searches read as it is.
+    `keep_float16`: float16 stays float16, which searches read as it is.
     """
     x = check_matrix(function, name, x)
     if arrays.device(x) != "cpu":
@@ -85,9 +89,10 @@ def matrix(function: str, name: str, x: Any, *, halves: bool = False) -> Array:
             f" got an array on {arrays.device(x)}: pass {name}.cpu() (CuPy: {name}.get())"
         )
     host = arrays.host(function, name, x)
-    wanted: Any = {"float64": np.float64, "float16": np.float16 if halves else np.float32}.get(
-        arrays.dtype_name(host), np.float32
-    )  # of any byte order
+    wanted: Any = {
+        "float64": np.float64,
+        "float16": np.float16 if keep_float16 else np.float32,
+    }.get(arrays.dtype_name(host), np.float32)  # of any byte order
     return np.ascontiguousarray(host, dtype=wanted)
 
 
@@ -184,6 +189,8 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
     if plan is None:
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
+    if k == 0 and queries is None and map_of(rows.x) is None:
+        plan = replace(plan, ordered=False)  # an order makes limits fall, and a radius does not
     largest = max(rows.largest, 0 if queries is None else queries.largest)
     of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
     return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))
@@ -193,7 +200,7 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
 def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
     """A search during which memory-mapped rows are advised for random access."""
     found = search(rows, queries, **how)
-    maps = [m for m in (_map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
+    maps = [m for m in (map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
     if not maps or not hasattr(mmap, "MADV_RANDOM"):
         yield found
         return
@@ -205,17 +212,6 @@ def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
     finally:
         for m in maps:
             m.madvise(mmap.MADV_NORMAL)
-
-
-def on_disk(x: Any) -> bool:
-    return _map_of(x) is not None
-
-
-def _map_of(x: Any) -> mmap.mmap | None:
-    """The file map under an array."""
-    while isinstance(x, np.ndarray):
-        x = x.base
-    return x if isinstance(x, mmap.mmap) else None
 
 
 def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
@@ -248,8 +244,13 @@ def nearest(
     with searched(rows, queries, k=k, radius=0.0, dots=dots) as found:
         if queries is None and rows.limits is not None:
             found.lower_limits(rows.limits)
+        if rows.balls is not None:
+            found.set_balls(rows.balls)
         run(found, progress, title)
     found.write_neighbours(keys, indices)
+    if rows.balls is not None:
+        rows.held = np.zeros(n, bool)
+        found.write_held(rows.held.view(np.uint8))
     return keys, indices
 
 
@@ -312,6 +313,8 @@ def within(
     progress = reporter(progress, title)
     most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
     with searched(rows, queries, k=0, radius=min(radius, most**2), dots=dots) as found:
+        for begin, end in rows.left_out if queries is None else ():
+            found.leave_out(begin, end)
         run(found, progress, title, most_pairs)
     pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
     found.write_pairs(pairs, keys)

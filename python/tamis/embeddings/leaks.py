@@ -137,7 +137,7 @@ def leaks(
     try:
         if other is not None:
             return _against(x, other, threshold, metric, max_pairs, progress)
-        given = any_matrix("leaks", "x", x, halves=compat is None)
+        given = any_matrix("leaks", "x", x, keep_float16=compat is None)
         split = row_columns.codes("leaks", "groups", groups, len(given))
         if compat == "brain" and arrays.device(given) != "cpu":
             raise ValueError("leaks: compat must be None for CUDA arrays")

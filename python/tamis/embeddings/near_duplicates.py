@@ -129,7 +129,7 @@ def near_duplicates(
 
         threshold = duplicate_threshold(x, metric=metric, progress=progress).threshold
     check_search("near_duplicates", threshold, metric, max_pairs)
-    given = any_matrix("near_duplicates", "x", x, halves=True)
+    given = any_matrix("near_duplicates", "x", x, keep_float16=True)
     n, image = len(given), None
     if image_index is not None:
         image = row_columns.codes("near_duplicates", "image_index", image_index, n)
@@ -207,7 +207,7 @@ def find_unique(
     """
     count = arrays.check_integer("find_unique", "count", count)
     check_search("find_unique", 1.0, metric)
-    given = any_matrix("find_unique", "x", x, halves=True)
+    given = any_matrix("find_unique", "x", x, keep_float16=True)
     rows = searched_rows("find_unique", given, metric)
     n = len(rows.x)
     if count <= 0:

@@ -71,7 +71,7 @@ def outliers(
     name = "outliers"
     check_metric(name, metric)
     like = arrays.as_array(name, "x", x)
-    rows = any_matrix(name, "x", like, halves=True)
+    rows = any_matrix(name, "x", like, keep_float16=True)
     if len(rows) == 0:
         return arrays.from_host(like, np.empty(0))
     far, near = neighbours(name, rows, k, metric=metric, progress=progress)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis.embeddings.distances import BLOCK, hosted, made_ready, neighbours
+from tamis.embeddings.distances import BLOCK, hosted, made_ready, neighbours, neighbours_and_held
 from tamis.embeddings.knn_pairs import take
 
 FIRST, MORE, MOST = 4, 4, 1024  # neighbours looked at, and how many times more at each retry
@@ -67,18 +67,25 @@ def prdc(
         found = neighbours(function, fake, 1, queries=real, names=(b.name, a.name), **how)
         scores = dict.fromkeys(("precision", "recall", "density", "coverage"), float("nan"))
         return found[0][:, 0], found[1][:, 0], b.radius if m > k else np.empty(0), scores
-    far, near = neighbours(function, real, k, names=(a.name, ""), **how)
-    a.radius = far[:, -1].copy()
     known = Nearest(np.full(n, np.inf), np.full(n, -1), np.zeros(n, np.int64))
+    held = None
     if numbers is None:
+        a.radius = neighbours(function, real, k, names=(a.name, ""), **how)[0][:, -1].copy()
         every, width = np.arange(n), min(1 + 2 * k * m // n, FIRST * k)
         for part, far, near in _within(function, b, a, every, a.radius, width, how):
             _read(known, a, b, part, far, near)
     else:
+        balls = np.zeros(n)
+        balls[numbers] = b.radius
+        far, near, held = neighbours_and_held(function, real, k, balls, name=a.name, **how)
+        a.radius = far[:, -1].copy()
         left = _among_own(known, a, b, far, near, numbers)
         if len(left):  # no fake row is in their balls: the nearest says the rest
             _read(known, a, b, left, *_asked(function, b, 1, a, left, how))
-    _held(function, known, a, b, how)
+    if held is None:
+        _held(function, known, a, b, how)
+    else:
+        a.held |= held
     scores = {
         "precision": float(b.held.mean()),
         "recall": float(a.held.mean()),

@@ -117,7 +117,7 @@ def uniqueness(
     if arrays.device(like) != "cpu":
         return _on_device(like, weights, metric, image_index, compat, progress)
     alone = image_index is None and compat is None  # else rows are averaged or centred
-    rows = matrix("uniqueness", "x", x, halves=alone)
+    rows = matrix("uniqueness", "x", x, keep_float16=alone)
     if image_index is not None:
         rows = mean_by_image("uniqueness", rows, image_index)
     score = _score(rows, np.asarray(weights, np.float64), metric, compat, progress)

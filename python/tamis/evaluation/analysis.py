@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +31,7 @@ class Evaluated:
     area_range: Any  # the first, that of the main numbers
     similarity: Similarity | None = None
     settings: Any = None  # iouThrs, recThrs, areaRng, areaRngLbl, maxDets: as `Params` has them
+    class_names: tuple[str | None, ...] | None = None
 
     def at(self, iou: float) -> MatchTable:
         """The matches at one IoU in the first area range; the evaluation's own if it has them."""
@@ -80,6 +82,17 @@ def view(function: str, evaluated: Any) -> Evaluated:
             " method overridden"
         )
     return found
+
+
+def by_class(found: Any, rows: Iterable[int], key: str = "label") -> dict[str, Any]:
+    """Columns of labels, and of names where these are known, of the K classes; row K has None."""
+    rows, named = list(rows), found.class_names is not None
+    labels = [*found.classes.tolist(), None]
+    columns = {key: [labels[i] for i in rows]}
+    if named:
+        names = [*found.class_names, None]
+        columns["name" if key == "label" else f"{key}_name"] = [names[i] for i in rows]
+    return columns
 
 
 def ratio(above: Array, below: Array) -> Array:

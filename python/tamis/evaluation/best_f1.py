@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, ratio, view
+from tamis.evaluation.analysis import Evaluated, by_class, check_confidence, ratio, view
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,6 +26,8 @@ class BestF1(Result):
     tp, fp, fn : (K + 1,) int64
         Counts at that confidence.
     iou, beta : float
+    class_names : (K,) tuple of str, or None
+        As in `DetectionResult`.
     """
 
     classes: Array
@@ -38,14 +40,17 @@ class BestF1(Result):
     fn: Array
     iou: float
     beta: float = 1.0
+    class_names: tuple[str | None, ...] | None = None
 
     def _columns(self) -> dict[str, Any]:
         names = ("confidence", "precision", "recall", "f1", "tp", "fp", "fn")
-        labels = [*self.classes.tolist(), None]
-        return {"label": labels} | {name: getattr(self, name) for name in names}
+        rows = range(len(self.classes) + 1)
+        return by_class(self, rows) | {name: getattr(self, name) for name in names}
 
 
-def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
+def best_f1(
+    evaluated: Any, *, iou: float = 0.5, beta: float = 1.0, confidence: float | None = None
+) -> BestF1:
     """The confidence threshold of largest F1, for each class and for all.
 
     Parameters
@@ -56,6 +61,9 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
         IoU threshold for a true positive, in (0, 1].
     beta : float, default 1
         Weight of recall relative to precision: F-beta replaces F1.
+    confidence : float, optional
+        Precision, recall and F1 at this threshold instead of the best of each class. In [0, 1], or
+        within the range of scores that are not.
 
     Returns
     -------
@@ -90,7 +98,9 @@ def best_f1(evaluated: Any, *, iou: float = 0.5, beta: float = 1.0) -> BestF1:
     e = view(name, evaluated)
     iou = arrays.check_number(name, "iou", iou, 0, 1)
     square = arrays.check_number(name, "beta", beta, 0, 1e6) ** 2
-    return _best_f1(e, iou, square)
+    if confidence is not None:
+        confidence = check_confidence(name, confidence, e.dets.scores)
+    return _best_f1(e, iou, square, confidence)
 
 
 def best_confidences(e: Evaluated, iou: float) -> Array:
@@ -98,7 +108,7 @@ def best_confidences(e: Evaluated, iou: float) -> Array:
     return _best_f1(e, iou, 1.0).confidence[:-1]
 
 
-def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
+def _best_f1(e: Evaluated, iou: float, square: float, at: float | None = None) -> BestF1:
     table = e.at(iou)
     tp, fp = e.counted(table)
     targets = table.n_regular[:, 0]
@@ -106,19 +116,28 @@ def _best_f1(e: Evaluated, iou: float, square: float) -> BestF1:
     runs = [table.index[a:b] for a, b in zip(table.splits[:-1], table.splits[1:], strict=True)]
     counts = [
         _best(e.dets.scores[run], tp[run], fp[run], n, square)
+        if at is None
+        else _counts(at, e.dets.scores[run] >= at, tp[run], fp[run], n)
         for run, n in zip([*runs, every], [*targets.tolist(), int(targets.sum())], strict=True)
     ]
     confidence, right, wrong, missed = map(np.array, zip(*counts, strict=True))
     return BestF1(
         e.classes, confidence, ratio(right, right + wrong), ratio(right, right + missed),
         np.where(right + missed > 0, _f(right, wrong, right + missed, square), np.nan),
-        right, wrong, missed, iou, square**0.5,
+        right, wrong, missed, iou, square**0.5, e.class_names,
     )  # fmt: skip
 
 
 def _f(right: Array, wrong: Array, targets: Any, square: float) -> Array:
     """F-beta of counts; `square` is beta's."""
     return ratio((1 + square) * right, right + wrong + square * targets)
+
+
+def _counts(
+    at: float, kept: Array, tp: Array, fp: Array, targets: int
+) -> tuple[float, int, int, int]:
+    right = int(tp[kept].sum())
+    return at, right, int(fp[kept].sum()), targets - right
 
 
 def _best(

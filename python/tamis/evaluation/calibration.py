@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import ratio, view
+from tamis.evaluation.analysis import by_class, ratio, view
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +30,8 @@ class Calibration(Result):
         The mean over all detections, and the largest, of the distance between the two; NaN for a
         class without detections.
     iou : float
+    class_names : (K,) tuple of str, or None
+        As in `DetectionResult`.
     """
 
     classes: Array
@@ -40,11 +42,12 @@ class Calibration(Result):
     expected_error: Array
     maximum_error: Array
     iou: float
+    class_names: tuple[str | None, ...] | None = None
 
     def _columns(self) -> dict[str, Any]:
         bins = self.count.shape[1]
         return {
-            "label": [label for label in [*self.classes.tolist(), None] for _ in range(bins)],
+            **by_class(self, np.repeat(np.arange(len(self.count)), bins).tolist()),
             "low": np.tile(self.edges[:-1], len(self.count)),
             "high": np.tile(self.edges[1:], len(self.count)),
             **{n: getattr(self, n).ravel() for n in ("count", "confidence", "precision")},
@@ -120,4 +123,6 @@ def calibration(evaluated: Any, *, iou: float = 0.5, bins: int = 10) -> Calibrat
     weighted = np.where(count > 0, apart, 0) * count
     expected = ratio(weighted.sum(1), count.sum(1))
     largest = np.where(count.any(1), np.where(count > 0, apart, -1).max(1), np.nan)
-    return Calibration(e.classes, edges, count, confidence, precision, expected, largest, iou)
+    return Calibration(
+        e.classes, edges, count, confidence, precision, expected, largest, iou, e.class_names
+    )

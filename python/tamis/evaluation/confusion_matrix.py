@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import check_confidence, view
+from tamis.evaluation.analysis import by_class, check_confidence, view
 from tamis.evaluation.match_table import match
 
 
@@ -30,6 +30,8 @@ class ConfusionMatrix(Result):
     detection_id, target_id : (n,) and (m,) int64
         Annotation ids for a `COCOeval`; row numbers, in the order of `update`, otherwise.
     iou, confidence : float
+    class_names : (K,) tuple of str, or None
+        As in `DetectionResult`.
     """
 
     matrix: Array
@@ -39,13 +41,13 @@ class ConfusionMatrix(Result):
     target_id: Array
     iou: float
     confidence: float
+    class_names: tuple[str | None, ...] | None = None
 
     def _columns(self) -> dict[str, Any]:
-        labels = [*self.classes.tolist(), None]
         rows, columns = np.nonzero(self.matrix)
         return {
-            "target": [labels[i] for i in rows],
-            "detection": [labels[i] for i in columns],
+            **by_class(self, rows.tolist(), "target"),
+            **by_class(self, columns.tolist(), "detection"),
             "count": self.matrix[rows, columns],
         }
 
@@ -122,4 +124,6 @@ def confusion_matrix(
     size = background + 1
     cells = np.concatenate(rows) * size + np.concatenate(columns)
     matrix = np.bincount(cells, minlength=size * size).reshape(size, size)
-    return ConfusionMatrix(matrix, e.classes, target, e.det_ids, e.gt_ids, iou, confidence)
+    return ConfusionMatrix(
+        matrix, e.classes, target, e.det_ids, e.gt_ids, iou, confidence, e.class_names
+    )

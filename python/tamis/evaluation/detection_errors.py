@@ -56,6 +56,8 @@ class DetectionErrors(Result):
         Place of each row's image among the evaluation's, -1 for rows of none of them.
     confidence : (K,) float64
         The threshold of each class, -infinity where all detections count.
+    image_ids : (images,) array
+        Ids of the evaluation's images, or names: ``image_ids[image]`` is where each error is.
     """
 
     TYPES: ClassVar[tuple[str, ...]] = TYPES
@@ -75,6 +77,7 @@ class DetectionErrors(Result):
     image: Array
     target_image: Array
     confidence: Array
+    image_ids: Array
 
     def _columns(self) -> dict[str, Any]:
         return {
@@ -162,7 +165,7 @@ def detection_errors(
     return DetectionErrors(
         ap, main, special, dict(zip(TYPES, counts, strict=True)), found.kind, found.target,
         found.ignored, found.missed, e.det_ids, e.gt_ids, iou, background, e.dets.image,
-        e.gts.image, least,
+        e.gts.image, least, e.images,
     )  # fmt: skip
 
 

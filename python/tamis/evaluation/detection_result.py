@@ -68,7 +68,8 @@ class DetectionResult(Result):
         Name to closed range, square pixels.
     max_detections : tuple of int
     image_ids : (images,) integers or strings
-        As given to `update`, ascending; else numbers from 0, in the order of `update`.
+        As given to `update`, ascending; else numbers from 0, in the order of `update`. Their names
+        in place of both where the evaluator has `image_names`. All analyses call images so.
     class_names : (K,) tuple of str, or None
         As given to the evaluator; None for a label without a name.
 
@@ -321,4 +322,5 @@ class DetectionResult(Result):
             self.iou_type, s.dets, s.gts, s.table, self.iou_thresholds, self.classes,
             self.image_ids, det_ids, gt_ids,
             self.max_detections[-1], self.area_ranges["all"], s.similarity, self._names(),
+            self.class_names,
         )  # fmt: skip

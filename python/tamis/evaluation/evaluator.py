@@ -72,6 +72,9 @@ class DetectionEvaluator:
         Of boundaries, as in :func:`tamis.mask_boundary`.
     classes : sequence of str, or dict of int to str, optional
         Names of the labels; those of a sequence are numbered from 0.
+    image_names : sequence of str, or dict of image id to str, optional
+        Names of the images, all different; those of a sequence are numbered from 0. A result has
+        them in place of the ids; an id without a name is its own, as text.
     state : {"boxes", "matches"}
         What is kept of each image. "matches": only what its detections are, so that a result has
         its numbers and tables to the same bits, and no analyses. Each `update` then matches its
@@ -122,6 +125,7 @@ class DetectionEvaluator:
         sigmas: Any = None,
         dilation_ratio: float = DILATION_RATIO,
         classes: Sequence[str] | Mapping[int, str] | None = None,
+        image_names: Sequence[str] | Mapping[Any, str] | None = None,
         state: str = "boxes",
     ) -> None:
         name = "DetectionEvaluator"
@@ -137,7 +141,8 @@ class DetectionEvaluator:
         self.iou_type, self.fmt, self.angle = iou_type, fmt, angle
         self.sigmas = read_sigmas(name, COCO_SIGMAS if sigmas is None else sigmas)
         self.dilation_ratio = arrays.check_number(name, "dilation_ratio", dilation_ratio, 0, 1)
-        self.classes = settings.names(classes)
+        self.classes = settings.names("classes", "labels", classes)
+        self.image_names = settings.image_names(image_names)
         self._lock = Lock()
         self.iou_thresholds = settings.levels(
             "iou_thresholds", iou_thresholds, default=np.linspace(0.5, 0.95, 10)
@@ -323,10 +328,8 @@ class DetectionEvaluator:
 
     def _condensed(self, pred: Part, target: Part) -> tuple[Part, Part]:
         """Both sides of an update as "matches" keeps them."""
-        _, sides, _ = self._matched([pred], [target], None)
-        return condensed(
-            sides.table, pred[0], target[0], pred[1], target[1], sides.dets.scores
-        )  # fmt: skip
+        _, sides, n_images = self._matched([pred], [target], None)
+        return condensed(sides.table, sides.dets, sides.gts, n_images, pred[1], target[1])
 
     def _of_matches(self, parts: list[Update]) -> DetectionResult:
         shape = len(self.area_ranges), len(self.iou_thresholds)
@@ -380,6 +383,8 @@ class DetectionEvaluator:
         self, classes: Any, tables: Any, n_regular: Any, sides: Any, images: Any, count: int
     ) -> DetectionResult:
         image_ids = np.arange(count) if images is None else images.ids
+        if self.image_names is not None:
+            image_ids = np.array([self.image_names.get(x, str(x)) for x in image_ids.tolist()], str)
         names = None if self.classes is None else tuple(map(self.classes.get, classes.tolist()))
         result = DetectionResult(
             self.iou_type, classes, self.iou_thresholds.copy(),

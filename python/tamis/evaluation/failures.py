@@ -38,10 +38,12 @@ class Failures(Result):
         The distinct images of `image`, most important first: the `failures` of `select_batch` if
         embeddings are in the order of the images.
     image_ids : (I,) array
-        Their ids (their numbers if the evaluation has no ids).
+        Their ids or names (their numbers if the evaluation has neither).
     cluster : (I,) int64
         For `select_batch(..., quota=)`: one number per error type and class, of the first failure
         of each image.
+    name : (F,) tuple of str, or None
+        Name of the class, as in `DetectionResult.class_names`.
     """
 
     kind: Array
@@ -52,10 +54,17 @@ class Failures(Result):
     images: Array
     image_ids: Array
     cluster: Array
+    name: tuple[str | None, ...] | None = None
 
     def _columns(self) -> dict[str, Any]:
-        names = ("row", "label", "score", "image")
-        return {"kind": [TYPES[k] for k in self.kind]} | {n: getattr(self, n) for n in names}
+        names = ("row", "label", *(() if self.name is None else ("name",)), "score", "image")
+        columns = {"kind": [TYPES[k] for k in self.kind]} | {n: getattr(self, n) for n in names}
+        return columns | {"image_id": self._image_id()}
+
+    def _image_id(self) -> Array:
+        """(F,) the id of each failure's image."""
+        order = np.argsort(self.images)
+        return self.image_ids[order[np.searchsorted(self.images, self.image, sorter=order)]]
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -68,11 +77,12 @@ class Failures(Result):
     def __str__(self) -> str:
         by_type = "  ".join(f"{name} {n}" for name, n in self.counts().items() if n)
         lines = [f"{len(self)} failures in {len(self.images)} images: {by_type}"]
+        names, ids = self.name or self.label.tolist(), self._image_id()
         for i in range(min(10, len(self))):
             score = "" if np.isnan(self.score[i]) else f"  score {self.score[i]:.3f}"
             what = "ground truth" if self.kind[i] == MISS else "detection"
             lines.append(
-                f"  {TYPES[self.kind[i]]:<4} image {self.image[i]}, class {self.label[i]},"
+                f"  {TYPES[self.kind[i]]:<4} image {ids[i]}, class {names[i] or self.label[i]},"
                 f" {what} {self.row[i]}{score}"
             )
         return "\n".join(lines)
@@ -164,9 +174,12 @@ def failures(
     at = np.sort(np.unique(image, return_index=True)[1])
     code = kind[order].astype(np.int64) * len(e.classes) + category[order]
     cluster = np.unique(code[at], return_inverse=True)[1]
+    names = None
+    if e.class_names is not None:
+        names = tuple(e.class_names[k] for k in category[order].tolist())
     return Failures(
         kind[order], row[order], np.asarray(e.classes)[category[order]], score[order], image,
-        images, np.asarray(e.images)[images], cluster,
+        images, np.asarray(e.images)[images], cluster, names,
     )  # fmt: skip
 
 

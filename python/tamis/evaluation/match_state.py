@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tamis import _core
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import image_of
 from tamis.evaluation.image_ids import ImageOrder
-from tamis.evaluation.match_table import MatchTable, Sides
+from tamis.evaluation.match_table import Detections, MatchTable, Sides, Targets
 from tamis.evaluation.matching import class_positions
 from tamis.evaluation.updates import Part, joined
 
@@ -26,26 +27,32 @@ def no_sides() -> Sides:
 
 
 def condensed(
-    table: MatchTable, counts: Array, gt_counts: Array, label: Array, gt_label: Array, scores: Array
+    table: MatchTable, dets: Detections, gts: Targets, n_images: int, label: Array, gt_label: Array
 ) -> Part2:
-    """Both sides of some images without their regions, in their order.
+    """Both sides of some images without their regions, by image.
 
     Detections: rows of each image, labels, bits (n, bytes): right at each area and threshold, then
     ignored, and scores. Ground truths: rows of each image, labels, bits (m, bytes): ignored in each
-    area. Those beyond the last cap are gone.
+    area. Those beyond the last cap, and without an image, are gone.
     """
-    kept = np.sort(table.index)
+    kept = _by_image(dets.image, np.sort(table.index))
     place = np.empty(len(label), np.int64)
     place[table.index] = np.arange(len(table.index))
-    flags = _flags(table)[place[kept]]
-    image = image_of(np.concatenate([[0], np.cumsum(counts)]))[kept]
+    flags = _flags(table, gts.counts)[place[kept]]
+    gt_kept = _by_image(gts.image, np.flatnonzero(gts.image >= 0))
     return (
-        np.bincount(image, minlength=len(counts)).astype(np.int32), _narrow(label[kept]),
+        np.bincount(dets.image[kept], minlength=n_images).astype(np.int32), _narrow(label[kept]),
         np.packbits(flags.reshape(len(kept), flags[0].size if len(kept) else _bits(table)), axis=1),
-        scores[kept],
+        dets.scores[kept],
     ), (
-        gt_counts.astype(np.int32), _narrow(gt_label), np.packbits(table.gt_ignore.T != 0, axis=1),
+        np.bincount(gts.image[gt_kept], minlength=n_images).astype(np.int32),
+        _narrow(gt_label[gt_kept]), np.packbits(table.gt_ignore.T[gt_kept] != 0, axis=1),
     )  # fmt: skip
+
+
+def _by_image(image: Array, rows: Array) -> Array:
+    """Ascending rows, image by image."""
+    return rows[np.argsort(image[rows], kind="stable")]
 
 
 def none(areas: int, levels: int) -> Part2:
@@ -67,33 +74,54 @@ def restored(
     classes, category, gt_category = class_positions(
         label.astype(np.int64), gt_label.astype(np.int64)
     )
-    k = len(classes)
+    found = Found(splits, category, bits, scores, gt_category, gt_bits)
+    table = rebuilt(found, len(classes), areas, levels, cap)
+    return classes, table, scores, len(splits) - 1
+
+
+@dataclass
+class Found:
+    """Both sides of all images as `condensed` has them; categories are positions."""
+
+    splits: Array
+    category: Array  # int32
+    bits: Array
+    scores: Array
+    gt_category: Array
+    gt_bits: Array
+
+
+def rebuilt(found: Found, k: int, areas: int, levels: int, cap: int) -> MatchTable:
+    """A table of `k` categories that gives the same curves."""
+    bits, gt_category = found.bits, found.gt_category
     index, rank, bounds = _core.order_detections(
-        category, image_of(splits), scores, k, len(splits) - 1, cap
+        found.category, image_of(found.splits), found.scores, k, len(found.splits) - 1, cap
     )
     used = np.flatnonzero(bits[index].any(axis=1))
     row = np.full(len(index), -1, np.int32)
     row[used] = np.arange(len(used))
-    ignored = np.unpackbits(gt_bits, axis=1, count=areas)
+    ignored = np.unpackbits(found.gt_bits, axis=1, count=areas)
     n_regular = np.empty((k, areas), np.int64)
     for a in range(areas):
         n_regular[:, a] = np.bincount(gt_category[ignored[:, a] == 0], minlength=k)
     # as if there were two ground truths, one that counts and one that is ignored
-    table = MatchTable(
+    return MatchTable(
         index, rank, bounds, row, np.arange(len(used) + 1) * 2,
         np.tile(np.array([0, 1], np.int32), len(used)), _words(bits[index[used]], areas, levels),
         levels, np.tile(np.array([0, 1], np.uint8), (areas, 1)),
         np.zeros((areas, len(index)), np.uint8), n_regular,
     )  # fmt: skip
-    return classes, table, scores, len(splits) - 1
 
 
 def _bits(table: MatchTable) -> int:
     return 2 * len(table.outside) * table.n_thresholds
 
 
-def _flags(table: MatchTable) -> Array:
-    """(kept, 2, A, T) bool: right, and ignored, by matching what is or by lying out of range."""
+def _flags(table: MatchTable, counts: Array | None) -> Array:
+    """(kept, 2, A, T) bool: right, and ignored, by matching what is or by lying out of range.
+
+    `counts` as of `Targets`: a match to what does not count, and is not ignored, is none.
+    """
     areas, levels, n = len(table.outside), table.n_thresholds, len(table.index)
     at = np.ascontiguousarray(table.at).view(np.uint8)
     hit = np.unpackbits(at, axis=2, bitorder="little", count=levels).view(bool)
@@ -101,7 +129,8 @@ def _flags(table: MatchTable) -> Array:
     out = np.zeros((n, 2, areas, levels), bool)
     rows = np.flatnonzero(table.row >= 0)
     if len(rows):
-        entries = np.stack([hit & regular, hit & ~regular], axis=1)
+        counted = regular if counts is None else regular & (counts[table.gt] != 0)[:, None, None]
+        entries = np.stack([hit & counted, hit & ~regular], axis=1)
         by_row = np.logical_or.reduceat(entries, table.first[:-1], axis=0)
         out[rows] = by_row[table.row[rows]]
     matched = out.any(axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, ratio, view
+from tamis.evaluation.analysis import Evaluated, by_class, ratio, view
 from tamis.evaluation.kinds import pair_by_pair
 from tamis.evaluation.match_table import MatchTable
 from tamis.evaluation.matching import pair_iou
@@ -34,6 +34,8 @@ class Olrp(Result):
     false_positive, false_negative : (K,) float64
         1 - precision, NaN without detections, and 1 - recall there.
     iou : float
+    class_names : (K,) tuple of str, or None
+        As in `DetectionResult`.
     """
 
     mean: float
@@ -44,10 +46,12 @@ class Olrp(Result):
     false_positive: Array
     false_negative: Array
     iou: float
+    class_names: tuple[str | None, ...] | None = None
 
     def _columns(self) -> dict[str, Any]:
         names = ("error", "confidence", "localisation", "false_positive", "false_negative")
-        return {"label": self.classes, **{name: getattr(self, name) for name in names}}
+        rows = range(len(self.classes))
+        return by_class(self, rows) | {name: getattr(self, name) for name in names}
 
 
 def olrp(evaluated: Any, *, iou: float = 0.5) -> Olrp:
@@ -114,6 +118,7 @@ def olrp(evaluated: Any, *, iou: float = 0.5) -> Olrp:
     return Olrp(
         float(known.mean()) if len(known) else float("nan"), e.classes, error, confidence,
         ratio(total, right), ratio(wrong, right + wrong), ratio(targets - right, targets), iou,
+        e.class_names,
     )  # fmt: skip
 
 

@@ -137,7 +137,8 @@ def with_classes(e: Evaluated, classes: Array) -> Evaluated:
         return np.where(category < 0, category, place[category]).astype(np.int32)
 
     return replace(
-        e, classes=classes, table=replace(e.table, splits=splits, n_regular=n_regular),
+        e, classes=classes, class_names=None,
+        table=replace(e.table, splits=splits, n_regular=n_regular),
         dets=replace(e.dets, category=moved(e.dets.category)),
         gts=replace(e.gts, category=moved(e.gts.category)),
     )  # fmt: skip

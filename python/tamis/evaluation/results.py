@@ -57,11 +57,10 @@ def results(evaluation: Any) -> DetectionResult:
     tables = curves(
         e.table, e.dets.scores, recall_thresholds=p.recThrs, max_dets=caps, counts=e.gts.counts
     )
-    names = tuple(map(names_of(evaluation.cocoGt).get, e.classes.tolist())) if p.useCats else ()
     areas = dict(zip(p.areaRngLbl, map(tuple, p.areaRng), strict=True))
     result = DetectionResult(
         e.kind, e.classes, np.array(p.iouThrs), np.array(p.recThrs), areas, caps, e.images,
-        names if any(names) else None,
+        e.class_names,
     )  # fmt: skip
     sides, ids = Sides(e.dets, e.gts, e.table, e.similarity), (e.det_ids, e.gt_ids)
     options = options_of(evaluation, e)

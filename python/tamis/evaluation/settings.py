@@ -67,16 +67,29 @@ def ranges(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     return {"all": ranges.pop("all"), **ranges}
 
 
-def names(classes: Any) -> dict[int, str] | None:
-    """Names by label."""
-    if classes is None:
+def names(argument: str, what: str, values: Any) -> dict[Any, str] | None:
+    """Names by what they name, a number or, of an image, an id that is text."""
+    if values is None:
         return None
-    named = classes if isinstance(classes, Mapping) else None
-    if named is None and isinstance(classes, Sequence) and not isinstance(classes, str):
-        named = dict(enumerate(classes))
+    named = values if isinstance(values, Mapping) else None
+    if isinstance(values, np.ndarray) and values.ndim:
+        values = values.tolist()
+    if named is None and isinstance(values, Sequence) and not isinstance(values, str):
+        named = dict(enumerate(values))
     if named is None or not all(isinstance(name, str) for name in named.values()):
         raise TypeError(
-            "DetectionEvaluator: classes must be names, or a dict of labels to names,"
-            f" got {classes!r}"
+            f"DetectionEvaluator: {argument} must be names, or a dict of {what} to names,"
+            f" got {values!r}"
         )
-    return {int(label): name for label, name in named.items()}
+    return {x if isinstance(x, str) else int(x): str(name) for x, name in named.items()}
+
+
+def image_names(values: Any) -> dict[Any, str] | None:
+    """Names by image id; they stand for ids, so no two are equal."""
+    named = names("image_names", "image ids", values) or {}
+    seen: set[str] = set()
+    for name in named.values():
+        if name in seen:
+            raise ValueError(f"DetectionEvaluator: image_names must differ, got {name!r} twice")
+        seen.add(name)
+    return None if values is None else named

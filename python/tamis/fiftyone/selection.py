@@ -68,9 +68,11 @@ def select_next_batch(
     zcore_field: str = "zcore",
     coverage: float = 0.3,
     exclude: Any = None,
+    quota: Any = None,
     threshold: float = 0.02,
     metric: Literal["cosine", "euclidean"] = "cosine",
     tag: str | None = "next_batch",
+    progress: Any = None,
 ) -> Any:
     """The next samples to label, as a view for ``view.annotate(...)``.
 
@@ -86,10 +88,12 @@ def select_next_batch(
         The field that holds the embeddings, or those of `samples` in order.
     exclude : view or list of ids, optional
         Samples not to be selected, such as those labelled already.
-    coverage, threshold, metric
+    coverage, quota, threshold, metric
         As in :func:`tamis.select_batch`.
     tag : str, optional
         Given to the selected samples. Default "next_batch".
+    progress : bool, optional
+        Whether to show a progress bar. Default: FiftyOne's setting.
 
     Returns
     -------
@@ -109,10 +113,11 @@ def select_next_batch(
     rows = values_of(name, samples, "embeddings", embeddings, ids)
     failed = rows_of(name, "failures", failures, ids)
     excluded = None if exclude is None else rows_of(name, "exclude", exclude, ids)
-    with _arguments(name, x="embeddings", scores="zcore_field"):
+    called = {"x": "embeddings", "scores": "zcore_field"}
+    with _documents.counted(progress) as report, _arguments(name, **called):
         batch = tamis.select_batch(
-            scores, rows, failed, budget=budget, coverage=coverage, exclude=excluded,
-            threshold=threshold, metric=metric,
+            scores, rows, failed, budget=budget, coverage=coverage, exclude=excluded, quota=quota,
+            threshold=threshold, metric=metric, progress=report,
         )  # fmt: skip
     view = samples.select([ids[i] for i in batch], ordered=True)
     if tag is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from tamis.coco import mask
 from tamis.coco._faults import naming_records
 from tamis.coco._hooks import Originals
+from tamis.coco._matches import Matches, Merged, matches_of
 from tamis.evaluation.summary import mean_of_present
 from tamis.lvis import _plain, _records
 from tamis.lvis.lvis import LVIS
@@ -122,7 +124,7 @@ class LVISEval:
             self.params.dilation_ratio = dilation_ratio
         self.results: OrderedDict[str, Any] = OrderedDict()
         self.ious: Any = {}
-        self._plain: _plain.Evaluation | None = None
+        self._plain: _plain.Evaluation | Merged | None = None
         self._evaluated: Any = None
         self.params.img_ids = sorted(self.lvis_gt.get_img_ids())
         self.params.cat_ids = sorted(self.lvis_gt.get_cat_ids())
@@ -168,6 +170,51 @@ class LVISEval:
             for name in _BUILT:
                 self.__dict__.pop(name, None)
         self._evaluated = _plain.as_coco(self.params)
+
+    def matches(self) -> Matches:
+        """What the detections of the evaluated images are, for `merged`: 20 bytes a detection.
+
+        Raises
+        ------
+        ValueError
+            Before `evaluate`, or where it went image by image.
+        """
+        name, now = "LVISEval.matches", _plain.as_coco(self.params)
+        if self._plain is not None and not self._plain.covers(now, self._evaluated):
+            raise ValueError(f"{name}: params must be those of evaluate()")
+        found = matches_of(name, self._plain, self.params, "img_ids", self._evaluated and now)
+        found.frequencies = self.freq_groups
+        return found
+
+    @classmethod
+    def merged(cls, parts: Sequence[Matches]) -> LVISEval:
+        """An evaluation of all images of several, for `accumulate` and `summarize`.
+
+        Parameters
+        ----------
+        parts : list of Matches
+            Of evaluations with the same parameters but for their images, no image in two.
+
+        Returns
+        -------
+        LVISEval
+            Its precision, recall and `results` are the bits of one evaluation of all images. It
+            has no data sets, `eval_imgs` and `ious`, and its `dt_pointers` are empty.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parts that do not fit together.
+        """
+        plain = Merged("LVISEval.merged", parts, "img_ids")
+        found = cls.__new__(cls)
+        found.logger = logging.getLogger("tamis.lvis")
+        found.lvis_gt = found.lvis_dt = None
+        found.params, found.eval, found.results = plain.params, {}, OrderedDict()
+        found.freq_groups = next(iter(parts)).frequencies
+        found._evaluated = _plain.as_coco(plain.params)
+        found._plain = plain.build(found._evaluated)
+        return found
 
     def _get_gt_dt(self, img_id: Any, cat_id: Any) -> tuple[list[Any], list[Any]]:
         return _records.group(self, img_id, cat_id)

@@ -87,6 +87,13 @@ def class_name(result: Any, label: Any) -> str:
     return str(label) if found is None else str(found)
 
 
+def _names(result: Any, names: Mapping[Any, str] | None) -> list[str]:
+    """What to call the classes of a result: as given, else by their names, else by their labels."""
+    labels = np.asarray(result.classes).tolist()
+    own = zip(labels, getattr(result, "class_names", None) or labels, strict=True)
+    return [str((names or {}).get(k, k if name is None else name)) for k, name in own]
+
+
 def _place(result: Any, label: Any) -> int:
     at = np.flatnonzero(np.asarray(result.classes) == label)
     if not len(at):
@@ -230,7 +237,7 @@ def confusion(matrix: Any, ax: Any = None, *, names: Mapping[Any, str] | None = 
 
     Beyond `most` classes those with the most confusion are drawn and the others are summed.
     """
-    counts, titles = _largest(matrix, names or {}, most)
+    counts, titles = _largest(matrix, _names(matrix, names), most)
     n = len(titles)
     ax = style.axes(ax, 2.2 + 0.24 * n, 1.6 + 0.24 * n)
     total = counts.sum(1, keepdims=True)
@@ -253,11 +260,10 @@ def confusion(matrix: Any, ax: Any = None, *, names: Mapping[Any, str] | None = 
     return style.label(ax, "detected as", "ground truth", grid="")
 
 
-def _largest(matrix: Any, names: Mapping[Any, str], most: int) -> tuple[Array, list[str]]:
+def _largest(matrix: Any, names: Sequence[str], most: int) -> tuple[Array, list[str]]:
     """Counts with the last row and column the background, and what to call them."""
-    counts, labels = np.asarray(matrix.matrix), np.asarray(matrix.classes).tolist()
-    titles = [style.short(names.get(label, label), 16) for label in labels]
-    k = len(labels)
+    counts, titles = np.asarray(matrix.matrix), [style.short(name, 16) for name in names]
+    k = len(titles)
     if k > most:
         between = counts[:k, :k] * ~np.eye(k, dtype=bool)
         confused = between.sum(0) + between.sum(1)
@@ -324,14 +330,14 @@ def reliability(calibration: Any, ax: Any = None, *, label: Any = None,
 def best_confidence(best: Any, ax: Any = None, *, names: Mapping[Any, str] | None = None,
                     most: int = MOST_ROWS) -> Any:  # fmt: skip
     """The confidence of largest F1 of each class, and that F1."""
-    labels = np.asarray(best.classes).tolist()
+    titles = _names(best, names)
     there = np.flatnonzero(np.isfinite(best.f1[:-1]))
     order = there[np.argsort(best.f1[there], kind="stable")][:most]
     ax = style.axes(ax, height=style.row_height(len(order)))
     y = np.arange(len(order))
     ax.plot(best.f1[order], y, "o", color=style.GREEN, markersize=4.5, label="F1")
     ax.plot(best.confidence[order], y, "|", color=style.INK, markersize=8, label="confidence")
-    style.rows(ax, [(names or {}).get(labels[i], labels[i]) for i in order])
+    style.rows(ax, [titles[i] for i in order])
     ax.set_xlim(0, 1.02)
     style.label(ax, grid="x")
     style.legend(ax)

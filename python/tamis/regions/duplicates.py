@@ -124,9 +124,9 @@ def find_duplicate_boxes(
     Time is about n log n if few pairs of an image are over the threshold, and also if nearly all
     are, because pairs are not listed one by one. At worst it is the number of pairs: "simple" and
     "groups" where most lie close to the threshold, "greedy" also where each box is paired with many
-    others but not with whole regions (100,000 large boxes spread over one image, threshold 0: 13
-    s). Rotated boxes and masks are pruned only by area and bounding box, so "greedy" examines every
-    pair above the threshold.
+    others but not with whole regions (large boxes spread over one image, threshold 0). Rotated
+    boxes and masks are pruned only by area and bounding box, so "greedy" examines every pair above
+    the threshold.
 
     Memory is 120 bytes per box of the images at work, one for each thread, and the result; 64 more
     per rotated box, 96 per mask and 4 per run. Labels, scores and flags are copied.

@@ -41,8 +41,8 @@ def scripts() -> list[str]:
     from bokeh.resources import Resources
 
     found = [str(script) for script in Resources(mode="inline", components=["bokeh"]).js_raw]
-    told = "Bokeh.set_log_level("  # which it says in the console
-    return [s.replace("</script", "<\\/script") for s in found if not s.startswith(told)]
+    marker = "Bokeh.set_log_level("  # which it says in the console
+    return [s.replace("</script", "<\\/script") for s in found if not s.startswith(marker)]
 
 
 def interactive_map(

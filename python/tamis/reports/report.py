@@ -112,7 +112,7 @@ def report(
     -----
     Sections appear for what is given. Templates escape every name. The file holds SVG drawings and
     WebP pictures of 176 or 300 pixels; its content-security policy forbids it to load anything.
-    Cost: that of the functions it names, and some 0.2 s a drawing.
+    Cost: that of the functions it names, and of drawing.
 
     Examples
     --------

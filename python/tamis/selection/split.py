@@ -166,7 +166,7 @@ def split(
     shares are met up to chance, and a unit keeps its split when rows are added, unless it merges
     with an earlier one. With `labels`, free units are balanced (iterative stratification, Sechidis
     et al. 2011, and moves if a class is still off), which depends on all of them: give `previous`
-    from the second time on. Cost: `tamis.near_duplicates`, and about 3 microseconds per unit.
+    from the second time on. Cost: `tamis.near_duplicates`, and time linear in the units.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def _edges(
         return [rows.astype(np.int64)], None if x is None else len(any_matrix(name, "x", x))
     if x is None:
         return [], None
-    searched = searched_rows(name, any_matrix(name, "x", x, halves=True), metric)
+    searched = searched_rows(name, any_matrix(name, "x", x, keep_float16=True), metric)
     found, _ = all_pairs(name, searched, threshold, metric, MOST_PAIRS, progress)
     return [found], len(searched.x)
 

@@ -117,7 +117,7 @@ def zcore(
 
     The checkpoint is written every few seconds, through a temporary file in the same folder, and at
     the end, so that a run with more draws can continue it. It holds a digest of all values of `x`,
-    which takes about a second per gigabyte.
+    for which they are read once more.
 
     Time is `N * sample_dim` differences per draw. Peak memory beyond `x`: a sample of at most
     ``max(N / 48, 16384) * D`` values, at first ``0.04 * N * D`` values about the medians, for each

@@ -52,9 +52,7 @@ class GroupedPlan(Plan):
             rows = sum(self._rows_of(part) for part in parts)
             held = self._row_bytes() + self.source.width + 330 + 28 * self.k
             after = "scan" if self.centred else ""
-            found.append(
-                self._task(f"group-{g}", after, parts, rows * (rows - 1) // 2, rows * held)
-            )
+            found.append(self._task(f"group-{g}", after, parts, self._pairs_of(g), rows * held))
         return found
 
     def _task(self, name: str, after: str, parts: list[int], pairs: int, memory: int) -> Task:
@@ -62,6 +60,14 @@ class GroupedPlan(Plan):
         shards = [s.path for span in spans for s, _, _ in self.source.pieces(*span)]
         rows = sum(end - begin for begin, end in spans)
         return Task(name, after, tuple(dict.fromkeys(shards)), rows, pairs, memory)
+
+    def _pairs_of(self, group: int) -> int:
+        """How many pairs a group compares."""
+        return self._pairs_in(*self.groups[group])
+
+    def _pairs_in(self, *parts: int) -> int:
+        rows = sum(map(self._rows_of, parts))
+        return rows * (rows - 1) // 2
 
     def _row_bytes(self) -> int:
         return self.source.width * np.dtype(self.source.dtype).itemsize

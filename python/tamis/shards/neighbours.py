@@ -189,9 +189,9 @@ def plan_knn(
     Notes
     -----
     Exact: the same bits as `tamis.knn` of all rows in one process, for any number of parts, shards
-    and workers. All tasks together took 1.55 times the time of one process at 100,000 x 128 by 7
-    parts, 1.32 times at 300,000; the pairs alone are 1.29 times as many, 1.16 by 31. State files
-    take about ``16 * k * (q + 2)`` bytes a row, where parts are ``q * q + q + 1``.
+    and workers. Where parts are ``q * q + q + 1``, all tasks together compare ``(q + 1) ** 2 /
+    parts`` times as many pairs as one process: docs/shards.md has what they take. State files take
+    about ``16 * k * (q + 2)`` bytes a row.
     """
     if not arrays.one_of(metric, METRICS):
         raise ValueError(f"plan_knn: metric must be one of {', '.join(METRICS)}, got {metric!r}")

@@ -18,7 +18,7 @@ from tamis.embeddings.knn_search import TooManyPairs
 from tamis.embeddings.leaks import Leaks
 from tamis.embeddings.near_duplicates import NearDuplicates
 from tamis.shards.grouped import GroupedPlan
-from tamis.shards.groups import check_parts, owner_of
+from tamis.shards.groups import check_parts, groups_of, owner_of
 from tamis.shards.sources import ShardRows, describe
 from tamis.shards.storage import plain
 
@@ -31,8 +31,8 @@ class PairsPlan(GroupedPlan):
     def __init__(
         self, source: ShardRows, arguments: dict[str, Any], state: str, codes: Array | None = None
     ) -> None:
+        self.owner = owner_of(groups_of(arguments["parts"]))
         super().__init__(source, arguments, state)
-        self.owner = owner_of(self.groups)
         self.codes = codes  # a number for each row: pairs of equal ones are left out
 
     @property
@@ -40,15 +40,25 @@ class PairsPlan(GroupedPlan):
         threshold = float(self.arguments["threshold"])
         return 2 * threshold if self.arguments["metric"] == "cosine" else threshold**2
 
+    def _left_out(self, group: int) -> list[int]:
+        """The parts of a group whose own pairs another group finds."""
+        return [part for part in self.groups[group] if self.owner[part, part] != group]
+
+    def _pairs_of(self, group: int) -> int:
+        return super()._pairs_of(group) - sum(map(self._pairs_in, self._left_out(group)))
+
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
         rows, at = self._group_rows(group)
+        parts = self.groups[group]
+        begins = itertools.accumulate((self._rows_of(part) for part in parts), initial=0)
+        spans = dict(zip(parts, itertools.pairwise(begins), strict=True))
+        rows.left_out = [spans[part] for part in self._left_out(group)]
         threshold, metric = self.arguments["threshold"], self.arguments["metric"]
         most = self.arguments["max_pairs"]
         try:
             pairs, far = all_pairs("plan.run", rows, threshold, metric, most, progress)
         except TooManyPairs:
             raise self._too_many() from None
-        parts = self.groups[group]
         part_of = np.repeat(np.arange(len(parts)), [self._rows_of(part) for part in parts])
         mine = np.zeros((len(parts), len(parts)), bool)
         for i, a in enumerate(parts):

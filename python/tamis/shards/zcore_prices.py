@@ -36,7 +36,7 @@ def prices(
     ties, more = np.empty((2, draws, len(lists)), np.int32)
     for part, far in enumerate(lists):
         at = (far == limit[:, None]).sum(axis=1)
-        most = far.max(axis=1, initial=0)  # NaN where all that there is was told
+        most = far.max(axis=1, initial=0)  # NaN where the part listed all its rows
         more[:, part] = (most < limit) | ((most == limit) & (at < left))
         ties[:, part] = np.minimum(at, left)
         left = left - ties[:, part]
