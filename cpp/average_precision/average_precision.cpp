@@ -12,7 +12,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kWordBits = 64;
-constexpr int64_t kJudgedAtOnce = 1 << 12, kJudgedAhead = 8;
+constexpr int64_t kJudgedAtOnce = 1 << 12, kJudgedAhead = 8, kWordsAtOnce = 1 << 10;
 constexpr int64_t kCellsInBlock = 4;                 // some 100 KB: more would be fresh pages each time
 constexpr int64_t kLineDoubles = 8, kRowsAhead = 2;  // fetched before they are written: a tenth less time in all
 
@@ -31,6 +31,11 @@ struct Kept {
   double first_score = 0;
 };
 
+struct Bits {
+  int64_t words;
+  Vector<uint64_t> matched, in_cap, outside;  // as in CurveBits
+};
+
 // The detections that match anything, by category, best score first, and how each counts.
 struct Matched {
   Vector<int64_t> det;
@@ -39,21 +44,22 @@ struct Matched {
   Vector<host::Verdict> verdicts;  // (A, words, detections)
 };
 
-// A matched detection within the cap that is not ignored at every threshold.
-struct Seen {
-  host::Verdict verdict;
-  int64_t before;  // detections above it that are false positives, or seen as well
-  double score;
-};
-
 // What one category and area range needs, reused from cell to cell.
 struct Scratch {
-  Vector<int64_t> needed;     // (R,) true positives that reach each recall threshold
-  Vector<int64_t> unmatched;  // (matched + 1,) false positives before each that match nothing at any threshold
+  Vector<int64_t> needed;  // (R,) true positives that reach each recall threshold
   Vector<Seen> seen;
-  Vector<int64_t> fp;               // false positives before each true positive of one threshold
-  Vector<double> precision, score;  // at each of them
+  int64_t n_seen = 0;
+  Vector<int64_t> place, fp;
+  Vector<double> precision;
   Steps steps;
+
+  void make_room(int64_t matched) {  // one more, as what is left out is written too
+    if (matched < seen.size()) return;
+    seen.resize(matched + 1);
+    place.resize(matched + 1);
+    fp.resize(matched + 1);
+    precision.resize(matched + 1);
+  }
 };
 
 // The curves of a run of cells as the output has them: (T, R, cells, M) and (T, cells, M).
@@ -84,21 +90,38 @@ host::Verdict judge(const CurveProblem& p, int64_t det, int64_t area, int64_t wo
   return verdict;
 }
 
-Matched find_matched(const CurveProblem& p) {
+Bits find_bits(const CurveProblem& p) {
+  Bits bits;
+  bits.words = (p.n_dets + kWordBits - 1) / kWordBits;
+  bits.matched.resize(bits.words);
+  bits.in_cap.resize(p.n_max_dets * bits.words);
+  bits.outside.resize(p.n_areas * bits.words);
+  parallel_for(bits.words, kWordsAtOnce, [&](int64_t begin, int64_t end) {
+    mark_bits(p, {bits.matched.data(), bits.in_cap.data(), bits.outside.data()}, begin, end);
+  });
+  return bits;
+}
+
+Matched find_matched(const CurveProblem& p, const Bits& bits) {
   Matched matched;
   matched.splits.push_back(0);
   for (int64_t k = 0; k < p.n_categories; ++k) {
-    for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d)
-      if (p.row[d] >= 0) matched.det.push_back(d);
-    matched.splits.push_back(matched.det.size());
+    int64_t n = 0;
+    if (p.splits[k] < p.splits[k + 1]) count_bits(bits.matched.data(), p.splits[k], p.splits[k + 1], &n);
+    matched.splits.push_back(matched.splits[k] + n);
   }
   const int64_t n = matched.splits.back(), words = words_of(p);
+  matched.det.reserve(n);
+  for (int64_t word = 0; word < bits.words; ++word)
+    for (uint64_t left = bits.matched[word]; left != 0; left &= left - 1)
+      matched.det.push_back(word * kWordBits + __builtin_ctzll(left));
   matched.score.resize(n);
   matched.verdicts.resize(n * p.n_areas * words);
   parallel_for(n, kJudgedAtOnce, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t ahead = matched.det[std::min(i + kJudgedAhead, n - 1)];
       __builtin_prefetch(p.at + p.first[p.row[ahead]] * p.n_areas * words);
+      __builtin_prefetch(p.score + p.index[ahead]);
       matched.score[i] = p.score[p.index[matched.det[i]]];
       for (int64_t area = 0; area < p.n_areas; ++area)
         for (int64_t word = 0; word < words; ++word)
@@ -108,58 +131,29 @@ Matched find_matched(const CurveProblem& p) {
   return matched;
 }
 
-// Free of branches, as nothing predicts these.
-Kept count_unmatched(const CurveProblem& p, const Cell& cell, int64_t cap, Scratch& s) {
-  const uint8_t* outside = p.outside + cell.area * p.n_dets;
-  const int64_t first = p.splits[cell.category], last = p.splits[cell.category + 1];
+Kept find_kept(const CurveProblem& p, int64_t category, int64_t cap, const Bits& bits) {
+  const int64_t first = p.splits[category], last = p.splits[category + 1];
   Kept kept;
-  int64_t unmatched = 0, at = 0;
-  for (int64_t d = first; d < last; ++d) {
-    const int64_t in_cap = p.rank[d] < cap, matched = p.row[d] >= 0;
-    kept.count += in_cap;
-    s.unmatched[at] = unmatched;
-    at += matched;
-    unmatched += in_cap & (outside[d] == 0) & (1 - matched);
-  }
+  if (first < last) count_bits(bits.in_cap.data() + cap * bits.words, first, last, &kept.count);
   for (int64_t d = first; kept.count > 0; ++d) {
     kept.first_score = p.score[p.index[d]];
-    if (p.rank[d] < cap) break;
+    if (p.rank[d] < p.max_dets[cap]) break;
   }
   return kept;
 }
 
-void find_seen(const CurveProblem& p, const Cell& cell, const Slice& slice, const Matched& matched, Scratch& s) {
-  const int64_t first = matched.splits[cell.category], last = matched.splits[cell.category + 1];
+void find_seen(const CurveProblem& p, const Cell& cell, const Slice& slice, const Matched& matched, const Bits& bits,
+               Scratch& s) {
+  const int64_t begin = matched.splits[cell.category];
   const int64_t row = (cell.area * words_of(p) + slice.word) * matched.splits.back();
-  const uint64_t all = ~uint64_t{0} >> (kWordBits - std::min(kWordBits, p.n_thresholds - slice.word * kWordBits));
-  s.seen.resize(last - first);
-  int64_t n = 0;
-  for (int64_t i = first; i < last; ++i) {
-    const host::Verdict& verdict = matched.verdicts[row + i];
-    const int64_t det = matched.det[i];
-    s.seen[n] = {verdict, s.unmatched[i - first] + n, matched.score[i]};
-    n += (p.rank[det] < p.max_dets[slice.first_cap]) & ((verdict.ignored & all) != all);
-  }
-  s.seen.resize(n);
-}
-
-// The precision at each true positive of one threshold; returns their number. Of the detections seen, those that are
-// neither true positives nor ignored are false positives. Free of branches but for the loops.
-int64_t trace(int64_t bit, Scratch& s) {
-  const int64_t room = s.seen.size();
-  s.precision.resize(room);
-  s.fp.resize(room);
-  s.score.resize(room);
-  int64_t tps = 0, ignored = 0;
-  for (const Seen& seen : s.seen) {
-    s.fp[tps] = seen.before - tps - ignored;
-    s.score[tps] = seen.score;
-    tps += static_cast<int64_t>(seen.verdict.tp >> bit & 1);
-    ignored += static_cast<int64_t>(seen.verdict.ignored >> bit & 1);
-  }
-  double best = 0;
-  for (int64_t i = tps - 1; i >= 0; --i) s.precision[i] = best = std::max(best, host::precision_of(i + 1, s.fp[i]));
-  return tps;
+  s.make_room(matched.splits[cell.category + 1] - begin);
+  s.n_seen = 0;
+  if (p.splits[cell.category] == p.splits[cell.category + 1]) return;
+  find_seen({p.splits[cell.category], p.splits[cell.category + 1], bits.matched.data(),
+             bits.in_cap.data() + slice.first_cap * bits.words, bits.outside.data() + cell.area * bits.words,
+             &matched.verdicts.data()[row + begin].tp, matched.score.data() + begin,
+             ~uint64_t{0} >> (kWordBits - std::min(kWordBits, p.n_thresholds - slice.word * kWordBits))},
+            s.seen.data(), &s.n_seen);
 }
 
 // Reads the traced curve of a threshold at the recall thresholds, for all caps of the slice.
@@ -170,13 +164,18 @@ void read_curve(const CurveProblem& p, const Slice& slice, int64_t level, int64_
     for (int64_t m = slice.first_cap; m < slice.last_cap; ++m) at[m] = value;
   };
   write(block.recall.get(), level, kept.count > 0 ? double(tps) / double(n_regular) : 0.0);
-  bool past_end = kept.count == 0;
-  for (int64_t r = 0; r < p.n_recalls; ++r) {
-    const int64_t c = s.needed[r], row = level * p.n_recalls + r;
-    const int64_t place = std::max<int64_t>(c, 1) - 1;
-    past_end |= c > tps;  // and stays so: pycocotools leaves its loop there
-    write(block.precision.get(), row, past_end || tps == 0 ? 0.0 : s.precision[place]);
-    write(block.scores.get(), row, past_end ? 0.0 : c == 0 ? kept.first_score : s.score[place]);
+  int64_t row = level * p.n_recalls;
+  const int64_t last = row + p.n_recalls;
+  if (kept.count > 0)
+    for (const int64_t c : s.needed) {
+      if (c > tps) break;  // pycocotools leaves its loop there
+      const int64_t place = std::max<int64_t>(c, 1) - 1;
+      write(block.precision.get(), row, tps == 0 ? 0.0 : s.precision[place]);
+      write(block.scores.get(), row++, c == 0 ? kept.first_score : s.seen[s.place[place]].score);
+    }
+  for (; row < last; ++row) {
+    write(block.precision.get(), row, 0.0);
+    write(block.scores.get(), row, 0.0);
   }
 }
 
@@ -191,26 +190,25 @@ void write_nothing(const CurveProblem& p, int64_t cell_at, Block& block) {
 }
 
 // One category and area range, into the block's cell `at`.
-void run_cell(const CurveProblem& p, const Cell& cell, const Matched& matched, int32_t largest_rank, int64_t at,
-              Scratch& s, Block& block) {
+void run_cell(const CurveProblem& p, const Cell& cell, const Matched& matched, const Bits& bits, int64_t at, Scratch& s,
+              Block& block) {
   const int64_t n_regular = p.n_regular[cell.category * p.n_areas + cell.area];
   if (n_regular == 0) return write_nothing(p, at, block);
   s.needed.clear();
   for (int64_t r = 0; r < p.n_recalls; ++r)
     s.needed.push_back(host::needed_for_recall(p.recall_thresholds[r], n_regular));
-  s.unmatched.resize(matched.splits[cell.category + 1] - matched.splits[cell.category] + 1);
   Slice slice{};
   for (slice.first_cap = 0; slice.first_cap < p.n_max_dets; slice.first_cap = slice.last_cap) {
-    const int64_t cap = p.max_dets[slice.first_cap];
+    const Kept kept = find_kept(p, cell.category, slice.first_cap, bits);
     slice.last_cap = slice.first_cap + 1;
-    if (cap > largest_rank)  // caps above the largest rank all let everything through
-      while (slice.last_cap < p.n_max_dets && p.max_dets[slice.last_cap] > largest_rank) ++slice.last_cap;
-    const Kept kept = count_unmatched(p, cell, cap, s);
+    while (slice.last_cap < p.n_max_dets && find_kept(p, cell.category, slice.last_cap, bits).count == kept.count)
+      ++slice.last_cap;  // of two caps one lets through what the other does
     for (int64_t level = 0; level < p.n_thresholds; ++level) {
       slice.word = level / kWordBits;
-      if (level % kWordBits == 0) find_seen(p, cell, slice, matched, s);
-      const int64_t tps = trace(level % kWordBits, s);
-      s.steps.took(4 * s.seen.size());
+      if (level % kWordBits == 0) find_seen(p, cell, slice, matched, bits, s);
+      int64_t tps = 0;
+      trace(s.seen.data(), s.n_seen, level % kWordBits, {s.place.data(), s.fp.data(), s.precision.data()}, &tps);
+      s.steps.took(4 * s.n_seen);
       read_curve(p, slice, level, tps, n_regular, kept, at, s, block);
     }
   }
@@ -234,10 +232,8 @@ void write_block(const CurveProblem& p, int64_t first_cell, const Block& block, 
 }  // namespace
 
 void average_precision(const CurveProblem& p, double* precision, double* recall, double* scores) {
-  Vector<int32_t> largest_rank(p.n_categories, -1);
-  for (int64_t k = 0; k < p.n_categories; ++k)
-    for (int64_t d = p.splits[k]; d < p.splits[k + 1]; ++d) largest_rank[k] = std::max(largest_rank[k], p.rank[d]);
-  const Matched matched = find_matched(p);
+  const Bits bits = find_bits(p);
+  const Matched matched = find_matched(p, bits);
   const int64_t cells = p.n_categories * p.n_areas;
   const int64_t steps = p.n_thresholds * (cells * p.n_recalls + p.n_areas * p.n_max_dets * p.n_dets);
   const int64_t least = std::clamp<int64_t>(cells / (8 * num_threads()), 1, 32),
@@ -249,7 +245,7 @@ void average_precision(const CurveProblem& p, double* precision, double* recall,
       Block block(p, last - first);
       for (int64_t i = first; i < last; ++i) {
         const Cell cell{i / p.n_areas, i % p.n_areas};
-        run_cell(p, cell, matched, largest_rank[cell.category], i - first, scratch, block);
+        run_cell(p, cell, matched, bits, i - first, scratch, block);
       }
       write_block(p, first, block, precision, recall, scores);
     }

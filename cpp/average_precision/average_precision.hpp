@@ -12,6 +12,8 @@
 #pragma once
 #include <cstdint>
 
+#include "core/isa.hpp"
+
 namespace tamis {
 
 struct CurveProblem {
@@ -32,5 +34,39 @@ struct CurveProblem {
   const double* recall_thresholds;
 };
 void average_precision(const CurveProblem& problem, double* precision, double* recall, double* scores);
+
+// Bits of the detections, 64 a word.
+struct CurveBits {
+  uint64_t* matched;  // (words,) it matches anything
+  uint64_t* in_cap;   // (M, words)
+  uint64_t* outside;  // (A, words)
+};
+TAMIS_KERNEL(mark_bits, (const CurveProblem& problem, const CurveBits& bits, int64_t first_word, int64_t last_word),
+             (problem, bits, first_word, last_word))
+TAMIS_KERNEL(count_bits, (const uint64_t* bits, int64_t first, int64_t last, int64_t* n), (bits, first, last, n))
+
+// A matched detection within the cap that is not ignored at every threshold.
+struct Seen {
+  uint64_t tp, ignored;
+  int64_t before;  // detections above it that are false positives, or seen as well
+  double score;
+};
+// Those of one category, area range, cap and word of thresholds.
+struct SeenProblem {
+  int64_t first, last;                         // the category's detections
+  const uint64_t *matched, *in_cap, *outside;  // words
+  const uint64_t* verdicts;                    // (matched, 2) of the category: tp and ignored
+  const double* score;                         // (matched,)
+  uint64_t all;                                // the word's thresholds
+};
+TAMIS_KERNEL(find_seen, (const SeenProblem& problem, Seen* seen, int64_t* n), (problem, seen, n))
+
+// One threshold's curve: of true positive i its place in `seen`, and the best precision from there on.
+struct Trace {
+  int64_t *place, *fp;  // fp: scratch
+  double* precision;
+};
+TAMIS_KERNEL(trace, (const Seen* seen, int64_t n, int64_t bit, const Trace& out, int64_t* tps),
+             (seen, n, bit, out, tps))
 
 }  // namespace tamis

@@ -40,7 +40,7 @@ struct Groups {
 
 void group_gts(const MatchProblem& p, Groups& groups) {
   Vector<int64_t> splits;
-  groups.gt = order_by_group(p.n_gts, p.gt_image, p.gt_category, p.n_images, p.n_categories, splits);
+  groups.gt = order_by_group({p.n_gts, p.gt_image, p.gt_category, p.n_images, p.n_categories}, splits);
   const int64_t n = groups.gt.size();
   groups.image_bounds.assign(1, 0);
   for (int64_t image = 0; image < p.n_images; ++image) {

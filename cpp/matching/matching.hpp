@@ -28,20 +28,29 @@ struct DetectionOrder {
   Vector<int64_t> splits;  // (categories + 1) bounds of each category in `index`
 };
 
-struct DetectionColumns {
+// Rows by category and image, positions 0 to count - 1; -1 leaves a row out.
+struct RowGroups {
   int64_t n;
   const int32_t* category;
   const int32_t* image;
-  const double* score;
+  int64_t n_categories, n_images;
 };
-DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images, int64_t max_det);
+DetectionOrder order_detections(const RowGroups& dets, const double* score, int64_t max_det);
 
-// Indices of the boxes that are not left out by category, image, input order, and the bounds of each category.
-Vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image, int64_t n_categories,
-                               int64_t n_images, Vector<int64_t>& splits);
+// Indices of the rows that are not left out by category, image, input order, and the bounds of each category.
+Vector<int64_t> order_by_group(const RowGroups& rows, Vector<int64_t>& splits);
 
 // positions[i]: where ids[i] stands in `known` (ascending, distinct), -1 if it does not.
 void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t n_known, int32_t* positions);
+
+// Which areas lie out of each range: out (n_areas, n).
+struct AreaProblem {
+  int64_t n, n_areas;
+  const double* area;
+  const int64_t* index;  // (n,) into `area`; null: all
+  const double* ranges;  // (n_areas, 2) lowest and highest
+};
+void find_outside(const AreaProblem& problem, uint8_t* out);
 
 struct MatchProblem {
   int64_t n_kept;  // a DetectionOrder's index

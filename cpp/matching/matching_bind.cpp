@@ -41,11 +41,21 @@ void bind_matching(py::module_& m) {
     tamis::DetectionOrder order;
     {
       const py::gil_scoped_release release;
-      order = tamis::order_detections({score.size(), category.data, image.data, score.data}, n_categories, n_images,
+      order = tamis::order_detections({score.size(), category.data, image.data, n_categories, n_images}, score.data,
                                       max_det);
     }
     return py::make_tuple(tamis::to_numpy(std::move(order.index)), tamis::to_numpy(std::move(order.rank)),
                           tamis::to_numpy(std::move(order.splits)));
+  });
+
+  m.def("find_outside", [](View<const double, 1> area, std::optional<View<const int64_t, 1>> index,
+                           View<const double, 2> ranges, View<uint8_t, 2> out) {
+    const int64_t n = index ? index->size() : area.size();
+    TAMIS_CHECK(ranges.shape[1] == 2 && out.shape[0] == ranges.shape[0] && out.shape[1] == n,
+                "find_outside: wrong shapes");
+    if (index) tamis::check_indices("find_outside: index", *index, area.size());
+    const py::gil_scoped_release release;
+    tamis::find_outside({n, ranges.shape[0], area.data, index ? index->data : nullptr, ranges.data}, out.data);
   });
 
   m.def("pair_groups", [](View<const int64_t, 1> index, Ints det_category, Ints det_image, Ints gt_category,

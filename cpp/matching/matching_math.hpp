@@ -36,7 +36,7 @@ TAMIS_HD int64_t signed_key(uint64_t key) { return static_cast<int64_t>(key ^ (u
 TAMIS_HD int64_t group_key(int64_t image, int32_t category) { return image << 32 | category; }
 
 // Whether an area is below or above a range; a NaN is neither.
-TAMIS_HD bool outside_range(double area, double low, double high) { return area < low || area > high; }
+TAMIS_HD bool outside_range(double area, double low, double high) { return (area < low) | (area > high); }
 
 // The thresholds, of up to 64, that an IoU is not below; bit t is thresholds[t].
 TAMIS_HD uint64_t in_reach(double iou, const double* thresholds, int64_t n) {

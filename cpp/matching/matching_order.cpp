@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "core/error.hpp"
 #include "core/grain.hpp"
 #include "core/parallel.hpp"
 #include "core/vector.hpp"
@@ -10,114 +12,167 @@
 namespace tamis {
 namespace {
 
-struct Keyed {
-  uint64_t key;
-  int64_t index;
-};
-constexpr int kDigitBits = 11, kDigits = 3;
-constexpr int kLowBits = 64 - kDigits * kDigitBits;  // left to a comparison sort where they decide
-constexpr int64_t kRadixFrom = 1024;                 // below this a comparison sort is faster
+constexpr int64_t kRowsAtOnce = 1 << 15, kMostChunks = 32;
+constexpr int kDigitBits = 11, kPlaceBits = 32;
+constexpr int64_t kRadixFrom = 512;       // below this a comparison sort is faster
+constexpr int64_t kThirdDigit = 1 << 14;  // so many are told apart by three digits, fewer by two
 constexpr int64_t kManyItems = 1 << 18;
 
-bool before(const Keyed& a, const Keyed& b) { return a.key < b.key; }
-
-// Radix passes over the high bits, which tell nearly all scores apart; then the runs that they do not.
-void radix_sort(Vector<Keyed>& items, Vector<Keyed>& spare) {
-  const int64_t n = items.size();
-  spare.resize(n);
-  for (int shift = kLowBits; shift < 64; shift += kDigitBits) {
-    constexpr uint64_t kMask = (uint64_t{1} << kDigitBits) - 1;
-    int64_t starts[kMask + 1] = {};
-    if (n > kManyItems) check_interrupt();
-    for (const Keyed& item : items) ++starts[(item.key >> shift) & kMask];
-    int64_t sum = 0;
-    for (int64_t& start : starts) sum += std::exchange(start, sum);
-    for (const Keyed& item : items) spare[starts[(item.key >> shift) & kMask]++] = item;
-    items.swap(spare);
-  }
-  for (int64_t begin = 0, end; begin < n; begin = end) {
-    bool sorted = true;
-    for (end = begin + 1; end < n && items[end].key >> kLowBits == items[begin].key >> kLowBits; ++end)
-      sorted &= items[end - 1].key <= items[end].key;
-    const auto first = items.begin() + static_cast<std::ptrdiff_t>(begin);
-    if (!sorted) std::stable_sort(first, items.begin() + static_cast<std::ptrdiff_t>(end), before);
-  }
+template <class T>
+using Array = std::unique_ptr<T[]>;
+template <class T>
+Array<T> unset(int64_t n) {  // its pages are touched by the threads that fill it
+  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(n));
 }
 
-void sort_by_score(int64_t* index, int64_t n, const double* score, Vector<Keyed>& items, Vector<Keyed>& spare) {
-  items.resize(n);
-  for (int64_t i = 0; i < n; ++i) items[i] = {host::descending_key(score[index[i]]), index[i]};
-  if (n >= kRadixFrom)
-    radix_sort(items, spare);
-  else
-    std::stable_sort(items.begin(), items.end(), before);
-  for (int64_t i = 0; i < n; ++i) index[i] = items[i].index;
-}
-
-// Keeps the first max_det of each image; returns how many are left.
-int64_t rank_and_cut(int64_t* index, int32_t* rank, int64_t n, const int32_t* image, int64_t max_det,
-                     Vector<int32_t>& seen) {
-  int64_t kept = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const int32_t place = seen[image[index[i]]]++;
-    if (place >= max_det) continue;
-    rank[kept] = place;
-    index[kept++] = index[i];
+// Stable counting sort of 0 to n - 1 by bucket, -1 leaves one out: put(i, place) for each, from several threads.
+// Returns the bounds of the buckets.
+template <class BucketOf, class Put>
+Vector<int64_t> scatter(int64_t n, int64_t buckets, const BucketOf& bucket_of, const Put& put) {
+  const int64_t chunks = std::clamp<int64_t>(n / std::max(kRowsAtOnce, 4 * buckets), 1, kMostChunks);
+  Vector<int64_t> next(chunks * buckets, 0), bounds(1, 0);
+  const auto each = [&](const auto& visit) {
+    parallel_for(chunks, 1, [&](int64_t chunk, int64_t) {
+      int64_t* own = next.data() + chunk * buckets;
+      for (int64_t i = n * chunk / chunks; i < n * (chunk + 1) / chunks; ++i)
+        if (const int64_t bucket = bucket_of(i); bucket >= 0) visit(i, own[bucket]++);
+    });
+  };
+  each([](int64_t, int64_t) {});
+  bounds.reserve(buckets + 1);
+  int64_t sum = 0;
+  for (int64_t b = 0; b < buckets; ++b) {
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += std::exchange(next[chunk * buckets + b], sum);
+    bounds.push_back(sum);
   }
-  return kept;
-}
-
-// Stable counting sort of `index` by bucket; bounds (buckets + 1) are returned.
-Vector<int64_t> bucket_sort(Vector<int64_t>& index, const int32_t* bucket_of, int64_t buckets) {
-  Vector<int64_t> bounds(buckets + 1, 0);
-  for (const int64_t i : index) ++bounds[bucket_of[i] + 1];
-  for (int64_t b = 1; b < bounds.size(); ++b) bounds[b] += bounds[b - 1];
-  Vector<int64_t> next(bounds.begin(), bounds.end() - 1), sorted(index.size());
-  for (const int64_t i : index) sorted[next[bucket_of[i]]++] = i;
-  index.swap(sorted);
+  each(put);
   return bounds;
 }
 
+// The same of rows by category and then image.
+template <class Put>
+Vector<int64_t> scatter_rows(const RowGroups& rows, const Put& put) {
+  bool sorted = true;
+  for (int64_t i = 0, last = -1; i < rows.n; ++i) {
+    sorted &= rows.image[i] >= last || rows.image[i] < 0;
+    last = std::max<int64_t>(last, rows.image[i]);
+  }
+  const auto category = [&](int64_t i) { return rows.image[i] < 0 ? -1 : rows.category[i]; };
+  if (sorted) return scatter(rows.n, rows.n_categories, category, put);
+  const auto by_image = unset<int64_t>(rows.n);
+  const auto image = [&](int64_t i) { return rows.category[i] < 0 ? -1 : rows.image[i]; };
+  const int64_t n =
+      scatter(rows.n, rows.n_images, image, [&](int64_t i, int64_t place) { by_image[size_t(place)] = i; }).back();
+  return scatter(
+      n, rows.n_categories, [&](int64_t j) { return category(by_image[size_t(j)]); },
+      [&](int64_t j, int64_t place) { put(by_image[size_t(j)], place); });
+}
+
+// One category's keys in ascending order, as places; equal ones keep their order.
+class Sorter {
+ public:
+  // Their first bits with their places behind them; then the runs that these do not tell apart.
+  const Vector<uint64_t>& sort(const uint64_t* keys, int64_t n) {
+    TAMIS_CHECK(n >> kPlaceBits == 0, "order_detections: over 2^32 detections in one class");
+    const int digits = n < kThirdDigit ? 2 : 3, bits = std::min(kPlaceBits, digits * kDigitBits);
+    const uint64_t most = (uint64_t{1} << bits) - 1;
+    uint64_t low = kLast, high = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      low = std::min(low, keys[i]);
+      high = std::max(high, keys[i] == kLast ? 0 : keys[i]);
+    }
+    int shift = 0;
+    while (high > low && (high - low) >> shift > most) ++shift;
+    items_.resize(n);
+    for (int64_t i = 0; i < n; ++i) {
+      const uint64_t first_bits = keys[i] == kLast ? most : (keys[i] - low) >> shift;
+      items_[i] = first_bits << kPlaceBits | static_cast<uint64_t>(i);
+    }
+    if (n < kRadixFrom)
+      std::sort(items_.begin(), items_.end());
+    else
+      for (int digit = 0; digit < digits; ++digit) pass(kPlaceBits + digit * kDigitBits);
+    settle(keys);
+    return items_;
+  }
+
+ private:
+  static constexpr uint64_t kLast = ~uint64_t{0};  // the key of NaN
+
+  void pass(int shift) {
+    constexpr uint64_t kMask = (uint64_t{1} << kDigitBits) - 1;
+    uint32_t starts[kMask + 1] = {}, sum = 0;
+    if (items_.size() > kManyItems) check_interrupt();
+    for (const uint64_t item : items_) ++starts[item >> shift & kMask];
+    for (uint32_t& start : starts) sum += std::exchange(start, sum);
+    spare_.resize(items_.size());
+    for (const uint64_t item : items_) spare_[starts[item >> shift & kMask]++] = item;
+    items_.swap(spare_);
+  }
+
+  void settle(const uint64_t* keys) {
+    const auto key = [keys](uint64_t item) { return keys[static_cast<uint32_t>(item)]; };
+    const int64_t n = items_.size();
+    for (int64_t begin = 0, end; begin < n; begin = end) {
+      bool sorted = true;
+      for (end = begin + 1; end < n && items_[end] >> kPlaceBits == items_[begin] >> kPlaceBits; ++end)
+        sorted &= key(items_[end - 1]) <= key(items_[end]);
+      const auto first = items_.begin() + static_cast<std::ptrdiff_t>(begin);
+      if (!sorted)
+        std::stable_sort(first, items_.begin() + static_cast<std::ptrdiff_t>(end),
+                         [&](uint64_t a, uint64_t b) { return key(a) < key(b); });
+    }
+  }
+
+  Vector<uint64_t> items_, spare_;
+};
+
 }  // namespace
 
-Vector<int64_t> order_by_group(int64_t n, const int32_t* category, const int32_t* image, int64_t n_categories,
-                               int64_t n_images, Vector<int64_t>& splits) {
-  Vector<int64_t> index;
-  index.reserve(n);
-  bool sorted = true;
-  int32_t last = -1;
-  for (int64_t i = 0; i < n; ++i) {
-    if (category[i] < 0 || image[i] < 0) continue;
-    index.push_back(i);
-    sorted &= image[i] >= last;
-    last = image[i];
-  }
-  if (!sorted) bucket_sort(index, image, n_images);
-  splits = bucket_sort(index, category, n_categories);
+Vector<int64_t> order_by_group(const RowGroups& rows, Vector<int64_t>& splits) {
+  Vector<int64_t> index(rows.n);
+  splits = scatter_rows(rows, [&](int64_t i, int64_t place) { index[place] = i; });
+  index.resize(splits.back());
   return index;
 }
 
-DetectionOrder order_detections(const DetectionColumns& dets, int64_t n_categories, int64_t n_images, int64_t max_det) {
+DetectionOrder order_detections(const RowGroups& dets, const double* score, int64_t max_det) {
+  const auto key = unset<uint64_t>(dets.n);
+  const auto image = unset<int32_t>(dets.n);
+  const auto index = unset<int64_t>(dets.n);
   DetectionOrder order;
-  order.index = order_by_group(dets.n, dets.category, dets.image, n_categories, n_images, order.splits);
-  order.rank.resize(order.index.size());
+  order.splits = scatter_rows(dets, [&](int64_t i, int64_t place) {
+    key[size_t(place)] = host::descending_key(score[i]);
+    image[size_t(place)] = dets.image[i];
+    index[size_t(place)] = i;
+  });
+  const int64_t n_categories = dets.n_categories;
+  order.index.resize(order.splits.back());
+  order.rank.resize(order.splits.back());
   Vector<int64_t> kept(n_categories, 0);
   constexpr int64_t kSorting = 64;  // steps a detection
   const int64_t least = std::max<int64_t>(1, n_categories / (16 * num_threads()));
   const int64_t grain = grain_of(n_categories, n_categories + kSorting * dets.n, least);
   parallel_for(n_categories, grain, [&](int64_t begin, int64_t end) {
-    Vector<Keyed> items, spare;
-    Vector<int32_t> seen(n_images, 0);
+    Sorter sorter;
+    Vector<int32_t> seen(dets.n_images, 0);
     for (int64_t k = begin; k < end; ++k) {
       const int64_t first = order.splits[k], n = order.splits[k + 1] - first;
-      int64_t* index = order.index.data() + first;
-      sort_by_score(index, n, dets.score, items, spare);
-      for (int64_t i = 0; i < n; ++i) seen[dets.image[index[i]]] = 0;
-      kept[k] = rank_and_cut(index, order.rank.data() + first, n, dets.image, max_det, seen);
+      const int32_t* images = image.get() + first;
+      int64_t at = first;
+      for (int64_t i = 0; i < n; ++i) seen[images[i]] = 0;
+      for (const uint64_t item : sorter.sort(key.get() + first, n)) {
+        const auto place = static_cast<uint32_t>(item);
+        const int32_t rank = seen[images[place]]++;
+        if (rank >= max_det) continue;
+        order.rank[at] = rank;
+        order.index[at++] = index[size_t(first) + place];
+      }
+      kept[k] = at - first;
     }
   });
   int64_t filled = 0;
-  for (int64_t k = 0; k < kept.size(); ++k) {  // close the gaps that the cut left
+  for (int64_t k = 0; k < n_categories; ++k) {  // close the gaps that the cut left
     const int64_t first = std::exchange(order.splits[k], filled);
     if (first != filled) {
       std::copy_n(order.index.begin() + first, kept[k], order.index.begin() + filled);
@@ -156,6 +211,22 @@ void find_positions(const int64_t* ids, int64_t n, const int64_t* known, int64_t
         }
       }
       positions[i] = found;
+    }
+  });
+}
+
+void find_outside(const AreaProblem& p, uint8_t* out) {
+  constexpr int64_t kHeld = 512;
+  parallel_for(p.n, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+    double held[kHeld];
+    for (int64_t n; begin < end; begin += n) {
+      n = std::min(kHeld, end - begin);
+      for (int64_t i = 0; i < n; ++i) held[i] = p.area[p.index == nullptr ? begin + i : p.index[begin + i]];
+      for (int64_t a = 0; a < p.n_areas; ++a) {
+        const double low = p.ranges[2 * a], high = p.ranges[2 * a + 1];
+        uint8_t* row = out + a * p.n + begin;
+        for (int64_t i = 0; i < n; ++i) row[i] = host::outside_range(held[i], low, high);
+      }
     }
   });
 }

@@ -10,7 +10,8 @@ from conftest import Library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_matching import match_image
-from tamis import Matches, match_detections, set_num_threads
+from tamis import Matches, _core, match_detections, set_num_threads
+from tamis.evaluation.match_table import outside_ranges
 
 BOX = np.array([[0.0, 0.0, 10.0, 10.0]])
 FAR = BOX + 100
@@ -186,3 +187,39 @@ def test_bad_input(change: dict[str, Any], error: type, text: str) -> None:
     good = {"boxes": BOX, "scores": np.ones(1), "splits": ONE, "gt_boxes": BOX, "gt_splits": ONE}
     with pytest.raises(error, match="match_detections: " + text):
         match_detections(**{**good, **change})
+
+
+@pytest.mark.parametrize("n", [0, 5, 2_000, 60_000])  # sorted by comparing, by two digits, by three
+@pytest.mark.parametrize("kind", ["spread", "alike", "equal"])
+def test_the_order_of_detections(n: int, kind: str) -> None:
+    rng = np.random.default_rng(n)
+    score = rng.random(n)
+    if kind == "alike":  # told apart by their last bits alone, but for a few far from all
+        score = 0.5 + rng.integers(0, 900, n) * 2.0**-53
+        score[::7] = rng.choice(
+            [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, -1e-300], len(score[::7])
+        )
+    elif kind == "equal":
+        score = rng.integers(0, 3, n) / 2
+    image, category = (rng.integers(-1, m, n).astype(np.int32) for m in (9, 2))
+    for images in (image, np.sort(image)):
+        index, rank, splits = _core.order_detections(category, images, score, 2, 9, 100_000)
+        want = np.lexsort((images, -score + 0.0, category))
+        want = want[(images[want] >= 0) & (category[want] >= 0)]
+        assert np.array_equal(index, want)
+        assert splits.tolist() == np.searchsorted(category[want], range(3)).tolist()
+        for group in {*zip(category[want], images[want], strict=True)}:
+            own = (category[want] == group[0]) & (images[want] == group[1])
+            assert np.array_equal(rank[own], np.arange(own.sum()))
+
+
+def test_areas_out_of_their_ranges() -> None:
+    area = np.array([np.nan, -1.0, 0.0, 5.0, 5.0000001, np.inf])
+    ranges, index = [(0, 5), (5.0, np.inf), (np.nan, 1)], np.array([5, 4, 3, 2, 1, 0, 0])
+    for areas in (area, area[::-1], np.stack([area] * 2, 1)[:, 0]):
+        want = np.array([[(x < low) | (x > high) for x in areas] for low, high in ranges])
+        assert np.array_equal(outside_ranges(areas, ranges), want)
+        assert np.array_equal(outside_ranges(areas, ranges, index), want[:, index])
+    narrow = area.astype(np.float32)  # compared in its own precision
+    assert outside_ranges(narrow, [(0, 0.1)])[0].tolist() == [0, 1, 0, 1, 1, 1]
+    assert outside_ranges(np.float32([0.1]), [(0.1, 1)]).tolist() == [[0]]

@@ -175,6 +175,12 @@ BAD: dict[str, Callable[[], Any]] = {
     "order category": lambda: _core.order_detections(CODES + 9, CODES, np.ones(N), 1, 1, 100),
     "order image": lambda: _core.order_detections(CODES, CODES + 1, np.ones(N), 1, 1, 100),
     "order counts": lambda: _core.order_detections(CODES[:0], CODES[:0], np.ones(0), -1, 1, 100),
+    "outside index": lambda: _core.find_outside(
+        np.ones(N), ROWS + 1, np.ones((1, 2)), FLAGS[None].copy()
+    ),
+    "outside out": lambda: _core.find_outside(
+        np.ones(N), None, np.ones((2, 2)), FLAGS[None].copy()
+    ),
     "pair_groups index": lambda: _core.pair_groups(
         ROWS + 1, CODES, CODES, CODES, CODES, FLAGS, 1, 1
     ),

@@ -95,11 +95,17 @@ class Sides:
     similarity: Similarity | None = None  # None: the IoU of their boxes
 
 
-def outside_ranges(area: Array, ranges: Sequence[Any]) -> Array:
-    """(A, n) uint8: 1 where an area is below or above a range; a NaN is neither."""
-    out = np.empty((len(ranges), len(area)), np.uint8)
-    for row, (low, high) in zip(out, ((r[0], r[1]) for r in ranges), strict=True):
-        row[:] = (area < low) | (area > high)
+def outside_ranges(area: Array, ranges: Sequence[Any], index: Array | None = None) -> Array:
+    """(A, n) uint8: 1 where an area, of these rows, is below or above a range; a NaN is neither."""
+    bounds = [(r[0], r[1]) for r in ranges]
+    out = np.empty((len(bounds), len(area if index is None else index)), np.uint8)
+    plain = all(isinstance(bound, (int, float)) for pair in bounds for bound in pair)
+    if plain and area.dtype == np.float64 and len(bounds) > 0:
+        _core.find_outside(np.ascontiguousarray(area), index, np.array(bounds, np.float64), out)
+        return out
+    rows = area if index is None else area[index]
+    for row, (low, high) in zip(out, bounds, strict=True):
+        row[:] = (rows < low) | (rows > high)
     return out
 
 
@@ -147,7 +153,7 @@ def match(
     n_regular = np.empty((n_categories, len(area_ranges)), np.int64)
     for a, ignore in enumerate(gt_ignore):
         n_regular[:, a] = np.bincount(gts.category[used & (ignore == 0)], minlength=n_categories)
-    outside = outside_ranges(dets.area[index], area_ranges)
+    outside = outside_ranges(dets.area, area_ranges, index)
     return MatchTable(
         index, rank, splits, row, first, gt, at, len(levels), gt_ignore, outside, n_regular
     )
