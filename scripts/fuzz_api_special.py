@@ -26,6 +26,11 @@ def results(problem: Any) -> tamis.Annotations:
     return tamis.read("good_results.json", "coco", like=annotated(problem))
 
 
+def match_parts(problem: Any) -> list[Any]:
+    part = problem.a_self().matches()
+    return list(problem.pick([part], [part, part], []))
+
+
 def yolo_folder(problem: Any) -> str:
     os.makedirs("yolo/labels", exist_ok=True)
     with open("yolo/labels/a.txt", "w") as f:
@@ -135,6 +140,8 @@ SPECIAL: dict[str, dict[str, Value]] = {
     "DetectionResult.slice": {"images": lambda p: p.pick(image_mask(p), np.arange(len(p.counts)))},
     "DetectionEvaluator.all_reduce": {"group": constant(None)},
     "DetectionResult.flat": {"prefix": constant("", "val/"), "per_class": constant(False, True)},
+    "coco.COCOeval.merged": {"parts": match_parts},
+    "lvis.LVISEval.merged": {"parts": match_parts},
     "KnnIndex": {"copy": constant(True, False)},
     "KnnIndex.within": {"radius": constant(0, 0.5, 3.0)},
     "KnnIndex.save": {"path": constant("made.knn")},
