@@ -79,8 +79,9 @@ TEST_CASE("knn_cuda: a score's bounds hold the distance, and none that may be ne
     double square = 0, product = 0;
     std::vector<double> exact[2], halves[2];
     for (int64_t k = 0; k < kWidth; ++k) {
-      exact[0].push_back(vectors[2 * (i * kWidth + k)] * 4);
-      exact[1].push_back(exact[0].back() + vectors[2 * (i * kWidth + k) + 1] * scale);
+      const auto at = static_cast<size_t>(2 * (i * kWidth + k));
+      exact[0].push_back(vectors[at] * 4);
+      exact[1].push_back(exact[0].back() + vectors[at + 1] * scale);
     }
     for (int side = 0; side < 2; ++side) {
       double norm = 0, lost = 0;
