@@ -27,6 +27,11 @@ struct ScoreRow {
 struct ScoreColumn {
   float half, gap, lost, slack;
 };
+template <class T>
+TAMIS_HD T magnitude_of(T v) {
+  return v < 0 ? -v : v;
+}
+
 // A score may belong to a neighbour if score + by_lost * lost + by_slack * slack > least.
 struct ScoreLimit {
   float least, by_lost, by_slack;
@@ -39,10 +44,9 @@ TAMIS_HD bool may_be_near(float score, const ScoreColumn& other, const ScoreLimi
 // No score of a column that lost and slackened at most so much is near without being above it, roundings included.
 TAMIS_HD float least_score(const ScoreLimit& limit, float most_lost, float most_slack) {
   const float errors = limit.by_lost * most_lost + limit.by_slack * most_slack;
-  return limit.least - errors - 1e-6f * ((limit.least < 0 ? -limit.least : limit.least) + errors);
+  return limit.least - errors - 1e-6f * (magnitude_of(limit.least) + errors);
 }
 
-TAMIS_HD double magnitude_of(double v) { return v < 0 ? -v : v; }
 TAMIS_HD float round_down(double v) { return static_cast<float>(v - magnitude_of(v) * 2e-7 - 1e-30); }
 TAMIS_HD float round_up(double v) { return static_cast<float>(v + magnitude_of(v) * 2e-7 + 1e-30); }
 
@@ -79,7 +83,7 @@ TAMIS_HD float farthest(const ScoreRow& row, const ScoreColumn& other, float sco
   }
   const float half = static_cast<float>(row.half), norm = static_cast<float>(row.norm);
   const float errors = static_cast<float>(kStep) * norm * norm + norm * other.slack + other.gap;
-  const float roundings = 5e-7f * ((score < 0 ? -score : score) + half + errors);
+  const float roundings = 5e-7f * (magnitude_of(score) + half + errors);
   const float square = 2 * (half - score + errors + roundings);
   const float root = __builtin_sqrtf(square > 0 ? square : 0.0f);
   return (root + static_cast<float>(row.lost) + other.lost) * (1 + 2e-6f) + 1e-30f;

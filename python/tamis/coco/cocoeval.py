@@ -132,8 +132,7 @@ class COCOeval:
             if self._plain is None:
                 _records.evaluate(self)
         if self._plain is not None:
-            for name in _BUILT:
-                self.__dict__.pop(name, None)
+            self._forget_built()
             self.eval = {}
         self._paramsEval = snapshot(p)
         print(f"DONE (t={time.time() - tic:0.2f}s).")
@@ -173,9 +172,13 @@ class COCOeval:
         found = cls(iouType=plain.params.iouType)
         found.params, found._paramsEval = plain.params, snapshot(plain.params)
         found._plain = plain.build(plain.params)
-        for name in _BUILT:
-            found.__dict__.pop(name, None)
+        found._forget_built()
         return found
+
+    def _forget_built(self) -> None:
+        """The objects of an evaluation before; those of this one are built when asked for."""
+        for name in _BUILT:
+            self.__dict__.pop(name, None)
 
     def computeIoU(self, imgId: Any, catId: Any) -> Any:
         """(D, G) IoUs of an image's detections, best score first, with its ground truths."""
