@@ -11,7 +11,7 @@ namespace {
 
 template <class T>
 int64_t size_of(const Vector<T>& v) {
-  return static_cast<int64_t>(v.size() * sizeof(T));
+  return v.size() * int64_t{sizeof(T)};
 }
 
 template <class T>
