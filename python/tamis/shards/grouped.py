@@ -56,6 +56,10 @@ class GroupedPlan(Plan):
             found.append(self._task(f"group-{g}", after, parts, self._pairs_of(g), rows * held))
         return found
 
+    def look(self) -> None:
+        """Do what estimates need to know of the rows, where that is anything."""
+        return
+
     def _task(self, name: str, after: str, parts: list[int], pairs: int, memory: int) -> Task:
         spans = [self.bounds[part] for part in parts]
         shards = [s.path for span in spans for s, _, _ in self.source.pieces(*span)]
@@ -116,17 +120,20 @@ class GroupedPlan(Plan):
         check = None if self.centred else checked_norms  # the scans have
         x = self.source.read("plan.run", spans, check)
         at = np.concatenate([np.arange(begin, end) for begin, end in spans])
+        rows = self._ready(x, at)
+        rows.plan = self._search_plan(rows)
+        return rows, at
+
+    def _ready(self, x: Array, at: Array) -> Rows:
+        """Rows made ready, `at` their numbers among all."""
         try:
             if self.centred:
-                rows = rows_about("plan.run", "shards", x, self.mean())
-            else:
-                cosine = self.arguments["metric"] == "cosine"
-                rows = make_rows("plan.run", "shards", x, cosine=cosine)
+                return rows_about("plan.run", "shards", x, self.mean())
+            cosine = self.arguments["metric"] == "cosine"
+            return make_rows("plan.run", "shards", x, cosine=cosine)
         except BadRow as bad:
             shard, row = self.source.where(int(at[bad.row]))
             raise bad_row("plan.run", shard, row, bad.what) from None
-        rows.plan = self._search_plan(rows)
-        return rows, at
 
     @property
     def radius(self) -> float:
