@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # clang-tidy with the checks of .clang-tidy as errors, and the warnings of clang with them.
 #   scripts/tidy.sh                     files that differ from main
+#   scripts/tidy.sh recent 10           the ten that were changed last
 #   scripts/tidy.sh all                 every file that is compiled (half an hour on two cores)
 #   scripts/tidy.sh cpp/core cpp/oks    those of some folders
 set -euo pipefail
@@ -11,6 +12,7 @@ cmake --preset clang -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" \
 
 case ${1-} in
   "") files=$(git diff --name-only --diff-filter=d "$(git merge-base HEAD main)" -- 'cpp/*.cpp') ;;
+  recent) files=$(git log --name-only --format= -- 'cpp/*.cpp' | awk '!seen[$0]++' | head -n "$2" || true) ;;
   all) files=$(git ls-files 'cpp/*.cpp') ;;
   *) files=$(git ls-files "${@/%//*.cpp}") ;;
 esac
