@@ -137,7 +137,7 @@ class AlikeReader {
       const char* first = before + 1;
       first += *first == ' ';
       if (ends == 0) {
-        if (end_ - first < kAtOnce) return false;
+        if (end_ - first <= kAtOnce) return false;  // one more is looked at behind the last end
         base = first;
         const __m512i text = _mm512_loadu_si512(base);
         ends = Block::find(text, ',') | Block::find(text, ']');

@@ -133,9 +133,8 @@ inline bool convert_one(const Spelled& spelled, double* out, bool* is_integer) {
   const uint32_t bad = (other ^ points) | (other & (other - 1)) | (other & (first | uint32_t{1} << 31));
   // the digits after the point stay, those before it move over it
   const uint32_t after = ~((points << 1) - 1), before = (all << has_point) & ~after;
-  const __m256i joined = _mm256_maskz_xor_epi32(
-      0xff, _mm256_mask_loadu_epi8(_mm256_mask_mov_epi8(zero, after, text), before, spelled.stop - 32 - has_point),
-      zero);
+  const __m256i joined = _mm256_xor_si256(
+      _mm256_mask_loadu_epi8(_mm256_mask_mov_epi8(zero, after, text), before, spelled.stop - 32 - has_point), zero);
   const __m256i pairs = _mm256_maddubs_epi16(joined, _mm256_set1_epi16(0x010a));
   const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
   const __m256i eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x00012710));
