@@ -122,7 +122,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
 
     def compute(self) -> dict[str, Any]:
         """All numbers, as torchmetrics names them."""
-        counts = [labels.size(0) for labels in self.groundtruth_labels]
+        counts = list(map(Tensor.numel, self.groundtruth_labels))
         _check_values(self.groundtruth_box, self.groundtruth_labels, [])
         _check_values(self.detection_box, self.detection_labels, self.detection_scores)
         if stays_on_device(self):
@@ -181,7 +181,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
     def _columns(self, side: str) -> Columns:
         """Boxes, masks and labels of one side, all images in one; areas are still to come."""
         labels = getattr(self, f"{side}_labels")
-        image = np.repeat(np.arange(len(labels)), [part.size(0) for part in labels])
+        image = np.repeat(np.arange(len(labels)), list(map(Tensor.numel, labels)))
         category = joined(labels).astype(np.int64, copy=False)
         columns = Columns(np.arange(1, len(image) + 1), image, category, np.empty(0))
         if "bbox" in self.iou_type:
@@ -293,8 +293,9 @@ def _plain(preds: Any, target: Any, iou_type: Sequence[str]) -> bool:
 
 def _to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
     """A copy of the boxes of each image, in their own precision, on which the results depend."""
-    if len({(b.dtype, b.device, b.ndim, b.shape[-1]) for b in boxes}) == 1 and boxes[0].ndim == 2:
-        joined, pair = torch.cat(boxes), _PAIRS.get(boxes[0].dtype)
+    joined = _in_one(boxes)
+    if joined is not None:
+        pair = _PAIRS.get(joined.dtype)
         if pair and fmt == "xyxy" and joined.is_cpu and joined.shape[1] == 4:
             return _to_xywh_on_host(boxes, joined, pair)
         # copies: a view would be pickled with the boxes of all images
@@ -305,6 +306,16 @@ def _to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
         (b.unsqueeze(0) if b.ndim == 1 else b) if none else _convert(b.clone(), fmt)
         for b, none in zip(boxes, empty, strict=True)
     ]
+
+
+def _in_one(boxes: list[Tensor]) -> Tensor | None:
+    """Tables of one dtype, device and width, joined; None if they are not."""
+    if len({(b.dtype, b.ndim) for b in boxes}) == 1 and boxes[0].ndim == 2:
+        try:
+            return torch.cat(boxes)
+        except RuntimeError:
+            pass
+    return None
 
 
 def _to_xywh_on_host(boxes: list[Tensor], joined: Tensor, pair: Any) -> list[Tensor]:
