@@ -241,16 +241,23 @@ void round_row(const float* v, int64_t width, int64_t padded, float step, int32_
 void pack_panel(const KnnPanel& p, uint8_t* out) {
   uint32_t* to = reinterpret_cast<uint32_t*>(out);
   const uint32_t* from = reinterpret_cast<const uint32_t*>(p.rows);
-  constexpr int64_t kLine = 16;  // groups of one cache line
-  for (int64_t line = 0; line < p.groups; line += kLine) {
-    const int64_t end = line + kLine < p.groups ? line + kLine : p.groups;
-    for (int64_t g = line; g < end; ++g) {
-      for (int64_t c = 0; c < p.n; ++c) to[g * kKnnPanel + c] = from[c * p.groups + g];
-      for (int64_t c = p.n; c < kKnnPanel; ++c) to[g * kKnnPanel + c] = static_cast<uint32_t>(p.bias) * 0x01010101u;
-    }
+  int64_t columns = 0, groups = 0;  // done in squares
+#if defined(__SSE2__)
+  const __m128i bias = _mm_set1_epi8(static_cast<char>(p.bias));
+  columns = p.n / 4 * 4;
+  groups = p.groups / 4 * 4;
+  for (int64_t c = 0; c < columns; c += 4)
+    for (int64_t g = 0; g < groups; g += 4)
+      pack_square(from + c * p.groups + g, p.groups, bias, to + g * kKnnPanel + c);
+#endif
+  for (int64_t g = 0; g < p.groups; ++g) {
+    const int64_t first = g < groups ? columns : 0;
+    for (int64_t c = first; c < p.n; ++c) to[g * kKnnPanel + c] = from[c * p.groups + g];
+    uint8_t* bytes = out + 4 * (g * kKnnPanel + first);
+    if (p.bias != 0)
+      for (int64_t i = 0; i < 4 * (p.n - first); ++i) bytes[i] = static_cast<uint8_t>(bytes[i] - p.bias);
+    for (int64_t c = p.n; c < kKnnPanel; ++c) to[g * kKnnPanel + c] = 0;
   }
-  if (p.bias != 0)
-    for (int64_t i = 0; i < p.groups * kKnnPanel * 4; ++i) out[i] = static_cast<uint8_t>(out[i] - p.bias);
 }
 
 void code_limits(const KnnLimits& l, int32_t* limit, int32_t* rest) {

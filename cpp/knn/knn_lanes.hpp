@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "knn/knn.hpp"
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -184,6 +184,20 @@ inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   int32_t sum = 0;
   for (int64_t k = 0; k < width; ++k) sum += a[k] * (b[k] - 64);
   return sum;
+}
+#endif
+
+#if defined(__SSE2__)
+// Four columns of four groups, turned round in registers.
+inline void pack_square(const uint32_t* from, int64_t stride, __m128i bias, uint32_t* to) {
+  __m128i row[4];
+  for (int i = 0; i < 4; ++i)
+    row[i] = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * stride)), bias);
+  const __m128i a = _mm_unpacklo_epi32(row[0], row[1]), b = _mm_unpacklo_epi32(row[2], row[3]);
+  const __m128i c = _mm_unpackhi_epi32(row[0], row[1]), d = _mm_unpackhi_epi32(row[2], row[3]);
+  const __m128i turned[] = {_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b), _mm_unpacklo_epi64(c, d),
+                            _mm_unpackhi_epi64(c, d)};
+  for (int g = 0; g < 4; ++g) _mm_store_si128(reinterpret_cast<__m128i*>(to + g * kKnnPanel), turned[g]);
 }
 #endif
 

@@ -16,9 +16,12 @@ constexpr double kFloatSlack = 2e-6;  // what float32 centring, mixing and proje
 constexpr double kTiny = 1e-30;       // and what is too small for float32
 
 double norm_of(const float* v, int64_t n) {
-  double s = 0;
-  for (int64_t i = 0; i < n; ++i) s += static_cast<double>(v[i]) * static_cast<double>(v[i]);
-  return std::sqrt(s);
+  double lanes[8] = {};  // one sum would wait for itself
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int64_t l = 0; l < 8; ++l) lanes[l] += static_cast<double>(v[i + l]) * static_cast<double>(v[i + l]);
+  for (; i < n; ++i) lanes[0] += static_cast<double>(v[i]) * static_cast<double>(v[i]);
+  return std::sqrt(std::accumulate(lanes, lanes + 8, 0.0));
 }
 
 // The norm outside the basis, and how far rounding may put it off.

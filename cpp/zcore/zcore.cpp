@@ -292,9 +292,8 @@ class ZcoreRun<T>::Slice {
   void keep_wanted(ZcoreLog<T>& log, int64_t draw) const {
     ZcoreBall<T>& ball = log.ball(draw);
     Vector<T> distances;
-    log.each(draw / kZcoreTogether, [&](const uint32_t* hits, const T* values, int64_t n, int64_t) {
-      for (int64_t i = 0; i < n; ++i)
-        if (hits[i] >> 16 == draw % kZcoreTogether) distances.push_back(values[i]);
+    log.each(draw / kZcoreTogether, [&](int64_t i, const typename ZcoreLog<T>::Run& run) {
+      if (i == draw % kZcoreTogether) distances.insert(distances.end(), run.values, run.values + run.n);
     });
     const auto last = distances.begin() + wanted_;
     std::nth_element(distances.begin(), last, distances.end());

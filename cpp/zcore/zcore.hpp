@@ -53,15 +53,21 @@ struct ZcoreBall {
   uint32_t count, most;
 };
 constexpr int64_t kZcoreTogether = 8;  // draws that are logged together
-constexpr int64_t zcore_even(int64_t n) { return (n + 1) / 2 * 2; }
 
-// add() gives room for n entries of a group of draws: their rows, and from zcore_even(n) words on their values.
+// What a group of draws has logged of some rows: draw i counts[i] entries, those of draw 0 first. The rows, less
+// `first`, follow the page, and after zcore_words(n) words the values: n of the first word, n of the second and so on.
+struct ZcorePage {
+  int64_t n, first;
+  uint16_t counts[kZcoreTogether];
+};
+constexpr int64_t zcore_words(int64_t n) { return (n + 3) / 4 * 2; }  // of 4 bytes, an even number
+
 template <class T>
 struct ZcoreLogging {
   ZcoreBall<T>* balls;
   bool values;  // the k values of a row, or else its distance
   void* log;
-  uint32_t* (*add)(void* log, int64_t group, int64_t n, int64_t first);
+  ZcorePage* (*add)(void* log, int64_t group, int64_t n, int64_t first);  // with room for n entries
   void (*crowded)(void* log, int64_t draw);
 };
 

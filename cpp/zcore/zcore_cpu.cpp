@@ -122,59 +122,72 @@ struct Aim {
 };
 
 // Some draws and some rows of a tile together: first what is within reach of which, without a branch, then the log.
-constexpr int64_t kRows = 256;
+constexpr int64_t kRows = 512, kWords = kRows / 64;
+static_assert(kZcoreTogether * kWords <= 64);
+
+// Bits of some draws and the distances they come from.
+template <class T>
+struct Within {
+  alignas(64) uint64_t bits[kZcoreTogether * kWords];
+  alignas(64) T distances[kZcoreTogether * kRows];
+};
 
 template <int kDims, bool kValues, class T>
-inline void log(const ZcoreTile<T>& t, const ZcorePlace<T>* places, int64_t k, int64_t draw, const uint32_t* hits,
-                int64_t n, const T* distances, const ZcoreLogging<T>& to) {
-  uint32_t* page = to.add(to.log, draw / kZcoreTogether, n, t.first);
-  T* values = reinterpret_cast<T*>(page + zcore_even(n));
-  for (int64_t i = 0; i < n; ++i) page[i] = hits[i];
-  if (!kValues) {
-    for (int64_t i = 0; i < n; ++i) values[i] = distances[(hits[i] >> 16) * kRows + hits[i] % kRows];
-    return;
+inline void log(const ZcoreTile<T>& t, int64_t row, const ZcorePlace<T>* places, int64_t k, int64_t draw, int64_t some,
+                const Within<T>& within, const ZcoreLogging<T>& to) {
+  uint64_t busy = 0;
+  int64_t counts[kZcoreTogether], n = 0;
+  for (int64_t i = 0; i < some * kWords; ++i) busy |= uint64_t(within.bits[i] != 0) << i;
+  if (busy == 0) return;
+  for (int64_t i = 0; i < some; ++i) {
+    counts[i] = 0;
+    for (int64_t j = 0; j < kWords; ++j) counts[i] += __builtin_popcountll(within.bits[i * kWords + j]);
+    n += counts[i];
   }
-  for (int64_t j = 0; j < (kDims > 0 ? kDims : k); ++j) {
-    const T* columns[kZcoreTogether];
-    for (int64_t i = 0; i <= hits[n - 1] >> 16; ++i)
-      columns[i] = t.columns + places[(draw + i) * k + j].column * t.stride;
-    for (int64_t i = 0; i < n; ++i) values[j * n + i] = columns[hits[i] >> 16][hits[i] & 0xffff];
+  ZcorePage* page = to.add(to.log, draw / kZcoreTogether, n, t.first + row);
+  uint16_t* rows = reinterpret_cast<uint16_t*>(page + 1);
+  T* values = reinterpret_cast<T*>(rows + 2 * zcore_words(n));
+  for (uint16_t* end = rows; busy != 0; busy &= busy - 1) {
+    const int64_t word = __builtin_ctzll(busy);
+    end = write_bits(within.bits[word], static_cast<uint16_t>(word % kWords * 64), end);
   }
-  for (int64_t i = 0; i < n; ++i) {
-    ZcoreBall<T>& ball = to.balls[draw + (hits[i] >> 16)];
-    const T distance = distances[(hits[i] >> 16) * kRows + hits[i] % kRows];
-    if (distance < ball.nearest) {
-      ball.nearest = distance;
-      ball.limit = smaller(ball.limit, zcore_limit(distance, ball.more, k));
+  for (int64_t i = 0; i < some; ++i) {
+    if (counts[i] == 0) continue;
+    const Aim<kDims, T> aim{t, places + (draw + i) * k, k};
+    const T* distances = within.distances + i * kRows;
+    ZcoreBall<T>& ball = to.balls[draw + i];
+    page->counts[i] = static_cast<uint16_t>(counts[i]);
+    ball.count += static_cast<uint32_t>(counts[i]);
+    if (kValues) {
+      for (int64_t j = 0; j < aim.dims(); ++j) take(aim.column(j) + row, rows, counts[i], values + j * n);
+      if (any_below(distances, rows, counts[i], ball.nearest)) {
+        for (int64_t at = 0; at < counts[i]; ++at) ball.nearest = smaller(distances[rows[at]], ball.nearest);
+        ball.limit = smaller(ball.limit, zcore_limit(ball.nearest, ball.more, k));
+      }
+    } else {
+      take(distances, rows, counts[i], values);
     }
+    rows += counts[i];
+    values += counts[i];
   }
 }
 
 template <int kDims, bool kValues, class T>
 void scan(const ZcoreTile<T>& t, const ZcorePlace<T>* places, int64_t k, int64_t draws, const ZcoreLogging<T>& to) {
-  alignas(64) T distances[kZcoreTogether * kRows];
-  alignas(64) uint64_t within[kZcoreTogether * kRows / 64] = {};
-  uint32_t hits[kZcoreTogether * kRows + 64];
+  Within<T> within;
   for (int64_t draw = 0; draw < draws; draw += kZcoreTogether) {
     const int64_t some = smaller(kZcoreTogether, draws - draw);
     for (int64_t row = 0; row < t.n; row += kRows) {
-      const int64_t n = smaller(kRows, (t.n - row + 63) / 64 * 64), blocks = n / 64;
+      const int64_t rows = smaller(kRows, t.n - row), words = (rows + 63) / 64;
       for (int64_t i = 0; i < some; ++i) {
-        Aim<kDims, T>{t, places + (draw + i) * k, k}.distances(row, n, distances + i * kRows);
-        for (int64_t j = 0; j < blocks; ++j)
-          at_most(distances + i * kRows + j * 64, to.balls[draw + i].limit, within + i * blocks + j);
+        T* distances = within.distances + i * kRows;
+        uint64_t* bits = within.bits + i * kWords;
+        Aim<kDims, T>{t, places + (draw + i) * k, k}.distances(row, words * 64, distances);
+        for (int64_t j = 0; j < words; ++j) at_most(distances + j * 64, to.balls[draw + i].limit, bits + j);
+        if (rows % 64 > 0) bits[words - 1] &= (uint64_t(1) << rows % 64) - 1;
+        for (int64_t j = words; j < kWords; ++j) bits[j] = 0;
       }
-      if (t.n - row < n)
-        for (int64_t i = 1; i <= some; ++i) within[i * blocks - 1] &= (uint64_t(1) << (t.n - row) % 64) - 1;
-      uint32_t* end = hits;
-      for (int64_t i = 0; i < some; ++i) {
-        const uint32_t* begin = end;
-        for (int64_t j = 0; j < blocks; ++j)
-          end = write_bits(within[i * blocks + j], static_cast<uint32_t>(i << 16 | (row + j * 64)), end);
-        to.balls[draw + i].count += static_cast<uint32_t>(end - begin);
-      }
-      if (end == hits) continue;
-      log<kDims, kValues>(t, places, k, draw, hits, end - hits, distances, to);
+      log<kDims, kValues>(t, row, places, k, draw, some, within, to);
       for (int64_t i = draw; i < draw + some; ++i)
         if (to.balls[i].count > to.balls[i].most) to.crowded(to.log, i);
     }
@@ -217,35 +230,65 @@ inline int64_t count_within(const T* values, int64_t n, T limit) {
   return all;
 }
 
-// By halving the span of bit patterns; the counts are all there is to do, and they vectorise.
+// By halving the span of bit patterns; the counts are all there is to do, and they vectorise. Where some ranks will do,
+// every other step goes where they are if values are spread evenly.
 template <class T>
 inline T rank_of(const T* values, int64_t n, int64_t rank, int64_t more) {
   T least = values[0], most = least;
   ends_of(values, n, &least, &most);
   auto low = ordered(least), high = ordered(most);
-  while (low < high) {
-    const auto middle = low + (high - low) / 2;
+  int64_t below = 0, up_to = n;  // values below `low`, and up to `high`
+  for (bool even = more >= 0; low < high; even = !even && more >= 0) {
+    auto middle = low + (high - low) / 2;
+    if (even) {
+      const T from = from_ordered(low), share = static_cast<T>(rank - below) / static_cast<T>(up_to - below);
+      middle = smaller(larger(ordered(from + (from_ordered(high) - from) * share), low), high - 1);
+    }
     const int64_t within = count_within(values, n, from_ordered(middle));
-    if (within >= rank)
+    if (within >= rank) {
       high = middle;
-    else
+      up_to = within;
+    } else {
       low = middle + 1;
+      below = within;
+    }
     if (within >= rank && within <= rank + more) break;
   }
   return from_ordered(high);
+}
+
+// Moves those up to a limit to the front.
+template <class T>
+inline void move_within(T* distances, uint32_t* rows, int64_t n, T limit) {
+  int64_t kept = 0, i = 0;
+  for (; i + 64 <= n; i += 64) {
+    uint64_t bits;
+    uint16_t from[68];
+    at_most(distances + i, limit, &bits);
+    const int64_t some = write_bits(bits, 0, from) - from;
+    for (int64_t j = 0; j < some; ++j) {
+      distances[kept + j] = distances[i + from[j]];
+      rows[kept + j] = rows[i + from[j]];
+    }
+    kept += some;
+  }
+  for (; i < n; ++i) {
+    const T distance = distances[i];
+    distances[kept] = distance;
+    rows[kept] = rows[i];
+    kept += distance <= limit;
+  }
 }
 
 // Moves the `wanted` nearest to the front; of rows at the last distance the first ones are kept.
 template <class T>
 void keep_nearest(T* distances, uint32_t* rows, int64_t n, int64_t wanted) {
   const T last = rank_of(distances, n, wanted, 0);
-  int64_t before = 0, ties = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    before += distances[i] < last;
-    ties += distances[i] == last;
-  }
+  if (count_within(distances, n, last) == wanted) return move_within(distances, rows, n, last);
+  int64_t before = 0;
+  for (int64_t i = 0; i < n; ++i) before += distances[i] < last;
   uint32_t low = 0, high = ~uint32_t(0);  // the last row that is kept of those at the last distance
-  while (before + ties > wanted && low < high) {
+  while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     int64_t within = before;
     for (int64_t i = 0; i < n; ++i) within += (distances[i] == last) & (rows[i] <= middle);

@@ -61,19 +61,53 @@ inline void at_most(const T* v, T limit, uint64_t* out) {
 }
 #endif
 
-// base + the position of each bit of m; up to 4 more are written.
-inline uint32_t* write_bits(uint64_t m, uint32_t base, uint32_t* out) {
+// base + the position of each bit of m; up to 3 more are written.
+inline uint16_t* write_bits(uint64_t m, uint16_t base, uint16_t* out) {
   const int n = __builtin_popcountll(m);
   int done = 0;
   do {  // four at a time: most words have fewer
     for (int i = 0; i < 4; ++i) {
-      out[done + i] = base + static_cast<uint32_t>(__builtin_ctzll(m | (uint64_t(1) << 63)));
+      out[done + i] = static_cast<uint16_t>(base + __builtin_ctzll(m | (uint64_t(1) << 63)));
       m &= m - 1;
     }
     done += 4;
   } while (done < n);
   return out + n;
 }
+
+// out[i] = from[at[i]]; up to 15 more of `at` are read.
+template <class T>
+inline void take(const T* from, const uint16_t* at, int64_t n, T* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = from[at[i]];
+}
+// Whether any from[at[i]] is below `least`; the same is read.
+template <class T>
+inline bool any_below(const T* from, const uint16_t* at, int64_t n, T least) {
+  bool any = false;
+  for (int64_t i = 0; i < n; ++i) any |= from[at[i]] < least;
+  return any;
+}
+#if defined(__AVX512DQ__)
+inline __mmask16 lanes_before(int64_t n) { return static_cast<__mmask16>(n < 16 ? (1 << n) - 1 : 0xffff); }
+inline __m512 take_16(const float* from, const uint16_t* at, __mmask16 some) {
+  const __m256i places = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, _mm512_maskz_cvtepu16_epi32(some, places), from, 4);
+}
+inline void take(const float* from, const uint16_t* at, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const __mmask16 some = lanes_before(n - i);
+    _mm512_mask_storeu_ps(out + i, some, take_16(from, at + i, some));
+  }
+}
+inline bool any_below(const float* from, const uint16_t* at, int64_t n, float least) {
+  int any = 0;
+  for (int64_t i = 0; i < n; i += 16) {
+    const __mmask16 some = lanes_before(n - i);
+    any |= _mm512_mask_cmp_ps_mask(some, take_16(from, at + i, some), _mm512_set1_ps(least), _CMP_LT_OQ);
+  }
+  return any != 0;
+}
+#endif
 
 // A square of values, rows `row` apart, to columns `column` apart.
 #if defined(__SSE2__)

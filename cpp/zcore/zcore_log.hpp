@@ -42,35 +42,46 @@ class ZcoreLog {
             [](void* self, int64_t draw) { static_cast<ZcoreLog*>(self)->crowded_(draw); }};
   }
 
-  // visit(hits, values, n, first) for all that a group of draws has: hits are (draw of the group) << 16 | row - first,
-  // ascending, values n of the first word, n of the second and so on.
+  // Some entries of one draw: rows less `first`, ascending, and their values, those of a word `stride` after those of
+  // the word before. A cache line more may be read of each.
+  struct Run {
+    const uint16_t* rows;
+    const T* values;
+    int64_t n, stride, first;
+  };
+  // visit(i, run) for all that a group of draws has, i the number in the group.
   template <class Visit>
   void each(int64_t group, Visit visit) const {
     constexpr int64_t kAhead = 4;
-    const Vector<Page*>& pages = pages_[group];
-    for (int64_t i = 0; i < pages.size(); ++i) {
-      if (i + kAhead < pages.size())
+    const Vector<ZcorePage*>& pages = pages_[group];
+    for (int64_t at = 0; at < pages.size(); ++at) {
+      if (at + kAhead < pages.size())
         for (int line = 0; line < 8; ++line)
-          __builtin_prefetch(reinterpret_cast<const char*>(pages[i + kAhead]) + 64 * line);
-      const auto* hits = reinterpret_cast<const uint32_t*>(pages[i] + 1);
-      visit(hits, reinterpret_cast<const T*>(hits + zcore_even(pages[i]->n)), pages[i]->n, pages[i]->first);
+          __builtin_prefetch(reinterpret_cast<const char*>(pages[at + kAhead]) + 64 * line);
+      const ZcorePage& page = *pages[at];
+      const auto* words = reinterpret_cast<const uint32_t*>(&page + 1);
+      Run run{reinterpret_cast<const uint16_t*>(words), reinterpret_cast<const T*>(words + zcore_words(page.n)), 0,
+              page.n, page.first};
+      for (int64_t i = 0; i < kZcoreTogether; ++i) {
+        run.n = page.counts[i];
+        if (run.n > 0) visit(i, run);
+        run.rows += run.n;
+        run.values += run.n;
+      }
     }
   }
 
  private:
-  struct Page {
-    int64_t n, first;
-  };
   struct Block {
     Aligned<char> bytes;
     int64_t size;
   };
   static constexpr int64_t kLeastBlock = int64_t(1) << 20, kMostBlock = int64_t(1) << 26;
 
-  uint32_t* add(int64_t group, int64_t n, int64_t first) {
-    const int64_t size =
-        (static_cast<int64_t>(sizeof(Page)) + 4 * zcore_even(n) + static_cast<int64_t>(sizeof(T)) * n * words_ + 7) /
-        8 * 8;
+  ZcorePage* add(int64_t group, int64_t n, int64_t first) {
+    const int64_t size = (static_cast<int64_t>(sizeof(ZcorePage)) + 4 * zcore_words(n) +
+                          static_cast<int64_t>(sizeof(T)) * n * words_ + 7) /
+                         8 * 8;
     while (block_ < blocks_.size() && used_ + size > blocks_[block_].size) {
       ++block_;
       used_ = 0;
@@ -81,18 +92,18 @@ class ZcoreLog {
       blocks_.push_back({make_aligned<char>(bytes), bytes});
       prefer_huge_pages(blocks_.back().bytes.get(), static_cast<size_t>(bytes));
     }
-    auto* page = new (blocks_[block_].bytes.get() + used_) Page{n, first};
+    auto* page = new (blocks_[block_].bytes.get() + used_) ZcorePage{n, first, {}};
     pages_[group].push_back(page);
     used_ += size;
     bytes_ += size;
-    return reinterpret_cast<uint32_t*>(page + 1);
+    return page;
   }
 
   bool values_ = false;
   int64_t words_ = 1;
   Crowded crowded_;
   Vector<ZcoreBall<T>> balls_;
-  Vector<Vector<Page*>> pages_;  // of each group
+  Vector<Vector<ZcorePage*>> pages_;  // of each group
   Vector<Block> blocks_;
   int64_t block_ = 0;  // the one in use, and how much of it
   int64_t used_ = 0, bytes_ = 0;

@@ -90,8 +90,8 @@ class ZcoreTable<T>::Worker {
   int64_t bad() const { return bad_; }
   const ZcoreSpread<T>& spread(int64_t column) const { return spreads_[column]; }
   void add_values(int64_t group, Vector<T>* out) const {
-    log_.each(group, [&](const uint32_t* hits, const T* values, int64_t n, int64_t) {
-      for (int64_t i = 0; i < n; ++i) out[hits[i] >> 16].push_back(values[i]);
+    log_.each(group, [&](int64_t i, const typename ZcoreLog<T>::Run& run) {
+      out[i].insert(out[i].end(), run.values, run.values + run.n);
     });
   }
 

@@ -20,36 +20,36 @@ class ZcoreWorker {
 
   // What all workers have logged for a group of draws.
   void gather(const Vector<std::unique_ptr<ZcoreWorker>>& workers, int64_t group, int64_t draws) {
-    struct {
-      uint32_t* rows;
-      T* values;
-      int64_t n, done;
-    } to[kZcoreTogether];
     const int64_t words = log.words();
     for (int64_t i = 0; i < std::min(kZcoreTogether, draws - group * kZcoreTogether); ++i) {
       int64_t n = 0;
       for (const auto& worker : workers) n += worker->log.ball(group * kZcoreTogether + i).count;
       Found& found = found_[i];
-      found.rows.resize(n);
-      found.values.resize(n * words);
-      to[i] = {found.rows.data(), found.values.data(), n, 0};
+      found.n = 0;
+      found.stride = n + kMore;  // what is copied too much
+      found.rows.resize(found.stride);
+      found.values.resize(found.stride * words);
     }
     for (const auto& worker : workers)
-      worker->log.each(group, [&](const uint32_t* hits, const T* values, int64_t n, int64_t first) {
-        for (int64_t i = 0; i < n; ++i) {
-          auto& one = to[hits[i] >> 16];
-          const int64_t at = one.done++;
-          one.rows[at] = static_cast<uint32_t>(first + (hits[i] & 0xffff));
-          one.values[at] = values[i];
-          for (int64_t j = 1; j < words; ++j) one.values[j * one.n + at] = values[j * n + i];
+      worker->log.each(group, [&](int64_t i, const typename ZcoreLog<T>::Run& run) {
+        Found& found = found_[i];
+        uint32_t* rows = found.rows.data() + found.n;
+        const auto first = static_cast<uint32_t>(run.first);
+        for (int64_t at = 0; at < run.n; at += kMore)
+          for (int64_t lane = 0; lane < kMore; ++lane) rows[at + lane] = first + run.rows[at + lane];
+        for (int64_t j = 0; j < words; ++j) {
+          const T* from = run.values + j * run.stride;
+          T* to = found.values.data() + j * found.stride + found.n;
+          for (int64_t at = 0; at < run.n; at += kMore) __builtin_memcpy(to + at, from + at, kMore * sizeof(T));
         }
+        found.n += run.n;
       });
   }
 
   // The draw of the gathered group that the functions below are about.
   void open(int64_t draw) {
     found_now_ = &found_[draw % kZcoreTogether];
-    n_ = found_now_->rows.size();
+    n_ = found_now_->n;
     distances_.resize(n_);
     weights_.resize(n_);
     shares_.resize(n_);
@@ -60,7 +60,7 @@ class ZcoreWorker {
   // The place of the row nearest to the point.
   int64_t nearest(const double* point) {
     int64_t first;
-    for (int64_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + j * n_;
+    for (int64_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + j * found_now_->stride;
     zcore_distances_to_point(columns_.data(), point, columns_.size(), n_, weights_.data());
     zcore_least(weights_.data(), n_, &first);
     auto best = first;
@@ -79,8 +79,8 @@ class ZcoreWorker {
   void take_distances(uint32_t own) {
     std::copy_n(found_now_->values.data(), n_, distances_.data());
     const auto& rows = found_now_->rows;
-    const auto at = std::find(rows.begin(), rows.end(), own);
-    if (at != rows.end()) leave_out(at - rows.begin());
+    const auto end = rows.begin() + n_, at = std::find(rows.begin(), end, own);
+    if (at != end) leave_out(at - rows.begin());
   }
 
   // False where not all that are wanted are known to be within the radius.
@@ -150,9 +150,12 @@ class ZcoreWorker {
   Vector<T> sampled;
 
  private:
+  static constexpr int64_t kMore = 8;  // entries copied together: a cache line at most
+
   struct Found {
     Vector<uint32_t> rows;
-    Vector<T> values;  // column by column
+    Vector<T> values;  // column by column, `stride` apart
+    int64_t n = 0, stride = 0;
   };
   void leave_out(int64_t i) {
     --n_;

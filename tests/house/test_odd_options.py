@@ -16,6 +16,7 @@ from tamis.selection.manifest import FORMAT
 X = np.eye(6, dtype=np.float32)
 TWO: Any = np.array([1, 2])  # compares elementwise, so that `in` has no answer
 NO_NUMBER: Any = ""
+NUMBERS: Any = [3.5]
 KEYS = ["a", "b", "c"]
 NAMES = {"boxes": np.array([[0.0, 0, 4, 4]]), "labels": np.array([0])}
 
@@ -91,7 +92,7 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ),
     (
         "mask_boundary",
-        lambda: tamis.mask_boundary([3.5]),
+        lambda: tamis.mask_boundary(NUMBERS),
         TypeError,
         "masks: Masks: object 0 must be a dict with size and counts",
     ),
@@ -162,7 +163,12 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("failures", lambda: tamis.failures(evaluated(), quota=3), TypeError, "quota"),
     ("Masks.from_coco", lambda: tamis.Masks.from_coco(1.5), TypeError, "objects"),
     ("Masks.from_polygons", lambda: tamis.Masks.from_polygons(None, (4, 4)), TypeError, "polygons"),
-    ("Masks.from_polygons", lambda: tamis.Masks.from_polygons([3], (4, 4)), TypeError, "polygons"),
+    (
+        "Masks.from_polygons",
+        lambda: tamis.Masks.from_polygons(NUMBERS, (4, 4)),
+        TypeError,
+        "polygons",
+    ),
     (
         "Masks.from_polygons",
         lambda: tamis.Masks.from_polygons([[[0, 0, 2, 0, 2, 2.0**40]]], (4, 4)),

@@ -203,13 +203,14 @@ def test_layouts_of_pixels():
 # Errors come before work
 
 
+NUMBERS: Any = [[1, 2]]
 ONE = {"size": [2, 3], "counts": b"123"}
 ERRORS: dict[str, Any] = {
     "mask_iou: a must be Masks or a list of COCO RLE, got ndarray": lambda: tamis.mask_iou(
         np.zeros((2, 2)), []
     ),
     "Masks: object 0 must be a dict with size and counts, got list": lambda: Masks.from_coco(
-        [[1, 2]]
+        NUMBERS
     ),
     "Masks: the counts of mask 1 must be compressed RLE of 2 x 3 pixels, got b'12'": lambda: (
         Masks.from_coco([ONE, {"size": [2, 3], "counts": "12"}])

@@ -18,6 +18,12 @@ offsets: NDArray[np.int64] = ends
 largest: NDArray[Any] = tamis.max_iou(boxes, splits, labels=[1, 2, 2])
 found_at: tamis.Matches = tamis.match_detections(boxes, x[:3, 0], splits, boxes, splits.tolist())
 
+masks = tamis.Masks.from_boxes(boxes, (10, 10))
+of_masks: NDArray[np.float64] = tamis.mask_iou(masks, masks.to_coco())
+first: dict[str, Any] = masks[0]
+some: tamis.Masks = tamis.mask_boundary(masks[1:])
+twice: tamis.DuplicateBoxes = tamis.find_duplicate_boxes(masks, splits)
+
 distances, rows = tamis.knn(x, 3)
 neighbours: NDArray[np.int64] = rows
 _, _, recall = tamis.knn(x, 3, method="Flat", recall_sample=5)
@@ -27,6 +33,7 @@ scores: NDArray[np.float64] = tamis.uniqueness(x)
 strange: NDArray[np.float64] = tamis.outliers(x, 3)
 gains: NDArray[np.float32] = tamis.zcore(x, n_samples="auto", progress=True)
 chosen: NDArray[np.int64] = tamis.select_coreset(gains, count=2)
+parts: tamis.Split = tamis.split(pairs=tamis.near_duplicates(x), groups=["a"] * 10)
 hard: NDArray[Any] = tamis.hardness(x)
 
 
@@ -37,7 +44,9 @@ def evaluate(preds: dict[str, Any], targets: dict[str, Any]) -> dict[str, float]
     errors: tamis.DetectionErrors = result.errors(iou=0.5)
     plain: dict[str, Any] = errors.to_dict()
     columns: dict[str, NDArray[Any]] = result.per_image().table()
-    print(result, plain, list(columns), tamis.intervals(result).stats["AP"].low)
+    best: tamis.BestF1 = tamis.best_f1(result, beta=0.5)
+    found: tamis.Comparison = tamis.compare(result, result, groups=["day", "night"])
+    print(best, found, result, plain, list(columns), tamis.intervals(result).stats["AP"].low)
     return result.stats
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from tamis._shared import arrays, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import image_of, runs
+from tamis._shared.typed import AnyColumn
 from tamis.annotations.findings import Finding
 from tamis.annotations.given import columns_of
 from tamis.annotations.shapes import Shapes, around, corners
@@ -117,12 +118,8 @@ class Annotations:
         _fill(self, "listed", images, np.ones(images, bool))
         _fill(self, "image_names", images, ("",) * images)
         splits = self.splits
-        if (
-            len(splits) != images + 1
-            or splits[0] != 0
-            or splits[-1] != n
-            or (np.diff(splits) < 0).any()
-        ):
+        ends = len(splits) == images + 1 and splits[0] == 0 and splits[-1] == n
+        if not ends or (np.diff(splits) < 0).any():
             raise ValueError(
                 f"Annotations: splits must be {images + 1} offsets from 0 to {n}, got {splits!r}"
             )
@@ -233,7 +230,7 @@ class Annotations:
 
     # --- parts of them ---------------------------------------------------------------------
 
-    def take(self, rows: Any, splits: Any, **changes: Any) -> Annotations:
+    def take(self, rows: AnyColumn, splits: AnyColumn, **changes: Any) -> Annotations:
         """These rows of the same images; `changes` replace columns of images."""
         name = "Annotations.take"
         rows = arrays.host(name, "rows", arrays.column(name, "rows", rows))
@@ -249,7 +246,7 @@ class Annotations:
         columns = {**changed, "attributes": attributes, **changes}
         return dataclasses.replace(self, **columns, splits=splits.astype(np.int64))
 
-    def keep(self, mask: Any) -> Annotations:
+    def keep(self, mask: AnyColumn) -> Annotations:
         """The rows where `mask`, (n,) bool, is true; all images stay."""
         name = "Annotations.keep"
         mask = arrays.host(name, "mask", arrays.column(name, "mask", mask))
@@ -261,7 +258,7 @@ class Annotations:
         kept = np.concatenate([[0], np.cumsum(mask)])
         return self.take(np.flatnonzero(mask), kept[self.splits])
 
-    def select(self, images: Any) -> Annotations:
+    def select(self, images: AnyColumn) -> Annotations:
         """Some images, by index or by a bool mask, in the order given.
 
         Parameters
@@ -293,7 +290,7 @@ class Annotations:
             listed=self.listed[places],
         )
 
-    def of_classes(self, labels: Any) -> Annotations:
+    def of_classes(self, labels: AnyColumn) -> Annotations:
         """The rows of these labels, and their names; all images stay.
 
         Parameters
@@ -391,7 +388,7 @@ def _same(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b, equal_nan=a.dtype.kind == b.dtype.kind == "f")
-    return bool(a == b) if type(a) is type(b) else False
+    return type(a) is type(b) and bool(a == b)
 
 
 def object_array(values: Sequence[Any]) -> Array:

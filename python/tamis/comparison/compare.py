@@ -12,6 +12,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
+from tamis._shared.typed import AnyColumn
 from tamis.comparison.changes import ImageChange, changes
 from tamis.comparison.comparison import Comparison, Difference, Versus
 from tamis.comparison.draws import bootstrap, integers, units_of
@@ -28,7 +29,7 @@ from tamis.comparison.resampling import (
 )
 from tamis.comparison.slices import masks_of
 from tamis.comparison.statistics import benjamini_hochberg, p_values, percentile_interval
-from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated
 from tamis.evaluation.parts import pooled, with_classes
 
 _PERMUTATION = 1  # stream of random numbers; the bootstrap's is 0
@@ -48,14 +49,14 @@ class _Options:
 
 
 def compare(
-    a: Any,
-    b: Any,
-    *others: Any,
+    a: AnyEvaluation,
+    b: AnyEvaluation,
+    *others: AnyEvaluation,
     samples: int = 1000,
     permutations: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-    groups: Any = None,
+    groups: AnyColumn | None = None,
     slices: Mapping[str, Any] | None = None,
     images: int = 5,
     names: Any = None,

@@ -11,6 +11,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyColumn
 from tamis.comparison.draws import bootstrap, leave_one_out, units_of
 from tamis.comparison.resampling import (
     Plan,
@@ -28,6 +29,7 @@ from tamis.comparison.statistics import (
     shown,
     standard_errors,
 )
+from tamis.evaluation.analysis import AnyEvaluation
 
 Method = Literal["percentile", "bca"]
 
@@ -116,12 +118,12 @@ class Intervals(Result):
 
 
 def intervals(
-    result: Any,
+    result: AnyEvaluation,
     samples: int = 1000,
     *,
     seed: int = 0,
     confidence: float = 0.95,
-    groups: Any = None,
+    groups: AnyColumn | None = None,
     method: Method = "percentile",
     on: Any = None,
     progress: Progress = None,

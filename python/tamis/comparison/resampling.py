@@ -16,7 +16,7 @@ from tamis._shared.progress import Progress, reporter
 from tamis.comparison.draws import Draw
 from tamis.comparison.resampling_cuda import DevicePlan
 from tamis.evaluation import summary
-from tamis.evaluation.analysis import Evaluated, ratio, view
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated, ratio, view
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.parts import columns_of
 
@@ -179,7 +179,7 @@ def numbers_of(e: Evaluated, numbers: Numbers) -> Array:
     return numbers.estimate(precision, recall)
 
 
-def evaluated(function: str, result: Any) -> tuple[Evaluated, Numbers]:
+def evaluated(function: str, result: AnyEvaluation) -> tuple[Evaluated, Numbers]:
     e = view(function, result)
     if e.settings is None:
         raise ValueError(f"{function}: the evaluation does not say its settings")

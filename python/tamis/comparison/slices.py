@@ -12,6 +12,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result, rows_of
+from tamis._shared.typed import AnyColumn
 from tamis.comparison.draws import Draw, bootstrap, units_of
 from tamis.comparison.intervals import Interval
 from tamis.comparison.resampling import (
@@ -25,7 +26,7 @@ from tamis.comparison.resampling import (
     over_classes,
 )
 from tamis.comparison.statistics import percentile_interval, shown, standard_errors
-from tamis.evaluation.analysis import Evaluated
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated
 from tamis.evaluation.match_table import match
 from tamis.evaluation.parts import Parts, of_images
 
@@ -97,14 +98,14 @@ class Slices(Result):
 
 
 def slices(
-    result: Any,
+    result: AnyEvaluation,
     by: Mapping[str, Any],
     *,
     of: Of = "images",
     samples: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-    groups: Any = None,
+    groups: AnyColumn | None = None,
     progress: Progress = None,
 ) -> Slices:
     """Evaluate parts of the images, or of the objects, each alone and against the rest.

@@ -84,7 +84,12 @@ class KnnIndex:
     """
 
     def __init__(
-        self, x: Any, *, metric: Metric = "euclidean", copy: bool = True, progress: Progress = None
+        self,
+        x: AnyArray,
+        *,
+        metric: Metric = "euclidean",
+        copy: bool = True,
+        progress: Progress = None,
     ) -> None:
         if not arrays.one_of(metric, METRICS):
             raise ValueError(
@@ -354,11 +359,10 @@ class KnnIndex:
         self, function: str, asked: Rows | None, k: int, library: str, progress: Progress
     ) -> tuple[Any, Any]:
         how: dict[str, Any] = {"progress": progress, "title": function}
-        if self._metric == "cosine":
-            keys, indices = nearest_cosine(self._rows, asked, k, **how)
-        else:
-            dots = self._metric == "inner_product"
-            keys, indices = nearest(self._rows, asked, k, dots=dots, **how)
+        if self._metric != "cosine":
+            how["dots"] = self._metric == "inner_product"
+        search = nearest_cosine if self._metric == "cosine" else nearest
+        keys, indices = search(self._rows, asked, k, **how)
         far, near = _give(library, output_of(function, keys, self._metric, self.dtype), indices)
         return far, near
 

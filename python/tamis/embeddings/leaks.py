@@ -60,7 +60,7 @@ class Leaks(Result):
 
 def leaks(
     x: AnyArray,
-    groups: Any = None,
+    groups: AnyColumn | None = None,
     *,
     other: AnyArray | None = None,
     threshold: float = 0.2,

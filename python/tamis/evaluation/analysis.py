@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -67,9 +67,15 @@ class Evaluated:
         )
 
 
-def view(function: str, evaluated: Any) -> Evaluated:
+class AnyEvaluation(Protocol):
+    """A `DetectionResult`, or an evaluated `tamis.coco.COCOeval`."""
+
+    def _evaluated(self) -> Evaluated | None: ...
+
+
+def view(function: str, evaluated: AnyEvaluation) -> Evaluated:
     """The view of a `DetectionResult` or an evaluated `tamis.coco.COCOeval`."""
-    maker = getattr(type(evaluated), "_evaluated", None)
+    maker: Any = getattr(type(evaluated), "_evaluated", None)
     if maker is None:
         raise TypeError(
             f"{function}: evaluated must be a DetectionResult or a tamis.coco.COCOeval,"

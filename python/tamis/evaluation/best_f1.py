@@ -10,7 +10,14 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, by_class, check_confidence, ratio, view
+from tamis.evaluation.analysis import (
+    AnyEvaluation,
+    Evaluated,
+    by_class,
+    check_confidence,
+    ratio,
+    view,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +56,11 @@ class BestF1(Result):
 
 
 def best_f1(
-    evaluated: Any, *, iou: float = 0.5, beta: float = 1.0, confidence: float | None = None
+    evaluated: AnyEvaluation,
+    *,
+    iou: float = 0.5,
+    beta: float = 1.0,
+    confidence: float | None = None,
 ) -> BestF1:
     """The confidence threshold of largest F1, for each class and for all.
 

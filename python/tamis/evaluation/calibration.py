@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import by_class, ratio, view
+from tamis.evaluation.analysis import AnyEvaluation, by_class, ratio, view
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,7 +54,7 @@ class Calibration(Result):
         }
 
 
-def calibration(evaluated: Any, *, iou: float = 0.5, bins: int = 10) -> Calibration:
+def calibration(evaluated: AnyEvaluation, *, iou: float = 0.5, bins: int = 10) -> Calibration:
     """Compare the confidence of detections with their precision, bin by bin.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import by_class, check_confidence, view
+from tamis.evaluation.analysis import AnyEvaluation, by_class, check_confidence, view
 from tamis.evaluation.match_table import match
 
 
@@ -53,7 +53,7 @@ class ConfusionMatrix(Result):
 
 
 def confusion_matrix(
-    evaluated: Any, *, iou: float = 0.5, confidence: float = 0.25
+    evaluated: AnyEvaluation, *, iou: float = 0.5, confidence: float = 0.25
 ) -> ConfusionMatrix:
     """Count how often a ground truth of one class is found as another, or not at all.
 

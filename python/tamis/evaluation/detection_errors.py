@@ -13,7 +13,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import Groups
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, check_confidence, view
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated, check_confidence, view
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.best_f1 import best_confidences
 from tamis.evaluation.match_table import MatchTable
@@ -94,7 +94,7 @@ class DetectionErrors(Result):
 
 
 def detection_errors(
-    evaluated: Any,
+    evaluated: AnyEvaluation,
     *,
     iou: float = 0.5,
     background: float = 0.1,

@@ -15,6 +15,7 @@ from tamis._shared.background import in_background
 from tamis._shared.columns import REGIONS, check_fmt
 from tamis._shared.locks import Lock
 from tamis._shared.ragged import image_of
+from tamis._shared.typed import AnyColumn
 from tamis.evaluation import settings
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.detection_result import DetectionResult, Made
@@ -26,6 +27,7 @@ from tamis.evaluation.match_table import Detections, Sides, Targets, match
 from tamis.evaluation.matching import class_positions
 from tamis.evaluation.matching_cuda import DeviceRows, classes_of, evaluate, host_sides
 from tamis.evaluation.updates import (
+    Given,
     Part,
     Update,
     common_device,
@@ -118,11 +120,11 @@ class DetectionEvaluator:
         *,
         fmt: str = "xyxy",
         angle: str = "degrees",
-        iou_thresholds: Any = None,
-        recall_thresholds: Any = None,
+        iou_thresholds: AnyColumn | None = None,
+        recall_thresholds: AnyColumn | None = None,
         max_detections: Sequence[int] | None = None,
         area_ranges: Mapping[str, tuple[float, float]] | None = None,
-        sigmas: Any = None,
+        sigmas: AnyColumn | None = None,
         dilation_ratio: float = DILATION_RATIO,
         classes: Sequence[str] | Mapping[int, str] | None = None,
         image_names: Sequence[str] | Mapping[Any, str] | None = None,
@@ -182,7 +184,7 @@ class DetectionEvaluator:
         parts = [(on_host(a), on_host(b), ids) for a, b, ids in self._snapshot()[1]]
         return {**vars(self), "_parts": parts, "_device": "cpu", "_lock": Lock()}
 
-    def update(self, preds: Any, targets: Any, image_ids: Any = None) -> None:
+    def update(self, preds: Given, targets: Given, image_ids: AnyColumn | None = None) -> None:
         """Add images.
 
         Parameters

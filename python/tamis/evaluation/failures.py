@@ -11,7 +11,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import view
+from tamis.evaluation.analysis import AnyEvaluation, view
 from tamis.evaluation.detection_errors import TYPES, detection_errors
 
 MISS = TYPES.index("Miss")
@@ -89,7 +89,7 @@ class Failures(Result):
 
 
 def failures(
-    evaluated: Any,
+    evaluated: AnyEvaluation,
     *,
     count: int | None = None,
     quota: Mapping[str, int] | None = None,

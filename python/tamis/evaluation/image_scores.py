@@ -12,7 +12,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.ragged import positions
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, check_confidence, ratio, view
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated, check_confidence, ratio, view
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.match_table import MatchTable
 
@@ -62,7 +62,7 @@ class ImageScores(Result, Mapping[str, Array]):
 
 
 def image_scores(
-    evaluated: Any, *, iou: float = 0.5, confidence: float | None = None
+    evaluated: AnyEvaluation, *, iou: float = 0.5, confidence: float | None = None
 ) -> ImageScores:
     """Score every image by itself.
 

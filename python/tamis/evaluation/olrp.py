@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, by_class, ratio, view
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated, by_class, ratio, view
 from tamis.evaluation.kinds import pair_by_pair
 from tamis.evaluation.match_table import MatchTable
 from tamis.evaluation.matching import pair_iou
@@ -54,7 +54,7 @@ class Olrp(Result):
         return by_class(self, rows) | {name: getattr(self, name) for name in names}
 
 
-def olrp(evaluated: Any, *, iou: float = 0.5) -> Olrp:
+def olrp(evaluated: AnyEvaluation, *, iou: float = 0.5) -> Olrp:
     """Optimal LRP error of each class, and its mean.
 
     The LRP error of a class at a confidence threshold is ``(sum((1 - IoU) / (1 - iou)) + fp + fn)

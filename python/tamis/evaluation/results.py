@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tamis.evaluation.analysis import Evaluated, view
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated, view
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.detection_result import DetectionResult, Made
 from tamis.evaluation.match_table import Sides
@@ -14,7 +14,7 @@ from tamis.evaluation.match_table import Sides
 CAPS = {"keypoints": 1}  # of detections; three for what is no keypoints
 
 
-def results(evaluation: Any) -> DetectionResult:
+def results(evaluation: AnyEvaluation) -> DetectionResult:
     """The `DetectionResult` of a `tamis.coco.COCOeval`, from its matches.
 
     Parameters

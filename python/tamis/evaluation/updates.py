@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from tamis.evaluation.kinds import Kind, joined_masks, read_keypoints, read_mask
 from tamis.regions.masks import Masks
 
 NAME = "DetectionEvaluator.update"
+Given: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]  # columns, or a dict an image
 Part = tuple[Any, ...]  # rows of each image, on the host; labels, regions and what follows
 Update = tuple[Part, Part, Any]  # detections, ground truths, ids of the images or None
 FEW = 10  # boxes, whose angles say nothing of their unit
@@ -28,7 +29,7 @@ IGNORED = {
 }  # fmt: skip
 
 
-def read_update(preds: Any, targets: Any, kind: Kind) -> list[tuple[Part, Part]]:
+def read_update(preds: Given, targets: Given, kind: Kind) -> list[tuple[Part, Part]]:
     """Both sides as copies, checked."""
     if isinstance(preds, Mapping) and isinstance(targets, Mapping):
         return [_read_both("", preds, targets, kind)]

@@ -10,7 +10,7 @@ import numpy as np
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.results import Result
-from tamis.evaluation.analysis import Evaluated, view
+from tamis.evaluation.analysis import AnyEvaluation, Evaluated, view
 from tamis.evaluation.average_precision import curves
 from tamis.evaluation.detection_errors import TYPES, DetectionErrors, above, detection_errors
 from tamis.evaluation.detection_errors import thresholds as least_scores
@@ -66,7 +66,7 @@ class WorstImages(Result):
 
 
 def worst_images(
-    evaluated: Any,
+    evaluated: AnyEvaluation,
     *,
     count: int = 20,
     iou: float = 0.5,

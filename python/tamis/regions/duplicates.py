@@ -21,7 +21,7 @@ from tamis._shared.columns import (
     read_held,
 )
 from tamis._shared.results import Result
-from tamis._shared.typed import AnyColumn
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.regions.mask_iou import check_image_sizes
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks
@@ -47,7 +47,7 @@ class DuplicateBoxes(Result):
         Their IoU.
     """
 
-    duplicates: Any
+    duplicates: Any  # arrays of the library and device of the boxes
     of: Any
     iou: Any
 
@@ -56,7 +56,7 @@ class DuplicateBoxes(Result):
 
 
 def find_duplicate_boxes(
-    boxes: Any,
+    boxes: AnyArray | Masks | DeviceMasks,
     splits: AnyColumn,
     *,
     labels: AnyColumn | None = None,
@@ -148,7 +148,7 @@ def find_duplicate_boxes(
     check_format(name, fmt)
     check_duplicates(name, threshold, method, scores)
     are_masks = isinstance(boxes, (Masks, DeviceMasks))
-    given = boxes if are_masks else arrays.as_array(name, "boxes", boxes)
+    given: Any = boxes if are_masks else arrays.as_array(name, "boxes", boxes)
     if not are_masks and tuple(given.shape[1:]) != (5,):
         arrays.check_shape(name, "boxes", given, ("N", 4))
     if isinstance(given, DeviceMasks) and method != "simple":

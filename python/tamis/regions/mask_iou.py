@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
-from tamis._shared.typed import AnyColumn
+from tamis._shared.typed import AnyColumn, Float64, Int64
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks, batched_iou
-from tamis.regions.masks_input import named
+from tamis.regions.masks_input import Rle, named
+
+OnHost: TypeAlias = Masks | Sequence[Rle]
+AnyMasks: TypeAlias = OnHost | DeviceMasks
 
 DILATION_RATIO = 0.02  # boundary-iou-api's
 _TOO_FAR = 2.0**33  # beyond every image
@@ -49,7 +53,11 @@ def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
     return flags.view(np.uint8)
 
 
-def mask_iou(a: Any, b: Any, *, iscrowd: AnyColumn | None = None) -> Any:
+@overload
+def mask_iou(a: OnHost, b: OnHost, *, iscrowd: AnyColumn | None = None) -> Float64: ...
+@overload
+def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> Any: ...
+def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> Any:
     """IoU of each mask of `a` with each of `b`, without drawing pixels.
 
     Parameters
@@ -88,14 +96,13 @@ def mask_iou(a: Any, b: Any, *, iscrowd: AnyColumn | None = None) -> Any:
     array([[1. , 0.5],
            [0.5, 1. ]])
     """
-    a, b = _pair("mask_iou", a, b)
-    values, _ = mask_iou_batched(
-        a, np.array([0, len(a)]), b, np.array([0, len(b)]), iscrowd=iscrowd, _name="mask_iou"
-    )
-    return values.reshape(len(a), len(b))
+    rows, columns = _pair("mask_iou", a, b)
+    ends = [np.array([0, len(side)]) for side in (rows, columns)]
+    values, _ = _batched("mask_iou", rows, ends[0], columns, ends[1], iscrowd)
+    return values.reshape(len(rows), len(columns))
 
 
-def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Masks:
+def mask_boundary(masks: OnHost, *, dilation_ratio: float = DILATION_RATIO) -> Masks:
     """The pixels of each mask that are near its edge, computed on the runs.
 
     Parameters
@@ -145,14 +152,31 @@ def mask_boundary(masks: Any, *, dilation_ratio: float = DILATION_RATIO) -> Mask
     )
 
 
+@overload
 def mask_iou_batched(
-    a: Any,
+    a: OnHost,
     a_splits: AnyColumn,
-    b: Any,
+    b: OnHost,
     b_splits: AnyColumn,
     *,
     iscrowd: AnyColumn | None = None,
-    _name: str = "",
+) -> tuple[Float64, Int64]: ...
+@overload
+def mask_iou_batched(
+    a: AnyMasks,
+    a_splits: AnyColumn,
+    b: AnyMasks,
+    b_splits: AnyColumn,
+    *,
+    iscrowd: AnyColumn | None = None,
+) -> tuple[Any, Any]: ...
+def mask_iou_batched(
+    a: AnyMasks,
+    a_splits: AnyColumn,
+    b: AnyMasks,
+    b_splits: AnyColumn,
+    *,
+    iscrowd: AnyColumn | None = None,
 ) -> tuple[Any, Any]:
     """IoU of the masks of each image, many images in one call.
 
@@ -187,7 +211,12 @@ def mask_iou_batched(
     >>> tamis.mask_iou_batched(masks, splits, masks, splits)
     (array([1., 1.]), array([0, 1, 2]))
     """
-    name = _name or "mask_iou_batched"
+    return _batched("mask_iou_batched", a, a_splits, b, b_splits, iscrowd)
+
+
+def _batched(
+    name: str, a: Any, a_splits: AnyColumn, b: Any, b_splits: AnyColumn, iscrowd: AnyColumn | None
+) -> tuple[Any, Any]:
     a, b = _pair(name, a, b)
     rows = ragged.splits(name, "a_splits", a_splits, len(a))
     columns = ragged.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -11,17 +11,18 @@ from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_rows
+from tamis._shared.typed import AnyArray, AnyColumn, Exporter
 from tamis.regions.masks_cuda import DeviceMasks, upload
 from tamis.regions.masks_input import (
     TOO_LARGE,
+    Rle,
     count_text,
     encoded,
     image_sizes,
     join_texts,
+    named,
+    polygon_points,
     size_of,
-)
-from tamis.regions.masks_input import (
-    named as _named,
 )
 
 
@@ -55,7 +56,9 @@ class Masks:
     _parts: tuple[Array, Array, Array]
     _exact = True  # whether the counts have to cover their image
 
-    def __init__(self, text: Any, splits: Any = None, size: Any = None) -> None:
+    def __init__(
+        self, text: AnyColumn, splits: AnyColumn | None = None, size: AnyColumn | None = None
+    ) -> None:
         if splits is None or size is None:
             raise TypeError(
                 "Masks: takes text, splits and size of run-length encodings; Masks.encode takes"
@@ -126,7 +129,7 @@ class Masks:
     # --- from other forms ------------------------------------------------------------------
 
     @classmethod
-    def from_coco(cls, objects: Sequence[Any]) -> Masks:
+    def from_coco(cls, objects: Sequence[Rle]) -> Masks:
         """Masks from COCO objects.
 
         Parameters
@@ -161,7 +164,7 @@ class Masks:
         return cls._of(*join_texts(texts), size)._check("Masks")
 
     @classmethod
-    def encode(cls, masks: Any) -> Masks:
+    def encode(cls, masks: AnyArray) -> Masks:
         """Encode pixel masks.
 
         Parameters
@@ -196,7 +199,7 @@ class Masks:
         return cls._of(text, splits, np.tile(np.array([h, w]), (n, 1)))
 
     @classmethod
-    def from_polygons(cls, polygons: Sequence[Any], size: Any) -> Masks:
+    def from_polygons(cls, polygons: Sequence[Sequence[Any]], size: AnyColumn) -> Masks:
         """Masks from polygons, with pycocotools' rasteriser.
 
         Parameters
@@ -220,21 +223,10 @@ class Masks:
         parts, groups = [], [0]
         for i, mask in enumerate(arrays.as_list("Masks.from_polygons", "polygons", polygons)):
             for polygon in arrays.as_list("Masks.from_polygons", f"polygons[{i}]", mask):
-                try:
-                    xy = np.asarray(polygon, np.float64)
-                except (TypeError, ValueError):
-                    raise TypeError(
-                        f"Masks.from_polygons: polygons of mask {i} must hold numbers"
-                    ) from None
-                if xy.ndim != 1 or len(xy) < 6 or len(xy) % 2:
-                    raise ValueError(
-                        f"Masks.from_polygons: polygons of mask {i} must be lists of x, y, ... of"
-                        f" at least 3 points, got shape {xy.shape}"
-                    )
-                parts.append(xy)
+                parts.append(polygon_points(i, polygon))
             groups.append(len(parts))
         sizes = image_sizes("Masks.from_polygons", size, len(groups) - 1)
-        with _named("Masks.from_polygons: "):
+        with named("Masks.from_polygons: "):
             each = cls._polygons(parts, np.repeat(sizes, np.diff(groups), axis=0))
         return each._merge(np.array(groups), False, sizes)
 
@@ -249,11 +241,11 @@ class Masks:
         return cls._of(*_core.polygon_masks(points, splits, sizes), sizes)
 
     @classmethod
-    def from_boxes(cls, boxes: Any, size: Any) -> Masks:
+    def from_boxes(cls, boxes: AnyArray, size: AnyColumn) -> Masks:
         """Masks from (n, 4) boxes x, y, w, h in pixels, as :meth:`from_polygons` draws them."""
         xywh = read_rows("Masks.from_boxes", "boxes", boxes, 4)
         sizes = image_sizes("Masks.from_boxes", size, len(xywh))
-        with _named("Masks.from_boxes: boxes as polygons, "):
+        with named("Masks.from_boxes: boxes as polygons, "):
             return cls._boxes(xywh, sizes)
 
     @classmethod
@@ -273,6 +265,10 @@ class Masks:
         # a text ends at a zero: those of files have some between them
         return self.text[self.splits[i] : self.splits[i + 1]].tobytes().partition(b"\0")[0]
 
+    @overload
+    def __getitem__(self, index: int) -> Rle: ...
+    @overload
+    def __getitem__(self, index: slice | AnyColumn) -> Masks: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, (int, np.integer)):
             i = range(len(self))[index]
@@ -301,7 +297,7 @@ class Masks:
         counts, splits = _core.mask_counts(self.text, self.splits, self.size)
         return [part.tolist() for part in np.split(counts, splits[1:-1])][: len(self)]
 
-    def to_device(self, like: Any) -> DeviceMasks:
+    def to_device(self, like: Exporter) -> DeviceMasks:
         """The masks on a CUDA device: for :func:`mask_iou` and :func:`find_duplicate_boxes` there.
 
         Parameters
@@ -357,7 +353,7 @@ class Masks:
         _core.measure_masks(self.text, self.splits, self.size, area, bbox)
         return area, bbox
 
-    def merge(self, splits: Any = None, *, intersect: bool = False) -> Masks:
+    def merge(self, splits: AnyColumn | None = None, *, intersect: bool = False) -> Masks:
         """Union, or intersection, of groups of masks.
 
         Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis.regions.masks_cuda import run_counts
+
+Rle: TypeAlias = dict[str, Any]  # COCO's, of size and counts
 
 TOO_LARGE = 2**32  # pixels of an image
 _PIXELS_AT_ONCE = 1 << 22
@@ -51,6 +53,20 @@ def size_of(i: int, size: Any) -> tuple[int, int]:
         if int(h) == h and int(w) == w:
             return int(h), int(w)
     raise ValueError(f"Masks: size of object {i} must be two integers, got {size!r}")
+
+
+def polygon_points(i: int, polygon: Any) -> Array:
+    """A polygon of mask `i` as x, y, ..."""
+    try:
+        xy = np.asarray(polygon, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"Masks.from_polygons: polygons of mask {i} must hold numbers") from None
+    if xy.ndim != 1 or len(xy) < 6 or len(xy) % 2:
+        raise ValueError(
+            f"Masks.from_polygons: polygons of mask {i} must be lists of x, y, ... of"
+            f" at least 3 points, got shape {xy.shape}"
+        )
+    return xy
 
 
 def image_sizes(function: str, size: Any, n: int) -> Array:

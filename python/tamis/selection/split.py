@@ -14,6 +14,7 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis._shared.results import Result
+from tamis._shared.typed import AnyArray, AnyColumn
 from tamis.embeddings.knn_pairs import (
     MOST_PAIRS,
     all_pairs,
@@ -21,6 +22,7 @@ from tamis.embeddings.knn_pairs import (
     check_search,
     searched_rows,
 )
+from tamis.embeddings.near_duplicates import NearDuplicates
 from tamis.selection.split_inputs import key_numbers, label_table, one_axis
 from tamis.selection.stratification import balanced, by_hash, mixed, refined
 
@@ -105,17 +107,17 @@ class Split(Result):
 
 
 def split(
-    x: Any = None,
+    x: AnyArray | None = None,
     *,
-    groups: Any = None,
-    labels: Any = None,
+    groups: AnyColumn | Mapping[str, AnyColumn] | None = None,
+    labels: AnyColumn | None = None,
     fractions: Mapping[str, float] | None = None,
     seed: int = 0,
     threshold: float = 0.05,
     metric: str = "cosine",
-    pairs: Any = None,
-    keys: Any = None,
-    previous: Any = None,
+    pairs: AnyArray | NearDuplicates | None = None,
+    keys: AnyColumn | None = None,
+    previous: AnyColumn | None = None,
     progress: Progress = None,
 ) -> Split:
     """Divide samples into splits such that near-duplicates and groups stay together.

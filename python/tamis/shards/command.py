@@ -25,6 +25,11 @@ def make(args: argparse.Namespace) -> None:
     for name in ("parts", "metric"):
         if getattr(args, name) is not None:
             how[name] = getattr(args, name)
+    for name in ("cells", "probes"):
+        if getattr(args, name) is not None:
+            if args.kind in ("leaks", "zcore"):
+                raise ValueError(f"--{name} must be absent for {args.kind}")
+            how[name] = getattr(args, name)
     pairs = {"threshold": args.threshold}
     if args.kind == "leaks":
         if args.splits is None:
@@ -111,6 +116,8 @@ def add(commands: Any) -> None:
     made.add_argument("paths", nargs="+", metavar="PATH", help=".npy or Parquet files, or folders")
     made.add_argument("--column", help="list column of Parquet files")
     made.add_argument("--parts", type=int, help="1 3 7 13 21 31 57 73 91, default 7; zcore: any, 8")
+    made.add_argument("--cells", type=int, help="fewer pairs, by so many cells of k-means")
+    made.add_argument("--probes", type=int, help="cells that a row enters, not exact")
     made.add_argument("--metric", help="default: that of the function")
     made.add_argument("-k", type=int, default=3, help="neighbours, default 3")
     made.add_argument("--threshold", type=float, default=0.2, help="of pairs, default 0.2")

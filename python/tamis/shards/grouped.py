@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tamis._shared.progress import Progress
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
 from tamis.embeddings.knn_plan import Plan as SearchPlan
 from tamis.embeddings.knn_plan import is_small, make_plan
-from tamis.embeddings.knn_search import BadRow, Rows, make_rows, rows_about
+from tamis.embeddings.knn_search import BadRow, Rows, checked_norms, make_rows, rows_about
 from tamis.shards.groups import bounds_of, groups_of
 from tamis.shards.plan import Plan, Task
 from tamis.shards.sources import ShardRows, bad_row
@@ -55,6 +56,10 @@ class GroupedPlan(Plan):
             found.append(self._task(f"group-{g}", after, parts, self._pairs_of(g), rows * held))
         return found
 
+    def look(self) -> None:
+        """Do what estimates need to know of the rows, where that is anything."""
+        return
+
     def _task(self, name: str, after: str, parts: list[int], pairs: int, memory: int) -> Task:
         spans = [self.bounds[part] for part in parts]
         shards = [s.path for span in spans for s, _, _ in self.source.pieces(*span)]
@@ -92,25 +97,43 @@ class GroupedPlan(Plan):
 
     def mean(self) -> Array:
         """The mean of all rows, from the scans."""
-        parts = [self._state.read(task.id, ["sums"])[0] for task in self.stage("scan")]
-        return mean_of(put_together(parts), self.source.n)
+
+        def sums() -> dict[str, Any]:
+            parts = [self._state.read(task.id, ["sums"])[0] for task in self.stage("scan")]
+            return {"mean": mean_of(put_together(parts), self.source.n)}
+
+        (mean,) = self._once("mean", ["mean"], sums)
+        return mean
+
+    def _once(self, name: str, names: list[str], make: Callable[[], dict[str, Any]]) -> list[Array]:
+        """Arrays that all tasks would make alike: the first that needs them writes them."""
+        if self._state.folder.has(f"{name}.npz"):
+            with contextlib.suppress(Damaged):
+                return self._state.read(name, names)
+        found = {one: np.asarray(value) for one, value in make().items()}
+        self._state.write(name, found)
+        return [found[one] for one in names]
 
     def _group_rows(self, group: int) -> tuple[Rows, Array]:
         """The rows of a group made ready, and their numbers among all."""
         spans = [self.bounds[part] for part in self.groups[group]]
-        x = self.source.read("plan.run", spans)
+        check = None if self.centred else checked_norms  # the scans have
+        x = self.source.read("plan.run", spans, check)
         at = np.concatenate([np.arange(begin, end) for begin, end in spans])
+        rows = self._ready(x, at)
+        rows.plan = self._search_plan(rows)
+        return rows, at
+
+    def _ready(self, x: Array, at: Array) -> Rows:
+        """Rows made ready, `at` their numbers among all."""
         try:
             if self.centred:
-                rows = rows_about("plan.run", "shards", x, self.mean())
-            else:
-                cosine = self.arguments["metric"] == "cosine"
-                rows = make_rows("plan.run", "shards", x, cosine=cosine)
+                return rows_about("plan.run", "shards", x, self.mean())
+            cosine = self.arguments["metric"] == "cosine"
+            return make_rows("plan.run", "shards", x, cosine=cosine)
         except BadRow as bad:
             shard, row = self.source.where(int(at[bad.row]))
             raise bad_row("plan.run", shard, row, bad.what) from None
-        rows.plan = self._search_plan(rows)
-        return rows, at
 
     @property
     def radius(self) -> float:
@@ -120,22 +143,18 @@ class GroupedPlan(Plan):
     def _search_plan(self, rows: Rows) -> SearchPlan | None:
         """How to filter: what a group found out first serves all (it changes no answer)."""
         n, d = rows.x.shape
-        if is_small(n * n / 2, d):
+        if is_small(n * n / 2, d) or len(rows.zeros) == n:
             return None
-        if self._state.folder.has(f"{SEARCH}.npz"):
-            with contextlib.suppress(Damaged):
-                mean, gain, codes, ordered, basis = self._state.read(SEARCH, NAMES)
-                wide = basis if basis.size else None
-                return SearchPlan(mean, float(gain), bool(codes), bool(ordered), wide)
-        some = rows if rows.scale is None else rows.without_zeros()[0]
-        if len(some.x) == 0:
-            return None
-        dots = self.arguments["metric"] == "inner_product"
-        plan = make_plan(
-            some.x, some.scale, some.offset, None, k=self.k, radius=self.radius, dots=dots
-        )
-        held = {name: getattr(plan, name) for name in NAMES}
-        if plan.basis is None:
-            held["basis"] = np.empty((0, 0), np.float32)
-        self._state.write(SEARCH, {name: np.asarray(value) for name, value in held.items()})
-        return plan
+
+        def made() -> dict[str, Any]:
+            some = rows if rows.scale is None else rows.without_zeros()[0]
+            dots = self.arguments["metric"] == "inner_product"
+            plan = make_plan(
+                some.x, some.scale, some.offset, None, k=self.k, radius=self.radius, dots=dots
+            )
+            basis = np.empty((0, 0), np.float32) if plan.basis is None else plan.basis
+            return {name: getattr(plan, name) for name in NAMES} | {"basis": basis}
+
+        mean, gain, codes, ordered, basis = self._once(SEARCH, NAMES, made)
+        wide = basis if basis.size else None
+        return SearchPlan(mean, float(gain), bool(codes), bool(ordered), wide)

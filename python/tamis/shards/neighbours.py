@@ -13,14 +13,17 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
 from tamis.embeddings.knn_exact import Metric, output_of
-from tamis.embeddings.knn_search import METRICS, check_k, nearest, nearest_cosine
+from tamis.embeddings.knn_search import METRICS, Rows, check_k, nearest, nearest_cosine
 from tamis.embeddings.uniqueness import check_uniqueness, noise_of, over_largest, weighted
+from tamis.shards.cells import cell_plans, check_cells
 from tamis.shards.grouped import GroupedPlan
 from tamis.shards.groups import check_parts, cut
 from tamis.shards.plan import Task
 from tamis.shards.sources import describe
 from tamis.shards.state import Damaged
 from tamis.shards.storage import plain
+
+PROBES = 4
 
 
 def nearest_of(lists: Sequence[tuple[Array, Array]], k: int) -> tuple[Array, Array]:
@@ -47,17 +50,21 @@ class NeighboursPlan(GroupedPlan):
         return found
 
     def _state_bytes(self) -> int:
-        return self.source.n * 16 * self.k * (len(self.groups[0]) + 1)
+        lists = self.source.n * 16 * self.k * (len(self.groups[0]) + 1)
+        return super()._state_bytes() + lists
 
     def _run(self, task: Task, progress: Progress) -> dict[str, Any]:
         if task.stage != "part":
             return super()._run(task, progress)
-        groups = self.groups_with(task.number)
+        return self._of_part(*nearest_of(self._lists(task.number), self.k))
+
+    def _lists(self, part: int) -> list[tuple[Array, Array]]:
+        """(keys, rows) that groups found for the rows of a part."""
         lists = []
-        for g, i in groups:
+        for g, i in self.groups_with(part):
             keys, rows = self._state.read(f"group-{g}", [f"keys{i}", f"rows{i}"])
             lists.append((keys, rows))
-        return self._of_part(*nearest_of(lists, self.k))
+        return lists
 
     def _of_part(self, keys: Array, rows: Array) -> dict[str, Any]:
         raise NotImplementedError
@@ -65,20 +72,28 @@ class NeighboursPlan(GroupedPlan):
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
         rows, at = self._group_rows(group)
         rows.limits = self._limits(group, len(rows.zeros) > 0)
-        k = max(0, min(self.k, len(at) - 1))
-        metric = self.arguments["metric"]
-        if metric == "cosine":
-            keys, found = nearest_cosine(rows, None, k, progress=progress, title="group")
-        else:
-            dots = metric == "inner_product"
-            keys, found = nearest(rows, None, k, dots=dots, progress=progress, title="group")
-        missing = ((0, 0), (0, self.k - k))
-        keys = np.pad(keys, missing, constant_values=np.inf)
-        found = np.where(found < 0, -1, at[found]) if k else found
-        found = np.pad(found, missing, constant_values=-1)
+        keys, found = self._nearest(rows, None, at, self.k, progress)
         sizes = [self._rows_of(part) for part in self.groups[group]]
         out = {f"keys{i}": piece for i, piece in enumerate(cut(keys, sizes))}
         return out | {f"rows{i}": piece for i, piece in enumerate(cut(found, sizes))}
+
+    def _nearest(
+        self, rows: Rows, asked: Rows | None, at: Array, most: int, progress: Progress
+    ) -> tuple[Array, Array]:
+        """(keys, rows by their numbers `at`) of the `most` nearest; infinity, -1 after the last."""
+        k = max(0, min(most, len(at) - (asked is None)))
+        metric = self.arguments["metric"]
+        if metric == "cosine":
+            keys, found = nearest_cosine(rows, asked, k, progress=progress, title="group")
+        else:
+            dots = metric == "inner_product"
+            keys, found = nearest(rows, asked, k, dots=dots, progress=progress, title="group")
+        missing = ((0, 0), (0, most - k))
+        found = np.where(found < 0, -1, at[found]) if k else found
+        return (
+            np.pad(keys, missing, constant_values=np.inf),
+            np.pad(found, missing, constant_values=-1),
+        )
 
     def _limits(self, group: int, without_direction: bool) -> Array | None:
         """No key of a row above this is among its `k` nearest, by the groups that are done."""
@@ -157,6 +172,8 @@ def plan_knn(
     column: str | None = None,
     metric: Metric = "euclidean",
     parts: int = 7,
+    cells: int | None = None,
+    probes: int | None = None,
 ) -> KnnPlan:
     """The `k` nearest other rows of every row of the shards; the merge is that of `tamis.knn`.
 
@@ -175,11 +192,18 @@ def plan_knn(
     parts : {1, 3, 7, 13, 21, 31, 57, 73, 91}
         Into how many parts the rows are cut. A task holds about N / sqrt(parts) rows, and there
         are `parts` of each stage.
+    cells : int, optional
+        About `tamis.knn` instead, at less cost for many rows: they are put into at most so many
+        cells by k-means, and each meets those in a cell with it. Not for inner products.
+    probes : int, optional
+        How many cells a row enters, its nearest; default 4.
 
     Returns
     -------
     KnnPlan
-        `merge` gives (distances, indices).
+        `merge` gives (distances, indices). By cells these are infinity and -1 where a row has not
+        met enough others, and ``plan.recall()`` is the share of true neighbours that was found, of
+        1,000 rows.
 
     Raises
     ------
@@ -188,10 +212,14 @@ def plan_knn(
 
     Notes
     -----
-    Exact: the same bits as `tamis.knn` of all rows in one process, for any number of parts, shards
-    and workers. Where parts are ``q * q + q + 1``, all tasks together compare ``(q + 1) ** 2 /
-    parts`` times as many pairs as one process: docs/shards.md has what they take. State files take
-    about ``16 * k * (q + 2)`` bytes a row.
+    Exact without cells: the same bits as `tamis.knn` of all rows in one process, for any number of
+    parts, shards and workers. Where parts are ``q * q + q + 1``, all tasks together compare
+    ``(q + 1) ** 2 / parts`` times as many pairs as one process: docs/shards.md has what they take.
+    State files take about ``16 * k * (q + 2)`` bytes a row.
+
+    By cells the plan reads a sample at once, so that ``plan.estimate()`` knows their sizes. All
+    tasks together compare about ``probes ** 2 / cells`` times the pairs of one process; the state
+    holds ``probes`` copies of the rows.
     """
     if not arrays.one_of(metric, METRICS):
         raise ValueError(f"plan_knn: metric must be one of {', '.join(METRICS)}, got {metric!r}")
@@ -200,8 +228,14 @@ def plan_knn(
     source = describe("plan_knn", paths, column)
     if k > source.n - 1:
         raise ValueError(f"plan_knn: k must be at most {source.n - 1} for {source.n} rows, got {k}")
-    plan = KnnPlan(source, {"k": int(k), "metric": metric, "parts": parts}, plain(state))
+    chosen = {"k": int(k), "metric": metric, "parts": parts}
+    by_cells = check_cells("plan_knn", cells, probes, source.n, PROBES)
+    if by_cells and metric == "inner_product":
+        raise ValueError("plan_knn: metric must be a distance with cells, got 'inner_product'")
+    kind = cell_plans().KnnCellsPlan if by_cells else KnnPlan
+    plan: KnnPlan = kind(source, chosen | by_cells, plain(state))
     plan.save("plan_knn")
+    plan.look()
     return plan
 
 
@@ -214,13 +248,16 @@ def plan_uniqueness(
     weights: Sequence[float] | None = None,
     metric: Any = "cosine",
     parts: int = 7,
+    cells: int | None = None,
+    probes: int | None = None,
 ) -> UniquenessPlan:
     """How far each row of the shards is from its nearest; the merge is that of `tamis.uniqueness`.
 
     Parameters
     ----------
-    paths, state, column, parts
-        As for `plan_knn`.
+    paths, state, column, parts, cells, probes
+        As for `plan_knn`; by cells about `tamis.uniqueness`, and never less than it before scores
+        are divided by the largest.
     k : int
         Neighbours, default 3.
     weights : k floats, optional
@@ -246,6 +283,9 @@ def plan_uniqueness(
     check_parts("plan_uniqueness", parts)
     source = describe("plan_uniqueness", paths, column)
     chosen = {"k": int(k), "weights": list(weights), "metric": metric, "parts": parts}
-    plan = UniquenessPlan(source, chosen, plain(state))
+    by_cells = check_cells("plan_uniqueness", cells, probes, source.n, PROBES)
+    kind = cell_plans().UniquenessCellsPlan if by_cells else UniquenessPlan
+    plan: UniquenessPlan = kind(source, chosen | by_cells, plain(state))
     plan.save("plan_uniqueness")
+    plan.look()
     return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tamis.shards.cell_plans import KnnCellsPlan, NearDuplicatesCellsPlan, UniquenessCellsPlan
 from tamis.shards.duplicates import DuplicateBoxesPlan
 from tamis.shards.evaluation import EvaluationPlan
 from tamis.shards.neighbours import KnnPlan, UniquenessPlan
@@ -24,6 +25,9 @@ KINDS: dict[str, Any] = {
         DuplicateBoxesPlan,
         EvaluationPlan,
         ZcorePlan,
+        KnnCellsPlan,
+        UniquenessCellsPlan,
+        NearDuplicatesCellsPlan,
     )
 }
 

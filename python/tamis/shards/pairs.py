@@ -17,6 +17,7 @@ from tamis.embeddings.knn_pairs import MOST_PAIRS, all_pairs, check_search
 from tamis.embeddings.knn_search import TooManyPairs
 from tamis.embeddings.leaks import Leaks
 from tamis.embeddings.near_duplicates import NearDuplicates
+from tamis.shards.cells import cell_plans, check_cells
 from tamis.shards.grouped import GroupedPlan
 from tamis.shards.groups import check_parts, groups_of, owner_of
 from tamis.shards.sources import ShardRows, describe
@@ -171,6 +172,8 @@ def plan_near_duplicates(
     metric: Literal["cosine", "euclidean"] = "cosine",
     max_pairs: int = MOST_PAIRS,
     parts: int = 7,
+    cells: int | None = None,
+    probes: int | None = None,
 ) -> NearDuplicatesPlan:
     """Rows of the shards that nearly repeat an earlier one; the merge is that of one process.
 
@@ -184,6 +187,13 @@ def plan_near_duplicates(
     max_pairs : int
         More pairs than this, in one task or in the merge, raise. Default 100,000,000; with
         ``merge(pairs=False)`` it is a limit of tasks only.
+    cells : int, optional
+        The rows are put into at most so many cells by k-means, and each enters all where a
+        near-duplicate of it may be: the answer is the same, at less cost where the threshold is
+        small and rows are many.
+    probes : int, optional
+        A row enters so many cells instead, its nearest: pairs may be missed, and ``plan.recall()``
+        gives the share that was found, of the pairs of 1,000 rows.
 
     Returns
     -------
@@ -197,8 +207,11 @@ def plan_near_duplicates(
     """
     chosen = _arguments("plan_near_duplicates", threshold, metric, max_pairs, parts)
     source = describe("plan_near_duplicates", paths, column)
-    plan = NearDuplicatesPlan(source, chosen, plain(state))
+    by_cells = check_cells("plan_near_duplicates", cells, probes, source.n)
+    kind = cell_plans().NearDuplicatesCellsPlan if by_cells else NearDuplicatesPlan
+    plan: NearDuplicatesPlan = kind(source, chosen | by_cells, plain(state))
     plan.save("plan_near_duplicates")
+    plan.look()
     return plan
 
 
