@@ -4,16 +4,19 @@
     python benchmarks/shards.py --rows 1000000 --parts 7          (half an hour)
     python benchmarks/shards.py --work near_duplicates --parts 7
     python benchmarks/shards.py --work zcore --rows 200000 --parts 8
+    python benchmarks/shards.py --rows 200000 --parts 13 --wall   2 workers by 2 threads
     python benchmarks/shards.py --json benchmarks/results/shards.json    all of the documentation
 
 Both sides take one thread. The peak is that of a process which runs one task, of the groups or of
-the draws' neighbours. `evaluation` counts the bytes that an evaluator, and a task, keep.
+the draws' neighbours; bytes of state are those of the groups, a row, or of all stages, a draw.
+`evaluation` counts the bytes that an evaluator, and a task, keep.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import pickle
 import statistics
@@ -22,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +77,44 @@ def peak_of_a_task(plan: tamis.shards.Plan, stage: str) -> float:
     return int(peak) / 1024
 
 
+def state_bytes(plan: tamis.shards.Plan, work: str, rows: int) -> float:
+    """Of a row, that groups leave to parts; of a draw of zcore, all."""
+    kept = "*.npz" if work == "zcore" else f"{HEAVY[work]}-*.npz"
+    size = sum(file.stat().st_size for file in Path(plan.state).glob(kept))
+    return size / (HOW[work]["n_samples"] if work == "zcore" else rows)
+
+
+def one_task(state: str, task: str) -> None:
+    with tamis.threads(1):
+        tamis.shards.open_plan(state).run(task)
+
+
+def walls(work: str, rows: int, parts: int) -> None:
+    """Two workers of one thread, which have started, by one process of two threads."""
+    x, ratios = clustered(rows), []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool,
+    ):
+        paths = [f"{folder}/{i}.npy" for i in range(SHARDS)]
+        for path, shard in zip(paths, np.array_split(x, SHARDS), strict=True):
+            np.save(path, shard)
+        for turn in range(TURNS):
+            plan = planned(work, paths, f"{folder}/state-{turn}", parts)
+            list(pool.map(abs, range(8)))  # both are there
+            begin = time.perf_counter()
+            for stage in plan.stages:
+                for done in [pool.submit(one_task, plan.state, t.id) for t in plan.stage(stage)]:
+                    done.result()
+            plan.merge()
+            cut = time.perf_counter() - begin
+            with tamis.threads(2):
+                begin = time.perf_counter()
+                getattr(tamis, work)(x, **HOW[work])
+                ratios.append(cut / (time.perf_counter() - begin))
+    print(f"{work}, {rows:,} x {WIDTH}, {parts} parts: wall {statistics.median(ratios):.3f}")
+
+
 def compared(work: str, rows: int, all_parts: list[int]) -> list[dict[str, Any]]:
     x, found = clustered(rows), []
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +128,8 @@ def compared(work: str, rows: int, all_parts: list[int]) -> list[dict[str, Any]]
             for turn in range(TURNS):
                 one, seconds = timed(lambda: getattr(tamis, work)(x, **HOW[work]))
                 alone.append(seconds)
-                merged, seconds = timed(planned(work, paths, f"{state}-{turn}", parts).run_all)
+                plan = planned(work, paths, f"{state}-{turn}", parts)
+                merged, seconds = timed(plan.run_all)
                 cut.append(seconds)
                 same = merged == one if work == "near_duplicates" else np.array_equal(merged, one)
                 assert same, "the answers differ"
@@ -94,13 +137,15 @@ def compared(work: str, rows: int, all_parts: list[int]) -> list[dict[str, Any]]
             ratio = statistics.median(b / a for a, b in zip(alone, cut, strict=True))
             print(
                 f"{work}, {rows:,} x {WIDTH}, {parts} parts: {whole:.2f} CPU s, one process"
-                f" {seconds:.2f}, ratio {ratio:.3f}; a task takes {peak:.0f} MB",
+                f" {seconds:.2f}, ratio {ratio:.3f}; a task takes {peak:.0f} MB,"
+                f" state {state_bytes(plan, work, rows):.0f} bytes a row or draw",
                 flush=True,
             )
             found.append(
                 {
                     "work": work, "rows": rows, "columns": WIDTH, "shard_parts": parts,
                     "one_process_s": seconds, "plan_s": whole, "ratio": ratio, "task_mb": peak,
+                    "state_bytes": state_bytes(plan, work, rows),
                 }
             )  # fmt: skip
     return found
@@ -130,6 +175,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--parts", type=int, nargs="+", default=[7, 31])
     parser.add_argument("--work", choices=[*HOW, "evaluation"], default="uniqueness")
+    parser.add_argument("--wall", action="store_true")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
     tamis.set_num_threads(1)
@@ -141,6 +187,9 @@ def main() -> None:
         Path(args.json).write_text(text + "\n")
     elif args.work == "evaluation":
         kept()
+    elif args.wall:
+        for parts in args.parts:
+            walls(args.work, args.rows, parts)
     else:
         compared(args.work, args.rows, args.parts)
 

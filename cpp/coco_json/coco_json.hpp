@@ -238,8 +238,9 @@ struct PlainKind {
   int64_t integer_bytes() const { return n_numbers / 8 + 1; }
 };
 std::optional<PlainKind> plain_kind(const PlainSource& source);  // a guess, which reading verifies
+inline constexpr uint8_t kPlainImageId = 0, kPlainCategoryId = 1, kPlainScore = 2, kPlainShape = 3, kPlainFields = 4;
 struct PlainOrder {
-  uint8_t fields[4] = {};  // 0 image_id, 1 category_id, 2 score, 3 the shape
+  uint8_t fields[kPlainFields] = {};
   bool size_first = true;  // of a mask
   bool known = false;
 
@@ -249,8 +250,8 @@ struct PlainRead {
   int64_t rows, characters;
   PlainOrder order;
 };
-// To image_id, category_id, bbox, number, integers and what the shape has: numbers; or text, with as much room as the
-// source has characters, its splits, extent and area.
+// To image_id, category_id, bbox, number, integers, area and what the shape has: numbers; or text, with as much room as
+// the source has characters, its splits and extent.
 std::optional<PlainRead> read_plain_results(const PlainSource& source, const PlainKind& kind, const CocoColumns& to,
                                             int64_t chunk_bytes = kCocoChunkBytes);
 
@@ -264,6 +265,27 @@ struct ShortNumbers {
 TAMIS_KERNEL(take_short_numbers,
              (const char* at, const char* end, int64_t n, double* out, uint8_t* integers, ShortNumbers* taken),
              (at, end, n, out, integers, taken))
+
+// Results of boxes or keypoints whose texts between values are those of the records before them: most files spell all
+// alike. `at` is the end of a record's last value; so is `stop`, of the last that was read to its row. None where the
+// processor lacks AVX-512.
+struct AlikeForm {
+  char between[kPlainFields][64];  // before each value; before the first from the record before it on
+  int64_t size[kPlainFields];      // 1 to 64
+  uint8_t fields[kPlainFields];
+  int64_t n_numbers, max_integer, integer_bytes;
+};
+struct AlikeRows {
+  const char* stop;
+  int64_t n;
+};
+inline constexpr int kShortSkipped = 15;  // tries of short numbers after one without
+TAMIS_KERNEL(read_alike,
+             (const char* at, const char* end, const AlikeForm& form, int64_t row, int64_t last, const CocoColumns& to,
+              AlikeRows* taken),
+             (at, end, form, row, last, to, taken))
+
+TAMIS_KERNEL(count_character, (const char* text, int64_t size, char c, int64_t* n), (text, size, c, n))
 
 // Past a list of numbers, or of such lists: where each number is JSON, of under 16 digits in a row and without an
 // exponent, and nothing but perhaps a blank stands after a comma. `at` is its first bracket; null: it is not so.

@@ -114,13 +114,13 @@ py::object plain_results(const PlainSource& source, int64_t chunk_bytes) {
   at.category_id = column<int64_t>(to, "category_id", {n});
   at.bbox = column<double>(to, "bbox", {n, 4});
   at.number = column<double>(to, "score", {n});
+  at.area = column<double>(to, "area", {n});
   at.integers = column<uint8_t>(to, "integers", {n, kind->integer_bytes()});
   if (kind->shapes == CocoShapes::kKeypoints) at.numbers = column<double>(to, "keypoints", {n, kind->n_numbers / 3, 3});
   if (kind->shapes == CocoShapes::kMasks) {
     at.text = column<uint8_t>(to, "text", {source.size});
     at.text_splits = column<int64_t>(to, "text_splits", {n + 1});
     at.extent = column<int64_t>(to, "extent", {n, 2});
-    at.area = column<double>(to, "area", {n});
   }
   std::optional<PlainRead> read;
   {

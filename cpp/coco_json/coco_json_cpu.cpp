@@ -1,116 +1,9 @@
 // A register of text at a time: a list of numbers takes an eighth of the time of one by one.
-#include "coco_json/coco_json.hpp"
-#if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
-#include <immintrin.h>
-#endif
+#include "coco_json/coco_json_lanes.hpp"
 
 namespace tamis::TAMIS_ISA {
 
-#if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
-namespace {
-
-constexpr int64_t kAtOnce = 64;  // characters
-constexpr int kLanes = 8;        // numbers, of eight characters each
-
-// Which characters of a block are what.
-struct Block {
-  uint64_t digits, zeros, points, signs, blanks, commas, close;
-
-  explicit Block(__m512i text)
-      : digits(_mm512_cmple_epu8_mask(_mm512_sub_epi8(text, _mm512_set1_epi8('0')), _mm512_set1_epi8(9))),
-        zeros(find(text, '0')),
-        points(find(text, '.')),
-        signs(find(text, '-')),
-        blanks(find(text, ' ')),
-        commas(find(text, ',')),
-        close(find(text, ']')) {}
-
-  static uint64_t find(__m512i text, char c) { return _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8(c)); }
-
-  // Whether a part that begins after a bracket or comma and ends with one is numbers as JSON has them, each ended by
-  // one of `ends`, and perhaps blanks before them.
-  bool is_plain(uint64_t part, uint64_t ends) const {
-    const uint64_t number = digits | points | signs, follows = number << 1;
-    const uint64_t first_digit = (digits & ~follows) | signs << 1;
-    const uint64_t bad = ~(number | ends | blanks) | ((~number & follows) ^ ends) |
-                         ((points << 1 | signs << 1) & ~digits) | (points & ~(digits << 1)) | (signs & follows) |
-                         (first_digit & zeros & digits >> 1);
-    return (bad & part) == 0;
-  }
-};
-
-// What stands at a place of structure, and of a block the places after it.
-struct Structure {
-  uint64_t comma, open, close;
-
-  Structure at(int place) const { return {comma >> place & 1, open >> place & 1, close >> place & 1}; }
-  Structure shifted(const Structure& before) const {
-    return {comma << 1 | before.comma, open << 1 | before.open, close << 1 | before.close};
-  }
-  uint64_t all() const { return comma | open | close; }
-};
-
-// Whether a part that ends with structure is numbers in lists, as JSON has them; `before` stands before it.
-bool is_nested(const Block& block, const Structure& found, const Structure& before, uint64_t part) {
-  const Structure after = found.shifted(before);
-  const uint64_t digits = block.digits, points = block.points, signs = block.signs;
-  const uint64_t number = digits | points | signs, follows = number << 1,
-                 may_begin = after.comma | after.open | block.blanks << 1;
-  const uint64_t first_digit = (digits & ~follows) | signs << 1, after_fraction = ((points << 1) + digits) & ~digits;
-  uint64_t run = digits & digits >> 1;  // where 2, 4, 8, 16 digits begin
-  run &= run >> 2, run &= run >> 4, run &= run >> 8;
-  const uint64_t bad = ~(number | found.all() | block.blanks) | (((number & ~follows) | found.open) & ~may_begin) |
-                       (block.blanks & ~after.comma) | ((found.close | found.comma) & ~(follows | after.close)) |
-                       ((points << 1 | signs << 1) & ~digits) | (points & ~(digits << 1)) | (signs & follows) |
-                       (first_digit & block.zeros & digits >> 1) | (points & after_fraction) | run;
-  return (bad & part) == 0;
-}
-
-__m512i last_characters(const char* base, uint64_t ends) {
-  int64_t lanes[kLanes];
-  for (int i = 0; i < kLanes; ++i, ends &= ends - 1) __builtin_memcpy(&lanes[i], base + _tzcnt_u64(ends) - 8, 8);
-  return _mm512_set_epi64(lanes[7], lanes[6], lanes[5], lanes[4], lanes[3], lanes[2], lanes[1], lanes[0]);
-}
-
-struct Converted {
-  __m512d values;
-  __mmask8 plain, integers;  // which have at most seven characters and one point, and which have none
-};
-
-// Numbers that end with their lanes.
-Converted convert(__m512i text) {
-  const __m512i ones = _mm512_set1_epi64(-1), digits = _mm512_xor_si512(text, _mm512_set1_epi8('0'));
-  const __mmask64 point = _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('.'));
-  const __mmask64 other = _mm512_cmpgt_epu8_mask(digits, _mm512_set1_epi8(9)) & ~point;
-  const __m512i length = _mm512_lzcnt_epi64(_mm512_movm_epi8(other));  // in bits, as all that follows
-  const __m512i outside = _mm512_srlv_epi64(ones, length);
-  const __m512i points = _mm512_andnot_si512(outside, _mm512_movm_epi8(point));
-  const __m512i places = _mm512_lzcnt_epi64(points);
-  const __m512i from_point = _mm512_srlv_epi64(ones, places);  // and what stands before it
-  const __m512i whole = _mm512_srli_epi64(from_point, 8);
-  const __m512i inside = _mm512_andnot_si512(outside, digits);
-  const __m512i joined =
-      _mm512_or_si512(_mm512_andnot_si512(from_point, inside), _mm512_slli_epi64(_mm512_and_si512(whole, inside), 8));
-  const __m512i pairs = _mm512_maddubs_epi16(joined, _mm512_set1_epi16(0x010a));
-  const __m512i fours = _mm512_madd_epi16(pairs, _mm512_set1_epi32(0x00010064));
-  const __m512i value =
-      _mm512_add_epi64(_mm512_mul_epu32(fours, _mm512_set1_epi64(10000)), _mm512_srli_epi64(fours, 32));
-  const __m512d powers = _mm512_set_pd(1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0);
-  const __m512d power = _mm512_permutexvar_pd(_mm512_srli_epi64(places, 3), powers);  // the eighth is the first
-  const __m512d size = _mm512_div_pd(_mm512_cvtepi64_pd(value), power);
-  const __m512i sign = _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('-')));
-  const __mmask8 negative = _mm512_cmpeq_epi64_mask(_mm512_lzcnt_epi64(sign), length);
-  const __mmask8 has_point = _mm512_test_epi64_mask(points, points);
-  const __mmask8 has_sign = negative & (has_point | _mm512_test_epi64_mask(value, value));
-  const __m512i bits = _mm512_castpd_si512(size), first_point = _mm512_set1_epi64(int64_t(0xff) << 56);
-  const __mmask8 one_point = _mm512_cmpeq_epi64_mask(points, _mm512_srlv_epi64(first_point, places));
-  const __mmask8 short_enough = _mm512_test_epi64_mask(_mm512_movm_epi8(other), ones);
-  return {_mm512_castsi512_pd(_mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN))),
-          static_cast<__mmask8>(short_enough & one_point), static_cast<__mmask8>(~has_point)};
-}
-
-}  // namespace
-
+#if defined(TAMIS_TEXT_LANES)
 void take_short_numbers(const char* at, const char* end, int64_t n, double* out, uint8_t* integers,
                         ShortNumbers* taken) {
   taken->n = 0;
@@ -180,6 +73,102 @@ void copy_printable(const char* at, const char* end, char* to, const char** stop
   }
   *stop = end;
 }
+
+namespace {
+
+// Records whose texts between values are known, up to the first that is spelled otherwise.
+class AlikeReader {
+ public:
+  AlikeReader(const char* at, const char* end, const AlikeForm& form, const CocoColumns& to)
+      : at_(at), end_(end), form_(form), to_(to) {}
+
+  const char* at() const { return at_; }
+
+  bool read(int64_t row) {
+    uint8_t* integers = to_.integers + form_.integer_bytes * row;
+    for (int64_t i = 0; i < form_.integer_bytes; ++i) integers[i] = 0;
+    for (int i = 0; i < 4; ++i)
+      if (!take_between(i) || !take_value(form_.fields[i], row, integers)) return false;
+    return *at_ == '}' || *at_ == ' ' || *at_ == '\n';  // no exponent, for one
+  }
+
+ private:
+  bool take_between(int i) {
+    if (end_ - at_ < kAtOnce) return false;
+    const uint64_t part = ~uint64_t{0} >> (kAtOnce - form_.size[i]);
+    const __m512i found = _mm512_maskz_loadu_epi8(part, at_);
+    at_ += form_.size[i];
+    return _mm512_mask_cmpneq_epi8_mask(part, found, _mm512_loadu_si512(form_.between[i])) == 0;
+  }
+
+  bool take_value(uint8_t field, int64_t row, uint8_t* integers) {
+    const int64_t n = form_.n_numbers;
+    if (end_ - at_ < kAtOnce) return false;
+    if (field == kPlainImageId) return take_id(to_.image_id[row]);
+    if (field == kPlainCategoryId) return take_id(to_.category_id[row]);
+    if (field == kPlainShape) return take_list((to_.numbers == nullptr ? to_.bbox : to_.numbers) + n * row, integers);
+    bool is_integer = false;
+    const char* stop = number_end(at_);
+    if (stop == nullptr || !convert_one({at_, stop, kMaxBoxInteger}, to_.number + row, &is_integer)) return false;
+    integers[n / 8] = static_cast<uint8_t>(integers[n / 8] | is_integer << n % 8);
+    at_ = stop;
+    return true;
+  }
+
+  bool take_id(int64_t& out) {
+    constexpr int64_t kMostDigits = 18;
+    const char* first = at_;
+    uint64_t value = 0;
+    at_ = take_digits(first, end_, value);
+    out = static_cast<int64_t>(value);
+    return at_ != first && at_ - first <= kMostDigits && (*first != '0' || at_ - first == 1);
+  }
+
+  bool take_list(double* out, uint8_t* integers) {
+    const int64_t n = form_.n_numbers;
+    ShortNumbers taken{at_, 0};
+    if (--skip_short_ < 0) {
+      TAMIS_ISA::take_short_numbers(at_, end_, n, out, integers, &taken);
+      skip_short_ = taken.n == 0 ? kShortSkipped : 0;
+    }
+    const char *before = taken.stop, *base = nullptr;
+    uint64_t ends = 0;
+    for (int64_t i = taken.n; i < n; ++i) {
+      const char* first = before + 1;
+      first += *first == ' ';
+      if (ends == 0) {
+        if (end_ - first < kAtOnce) return false;
+        base = first;
+        const __m512i text = _mm512_loadu_si512(base);
+        ends = Block::find(text, ',') | Block::find(text, ']');
+        if (ends == 0) return false;
+      }
+      const char* stop = base + _tzcnt_u64(ends);
+      ends &= ends - 1;
+      bool is_integer = false;
+      if (*before != (i == 0 ? '[' : ',') || !convert_one({first, stop, form_.max_integer}, out + i, &is_integer))
+        return false;
+      integers[i / 8] = static_cast<uint8_t>(integers[i / 8] | is_integer << i % 8);
+      before = stop;
+    }
+    at_ = before + 1;
+    return *before == ']';
+  }
+
+  const char *at_, *end_;
+  const AlikeForm& form_;
+  const CocoColumns& to_;
+  int skip_short_ = 0;
+};
+
+}  // namespace
+
+void read_alike(const char* at, const char* end, const AlikeForm& form, int64_t row, int64_t last,
+                const CocoColumns& to, AlikeRows* taken) {
+  *taken = {at, 0};
+  for (AlikeReader reader(at, end, form, to); row < last && reader.read(row); ++row)
+    *taken = {reader.at(), taken->n + 1};
+}
 #else
 void take_short_numbers(const char* at, const char*, int64_t, double*, uint8_t*, ShortNumbers* taken) {
   *taken = {at, 0};
@@ -198,6 +187,25 @@ void copy_printable(const char* at, const char* end, char* to, const char** stop
   while (at != end && static_cast<signed char>(*at) >= ' ' && *at != '"' && *at != '\\') *to++ = *at++;
   *stop = at;
 }
+
+void read_alike(const char* at, const char*, const AlikeForm&, int64_t, int64_t, const CocoColumns&, AlikeRows* taken) {
+  *taken = {at, 0};
+}
 #endif
+
+void count_character(const char* text, int64_t size, char c, int64_t* n) {
+  constexpr int64_t kCounted = 255;  // by as many bytes
+  *n = 0;
+  for (int64_t begin = 0; begin < size; begin += 64 * kCounted) {
+    uint8_t counts[64] = {};
+    const int64_t left = size - begin, rows = left / 64 < kCounted ? left / 64 : kCounted;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < 64; ++j) counts[j] = static_cast<uint8_t>(counts[j] + (text[begin + 64 * i + j] == c));
+    for (int64_t j = 0; j < 64; ++j) *n += counts[j];
+    if (rows < kCounted)
+      for (int64_t i = begin + 64 * rows; i < size; ++i) *n += text[i] == c;
+    if (rows < kCounted) return;
+  }
+}
 
 }  // namespace tamis::TAMIS_ISA

@@ -17,6 +17,10 @@ class Cursor {
  public:
   explicit Cursor(std::string_view part) : at_(part.data()), end_(at_ + part.size()) {}
 
+  const char* at() const { return at_; }
+  const char* end() const { return end_; }
+  void move_to(const char* at) { at_ = at; }
+
   TAMIS_HD bool at_end() {
     while (at_ != end_ && is_blank(*at_)) ++at_;
     return at_ == end_;
@@ -65,7 +69,7 @@ class Cursor {
     ShortNumbers taken{at_ - 1, 0};
     if (--skip_short_ < 0) {
       take_short_numbers(taken.stop, end_, n, to, integers, &taken);
-      skip_short_ = taken.n == 0 ? kSkipped : 0;
+      skip_short_ = taken.n == 0 ? kShortSkipped : 0;
     }
     if (taken.n > 0) at_ = taken.stop;
     return taken.n;
@@ -93,7 +97,7 @@ class Cursor {
     ShortNumbers taken{at_, 0};
     if (--skip_short_ < 0) {
       take_short_numbers(at_, end_, n, to, integers, &taken);
-      skip_short_ = taken.n == 0 ? kSkipped : 0;
+      skip_short_ = taken.n == 0 ? kShortSkipped : 0;
     }
     Cursor cursor(taken.stop, end_);  // its own, so that it can stay in registers
     for (int64_t i = taken.n; i < n; ++i) {
@@ -231,7 +235,6 @@ class Cursor {
   }
 
   const char *at_, *end_;
-  static constexpr int kSkipped = 15;  // tries after one without a short number
   int skip_short_ = 0;
 };
 

@@ -106,6 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const int64_t whole = int64_t(size) + 1;
   tamis::result_shapes(text);
+  check_plain(text, whole);
   for (const int64_t chunk : {1, 32, 150}) {
     // threads are slow to make under a sanitizer: most inputs go without
     tamis::set_num_threads(size % 32 == 0 ? 3 : 1);

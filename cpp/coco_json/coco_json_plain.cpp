@@ -18,12 +18,6 @@ namespace {
 constexpr int64_t kShortestRecord = 40;                // characters: its keys alone are more
 constexpr int64_t kLikely = 1 << 12, kMost = 1 << 18;  // how far from a part's end a cut is looked for
 
-size_t count_braces(std::string_view text) {
-  size_t n = 0;
-  for (size_t at = text.find('{'); at != text.npos; at = text.find('{', at + 1)) ++n;
-  return n;
-}
-
 // Up to `size` bytes; fewer at the end of a file or where it cannot be read.
 int64_t read_at(int descriptor, int64_t begin, int64_t size, char* to) {
   int64_t n = 0;
@@ -102,7 +96,6 @@ class SumBefore {
 
 constexpr std::array<std::string_view, 4> kKeys = {"image_id\"", "category_id\"", "score\"", ""};
 constexpr std::string_view kShapeKeys[] = {"bbox\"", "segmentation\"", "keypoints\""};  // as in CocoShapes
-constexpr unsigned kImageId = 0, kCategoryId = 1, kScore = 2, kShape = 3, kFields = 4;  // as in PlainOrder
 
 class Reader {
  public:
@@ -114,14 +107,19 @@ class Reader {
         text_(text),
         text_end_(text),
         row_(first_row),
-        integers_(size_t(kind.integer_bytes() + 1)) {}
+        integers_(size_t(kind.integer_bytes() + 1)) {
+    form_.n_numbers = kind.n_numbers;
+    form_.max_integer = kind.shapes == CocoShapes::kNone ? kMaxBoxInteger : kMaxKeypointInteger;
+    form_.integer_bytes = kind.integer_bytes();
+  }
 
   // Whether they are just n records.
   bool read(int64_t n) {
     const int64_t last = row_ + n;
     do {
       if (row_ == last || !read_record()) return false;
-      ++row_;
+      finish(++row_);
+      if (!read_alike_records(last)) return false;
     } while (cursor_.take(','));
     return cursor_.at_end() && row_ == last;
   }
@@ -134,12 +132,15 @@ class Reader {
     if (!cursor_.take('{')) return false;
     std::fill(integers_.begin(), integers_.end(), uint8_t{0});
     PlainOrder order;
-    for (unsigned i = 0, seen = 0; i < kFields; ++i) {
-      const unsigned field = take_key(order_.known ? unsigned{order_.fields[i]} : kFields);
-      if (field == kFields || (seen >> field & 1) != 0 || !cursor_.take(':') || !read_value(field, order)) return false;
+    for (unsigned i = 0, seen = 0; i < kPlainFields; ++i) {
+      const uint8_t field = take_key(order_.known ? order_.fields[i] : kPlainFields);
+      if (field == kPlainFields || (seen >> field & 1) != 0 || !cursor_.take(':') || cursor_.at_end()) return false;
+      learn(i);
+      if (!read_value(field, order)) return false;
+      last_stop_ = cursor_.at();
       seen |= 1u << field;
-      order.fields[i] = static_cast<uint8_t>(field);
-      if (!cursor_.take(i + 1 < kFields ? ',' : '}')) return false;
+      order.fields[i] = field;
+      if (!cursor_.take(i + 1 < kPlainFields ? ',' : '}')) return false;
     }
     order.known = true;
     if (order_.known && order != order_) return false;
@@ -148,30 +149,60 @@ class Reader {
     return true;
   }
 
-  std::string_view key(unsigned field) const {
-    return field == kShape ? kShapeKeys[size_t(kind_.shapes)] : kKeys[field];
+  // What stands between the value before and this one.
+  void learn(unsigned i) {
+    const char* first = last_stop_ == nullptr ? cursor_.at() : last_stop_;
+    form_.size[i] = cursor_.at() - first;
+    std::copy_n(first, std::min<int64_t>(form_.size[i], sizeof(form_.between[i])), form_.between[i]);
+  }
+
+  // What is spelled as the records before. False: what follows is no record's end.
+  bool read_alike_records(int64_t last) {
+    constexpr auto kMost = int64_t{sizeof(form_.between[0])};
+    if (kind_.shapes == CocoShapes::kMasks) return true;
+    for (const int64_t size : form_.size)
+      if (size == 0 || size > kMost) return true;
+    std::copy_n(order_.fields, kPlainFields, form_.fields);
+    AlikeRows taken{last_stop_, 0};
+    read_alike(last_stop_, cursor_.end(), form_, row_, last, to_, &taken);
+    if (taken.n == 0) return true;
+    cursor_.move_to(last_stop_ = taken.stop);
+    for (const int64_t stop = row_ + taken.n; row_ < stop;) finish(++row_);
+    return cursor_.take('}');
+  }
+
+  // What follows from the columns of the row before this one.
+  void finish(int64_t row) {
+    double* bbox = to_.bbox + 4 * (row - 1);
+    if (kind_.shapes == CocoShapes::kMasks) return;
+    if (kind_.shapes == CocoShapes::kKeypoints) bound(to_.numbers + kind_.n_numbers * (row - 1), bbox);
+    to_.area[row - 1] = bbox[2] * bbox[3];
+  }
+
+  std::string_view key(uint8_t field) const {
+    return field == kPlainShape ? kShapeKeys[size_t(kind_.shapes)] : kKeys[field];
   }
 
   // The field of the next key: the expected one, or any if none is.
-  unsigned take_key(unsigned expected) {
-    if (!cursor_.take('"')) return kFields;
-    if (expected != kFields) return cursor_.take_word(key(expected)) ? expected : kFields;
-    unsigned field = 0;
-    while (field < kFields && !cursor_.take_word(key(field))) ++field;
+  uint8_t take_key(uint8_t expected) {
+    if (!cursor_.take('"')) return kPlainFields;
+    if (expected != kPlainFields) return cursor_.take_word(key(expected)) ? expected : kPlainFields;
+    uint8_t field = 0;
+    while (field < kPlainFields && !cursor_.take_word(key(field))) ++field;
     return field;
   }
 
-  bool read_value(unsigned field, PlainOrder& order) {
+  bool read_value(uint8_t field, PlainOrder& order) {
     constexpr int64_t kMaxId = INT64_MAX;
     double* bbox = to_.bbox + 4 * row_;
     const int64_t n = kind_.n_numbers;
     bool is_integer = false;
     switch (field) {
-      case kImageId:
+      case kPlainImageId:
         return cursor_.take_integer(kMaxId, to_.image_id[row_]);
-      case kCategoryId:
+      case kPlainCategoryId:
         return cursor_.take_integer(kMaxId, to_.category_id[row_]);
-      case kScore:
+      case kPlainScore:
         if (!cursor_.take_number(kMaxBoxInteger, to_.number[row_], is_integer)) return false;
         integers_[size_t(n / 8)] = static_cast<uint8_t>(integers_[size_t(n / 8)] | is_integer << n % 8);
         return true;
@@ -179,11 +210,8 @@ class Reader {
         break;
     }
     if (kind_.shapes == CocoShapes::kMasks) return read_mask(bbox, order);
-    if (kind_.shapes == CocoShapes::kNone) return cursor_.take_numbers(n, kMaxBoxInteger, bbox, integers_.data());
-    double* numbers = to_.numbers + n * row_;
-    if (!cursor_.take_numbers(n, kMaxKeypointInteger, numbers, integers_.data())) return false;
-    bound(numbers, bbox);
-    return true;
+    double* numbers = kind_.shapes == CocoShapes::kNone ? bbox : to_.numbers + n * row_;
+    return cursor_.take_numbers(n, form_.max_integer, numbers, integers_.data());
   }
 
   void bound(const double* points, double* bbox) const {
@@ -237,6 +265,8 @@ class Reader {
   int64_t row_;
   PlainOrder order_;
   std::vector<uint8_t> integers_;
+  AlikeForm form_{};
+  const char* last_stop_ = nullptr;  // of the last value
 };
 
 }  // namespace
@@ -276,7 +306,9 @@ std::optional<PlainRead> read_plain_results(const PlainSource& source, const Pla
     const auto text = std::make_unique_for_overwrite<char[]>(size_t(masks ? part_bytes + kMost : 0));
     for (int64_t i; (i = next++) < n; check_interrupt()) {
       const auto records = plain ? window.records(i) : std::nullopt;
-      const int64_t count = records ? int64_t(count_braces(*records)) / (masks ? 2 : 1) : 0;
+      int64_t count = 0;
+      if (records) count_character(records->data(), int64_t(records->size()), '{', &count);
+      if (masks) count /= 2;
       const int64_t row = rows.add(i, count);
       bool good = records && row + count <= kind.most_rows;
       std::string_view counts;

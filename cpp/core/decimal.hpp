@@ -59,6 +59,9 @@ constexpr Fives kFives = [] {
   return out;
 }();
 
+// Not of the function that reads it: there it would be built on the stack at each call.
+constexpr uint64_t kTens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
 // The high bit of each byte that, its '0' taken away by xor, is no digit.
 TAMIS_HD uint64_t others_of(uint64_t digits) {
   return (((digits & 0x7f7f7f7f7f7f7f7fu) + 0x7676767676767676u) | digits) & 0x8080808080808080u;
@@ -98,7 +101,6 @@ TAMIS_HD double scaled(uint64_t digits, int64_t power) {
 
 // Appends the digits from `at` on to `value`, modulo 2 ** 64; where they end.
 TAMIS_HD const char* take_digits(const char* at, const char* end, uint64_t& value) {
-  constexpr uint64_t kTens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
   while (std::endian::native == std::endian::little && end - at >= 8) {
     uint64_t digits;
     __builtin_memcpy(&digits, at, 8);
@@ -106,7 +108,7 @@ TAMIS_HD const char* take_digits(const char* at, const char* end, uint64_t& valu
     const uint64_t others = decimal::others_of(digits);
     if (others != 0) {
       const int n = __builtin_ctzll(others) / 8;
-      value = value * kTens[n] + decimal::eight_digits(digits << 8 << (56 - 8 * n));
+      value = value * decimal::kTens[n] + decimal::eight_digits(digits << 8 << (56 - 8 * n));
       return at + n;
     }
     value = value * 100000000 + decimal::eight_digits(digits);

@@ -8,6 +8,7 @@
 #include "core/parallel.hpp"
 #include "core/vector.hpp"
 #include "matching/matching_math.hpp"
+#include "matching/matching_scatter.hpp"
 
 namespace tamis {
 namespace {
@@ -32,10 +33,11 @@ struct Groups {
   Vector<double> x1, y1, x2, y2, area;
   Vector<uint8_t> crowd;
   Vector<int64_t> det_bounds;   // (groups + 1)
-  Vector<KeptDetection> det;    // best score first
+  Array<KeptDetection> det;     // best score first
   Vector<int64_t> pair_bounds;  // (groups + 1), where similarities are given
 
   int64_t count() const { return category.size(); }
+  int64_t n_dets() const { return det_bounds.back(); }
 };
 
 void group_gts(const MatchProblem& p, Groups& groups) {
@@ -80,18 +82,10 @@ void group_dets(const MatchProblem& p, Groups& groups) {
       group_of[i] = found;
     }
   });
-  groups.det_bounds.assign(groups.count() + 1, 0);
-  for (int64_t i = 0; i < p.n_kept; ++i) {
-    const int32_t g = group_of[p.det_index[i]];
-    if (g >= 0) ++groups.det_bounds[g + 1];
-  }
-  for (int64_t g = 1; g < groups.det_bounds.size(); ++g) groups.det_bounds[g] += groups.det_bounds[g - 1];
-  groups.det.resize(groups.det_bounds.back());
-  Vector<int64_t> next(groups.det_bounds.begin(), groups.det_bounds.end() - 1);
-  for (int64_t i = 0; i < p.n_kept; ++i) {
-    const int32_t g = group_of[p.det_index[i]];
-    if (g >= 0) groups.det[next[g]++] = {i, p.det_index[i]};
-  }
+  groups.det = unset<KeptDetection>(p.n_kept);
+  groups.det_bounds = scatter(
+      p.n_kept, groups.count(), [&](int64_t i) { return group_of[p.det_index[i]]; },
+      [&](int64_t i, int64_t place) { groups.det[size_t(place)] = {i, p.det_index[i]}; });
 }
 
 Groups group_all(const MatchProblem& p) {
@@ -178,11 +172,11 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   s.attach(group);
   for (int64_t d = det_first; d < det_last; ++d) {
     s.steps.took(8 + n_gts);  // one image and class can hold enough boxes for minutes
-    const auto [place, i] = groups.det[d];
+    const auto [place, i] = groups.det[size_t(d)];
     Detection detection{nullptr, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0};
     if (p.similarity == nullptr) {
-      const int64_t ahead = std::min(d + kPrefetchAhead, groups.det.size() - 1);
-      __builtin_prefetch(p.det_boxes + 4 * groups.det[ahead].input);
+      const int64_t ahead = std::min(d + kPrefetchAhead, groups.n_dets() - 1);
+      __builtin_prefetch(p.det_boxes + 4 * groups.det[size_t(ahead)].input);
       detection.box = p.det_boxes + 4 * i;
     } else {
       detection.given_iou = p.similarity + groups.pair_bounds[g] + (d - det_first) * n_gts;
@@ -208,8 +202,8 @@ double lowest_threshold(const double* thresholds, int64_t n) {
 PairGroups pair_groups(const MatchProblem& p) {
   Groups groups = group_all(p);
   PairGroups pairs;
-  pairs.det.reserve(groups.det.size());
-  for (const KeptDetection& det : groups.det) pairs.det.push_back(det.input);
+  pairs.det.reserve(groups.n_dets());
+  for (int64_t d = 0; d < groups.n_dets(); ++d) pairs.det.push_back(groups.det[size_t(d)].input);
   pairs.det_splits = std::move(groups.det_bounds);
   pairs.gt = std::move(groups.gt);
   pairs.gt_splits = std::move(groups.gt_bounds);
@@ -219,7 +213,7 @@ PairGroups pair_groups(const MatchProblem& p) {
 Matches match_detections(const MatchProblem& p) {
   const Groups groups = group_all(p);
   const double lowest = lowest_threshold(p.thresholds, p.n_thresholds);
-  int64_t pairs = groups.det.size();
+  int64_t pairs = groups.n_dets();
   for (int64_t g = 0; g < groups.count(); ++g)
     pairs += (groups.det_bounds[g + 1] - groups.det_bounds[g]) * (groups.gt_bounds[g + 1] - groups.gt_bounds[g]);
   const int64_t at_once = grain_of(groups.count(), kPairSteps * pairs, kGroupsAtOnce);
@@ -231,6 +225,11 @@ Matches match_detections(const MatchProblem& p) {
   Matches matches;
   matches.row.assign(p.n_kept, -1);
   matches.first.assign(1, 0);
+  int64_t rows = 0, entries = 0;
+  for (const Run& run : runs) rows += run.place.size(), entries += run.gt.size();
+  matches.first.reserve(rows + 1);
+  matches.gt.reserve(entries);
+  matches.at.reserve(entries * p.n_areas * words_for(p.n_thresholds));
   for (Run& run : runs) {
     for (int64_t r = 0; r < run.place.size(); ++r) {
       matches.row[run.place[r]] = static_cast<int32_t>(matches.first.size()) - 1;

@@ -1,55 +1,22 @@
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "core/error.hpp"
 #include "core/grain.hpp"
-#include "core/parallel.hpp"
 #include "core/vector.hpp"
 #include "matching/matching.hpp"
 #include "matching/matching_math.hpp"
+#include "matching/matching_scatter.hpp"
 
 namespace tamis {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 1 << 15, kMostChunks = 32;
 constexpr int kDigitBits = 11, kPlaceBits = 32;
 constexpr int64_t kRadixFrom = 512;       // below this a comparison sort is faster
 constexpr int64_t kThirdDigit = 1 << 14;  // so many are told apart by three digits, fewer by two
 constexpr int64_t kManyItems = 1 << 18;
 
-template <class T>
-using Array = std::unique_ptr<T[]>;
-template <class T>
-Array<T> unset(int64_t n) {  // its pages are touched by the threads that fill it
-  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(n));
-}
-
-// Stable counting sort of 0 to n - 1 by bucket, -1 leaves one out: put(i, place) for each, from several threads.
-// Returns the bounds of the buckets.
-template <class BucketOf, class Put>
-Vector<int64_t> scatter(int64_t n, int64_t buckets, const BucketOf& bucket_of, const Put& put) {
-  const int64_t chunks = std::clamp<int64_t>(n / std::max(kRowsAtOnce, 4 * buckets), 1, kMostChunks);
-  Vector<int64_t> next(chunks * buckets, 0), bounds(1, 0);
-  const auto each = [&](const auto& visit) {
-    parallel_for(chunks, 1, [&](int64_t chunk, int64_t) {
-      int64_t* own = next.data() + chunk * buckets;
-      for (int64_t i = n * chunk / chunks; i < n * (chunk + 1) / chunks; ++i)
-        if (const int64_t bucket = bucket_of(i); bucket >= 0) visit(i, own[bucket]++);
-    });
-  };
-  each([](int64_t, int64_t) {});
-  bounds.reserve(buckets + 1);
-  int64_t sum = 0;
-  for (int64_t b = 0; b < buckets; ++b) {
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += std::exchange(next[chunk * buckets + b], sum);
-    bounds.push_back(sum);
-  }
-  each(put);
-  return bounds;
-}
-
-// The same of rows by category and then image.
+// Stable sort of rows by category and then image, as `scatter`.
 template <class Put>
 Vector<int64_t> scatter_rows(const RowGroups& rows, const Put& put) {
   bool sorted = true;

@@ -122,7 +122,7 @@ struct Aim {
 };
 
 // Some draws and some rows of a tile together: first what is within reach of which, without a branch, then the log.
-constexpr int64_t kRows = 512, kWords = kRows / 64;
+constexpr int64_t kRows = kPlaceRows, kWords = kRows / 64;
 static_assert(kZcoreTogether * kWords <= 64);
 
 // Bits of some draws and the distances they come from.
@@ -136,39 +136,49 @@ template <int kDims, bool kValues, class T>
 inline void log(const ZcoreTile<T>& t, int64_t row, const ZcorePlace<T>* places, int64_t k, int64_t draw, int64_t some,
                 const Within<T>& within, const ZcoreLogging<T>& to) {
   uint64_t busy = 0;
-  int64_t counts[kZcoreTogether], n = 0;
   for (int64_t i = 0; i < some * kWords; ++i) busy |= uint64_t(within.bits[i] != 0) << i;
   if (busy == 0) return;
+  // read as vectors below: by then these words have long left the store buffer
+  const ZcorePlace<T>* first = places + draw * k;
+  int64_t starts[kDims > 0 ? kDims : 1][kZcoreTogether] = {};
+  T nearest[kZcoreTogether] = {};
   for (int64_t i = 0; i < some; ++i) {
-    counts[i] = 0;
-    for (int64_t j = 0; j < kWords; ++j) counts[i] += __builtin_popcountll(within.bits[i * kWords + j]);
-    n += counts[i];
+    for (int64_t j = 0; j < kDims; ++j) starts[j][i] = first[i * k + j].column * t.stride + row;
+    nearest[i] = to.balls[draw + i].nearest;
   }
+  uint16_t at[kZcoreTogether * kRows + kReadMore], *end = at;
+  for (; busy != 0; busy &= busy - 1) {
+    const int64_t word = __builtin_ctzll(busy);
+    end = write_bits(within.bits[word], static_cast<uint16_t>(word * 64), end);
+  }
+  const int64_t n = end - at;
   ZcorePage* page = to.add(to.log, draw / kZcoreTogether, n, t.first + row);
+  for (int64_t i = 0; i < some; ++i) {
+    int count = 0;
+    for (int64_t j = 0; j < kWords; ++j) count += __builtin_popcountll(within.bits[i * kWords + j]);
+    page->counts[i] = static_cast<uint16_t>(count);
+    to.balls[draw + i].count += static_cast<uint32_t>(count);
+  }
   uint16_t* rows = reinterpret_cast<uint16_t*>(page + 1);
   T* values = reinterpret_cast<T*>(rows + 2 * zcore_words(n));
-  for (uint16_t* end = rows; busy != 0; busy &= busy - 1) {
-    const int64_t word = __builtin_ctzll(busy);
-    end = write_bits(within.bits[word], static_cast<uint16_t>(word % kWords * 64), end);
+  for (int64_t i = 0; i < n; ++i) rows[i] = at[i] % kRows;
+  if (!kValues) {
+    for (int64_t i = 0; i < n; ++i) values[i] = within.distances[at[i]];
+    return;
   }
-  for (int64_t i = 0; i < some; ++i) {
-    if (counts[i] == 0) continue;
-    const Aim<kDims, T> aim{t, places + (draw + i) * k, k};
-    const T* distances = within.distances + i * kRows;
-    ZcoreBall<T>& ball = to.balls[draw + i];
-    page->counts[i] = static_cast<uint16_t>(counts[i]);
-    ball.count += static_cast<uint32_t>(counts[i]);
-    if (kValues) {
-      for (int64_t j = 0; j < aim.dims(); ++j) take(aim.column(j) + row, rows, counts[i], values + j * n);
-      if (any_below(distances, rows, counts[i], ball.nearest)) {
-        for (int64_t at = 0; at < counts[i]; ++at) ball.nearest = smaller(distances[rows[at]], ball.nearest);
-        ball.limit = smaller(ball.limit, zcore_limit(ball.nearest, ball.more, k));
-      }
-    } else {
-      take(distances, rows, counts[i], values);
+  for (int64_t j = 0; j < (kDims > 0 ? kDims : k); ++j) {
+    int64_t* from = starts[kDims > 0 ? j : 0];
+    for (int64_t i = 0; i < some && kDims == 0; ++i) from[i] = first[i * k + j].column * t.stride + row;
+    take(t.columns, from, at, n, values + j * n);
+  }
+  if (!any_below(within.distances, nearest, at, n)) return;
+  for (int64_t i = 0; i < n; ++i) {
+    ZcoreBall<T>& ball = to.balls[draw + at[i] / kRows];
+    const T distance = within.distances[at[i]];
+    if (distance < ball.nearest) {
+      ball.nearest = distance;
+      ball.limit = smaller(ball.limit, zcore_limit(distance, ball.more, k));
     }
-    rows += counts[i];
-    values += counts[i];
   }
 }
 

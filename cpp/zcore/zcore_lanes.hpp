@@ -75,35 +75,48 @@ inline uint16_t* write_bits(uint64_t m, uint16_t base, uint16_t* out) {
   return out + n;
 }
 
-// out[i] = from[at[i]]; up to 15 more of `at` are read.
+// Places of draws and rows, kPlaceRows * draw + row, for eight draws; up to kReadMore of them more are read.
+constexpr unsigned kPlaceBits = 9;
+constexpr int64_t kPlaceRows = 1 << kPlaceBits, kReadMore = 16;
+
+// out[i] = from[starts[draw] + row]
 template <class T>
-inline void take(const T* from, const uint16_t* at, int64_t n, T* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = from[at[i]];
+inline void take(const T* from, const int64_t* starts, const uint16_t* at, int64_t n, T* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = from[starts[at[i] / kPlaceRows] + at[i] % kPlaceRows];
 }
-// Whether any from[at[i]] is below `least`; the same is read.
+// Whether any distances[at[i]] is below nearest[draw].
 template <class T>
-inline bool any_below(const T* from, const uint16_t* at, int64_t n, T least) {
-  bool any = false;
-  for (int64_t i = 0; i < n; ++i) any |= from[at[i]] < least;
-  return any;
+inline bool any_below(const T* distances, const T* nearest, const uint16_t* at, int64_t n) {
+  int32_t below = 0;
+  for (int64_t i = 0; i < n; ++i) below += distances[at[i]] < nearest[at[i] / kPlaceRows];
+  return below > 0;
 }
 #if defined(__AVX512DQ__)
 inline __mmask16 lanes_before(int64_t n) { return static_cast<__mmask16>(n < 16 ? (1 << n) - 1 : 0xffff); }
-inline __m512 take_16(const float* from, const uint16_t* at, __mmask16 some) {
-  const __m256i places = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, _mm512_maskz_cvtepu16_epi32(some, places), from, 4);
+inline __m512i widened(const uint16_t* at, __mmask16 some) {
+  return _mm512_maskz_cvtepu16_epi32(some, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 }
-inline void take(const float* from, const uint16_t* at, int64_t n, float* out) {
+inline void take(const float* from, const int64_t* starts, const uint16_t* at, int64_t n, float* out) {
+  const __m512i wide = _mm512_loadu_si512(starts),
+                lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0);
+  if (_mm512_cmpge_epi64_mask(wide, _mm512_set1_epi64(1 << 30)) != 0) return take<float>(from, starts, at, n, out);
+  const __m512i add = _mm512_sub_epi32(_mm512_castsi256_si512(_mm512_maskz_cvtepi64_epi32(0xff, wide)),
+                                       _mm512_maskz_slli_epi32(0xff, lane, kPlaceBits));
   for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 some = lanes_before(n - i);
-    _mm512_mask_storeu_ps(out + i, some, take_16(from, at + i, some));
+    const __m512i place = widened(at + i, some), draw = _mm512_maskz_srli_epi32(some, place, kPlaceBits);
+    const __m512i address = _mm512_add_epi32(place, _mm512_maskz_permutexvar_epi32(some, draw, add));
+    _mm512_mask_storeu_ps(out + i, some, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, address, from, 4));
   }
 }
-inline bool any_below(const float* from, const uint16_t* at, int64_t n, float least) {
+inline bool any_below(const float* distances, const float* nearest, const uint16_t* at, int64_t n) {
+  const __m512 limits = _mm512_maskz_loadu_ps(0xff, nearest);
   int any = 0;
   for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 some = lanes_before(n - i);
-    any |= _mm512_mask_cmp_ps_mask(some, take_16(from, at + i, some), _mm512_set1_ps(least), _CMP_LT_OQ);
+    const __m512i place = widened(at + i, some), draw = _mm512_maskz_srli_epi32(some, place, kPlaceBits);
+    const __m512 distance = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, place, distances, 4);
+    any |= _mm512_mask_cmp_ps_mask(some, distance, _mm512_maskz_permutexvar_ps(some, draw, limits), _CMP_LT_OQ);
   }
   return any != 0;
 }

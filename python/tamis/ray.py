@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import inspect
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tamis._shared import arrays, output
+from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.threads import threads
 from tamis.embeddings.near_duplicates import NearDuplicates
 from tamis.shards import (
     Plan,
+    blocks_of_rows,
     open_plan,
     plan_knn,
     plan_leaks,
@@ -25,7 +26,7 @@ from tamis.shards import (
 )
 from tamis.shards.storage import is_url, plain
 
-SHARD = 1 << 18  # rows of a shard that is written from a Dataset
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 __all__ = ["knn", "leaks", "near_duplicates", "run", "uniqueness", "zcore"]
 
@@ -106,6 +107,22 @@ def _task(state: str, task: str, num_cpus: int) -> str:
     return task
 
 
+def _takes_options_of(planned: Callable[..., Plan]) -> Callable[[Function], Function]:
+    """In place of `how` a function names the options of its plan."""
+
+    def named(function: Function) -> Function:
+        own = inspect.signature(function)
+        mine = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        given = {p.name for p in mine} | {"paths"}
+        options = [p for p in inspect.signature(planned).parameters.values() if p.name not in given]
+        signature = own.replace(parameters=[*mine, *options])
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return named
+
+
+@_takes_options_of(plan_uniqueness)
 def uniqueness(
     data: Any,
     *,
@@ -131,8 +148,8 @@ def uniqueness(
         For a Dataset: the name of the new column. Default ``"uniqueness"``.
     num_cpus, retries, progress
         As for `run`.
-    how : options
-        Of `tamis.shards.plan_uniqueness`: column, k, weights, metric, parts.
+    how
+        The other options of `tamis.shards.plan_uniqueness`.
 
     Returns
     -------
@@ -155,6 +172,7 @@ def uniqueness(
     )  # fmt: skip
 
 
+@_takes_options_of(plan_near_duplicates)
 def near_duplicates(
     data: Any,
     *,
@@ -174,8 +192,8 @@ def near_duplicates(
         As for `uniqueness`.
     output : str
         For a Dataset: the name of the new column. Default ``"keep"``.
-    how : options
-        Of `tamis.shards.plan_near_duplicates`: column, threshold, metric, max_pairs, parts.
+    how
+        The other options of `tamis.shards.plan_near_duplicates`.
 
     Returns
     -------
@@ -193,6 +211,7 @@ def near_duplicates(
     )  # fmt: skip
 
 
+@_takes_options_of(plan_zcore)
 def zcore(
     data: Any,
     *,
@@ -212,9 +231,8 @@ def zcore(
         As for `uniqueness`.
     output : str
         For a Dataset: the name of the new column. Default ``"zcore"``.
-    how : options
-        Of `tamis.shards.plan_zcore`: column, n_samples, sample_dim, redundancy_nn, redundancy_exp,
-        random_init, seed, parts, batch.
+    how
+        The other options of `tamis.shards.plan_zcore`.
 
     Returns
     -------
@@ -231,6 +249,7 @@ def zcore(
     )  # fmt: skip
 
 
+@_takes_options_of(plan_knn)
 def knn(
     paths: Any,
     *,
@@ -246,6 +265,7 @@ def knn(
     return found
 
 
+@_takes_options_of(plan_leaks)
 def leaks(
     paths: Any,
     splits: Any,
@@ -301,18 +321,18 @@ def _written(function: str, data: Any, column: str | None, id: str | None, state
     folder = os.path.join(os.path.abspath(plain(state)), "rows")
     os.makedirs(folder, exist_ok=True)
     written = data.select_columns([id, column]).map_batches(
-        _write_block, batch_size=None, batch_format="numpy",
+        blocks_of_rows.write_block, batch_size=None, batch_format="numpy",
         fn_kwargs={"id": id, "column": column, "folder": folder},
     )  # fmt: skip
     blocks = [str(row["block"]) for row in written.take_all() if row["block"]]
     if not blocks:
         raise ValueError(f"{function}: the Dataset has no rows")
     ray = _ray()
-    n = ray.get(ray.remote(_sort_ids).remote(folder, blocks))
+    n = ray.get(ray.remote(blocks_of_rows.sort_ids).remote(folder, blocks))
     if n is None:
         raise ValueError(f"{function}: id {id!r} must be unique, some appear twice")
-    write = ray.remote(_write_shard)
-    tasks = [write.remote(folder, blocks, first) for first in range(0, n, SHARD)]
+    write = ray.remote(blocks_of_rows.write_shard)
+    tasks = [write.remote(folder, blocks, first) for first in range(0, n, blocks_of_rows.SHARD)]
     paths: list[str] = ray.get(tasks)
     for block in blocks:
         os.unlink(os.path.join(folder, f"{block}.block"))
@@ -323,74 +343,8 @@ def _written(function: str, data: Any, column: str | None, id: str | None, state
 def _with_column(data: Any, id: str | None, output: str, state: str, values: Array) -> Any:
     """The Dataset with values by id; workers look them up in files."""
     folder = os.path.join(os.path.abspath(plain(state)), "rows")
-    _save(os.path.join(folder, f"all.{output}"), values)
+    blocks_of_rows.save(os.path.join(folder, f"all.{output}"), values)
     return data.map_batches(
-        _look_up, batch_format="pyarrow", batch_size=None,
+        blocks_of_rows.look_up, batch_format="pyarrow", batch_size=None,
         fn_kwargs={"id": id, "output": output, "folder": folder},
     )  # fmt: skip
-
-
-# What follows runs in workers.
-
-
-def _write_block(batch: Any, id: str, column: str, folder: str) -> dict[str, Any]:
-    """A block as two files, named by what is in them so that a retry writes the same."""
-    ids, rows = _plain_ids(batch[id]), np.asarray(batch[column])
-    if len(ids) == 0:
-        return {"block": np.empty(0, "U1")}
-    if rows.dtype == object:
-        rows = np.stack([np.asarray(row) for row in rows])
-    rows = np.ascontiguousarray(rows)
-    name = hashlib.blake2b(ids.tobytes() + rows.tobytes(), digest_size=12).hexdigest()
-    _save(os.path.join(folder, f"{name}.ids"), ids)
-    _save(os.path.join(folder, f"{name}.block"), rows)
-    return {"block": np.array([name])}
-
-
-def _sort_ids(folder: str, blocks: list[str]) -> int | None:
-    """Write all ids in order, and where their rows are; how many, or None where some repeat."""
-    held = [np.load(os.path.join(folder, f"{block}.ids")) for block in blocks]
-    ids = np.concatenate(held)
-    order = np.argsort(ids, kind="stable")
-    ids = ids[order]
-    if (ids[1:] == ids[:-1]).any():
-        return None
-    _save(os.path.join(folder, "all.ids"), ids)
-    _save(os.path.join(folder, "all.order"), order)
-    return len(ids)
-
-
-def _write_shard(folder: str, blocks: list[str], first: int) -> str:
-    """Rows in the order of their ids, from blocks on the disk; a shard of the same rows stays."""
-    order = np.load(os.path.join(folder, "all.order"), mmap_mode="r")[first : first + SHARD]
-    held = [np.load(os.path.join(folder, f"{block}.block"), mmap_mode="r") for block in blocks]
-    ends = np.cumsum([len(block) for block in held])
-    block_of = np.searchsorted(ends, order, side="right")
-    rows = np.empty((len(order), held[0].shape[1]), held[0].dtype)
-    for i, block in enumerate(held):
-        mine = np.flatnonzero(block_of == i)
-        rows[mine] = block[order[mine] - (ends[i] - len(block))]
-    name = hashlib.blake2b(rows.tobytes(), digest_size=12).hexdigest()
-    path = os.path.join(folder, f"{first:012d}-{name}.npy")
-    if not os.path.exists(path):
-        _save(path, rows)
-    return path
-
-
-def _save(path: str, values: Array) -> None:
-    output.write("tamis.ray: state", path, lambda file: np.save(file, values))
-
-
-def _plain_ids(ids: Any) -> Array:
-    ids = np.asarray(ids)
-    return ids if ids.dtype.kind in "iuUS" else np.array([str(one) for one in ids])
-
-
-def _look_up(table: Any, id: str, output: str, folder: str) -> Any:
-    """A block with the values of its ids."""
-    import pyarrow as pa
-
-    ids = np.load(os.path.join(folder, "all.ids"), mmap_mode="r")
-    values = np.load(os.path.join(folder, f"all.{output}"), mmap_mode="r")
-    asked = _plain_ids(np.array(table[id].to_pylist()))
-    return table.append_column(output, pa.array(values[np.searchsorted(ids, asked)]))

@@ -27,6 +27,7 @@ MASK = (
 )
 ESCAPED = MASK.replace("52203", r"\\02\\5\\\\0")
 NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?(e\d+)?"
+ALIKE = BOX.replace("4e1", "4.125")
 POINTS = '{"image_id": 7, "category_id": 3, "keypoints": [1, 2.5, 2, -4, 5, 0], "score": 0.25}'
 
 
@@ -71,6 +72,10 @@ def check(text: str | bytes, chunk: int = 1 << 18) -> bool:
         points = np.array([r["keypoints"] for r in records], float).reshape(len(records), -1, 3)
         low, high = points[:, :, :2].min(1), points[:, :, :2].max(1)
         np.testing.assert_array_equal(table["bbox"], np.concatenate([low, high - low], 1))
+    if c.masks is None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            area = table["bbox"][:, 2] * table["bbox"][:, 3]
+        np.testing.assert_array_equal(table["area"], area)
     again = PlainRecords(table["keys"], table["size_first"], table["integers"]).annotations(c)
     assert repr(again) == repr(records)  # types, signs of zeros and the order of keys too
     return True
@@ -161,7 +166,7 @@ numbers = st.one_of(
 @settings(deadline=None, max_examples=300)
 @given(spelled=st.lists(numbers, min_size=1, max_size=20))
 def test_numbers_are_rounded_as_by_python(spelled: list[str]) -> None:
-    records = ",".join(BOX.replace("0.25", s) for s in spelled)
+    records = ",".join(ALIKE.replace("0.25", s) for s in spelled)
     table = read(f"[{records}]")
     if table is None:  # left to the others: over- and underflow
         assert any(not 1e-300 < abs(float(s)) < 1e300 and float(s) != 0 for s in spelled)
@@ -200,7 +205,7 @@ short = st.one_of(
 @settings(deadline=None, max_examples=400)
 @given(
     lists=st.lists(
-        st.lists(st.one_of(short, numbers), min_size=12, max_size=12), min_size=1, max_size=3
+        st.lists(st.one_of(short, numbers), min_size=12, max_size=12), min_size=1, max_size=5
     ),
     comma=st.sampled_from([", ", ",", " ,", ",\n"]),
     bad=st.booleans(),
@@ -323,7 +328,44 @@ def test_numbers_are_those_of_float() -> None:
 )
 def test_what_is_no_number_is_not_plain(number: str) -> None:
     for short in (number, number + "123456789012" if "5" in number else number):
-        text = BOX.replace("2.5", short)
-        assert read(f"[{', '.join([BOX, text])}]") is None
-        text = BOX.replace("0.25", short)
-        assert read(f"[{', '.join([BOX, text])}]") is None
+        for old in ("2.5", "0.25"):
+            assert read(f"[{BOX}, {BOX.replace(old, short)}]") is None
+            assert (
+                read(f"[{', '.join([ALIKE] * 3 + [ALIKE.replace(old, short)] + [ALIKE] * 3)}]")
+                is None
+            )
+
+
+@pytest.mark.parametrize("last", ["image_id", "category_id", "score", "bbox"])
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ("8", True),
+        ("0", True),
+        ("-8", True),
+        ("123456789012345678", True),
+        ("9223372036854775807", True),
+        ("9223372036854775808", False),
+        ("8.0", False),
+        ("8e0", False),
+        ("08", False),
+        ("8 8", False),
+        ('8, "x": 8', False),
+        ("8}", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("blank", ["", " ", "\n    "])
+def test_an_id_among_records_spelled_alike(last: str, value: str, plain: bool, blank: str) -> None:
+    """Whichever key is the last."""
+    values = {"image_id": "7", "category_id": "3", "bbox": "[1, 2.5, -0.0, 4.125]", "score": "0.25"}
+    keys = [*(key for key in values if key != last), last]
+
+    def record(**others: str) -> str:
+        spelled = (values | others).items()
+        found = {key: f'"{key}":{blank}{one}' for key, one in spelled}
+        return "{" + f",{blank}".join(found[key] for key in keys) + "}"
+
+    for key in ("image_id", "category_id"):
+        records = [record()] * 3 + [record(**{key: value})] + [record()] * 3
+        assert check(f"[{f',{blank}'.join(records)}]") == plain
