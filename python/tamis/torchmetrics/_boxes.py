@@ -13,9 +13,8 @@ _PAIRS = {torch.float32: np.complex64, torch.float64: np.complex128}  # of two s
 
 def to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
     """A copy of the boxes of each image, in their own precision, on which the results depend."""
-    joined = _in_one(boxes)
-    if joined is not None:
-        pair = _PAIRS.get(joined.dtype)
+    if len({(b.dtype, b.device, b.ndim, b.shape[-1]) for b in boxes}) == 1 and boxes[0].ndim == 2:
+        joined, pair = torch.cat(boxes), _PAIRS.get(boxes[0].dtype)
         if pair and fmt == "xyxy" and joined.is_cpu and joined.shape[1] == 4:
             return _to_xywh_on_host(boxes, joined, pair)
         # copies: a view would be pickled with the boxes of all images
@@ -26,16 +25,6 @@ def to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
         (b.unsqueeze(0) if b.ndim == 1 else b) if none else _convert(b.clone(), fmt)
         for b, none in zip(boxes, empty, strict=True)
     ]
-
-
-def _in_one(boxes: list[Tensor]) -> Tensor | None:
-    """Tables of one dtype, device and width, joined; None if they are not."""
-    if len({(b.dtype, b.ndim) for b in boxes}) == 1 and boxes[0].ndim == 2:
-        try:
-            return torch.cat(boxes)
-        except RuntimeError:
-            pass
-    return None
 
 
 def _to_xywh_on_host(boxes: list[Tensor], joined: Tensor, pair: Any) -> list[Tensor]:
