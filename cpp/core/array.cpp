@@ -58,7 +58,7 @@ bool Exported::open(py::handle source, bool writable) {
     if (py::hasattr(source, "__dlpack__")) return open_dlpack(source, writable);
     if (py::hasattr(source, "__cuda_array_interface__")) return open_cuda_interface(source, writable);
   } catch (py::error_already_set&) {
-    // an exporter that refuses is one that does not match
+    return false;  // an exporter that refuses is one that does not match
   }
   return false;
 }

@@ -20,7 +20,7 @@
 namespace tamis {
 namespace {
 
-Isa detect() {
+Isa detect() noexcept {
   Isa best = Isa::v2;
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -57,13 +57,14 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.attr("__version__") = TAMIS_VERSION;
   tamis::set_interrupt_poll(signal_pending);
   tamis::set_progress_poll(tell);
-  py::register_exception_translator([](std::exception_ptr p) {
-    try {
-      if (p) std::rethrow_exception(p);
-    } catch (const tamis::Interrupted&) {
-      if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
-    }
-  });
+  py::register_exception_translator(
+      [](std::exception_ptr p) {  // NOLINT(performance-unnecessary-value-param): pybind11's type
+        try {
+          if (p) std::rethrow_exception(p);
+        } catch (const tamis::Interrupted&) {
+          if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
+        }
+      });
   m.def("isa", [] { return static_cast<int>(tamis::isa()); });
   m.def("cap_isa", [](int most) { tamis::cap_isa(static_cast<tamis::Isa>(most)); });
   m.def("num_threads", &tamis::num_threads);

@@ -55,7 +55,7 @@ struct Job {
   const std::function<void(int64_t, int64_t)>& f;
   std::atomic<int64_t> next{0};
   std::atomic<bool> failed{false};
-  std::mutex mutex{};
+  std::mutex mutex;
   std::exception_ptr error{};
   Clock::time_point last_poll = Clock::now();
   const int64_t told = here.job == nullptr ? n : 0;  // a loop within another tells nothing
@@ -116,6 +116,21 @@ void Job::work(bool caller) {
   here = outer;
 }
 
+// Fewer than asked for where there are no more to be had: those do the work.
+std::vector<std::thread> start(Job& job, int64_t helpers) {
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(helpers));
+  try {
+    for (int64_t i = 0; i < helpers; ++i)
+      threads.emplace_back([&job] {
+        if (prepare_thread()) job.work(false);
+      });
+  } catch (const std::exception&) {
+    return threads;
+  }
+  return threads;
+}
+
 }  // namespace
 
 int num_threads() {
@@ -144,16 +159,7 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   use_thread_data();  // while there is memory
   Job job(n, grain, f);
   const int64_t helpers = std::min<int64_t>(num_threads(), (n + grain - 1) / grain) - 1;
-  std::vector<std::thread> threads;
-  threads.reserve(static_cast<size_t>(helpers));
-  try {
-    for (int64_t i = 0; i < helpers; ++i)
-      threads.emplace_back([&job] {
-        if (prepare_thread()) job.work(false);
-      });
-  } catch (const std::exception&) {
-    // no more threads to be had: the ones there are do the work
-  }
+  std::vector<std::thread> threads = start(job, helpers);
   job.work(true);
   for (auto& t : threads) t.join();
   if (job.error) std::rethrow_exception(job.error);

@@ -2,6 +2,7 @@
 // Threads per call rather than a pool or OpenMP: a forked child (a DataLoader worker) has nothing to inherit.
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <functional>
 
 namespace tamis {
@@ -33,6 +34,6 @@ class Steps {
   int64_t since_check_ = 0;
 };
 
-struct Interrupted {};                    // thrown when the poll says so
+struct Interrupted : std::exception {};   // thrown when the poll says so
 void set_interrupt_poll(bool (*poll)());  // true: stop. Called on the calling thread, at most every 50 ms
 }  // namespace tamis

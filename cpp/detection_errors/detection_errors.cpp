@@ -37,7 +37,7 @@ host::Nearest nearest_to(const ErrorProblem& p, int64_t det, const double* given
     const Target& t = targets[i];
     if (!given && apart(box, t.box)) continue;
     const double iou = given ? given[i] : host::coco_iou(box, t.box, t.crowd);
-    host::compare(&nearest, iou, static_cast<int64_t>(i), t.label == p.det_label[det], t.crowd, t.taken);
+    host::compare(&nearest, iou, i, t.label == p.det_label[det], t.crowd, t.taken);
   }
   return nearest;
 }

@@ -16,7 +16,7 @@ class Tournament {
   explicit Tournament(Tree& tree) : tree_(tree) {
     for (int64_t i = tree.nodes.size(); i-- > 0;) {
       tree.nodes[i].owed = 0;
-      update(static_cast<int64_t>(i));
+      update(i);
     }
   }
 

@@ -105,7 +105,7 @@ void match_image(const FiftyoneProblem& p, int64_t image, Scratch& s, const Fift
     find_candidates(p, image, group, n_dets, s);
     match_group(p, group, n_dets, s, out);
     for (int64_t d = 0; d < group.dets.size(); ++d) {
-      const bool kept = static_cast<int64_t>(d) < n_dets;
+      const bool kept = d < n_dets;
       out.kept[group.dets[d]] = kept;
       if (kept)
         *order++ = group.dets[d];

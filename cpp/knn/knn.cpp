@@ -20,14 +20,14 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 int64_t scan_matrix(const KnnRows& rows, double* norms, double* sums) {
   constexpr int64_t kChunk = 2048;
   const int64_t chunks = (rows.n + kChunk - 1) / kChunk;
-  std::vector<int64_t> bad(static_cast<size_t>(chunks), -1);
-  std::vector<double> parts(sums != nullptr ? static_cast<size_t>(chunks * rows.d) : 0);
+  Vector<int64_t> bad(chunks, -1);
+  Vector<double> parts(sums != nullptr ? chunks * rows.d : 0);
   parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
     const int64_t chunk = begin / kChunk;
     scan_rows(rows, begin, end, norms + begin, sums != nullptr ? parts.data() + chunk * rows.d : nullptr,
               bad.data() + chunk);
   });
-  for (size_t i = 0; i < parts.size(); ++i) sums[static_cast<int64_t>(i) % rows.d] += parts[i];
+  for (int64_t i = 0; i < parts.size(); ++i) sums[i % rows.d] += parts[i];
   const auto first = std::find_if(bad.begin(), bad.end(), [](int64_t row) { return row >= 0; });
   return first != bad.end() ? *first : -1;
 }
@@ -45,10 +45,10 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     if (!index_->tree.nodes.empty()) queries_.reorder_by(plan_, index_->tree, place_);
     queries_.finish(plan_);
   }
-  const size_t searched = static_cast<size_t>(columns().n());
+  const int64_t searched = columns().n();
   limit_.assign(searched, k_ > 0 ? kInfinity : radius_);
   if (k_ > 0) {
-    heap_.resize(searched * static_cast<size_t>(k_));
+    heap_.resize(searched * k_);
     filled_.assign(searched, 0);
     locked_.assign(searched, 0);
   }
@@ -59,8 +59,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
 }
 
 double KnnSearch::key_limit(int64_t position) const {
-  return std::atomic_ref<double>(const_cast<double&>(limit_[static_cast<size_t>(position)]))
-      .load(std::memory_order_relaxed);
+  return std::atomic_ref<double>(const_cast<double&>(limit_[position])).load(std::memory_order_relaxed);
 }
 
 // Block pairs by how far apart they are in the order: 0, 1, 2-3, 4-7, then by eights.
@@ -83,7 +82,7 @@ void KnnSearch::plan_query_tasks() {
   const int64_t blocks = x_.blocks();
   for (int64_t near = 0; near < blocks; near += 8)
     for (int64_t column = 0; column < queries_.blocks(); ++column) {
-      const size_t middle = static_cast<size_t>(column * kKnnBlock + queries_.block_size(column) / 2);
+      const int64_t middle = column * kKnnBlock + queries_.block_size(column) / 2;
       const int64_t home = place_.empty() ? 0 : place_[middle] / kKnnBlock;
       const auto add = [&](int64_t begin, int64_t end) {
         begin = std::max<int64_t>(0, begin);
@@ -103,7 +102,7 @@ KnnSearch::Scratch* KnnSearch::borrow() {
     const int64_t row = plan_.codes ? x_.first(plan_).padded : 4 * x_.rows.d;
     s.packed = make_aligned<uint8_t>(kKnnBlock * row);
     if (!plan_.codes) s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
-    s.ready.resize(static_cast<size_t>(x_.rows.d));
+    s.ready.resize(x_.rows.d);
     return &s;
   }
   Scratch* s = idle_.back();
@@ -114,8 +113,8 @@ KnnSearch::Scratch* KnnSearch::borrow() {
 void KnnSearch::give_back(Scratch* s) {
   const std::lock_guard lock(mutex_);
   idle_.push_back(s);
-  n_pairs_ += static_cast<int64_t>(s->pairs.size()) - s->counted;
-  s->counted = static_cast<int64_t>(s->pairs.size());
+  n_pairs_ += s->pairs.size() - s->counted;
+  s->counted = s->pairs.size();
   if (n_pairs_ > most_pairs_) too_many_.store(true, std::memory_order_relaxed);
 }
 
@@ -123,7 +122,7 @@ void KnnSearch::run(int64_t begin, int64_t end) {
   if (k_ > 0) std::call_once(seeded_, [this] { seed(); });
   parallel_for(end - begin, 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
-    for (int64_t t = b; t < e; ++t) run_task(tasks_[static_cast<size_t>(begin + t)], *scratch);
+    for (int64_t t = b; t < e; ++t) run_task(tasks_[begin + t], *scratch);
     give_back(scratch);
   });
 }
@@ -145,7 +144,7 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
   const KnnTable& table = columns();
   const int64_t begin = block * kKnnBlock, n = table.block_size(block);
   const int64_t row = plan_.codes ? table.first(plan_).padded : 4 * table.rows.d;
-  std::vector<float> floats(plan_.codes ? 0 : static_cast<size_t>(kKnnPanel * table.rows.d));
+  Vector<float> floats(plan_.codes ? 0 : kKnnPanel * table.rows.d);
   for (int64_t panel = 0; panel < n; panel += kKnnPanel) {
     const int64_t wide = std::min(kKnnPanel, n - panel);
     if (!plan_.codes)
@@ -212,8 +211,8 @@ int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64
 int64_t KnnSearch::within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
-    s.survivors[static_cast<size_t>(kept)] = pair;
+    const uint32_t pair = s.survivors[i];
+    s.survivors[kept] = pair;
     kept += (strip + (pair >> 16) < blocks.rows.n) & (panel + (pair & 0xffff) < blocks.columns.n);
   }
   return kept;
@@ -227,11 +226,11 @@ int64_t KnnSearch::bound_again(const Blocks& blocks, int64_t strip, int64_t pane
   const KnnLine<int32_t>&r = s.rows.full, &c = s.columns.full;
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
+    const uint32_t pair = s.survivors[i];
     const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
     const int32_t least = std::min(r.limit[row] + c.rest[column], r.rest[row] + c.limit[column]);
-    s.survivors[static_cast<size_t>(kept)] = pair;
-    kept += s.dots[static_cast<size_t>(i)] >= least;
+    s.survivors[kept] = pair;
+    kept += s.dots[i] >= least;
   }
   return kept;
 }
@@ -246,8 +245,8 @@ void KnnSearch::ask_for_rows(const KnnTable& right, int64_t n, const Scratch& s)
     will_need(first + row * rows.d * size, static_cast<size_t>(rows.d * size));
   };
   for (int64_t i = 0; i < n; ++i) {
-    ask(x_.rows, s.left[static_cast<size_t>(i)]);
-    ask(right.rows, s.right[static_cast<size_t>(i)]);
+    ask(x_.rows, s.left[i]);
+    ask(right.rows, s.right[i]);
   }
 }
 
@@ -259,16 +258,16 @@ int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t pan
   s.limits.clear();
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const uint32_t pair = s.survivors[static_cast<size_t>(i)];
+    const uint32_t pair = s.survivors[i];
     const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
     if (blocks.diagonal && column <= row) continue;
-    s.survivors[static_cast<size_t>(kept++)] = pair;
-    s.left.push_back(x_.order[static_cast<size_t>(blocks.rows.begin + row)]);
-    s.right.push_back(table.order[static_cast<size_t>(blocks.columns.begin + column)]);
+    s.survivors[kept++] = pair;
+    s.left.push_back(x_.order[blocks.rows.begin + row]);
+    s.right.push_back(table.order[blocks.columns.begin + column]);
     const double by_column = key_limit(blocks.columns.begin + column);
     s.limits.push_back(self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column);
   }
-  s.keys.resize(static_cast<size_t>(kept));
+  s.keys.resize(kept);
   if (paged_) ask_for_rows(table, kept, s);
   // most pairs that come so far in a radius search are within it: a test before would be one too many
   const double* limits = k_ > 0 ? s.limits.data() : nullptr;
@@ -280,16 +279,15 @@ int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t pan
 // The keys to the rows that look for them.
 void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) {
   for (int64_t i = 0; i < n; ++i) {
-    const size_t at = static_cast<size_t>(i);
-    const double key = s.keys[at];
-    const int64_t left = s.left[at], right = s.right[at];
+    const double key = s.keys[i];
+    const int64_t left = s.left[i], right = s.right[i];
     if (k_ == 0) {
       if (!(key <= radius_)) continue;  // NaN too
       s.pairs.push_back(self() ? KnnPair{std::min(left, right), std::max(left, right), key}
                                : KnnPair{right, left, key});
       continue;
     }
-    const int64_t row = strip + (s.survivors[at] >> 16), column = panel + (s.survivors[at] & 0xffff);
+    const int64_t row = strip + (s.survivors[i] >> 16), column = panel + (s.survivors[i] & 0xffff);
     if (!ball_.empty()) take_held(blocks, row, column, key);
     if (self() && offer(blocks.rows.begin + row, key, right)) set_entries(s.rows, blocks.rows, row);
     if (offer(blocks.columns.begin + column, key, left)) set_entries(s.columns, blocks.columns, column);
@@ -297,7 +295,7 @@ void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, in
 }
 
 void KnnSearch::take_held(const Blocks& blocks, int64_t row, int64_t column, double key) {
-  const size_t r = static_cast<size_t>(blocks.rows.begin + row), c = static_cast<size_t>(blocks.columns.begin + column);
+  const int64_t r = blocks.rows.begin + row, c = blocks.columns.begin + column;
   if (key < ball_[r]) std::atomic_ref<uint8_t>(held_[c]).store(1, std::memory_order_relaxed);
   if (key < ball_[c]) std::atomic_ref<uint8_t>(held_[r]).store(1, std::memory_order_relaxed);
 }
@@ -305,15 +303,14 @@ void KnnSearch::take_held(const Blocks& blocks, int64_t row, int64_t column, dou
 // True where the limit of the row went down.
 bool KnnSearch::offer(int64_t position, double key, int64_t index) {
   if (key > key_limit(position)) return false;
-  const size_t p = static_cast<size_t>(position);
-  const std::atomic_ref<char> lock(locked_[p]);
+  const std::atomic_ref<char> lock(locked_[position]);
   while (lock.exchange(1, std::memory_order_acquire) != 0) {
   }
-  KnnHit* heap = heap_.data() + p * static_cast<size_t>(k_);
-  bool lower = keep_hit(heap, k_, filled_[p], {key, index});
-  const double limit = ball_.empty() ? heap[0].key : std::max(heap[0].key, ball_[p]);
-  if (lower && limit < limit_[p])
-    std::atomic_ref<double>(limit_[p]).store(limit, std::memory_order_relaxed);
+  KnnHit* heap = heap_.data() + position * k_;
+  bool lower = keep_hit(heap, k_, filled_[position], {key, index});
+  const double limit = ball_.empty() ? heap[0].key : std::max(heap[0].key, ball_[position]);
+  if (lower && limit < limit_[position])
+    std::atomic_ref<double>(limit_[position]).store(limit, std::memory_order_relaxed);
   else
     lower = false;
   lock.store(0, std::memory_order_release);
@@ -324,11 +321,11 @@ void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   tasks_.clear();         // without their codes there is nothing more to run
   queries_.drop_codes();  // the callers' arrays take their place
   if (index_.use_count() == 1) index_->x.drop_codes();
-  const std::vector<int64_t>& order = columns().order;
+  const Vector<int64_t>& order = columns().order;
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      const int64_t row = order[static_cast<size_t>(p)] * k_;
-      write_hits(heap_.data() + p * k_, k_, filled_[static_cast<size_t>(p)], keys + row, indices + row);
+      const int64_t row = order[p] * k_;
+      write_hits(heap_.data() + p * k_, k_, filled_[p], keys + row, indices + row);
     }
   });
 }

@@ -10,45 +10,45 @@ namespace tamis {
 namespace {
 
 template <class T>
-int64_t size_of(const std::vector<T>& v) {
-  return static_cast<int64_t>(v.size() * sizeof(T));
+int64_t size_of(const Vector<T>& v) {
+  return v.size() * int64_t{sizeof(T)};
 }
 
 template <class T>
-void append(std::vector<T>& all, const std::vector<T>& more) {
+void append(Vector<T>& all, const Vector<T>& more) {
   all.insert(all.end(), more.begin(), more.end());
 }
 
-bool within(const std::vector<int32_t>& v, int64_t begin, int64_t end, int64_t least, int64_t most) {
+bool within(const Vector<int32_t>& v, int64_t begin, int64_t end, int64_t least, int64_t most) {
   return std::all_of(v.begin() + begin, v.begin() + end, [&](int32_t x) { return x >= least && x <= most; });
 }
 
-bool are_sizes(const std::vector<float>& v) {
+bool are_sizes(const Vector<float>& v) {
   return std::all_of(v.begin(), v.end(), [](float x) { return x >= 0 && x < 1e30f; });
 }
 
-bool is_permutation_of_rows(const std::vector<int64_t>& order, int64_t n) {
-  std::vector<bool> seen(static_cast<size_t>(n));
+bool is_permutation_of_rows(const Vector<int64_t>& order, int64_t n) {
+  Vector<char> seen(n);
   for (const int64_t row : order) {
-    if (row < 0 || row >= n || seen[static_cast<size_t>(row)]) return false;
-    seen[static_cast<size_t>(row)] = true;
+    if (row < 0 || row >= n || seen[row] != 0) return false;
+    seen[row] = 1;
   }
-  return static_cast<int64_t>(order.size()) == n;
+  return order.size() == n;
 }
 
 // A walk from the root ends within the rows: children come after their parent.
 bool is_tree(const KnnParts& p, int64_t n, int64_t width) {
-  const int64_t nodes = static_cast<int64_t>(p.splits.size());
+  const int64_t nodes = p.splits.size();
   int64_t parents = 0;
-  if (static_cast<int64_t>(p.nodes.size()) != 4 * nodes) return false;
+  if (p.nodes.size() != 4 * nodes) return false;
   for (int64_t i = 0; i < nodes; ++i) {
-    const int64_t* node = &p.nodes[static_cast<size_t>(4 * i)];
+    const int64_t* node = &p.nodes[4 * i];
     const bool leaf = node[2] < 0 && node[3] < 0;
     if (node[0] < 0 || node[0] > node[1] || node[1] > n || node[0] >= n) return false;
     if (!leaf && (node[2] <= i || node[3] <= i || node[2] >= nodes || node[3] >= nodes)) return false;
     parents += !leaf;
   }
-  return static_cast<int64_t>(p.directions.size()) == parents * width;
+  return p.directions.size() == parents * width;
 }
 
 // One kind of codes out of the columns of both, `at` rows in.
@@ -108,9 +108,9 @@ void KnnIndex::build() {
 }
 
 void KnnIndex::take(KnnParts&& p) {
-  const int64_t n = x.n(), d = x.rows.d, inside = static_cast<int64_t>(plan.basis.size()) / d;
+  const int64_t n = x.n(), d = x.rows.d, inside = plan.basis.size() / d;
   const int64_t kinds = inside > 0 ? 2 : 1, first = inside > 0 ? inside + 1 : d;
-  const auto rows = [&](const auto& column) { return static_cast<int64_t>(column.size()); };
+  const auto rows = [&](const auto& column) { return column.size(); };
   TAMIS_CHECK(rows(p.numbers) == 3 && std::isfinite(p.numbers[2]) && rows(p.norm) == n && rows(p.sum) == kinds * n &&
                   rows(p.squares) == kinds * n && rows(p.lost) == kinds * n && are_sizes(p.norm) && are_sizes(p.lost) &&
                   is_permutation_of_rows(p.order, n) && p.splits.empty() == !plan.ordered && is_tree(p, n, first),
@@ -121,7 +121,7 @@ void KnnIndex::take(KnnParts&& p) {
   x.order = std::move(p.order);
   x.norm = std::move(p.norm);
   auto direction = p.directions.begin();
-  for (size_t i = 0; i < p.splits.size(); ++i) {
+  for (int64_t i = 0; i < p.splits.size(); ++i) {
     const int64_t* node = &p.nodes[4 * i];
     tree.nodes.push_back({node[0], node[1], node[2], node[3], p.splits[i], {}});
     if (node[2] < 0) continue;

@@ -1,7 +1,6 @@
 // The rows of x made ready once: codes, order and bounds, which any number of searches read and none changes.
 #pragma once
 #include <cstdint>
-#include <vector>
 
 #include "knn/knn_table.hpp"
 
@@ -10,14 +9,14 @@ namespace tamis {
 // What of an index with codes a file holds besides its rows and plan. A file's content is nobody's word: see `fits`.
 struct KnnParts {
   int32_t bias = 0;                                  // of the codes
-  std::vector<double> numbers;                       // the steps of both kinds of codes and the mean of the rest
-  std::vector<int64_t> order;                        // (n,)
-  std::vector<float> norm;                           // (n,)
-  std::vector<int32_t> sum, squares;                 // (n,), of the whole rows, and behind them of the prefixes
-  std::vector<float> lost;                           // the same
-  std::vector<int64_t> nodes;                        // (nodes, 4): begin, end, left, right
-  std::vector<double> splits;                        // (nodes,)
-  std::vector<float> directions;                     // (nodes that have children, width of the first codes)
+  Vector<double> numbers;                            // the steps of both kinds of codes and the mean of the rest
+  Vector<int64_t> order;                             // (n,)
+  Vector<float> norm;                                // (n,)
+  Vector<int32_t> sum, squares;                      // (n,), of the whole rows, and behind them of the prefixes
+  Vector<float> lost;                                // the same
+  Vector<int64_t> nodes;                             // (nodes, 4): begin, end, left, right
+  Vector<double> splits;                             // (nodes,)
+  Vector<float> directions;                          // (nodes that have children, width of the first codes)
   const uint8_t *full = nullptr, *prefix = nullptr;  // rows of codes, which stay where they are
   int64_t full_size = 0, prefix_size = 0;
 };
@@ -35,8 +34,8 @@ struct KnnIndex {
   KnnPlan plan;
   KnnCodeKernels kernels;
   KnnTable x;
-  KnnTree tree;                // of an ordered plan
-  std::vector<float> rounded;  // the offset
+  KnnTree tree;           // of an ordered plan
+  Vector<float> rounded;  // the offset
 
  private:
   void begin(const KnnRows& rows);

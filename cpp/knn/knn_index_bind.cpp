@@ -46,7 +46,7 @@ View<const T, 1> column_of(const py::dict& all, const char* name) {
 tamis::KnnParts read_parts(const py::dict& all) {
   tamis::KnnParts parts;
   parts.bias = all["bias"].cast<int32_t>();
-  visit(parts, [&]<class T>(const char* name, std::vector<T>& column) {
+  visit(parts, [&]<class T>(const char* name, tamis::Vector<T>& column) {
     const View<const T, 1> values = column_of<T>(all, name);
     column.assign(values.data, values.data + values.size());
   });

@@ -17,13 +17,13 @@ double between(double limit, double always, double never) { return limit > alway
 
 // One entry of a line of codes.
 void KnnSearch::set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const Side& side, int64_t i) const {
-  const size_t p = static_cast<size_t>(side.begin + i);
+  const int64_t p = side.begin + i;
   const bool dots = plan_.metric == KnnMetric::inner_product;
   const host::CodeRow row{dots ? 0 : 0.5 * codes.squares[p], static_cast<double>(side.table.norm[p]),
                           static_cast<double>(codes.lost[p])};
   const double shift = side.is_column ? static_cast<double>(kernels_.bias) * codes.sum[p] : 0;
-  const double lost = static_cast<double>((&codes == &side.table.full ? side.other.full : side.other.prefix)
-                                              .block_lost[static_cast<size_t>(side.other_block)]);
+  const double lost = static_cast<double>(
+      (&codes == &side.table.full ? side.other.full : side.other.prefix).block_lost[side.other_block]);
   double limit = kKnnNever;
   if (side.active)
     limit = host::code_limit(row, static_cast<double>(codes.step), key_limit(side.begin + i), plan_.gain, lost,
@@ -35,7 +35,7 @@ void KnnSearch::set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const S
 // One entry of a line of floats. The slack covers d float32 multiply-adds in one chain, the sums of the test itself,
 // and norms that are rounded up.
 void KnnSearch::set_entry(KnnLine<float>& line, const Side& side, int64_t i) const {
-  const double norm = static_cast<double>(side.table.norm[static_cast<size_t>(side.begin + i)]);
+  const double norm = static_cast<double>(side.table.norm[side.begin + i]);
   const double other = side.other_norm(), both = norm + other;
   const double slack = 6e-8 * (static_cast<double>(side.table.rows.d) + 16) * both * both + 1e-30;
   const bool dots = plan_.metric == KnnMetric::inner_product;
@@ -55,10 +55,10 @@ void KnnSearch::set_entries(Lines& lines, const Side& side, int64_t i) const {
 // A whole line of codes in a search by distance, the usual case.
 void KnnSearch::set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const KnnCodes& other, const Side& side,
                           const float* reach) const {
-  const size_t at = static_cast<size_t>(side.begin);
+  const int64_t at = side.begin;
   code_limits({reach, &codes.lost[at], &codes.squares[at], &codes.sum[at],
-               static_cast<double>(other.block_lost[static_cast<size_t>(side.other_block)]),
-               static_cast<double>(codes.step), side.is_column ? kernels_.bias : 0, side.n},
+               static_cast<double>(other.block_lost[side.other_block]), static_cast<double>(codes.step),
+               side.is_column ? kernels_.bias : 0, side.n},
               line.limit, line.rest);
 }
 
@@ -66,8 +66,7 @@ void KnnSearch::set_lines(Lines& lines, const Side& side, Scratch& s) const {
   constexpr int64_t kEnd = kKnnBlock + kKnnRowStep;
   if (plan_.codes && side.active && plan_.metric == KnnMetric::squared_distance) {
     for (int64_t i = 0; i < side.n; ++i)  // read once: other threads lower them all the time
-      s.reach[static_cast<size_t>(i)] =
-          static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
+      s.reach[i] = static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
     set_codes(lines.full, side.table.full, side.other.full, side, s.reach.data());
     if (!plan_.basis.empty()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, s.reach.data());
   } else {

@@ -31,7 +31,7 @@ struct RowOf {
 // A row written out as `RowOf::at` gives it, for several pairs in turn.
 struct ReadyRow {
   const double* x;
-  TAMIS_HD double at(int64_t k, const double*) const { return x[k]; }
+  TAMIS_HD double at(int64_t k, const double*) const { return x[k]; }  // NOLINT(clang-analyzer-core.NullDereference)
 };
 
 // sum((a - b) ** 2), or -sum(a * b)

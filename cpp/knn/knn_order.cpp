@@ -30,24 +30,24 @@ struct Random {  // xorshift: the order only has to be good, and the same every 
 
 class Bisection {
  public:
-  Bisection(const uint8_t* bytes, int64_t stride, int64_t width, std::vector<int64_t>& order)
+  Bisection(const uint8_t* bytes, int64_t stride, int64_t width, Vector<int64_t>& order)
       : bytes_(bytes), stride_(stride), width_(width), order_(order), projected_(order.size()) {}
 
   KnnTree run() {
     KnnTree tree;
-    tree.nodes.push_back({0, static_cast<int64_t>(order_.size()), -1, -1, 0, {}});
-    for (size_t level = 0, end = 1; level < end; level = end, end = tree.nodes.size()) {
-      const bool few = end - level < 2 * static_cast<size_t>(num_threads());
+    tree.nodes.push_back({0, order_.size(), -1, -1, 0, {}});
+    for (int64_t level = 0, end = 1; level < end; level = end, end = tree.nodes.size()) {
+      const bool few = end - level < 2 * num_threads();
       if (few)
-        for (size_t i = level; i < end; ++i) split(tree.nodes[i], true);
+        for (int64_t i = level; i < end; ++i) split(tree.nodes[i], true);
       else
-        parallel_for(static_cast<int64_t>(end - level), 1, [&](int64_t b, int64_t e) {
-          for (int64_t i = b; i < e; ++i) split(tree.nodes[level + static_cast<size_t>(i)], false);
+        parallel_for(end - level, 1, [&](int64_t b, int64_t e) {
+          for (int64_t i = b; i < e; ++i) split(tree.nodes[level + i], false);
         });
-      for (size_t i = level; i < end; ++i) {
+      for (int64_t i = level; i < end; ++i) {
         if (tree.nodes[i].direction.empty()) continue;
         const int64_t begin = tree.nodes[i].begin, middle = middle_of(tree.nodes[i]), last = tree.nodes[i].end;
-        tree.nodes[i].left = static_cast<int64_t>(tree.nodes.size());
+        tree.nodes[i].left = tree.nodes.size();
         tree.nodes[i].right = tree.nodes[i].left + 1;
         tree.nodes.push_back({begin, middle, -1, -1, 0, {}});
         tree.nodes.push_back({middle, last, -1, -1, 0, {}});
@@ -66,12 +66,11 @@ class Bisection {
   KnnCodeRows rows_of(const Vector<int64_t>& rows) const { return {bytes_, stride_, width_, rows.data(), rows.size()}; }
 
   // From a random row and the farthest of a few, 2-means on a sample; the line between the two centres.
-  std::vector<float> direction_of(const KnnTree::Node& node) const {
+  Vector<float> direction_of(const KnnTree::Node& node) const {
     const int64_t n = node.end - node.begin, sample = std::clamp(n / kShare, kLeast, kSample);
     Random random{88172645463325252ull + static_cast<uint64_t>(node.begin) * 2654435761ull + static_cast<uint64_t>(n)};
     for (int i = 0; i < 8; ++i) random.below(2);
-    const auto pick = [&] { return order_[static_cast<size_t>(node.begin + random.below(n))]; };
-    const size_t w = static_cast<size_t>(width_);
+    const auto pick = [&] { return order_[node.begin + random.below(n)]; };
     const uint8_t* near = bytes_ + pick() * stride_;
     Vector<int64_t> picked(kFew);
     for (int64_t& row : picked) row = pick();
@@ -79,14 +78,14 @@ class Bisection {
     distances_of_codes(rows_of(picked), near, far.data());
     const auto farthest = std::max_element(far.begin(), far.end()) - far.begin();
     const uint8_t* other = bytes_ + picked[farthest] * stride_;
-    std::vector<float> direction(w);
+    Vector<float> direction(width_);
     double split = 0;
-    for (size_t k = 0; k < w; ++k) {
+    for (int64_t k = 0; k < width_; ++k) {
       direction[k] = static_cast<float>(other[k] - near[k]);
       split += static_cast<double>(direction[k]) * (near[k] + 0.5 * static_cast<double>(direction[k]));
     }
     Vector<float> projected(sample);
-    std::vector<int32_t> low(w), high(w);
+    Vector<int32_t> low(width_), high(width_);
     for (int round = 0; round < kRounds; ++round) {
       picked.resize(sample);
       for (int64_t& row : picked) row = pick();
@@ -106,7 +105,7 @@ class Bisection {
       add_codes(rows_of(picked), low.data());
       add_codes(rows_of(above), high.data());
       split = 0;
-      for (size_t k = 0; k < w; ++k) {
+      for (int64_t k = 0; k < width_; ++k) {
         const double a = low[k] / static_cast<double>(n_low), b = high[k] / static_cast<double>(above.size());
         direction[k] = static_cast<float>(b - a);
         split += 0.5 * (b * b - a * a);
@@ -124,7 +123,7 @@ class Bisection {
         const int64_t* rows = order_.data() + first;
         const int64_t n = std::min(kAtOnce, node.begin + end - first);
         project_codes({bytes_, stride_, width_, rows, n}, node.direction.data(), products);
-        for (int64_t i = 0; i < n; ++i) projected_[static_cast<size_t>(first + i)] = {products[i], rows[i]};
+        for (int64_t i = 0; i < n; ++i) projected_[first + i] = {products[i], rows[i]};
       }
     };
     if (in_parallel)
@@ -134,33 +133,32 @@ class Bisection {
     const auto at = [&](int64_t i) { return projected_.begin() + i; };
     const int64_t middle = middle_of(node);
     std::nth_element(at(node.begin), at(middle), at(node.end));
-    node.split = static_cast<double>(projected_[static_cast<size_t>(middle)].first);
-    for (int64_t i = node.begin; i < node.end; ++i)
-      order_[static_cast<size_t>(i)] = projected_[static_cast<size_t>(i)].second;
+    node.split = static_cast<double>(projected_[middle].first);
+    for (int64_t i = node.begin; i < node.end; ++i) order_[i] = projected_[i].second;
   }
 
   const uint8_t* bytes_;
   int64_t stride_, width_;
-  std::vector<int64_t>& order_;
-  std::vector<Projected> projected_;
+  Vector<int64_t>& order_;
+  Vector<Projected> projected_;
 };
 
 }  // namespace
 
 int64_t KnnTree::place_of(const uint8_t* code) const {
   const int64_t itself = 0;
-  size_t at = 0;
+  int64_t at = 0;
   while (nodes[at].left >= 0) {
     const Node& node = nodes[at];
-    const int64_t width = static_cast<int64_t>(node.direction.size());
+    const int64_t width = node.direction.size();
     float product;
     project_codes({code, 0, width, &itself, 1}, node.direction.data(), &product);
-    at = static_cast<size_t>(static_cast<double>(product) >= node.split ? node.right : node.left);
+    at = (static_cast<double>(product) >= node.split ? node.right : node.left);
   }
   return (nodes[at].begin + nodes[at].end) / 2;
 }
 
-KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, std::vector<int64_t>& order) {
+KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, Vector<int64_t>& order) {
   return Bisection(bytes, stride, width, order).run();
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 #include <atomic>
 #include <mutex>
-#include <vector>
 
+#include "core/vector.hpp"
 #include "knn/knn.hpp"
 #include "knn/knn_hits.hpp"
 
@@ -37,12 +37,12 @@ class KnnPass {
   KnnRows x_, queries_;
   int64_t k_;
   KnnMetric metric_;
-  std::vector<float> floats_;  // queries as filters see them
-  std::vector<double> norms_;  // and their norms
-  std::vector<double> zeros_;  // the offset of unit rows
-  std::vector<double> limit_;  // of each query; no key above this is wanted
-  std::vector<KnnHit> heap_;   // (m, k)
-  std::vector<int64_t> filled_;
+  Vector<float> floats_;  // queries as filters see them
+  Vector<double> norms_;  // and their norms
+  Vector<double> zeros_;  // the offset of unit rows
+  Vector<double> limit_;  // of each query; no key above this is wanted
+  Vector<KnnHit> heap_;   // (m, k)
+  Vector<int64_t> filled_;
   std::atomic<bool> odd_{false};
   std::once_flag seeded_;
   std::mutex mutex_;

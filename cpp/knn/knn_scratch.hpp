@@ -1,6 +1,5 @@
 // What one thread needs while it works on a search.
 #pragma once
-#include <vector>
 
 #include "knn/knn_search.hpp"
 
@@ -23,12 +22,12 @@ struct KnnSearch::Scratch {
   Lines rows, columns;
   Aligned<uint8_t> packed;  // the columns of the first filter
   Aligned<float> strip;     // floats: the centred rows of a strip
-  std::vector<uint32_t> survivors = std::vector<uint32_t>(kKnnStrip * kKnnPanel + 16);
-  std::vector<int32_t> dots = std::vector<int32_t>(kKnnStrip * kKnnPanel);
-  std::vector<int64_t> left, right;
-  std::vector<float> reach = std::vector<float>(kKnnBlock);
-  std::vector<double> keys, limits, ready;
-  std::vector<KnnPair> pairs;  // of all steps so far, the first `counted` of them in n_pairs_
+  Vector<uint32_t> survivors = Vector<uint32_t>(kKnnStrip * kKnnPanel + 16);
+  Vector<int32_t> dots = Vector<int32_t>(kKnnStrip * kKnnPanel);
+  Vector<int64_t> left, right;
+  Vector<float> reach = Vector<float>(kKnnBlock);
+  Vector<double> keys, limits, ready;
+  Vector<KnnPair> pairs;  // of all steps so far, the first `counted` of them in n_pairs_
   int64_t counted = 0;
 };
 

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include "knn/knn_hits.hpp"
 #include "knn/knn_index.hpp"
@@ -32,7 +31,7 @@ class KnnSearch {
   // `queries.n == 0`: the rows of the index among themselves. k > 0: nearest neighbours, else all keys <= radius.
   KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, int64_t k, double radius);
 
-  int64_t steps() const { return static_cast<int64_t>(tasks_.size()); }
+  int64_t steps() const { return tasks_.size(); }
   void run(int64_t begin, int64_t end);
   int64_t searched() const { return columns().n(); }
   int64_t k() const { return k_; }
@@ -68,7 +67,7 @@ class KnnSearch {
     int64_t begin, n, other_block;
     bool active;     // its rows look for neighbours
     bool is_column;  // of the tile
-    double other_norm() const { return static_cast<double>(other.block_norm[static_cast<size_t>(other_block)]); }
+    double other_norm() const { return static_cast<double>(other.block_norm[other_block]); }
   };
   struct Blocks {
     Side rows, columns;
@@ -111,21 +110,21 @@ class KnnSearch {
   int64_t k_;
   double radius_;
   KnnCodeKernels kernels_;
-  std::vector<int64_t> place_;  // for each query position the position of x it belongs to
-  std::vector<Task> tasks_;
-  std::vector<KnnHit> heap_;     // (searched rows, k), a max-heap each
-  std::vector<int64_t> filled_;  // hits in each heap
-  std::vector<double> limit_;    // no key above this is wanted; only ever lowered
-  std::vector<char> locked_;
-  std::vector<double> ball_;  // of each position, or empty; limits never go below it
-  std::vector<uint8_t> held_;
+  Vector<int64_t> place_;  // for each query position the position of x it belongs to
+  Vector<Task> tasks_;
+  Vector<KnnHit> heap_;     // (searched rows, k), a max-heap each
+  Vector<int64_t> filled_;  // hits in each heap
+  Vector<double> limit_;    // no key above this is wanted; only ever lowered
+  Vector<char> locked_;
+  Vector<double> ball_;  // of each position, or empty; limits never go below it
+  Vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
   bool paged_ = false;
   std::once_flag seeded_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> scratches_;
-  std::vector<Scratch*> idle_;
+  Vector<std::unique_ptr<Scratch>> scratches_;
+  Vector<Scratch*> idle_;
 
  public:
   ~KnnSearch();

@@ -12,47 +12,45 @@ void KnnSearch::seed() {
   parallel_for(columns().n(), 64, [&](int64_t begin, int64_t end) {
     Scratch* scratch = borrow();
     for (int64_t p = begin; p < end; ++p)
-      if (!(limit_[static_cast<size_t>(p)] < std::numeric_limits<double>::infinity())) seed_one(p, *scratch);
-    for (int64_t p = begin; p < end && !ball_.empty(); ++p)
-      limit_[static_cast<size_t>(p)] = std::max(limit_[static_cast<size_t>(p)], ball_[static_cast<size_t>(p)]);
+      if (!(limit_[p] < std::numeric_limits<double>::infinity())) seed_one(p, *scratch);
+    for (int64_t p = begin; p < end && !ball_.empty(); ++p) limit_[p] = std::max(limit_[p], ball_[p]);
     give_back(scratch);
   });
 }
 
 void KnnSearch::seed_one(int64_t p, Scratch& s) {
   const int64_t reach = std::max<int64_t>(24, k_);
-  const int64_t home = self() ? p : place_.empty() ? 0 : place_[static_cast<size_t>(p)];
+  const int64_t home = self() ? p : place_.empty() ? 0 : place_[p];
   const int64_t begin = std::max<int64_t>(0, home - reach), end = std::min(x_.n(), home + reach + 1);
   const KnnTable& table = columns();
   s.left.clear();
   for (int64_t q = begin; q < end; ++q)
     if (!(self() && q == p)) s.left.push_back(q);
-  const int64_t n = static_cast<int64_t>(s.left.size());
+  const int64_t n = s.left.size();
   if (n < k_) return;
-  s.keys.resize(static_cast<size_t>(n));
+  s.keys.resize(n);
   if (plan_.codes) {
     bound_above(begin, p, s);
   } else {
-    for (int64_t& q : s.left) q = x_.order[static_cast<size_t>(q)];
-    s.right.assign(static_cast<size_t>(n), table.order[static_cast<size_t>(p)]);
+    for (int64_t& q : s.left) q = x_.order[q];
+    s.right.assign(n, table.order[p]);
     exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, nullptr}, s.keys.data());
   }
   std::nth_element(s.keys.begin(), s.keys.begin() + k_ - 1, s.keys.end());
-  limit_[static_cast<size_t>(p)] = s.keys[static_cast<size_t>(k_ - 1)];
+  limit_[p] = s.keys[k_ - 1];
 }
 
 // Upper bounds of the keys of row p and the rows s.left, which begin at `begin`, by their codes.
 void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
   const KnnTable& table = columns();
-  const size_t n = s.left.size(), at = static_cast<size_t>(p);
-  std::vector<uint32_t> pairs(n);
+  const int64_t n = s.left.size(), at = p;
+  Vector<uint32_t> pairs(n);
   s.dots.resize(std::max(s.dots.size(), n));
-  for (size_t i = 0; i < n; ++i) pairs[i] = static_cast<uint32_t>((s.left[i] - begin) << 16);
-  kernels_.dot({x_.full.row(begin), table.full.row(p), x_.full.padded, pairs.data(), static_cast<int64_t>(n)},
-               s.dots.data());
+  for (int64_t i = 0; i < n; ++i) pairs[i] = static_cast<uint32_t>((s.left[i] - begin) << 16);
+  kernels_.dot({x_.full.row(begin), table.full.row(p), x_.full.padded, pairs.data(), n}, s.dots.data());
   const double step = static_cast<double>(x_.full.step), gain = plan_.gain;
-  for (size_t i = 0; i < n; ++i) {
-    const size_t q = static_cast<size_t>(s.left[i]);
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t q = s.left[i];
     const double dot = static_cast<double>(s.dots[i]) - kernels_.bias * static_cast<double>(table.full.sum[at]);
     const double lost = static_cast<double>(x_.full.lost[q]) + static_cast<double>(table.full.lost[at]);
     if (plan_.metric == KnnMetric::inner_product) {
@@ -67,8 +65,8 @@ void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
 }
 
 void KnnSearch::lower_limits(const double* limits) {
-  const std::vector<int64_t>& order = columns().order;
-  for (size_t p = 0; p < limit_.size(); ++p) limit_[p] = std::min(limit_[p], limits[order[p]]);
+  const Vector<int64_t>& order = columns().order;
+  for (int64_t p = 0; p < limit_.size(); ++p) limit_[p] = std::min(limit_[p], limits[order[p]]);
 }
 
 void KnnSearch::set_balls(const double* balls) {
@@ -78,12 +76,12 @@ void KnnSearch::set_balls(const double* balls) {
 }
 
 void KnnSearch::write_held(uint8_t* held) const {
-  for (size_t p = 0; p < held_.size(); ++p) held[x_.order[p]] = held_[p];
+  for (int64_t p = 0; p < held_.size(); ++p) held[x_.order[p]] = held_[p];
 }
 
 void merge_neighbours(const KnnLists& lists, int64_t k, double* keys, int64_t* rows) {
   parallel_for(lists.n, 256, [&](int64_t begin, int64_t end) {
-    std::vector<KnnHit> hits(static_cast<size_t>(lists.m));
+    Vector<KnnHit> hits(lists.m);
     Steps steps;
     for (int64_t i = begin; i < end; ++i) {
       steps.took(lists.m);
@@ -96,8 +94,8 @@ void merge_neighbours(const KnnLists& lists, int64_t k, double* keys, int64_t* r
                  hits.end());  // a row has one key: its copies are adjacent
       for (int64_t j = 0; j < k; ++j) {
         const bool there = j < std::ssize(hits);
-        keys[i * k + j] = there ? hits[static_cast<size_t>(j)].key : std::numeric_limits<double>::infinity();
-        rows[i * k + j] = there ? hits[static_cast<size_t>(j)].index : -1;
+        keys[i * k + j] = there ? hits[j].key : std::numeric_limits<double>::infinity();
+        rows[i * k + j] = there ? hits[j].index : -1;
       }
     }
   });

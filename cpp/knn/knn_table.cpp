@@ -34,53 +34,52 @@ Rest rest_of(double norm, double inside) {
   return {rest, error == 0 ? 0 : error / std::max(rest, std::sqrt(error))};
 }
 
-float largest(const std::vector<float>& v, int64_t begin, int64_t end) {
+float largest(const Vector<float>& v, int64_t begin, int64_t end) {
   float most = 0;
-  for (int64_t i = begin; i < end; ++i) most = std::max(most, v[static_cast<size_t>(i)]);
+  for (int64_t i = begin; i < end; ++i) most = std::max(most, v[i]);
   return most;
 }
 
 template <class T>
-void permute_column(std::vector<T>& column, const std::vector<int64_t>& order) {
-  std::vector<T> moved(column.size());
-  for (size_t i = 0; i < order.size(); ++i) moved[i] = column[static_cast<size_t>(order[i])];
+void permute_column(Vector<T>& column, const Vector<int64_t>& order) {
+  Vector<T> moved(column.size());
+  for (int64_t i = 0; i < order.size(); ++i) moved[i] = column[order[i]];
   column = std::move(moved);
 }
 
 }  // namespace
 
 void KnnCodes::prepare(int64_t n, int64_t coordinates) {
-  const size_t rows = static_cast<size_t>(n);
   width = coordinates;
   padded = (coordinates + 63) / 64 * 64;
   bytes = make_aligned<uint8_t>((n + kKnnRowStep) * padded);  // tiles read past the last row
   std::memset(bytes.get() + n * padded, 0, static_cast<size_t>(kKnnRowStep * padded));
-  sum.resize(rows);
-  squares.resize(rows);
-  lost.resize(rows);
+  sum.resize(n);
+  squares.resize(n);
+  lost.resize(n);
 }
 
-void KnnCodes::permute(const std::vector<int64_t>& order) {
+void KnnCodes::permute(const Vector<int64_t>& order) {
   permute_column(sum, order);
   permute_column(squares, order);
   permute_column(lost, order);
-  const size_t size = static_cast<size_t>(padded), n = order.size();
-  std::vector<uint8_t> held(size);
-  std::vector<bool> done(n);
+  const int64_t n = order.size();
+  Vector<uint8_t> held(padded);
+  Vector<char> done(n);
   Steps steps;
-  for (size_t start = 0; start < n; ++start) {  // along the cycles, so that no second table is needed
-    if (done[start]) continue;
-    std::memcpy(held.data(), row(static_cast<int64_t>(start)), size);
-    size_t at = start;
+  for (int64_t start = 0; start < n; ++start) {  // along the cycles, so that no second table is needed
+    if (done[start] != 0) continue;
+    std::copy_n(row(start), padded, held.data());
+    int64_t at = start;
     for (;;) {
-      done[at] = true;
-      steps.took(static_cast<int64_t>(size) / 16 + 1);
-      const size_t from = static_cast<size_t>(order[at]);
+      done[at] = 1;
+      steps.took(padded / 16 + 1);
+      const int64_t from = order[at];
       if (from == start) break;
-      std::memcpy(bytes.get() + at * size, bytes.get() + from * size, size);
+      std::copy_n(row(from), padded, bytes.get() + at * padded);
       at = from;
     }
-    std::memcpy(bytes.get() + at * size, held.data(), size);
+    std::copy_n(held.data(), padded, bytes.get() + at * padded);
   }
 }
 
@@ -88,20 +87,17 @@ int64_t KnnTable::block_size(int64_t block) const { return std::min(kKnnBlock, r
 
 void KnnTable::measure(const KnnPlan& plan, int32_t bias) {
   const auto step_of = [&](float most) { return most > 0 ? most / static_cast<float>(bias - 1) : 1.0f; };
-  const int64_t d = rows.d, inside = static_cast<int64_t>(plan.basis.size()) / std::max<int64_t>(1, d);
+  const int64_t d = rows.d, inside = plan.basis.size() / std::max<int64_t>(1, d);
   const int64_t n = std::min(rows.n, kMeasured);
-  std::vector<int64_t> which(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) which[static_cast<size_t>(i)] = i * rows.n / n;
-  std::vector<float> z(static_cast<size_t>(n * d)), p(static_cast<size_t>(n * inside));
+  Vector<int64_t> which(n);
+  for (int64_t i = 0; i < n; ++i) which[i] = i * rows.n / n;
+  Vector<float> z(n * d), p(n * inside);
   centre_rows(rows, which.data(), 0, n, {plan.mean.data(), plan.gain}, z.data());
-  std::vector<double> rest(static_cast<size_t>(n));
+  Vector<double> rest(n);
   float most = 0;
   if (inside > 0) {
     project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
-    for (int64_t i = 0; i < n; ++i)
-      rest[static_cast<size_t>(i)] =
-          rest_of(norm_of(&z[static_cast<size_t>(i * d)], d), norm_of(&p[static_cast<size_t>(i * inside)], inside))
-              .norm;
+    for (int64_t i = 0; i < n; ++i) rest[i] = rest_of(norm_of(&z[i * d], d), norm_of(&p[i * inside], inside)).norm;
     rest_mean = std::accumulate(rest.begin(), rest.end(), 0.0) / static_cast<double>(n);
     for (const double r : rest) most = std::max(most, static_cast<float>(std::abs(r - rest_mean)));
     for (const float v : p) most = std::max(most, std::abs(v));
@@ -124,41 +120,37 @@ void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int
   const auto round = [&](KnnCodes& codes, const float* v, int64_t at, double also_lost) {
     KnnRounded rounded;
     round_row(v, codes.width, codes.padded, codes.step, bias, codes.bytes.get() + at * codes.padded, &rounded);
-    codes.sum[static_cast<size_t>(at)] = rounded.sum;
-    codes.squares[static_cast<size_t>(at)] = rounded.squares;
-    codes.lost[static_cast<size_t>(at)] =
-        static_cast<float>((static_cast<double>(rounded.lost) + also_lost) * 1.00001 + kTiny);
+    codes.sum[at] = rounded.sum;
+    codes.squares[at] = rounded.squares;
+    codes.lost[at] = static_cast<float>((static_cast<double>(rounded.lost) + also_lost) * 1.00001 + kTiny);
   };
-  std::vector<float> z(static_cast<size_t>(kChunk * d)), p(static_cast<size_t>(kChunk * prefix.width)),
-      coordinates(static_cast<size_t>(prefix.width));
+  Vector<float> z(kChunk * d), p(kChunk * prefix.width), coordinates(prefix.width);
   for (int64_t at = begin; at < end; at += kChunk) {
     const int64_t n = std::min(kChunk, end - at);
     centre_rows(rows, nullptr, at, n, {plan.mean.data(), plan.gain}, z.data());
     if (prefix.width > 0) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
     for (int64_t i = 0; i < n; ++i) {
-      const double size = norm_of(&z[static_cast<size_t>(i * d)], d);
-      norm[static_cast<size_t>(at + i)] = static_cast<float>(size * 1.000001);
+      const double size = norm_of(&z[i * d], d);
+      norm[at + i] = static_cast<float>(size * 1.000001);
       if (prefix.width == 0) continue;
-      const float* projected = &p[static_cast<size_t>(i * inside)];
+      const float* projected = &p[i * inside];
       const Rest rest = rest_of(size, norm_of(projected, inside));
       std::copy(projected, projected + inside, coordinates.begin());
-      coordinates[static_cast<size_t>(inside)] = static_cast<float>(rest.norm - rest_mean);
+      coordinates[inside] = static_cast<float>(rest.norm - rest_mean);
       round(prefix, coordinates.data(), at + i, rest.lost + kFloatSlack * size);
     }
     mix_rows(z.data(), n, d);
-    for (int64_t i = 0; i < n; ++i)
-      round(full, &z[static_cast<size_t>(i * d)], at + i,
-            kFloatSlack * static_cast<double>(norm[static_cast<size_t>(at + i)]));
+    for (int64_t i = 0; i < n; ++i) round(full, &z[i * d], at + i, kFloatSlack * static_cast<double>(norm[at + i]));
   }
 }
 
 void KnnTable::encode(const KnnPlan& plan, int32_t bias) {
-  order.resize(static_cast<size_t>(rows.n));
+  order.resize(rows.n);
   std::iota(order.begin(), order.end(), int64_t{0});
-  norm.resize(static_cast<size_t>(rows.n));
+  norm.resize(rows.n);
   if (!plan.codes) return;
   full.prepare(rows.n, rows.d);
-  if (!plan.basis.empty()) prefix.prepare(rows.n, static_cast<int64_t>(plan.basis.size()) / rows.d + 1);
+  if (!plan.basis.empty()) prefix.prepare(rows.n, plan.basis.size() / rows.d + 1);
   parallel_for(rows.n, 4 * kChunk, [&](int64_t begin, int64_t end) { encode_rows(plan, bias, begin, end); });
 }
 
@@ -174,16 +166,16 @@ void KnnTable::reorder(const KnnPlan& plan, KnnTree* tree) {
   permute(plan);
 }
 
-void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<int64_t>& place) {
+void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, Vector<int64_t>& place) {
   const KnnCodes& codes = first(plan);
-  place.resize(static_cast<size_t>(rows.n));
+  place.resize(rows.n);
   parallel_for(rows.n, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) place[static_cast<size_t>(i)] = tree.place_of(codes.row(i));
+    for (int64_t i = begin; i < end; ++i) place[i] = tree.place_of(codes.row(i));
   });
   Steps steps;
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
     steps.took(1);
-    return place[static_cast<size_t>(a)] < place[static_cast<size_t>(b)];
+    return place[a] < place[b];
   });
   permute_column(place, order);
   permute(plan);
@@ -192,11 +184,10 @@ void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, std::vector<
 void KnnTable::finish(const KnnPlan& plan) {
   if (!plan.codes) {  // floats need the norms only
     parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
-      std::vector<float> z(static_cast<size_t>((end - begin) * rows.d));
+      Vector<float> z((end - begin) * rows.d);
       centre_rows(rows, order.data() + begin, 0, end - begin, {plan.mean.data(), plan.gain}, z.data());
       for (int64_t i = begin; i < end; ++i)
-        norm[static_cast<size_t>(i)] =
-            static_cast<float>(norm_of(&z[static_cast<size_t>((i - begin) * rows.d)], rows.d) * 1.000001);
+        norm[i] = static_cast<float>(norm_of(&z[(i - begin) * rows.d], rows.d) * 1.000001);
     });
   }
   for (int64_t b = 0; b < blocks(); ++b) {

@@ -1,9 +1,9 @@
 // One side of a search: its rows in search order, their int8 codes, and what the bounds need to know of each row.
 #pragma once
 #include <cstdint>
-#include <vector>
 
 #include "core/aligned.hpp"
+#include "core/vector.hpp"
 #include "knn/knn.hpp"
 
 namespace tamis {
@@ -12,11 +12,11 @@ constexpr int64_t kKnnBlock = 960;  // rows of a block; the last one may be shor
 
 struct KnnPlan {
   KnnMetric metric = KnnMetric::squared_distance;
-  std::vector<double> mean;  // (d,), zeros for inner products
-  double gain = 1;           // brings centred rows to a size float32 squares hold
-  bool codes = false;        // else floats
-  bool ordered = false;      // near rows beside each other, so that bounds get tight early
-  std::vector<float> basis;  // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
+  Vector<double> mean;   // (d,), zeros for inner products
+  double gain = 1;       // brings centred rows to a size float32 squares hold
+  bool codes = false;    // else floats
+  bool ordered = false;  // near rows beside each other, so that bounds get tight early
+  Vector<float> basis;   // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
 };
 
 struct KnnCodes {
@@ -24,13 +24,13 @@ struct KnnCodes {
   float step = 0;
   Aligned<uint8_t> bytes;
   const uint8_t* mapped = nullptr;  // or those of a file
-  std::vector<int32_t> sum, squares;
-  std::vector<float> lost;        // per row
-  std::vector<float> block_lost;  // largest of each block
+  Vector<int32_t> sum, squares;
+  Vector<float> lost;        // per row
+  Vector<float> block_lost;  // largest of each block
 
   const uint8_t* row(int64_t i) const { return (mapped != nullptr ? mapped : bytes.get()) + i * padded; }
   void prepare(int64_t n, int64_t coordinates);
-  void permute(const std::vector<int64_t>& order);
+  void permute(const Vector<int64_t>& order);
 };
 
 // Balanced bisection by 2-means directions, into blocks and further into panels; a query walks to where it would be.
@@ -39,18 +39,18 @@ struct KnnTree {
     int64_t begin, end;
     int64_t left = -1, right = -1;  // nodes
     double split = 0;
-    std::vector<float> direction;
+    Vector<float> direction;
   };
-  std::vector<Node> nodes;
+  Vector<Node> nodes;
   int64_t place_of(const uint8_t* code) const;  // a position
 };
-KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, std::vector<int64_t>& order);
+KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, Vector<int64_t>& order);
 
 struct KnnTable {
   KnnRows rows;
-  std::vector<int64_t> order;  // position -> row
-  std::vector<float> norm;     // |z| by position
-  std::vector<float> block_norm;
+  Vector<int64_t> order;  // position -> row
+  Vector<float> norm;     // |z| by position
+  Vector<float> block_norm;
   KnnCodes full, prefix;
   double rest_mean = 0;  // of the norm outside the basis
 
@@ -64,8 +64,8 @@ struct KnnTable {
   void encode(const KnnPlan& plan, int32_t bias);    // in row order
   void reorder(const KnnPlan& plan, KnnTree* tree);  // by bisection; the tree is handed out for queries
   void reorder_by(const KnnPlan& plan, const KnnTree& tree,
-                  std::vector<int64_t>& place);  // as another table's tree says
-  void finish(const KnnPlan& plan);              // block maxima
+                  Vector<int64_t>& place);  // as another table's tree says
+  void finish(const KnnPlan& plan);         // block maxima
   void drop_codes() { full = KnnCodes(), prefix = KnnCodes(); }
 
  private:

@@ -93,12 +93,14 @@ struct CountWriter {
 class Boundary {
  public:
   Boundary(const host::Runs& runs, int64_t dilation, CountWriter& out)
-      : runs_(runs), height_(runs.height), dilation_(dilation), out_(out) {
-    if (runs.height <= 2 * dilation || runs.width <= 2 * dilation)
-      add_whole(1, runs.n);
+      : runs_(runs), height_(runs.height), dilation_(dilation), out_(out) {}
+
+  void write() {
+    if (runs_.height <= 2 * dilation_ || runs_.width <= 2 * dilation_)
+      add_whole(1, runs_.n);
     else
-      for (int64_t k = 1; k < runs.n;) k = add_group(k);
-    out.finish(runs.height * runs.width);
+      for (int64_t k = 1; k < runs_.n;) k = add_group(k);
+    out_.finish(runs_.height * runs_.width);
   }
 
  private:
@@ -201,7 +203,7 @@ MaskTexts mask_boundaries(const Masks& masks, const int64_t* dilation) {
       TAMIS_CHECK(runs.pixels <= pixels_of(runs.height, runs.width) && runs.pixels < int64_t{1} << 32,
                   "mask_boundary: a mask has more pixels than its image");
       CountWriter out;
-      Boundary(runs, dilation[i], out);
+      Boundary(runs, dilation[i], out).write();
       append_counts(out.counts.data(), out.counts.size(), part.text);
       part.end_mask();
     }

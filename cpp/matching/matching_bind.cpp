@@ -128,7 +128,7 @@ void bind_matching(py::module_& m) {
                                              similarity ? similarity->data : nullptr,
                                              similarity ? similarity->size() : 0});
         }
-        const int64_t entries = static_cast<int64_t>(matches.gt.size());
+        const int64_t entries = matches.gt.size();
         return py::make_tuple(tamis::to_numpy(std::move(matches.row)), tamis::to_numpy(std::move(matches.first)),
                               tamis::to_numpy(std::move(matches.gt)),
                               tamis::to_numpy(std::move(matches.at), {entries, areas, tamis::words_for(levels)}));

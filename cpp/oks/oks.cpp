@@ -36,7 +36,7 @@ class Targets {
     columns_.assign(3 * k_ * n, -1);
     all.resize(n);
     for (int64_t i = 0; i < n; ++i) {
-      const int64_t row = at(p_.gt_index, first + int64_t(i));
+      const int64_t row = at(p_.gt_index, first + i);
       const double *keypoints = p_.gt + 3 * k * row, area = p_.gt_area[row];
       double *x = columns_.data() + 3 * k_ * i, *reach = x + 2 * k_;
       split_axes(keypoints, k, x);

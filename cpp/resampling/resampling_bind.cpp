@@ -125,7 +125,7 @@ void bind_resampling(py::module_& m) {
 
   m.def("resample", [](const Plan& p, View<const double, 2> weights, View<const double, 1> recalls, Ints cell,
                        Bytes precision, View<const uint8_t, 2> mask, View<double, 3> out) {
-    const int64_t rows = cell.size(), n_cells = static_cast<int64_t>(p.cell_area.size());
+    const int64_t rows = cell.size(), n_cells = p.cell_area.size();
     TAMIS_CHECK(weights.shape[1] == p.n_images && precision.size() == rows && recalls.size() > 0 &&
                     mask.size() == rows * p.n_thresholds &&
                     out.shape == (std::array<int64_t, 3>{weights.shape[0], p.n_categories, rows}),

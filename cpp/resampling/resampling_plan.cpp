@@ -114,9 +114,9 @@ class Planner {
     else
       part.mixed_image.resize(mixed_first);
     for (int64_t r = run_first; r < part.runs.size(); ++r) needed_[part.runs[r].stop] = 1;
-    part.run_count.push_back(static_cast<int64_t>(part.runs.size() - run_first));
-    part.tp_count.push_back(static_cast<int64_t>(part.tp_image.size() - tp_first));
-    part.mixed_count.push_back(static_cast<int64_t>(part.mixed_image.size() - mixed_first));
+    part.run_count.push_back(part.runs.size() - run_first);
+    part.tp_count.push_back(part.tp_image.size() - tp_first);
+    part.mixed_count.push_back(part.mixed_image.size() - mixed_first);
     part.most_runs = std::max(part.most_runs, part.run_count.back());
   }
 

@@ -25,8 +25,10 @@ struct Direction {
 TAMIS_HD Direction direction_of(double degrees) {
   double turns = 360;
   for (int i = 0; i < 1015 && 2 * turns <= magnitude(degrees); ++i) turns *= 2;
-  for (; turns >= 360; turns *= 0.5)
+  while (turns >= 360) {
     if (magnitude(degrees) >= turns) degrees -= degrees < 0 ? -turns : turns;
+    turns *= 0.5;
+  }
   if (!(magnitude(degrees) < 360)) degrees = 0;  // NaN, which has no quarters
   int quarters = static_cast<int>(degrees / 90);
   degrees -= 90 * quarters;

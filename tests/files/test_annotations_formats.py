@@ -99,6 +99,8 @@ def test_the_numbers_are_those_of_pycocotools() -> None:
         else:
             found = dt("coco", truth)
         truth, found = tamis.align(truth, found)
+        some = np.arange(0, truth.n_images, 1 + truth.n_images // 500)  # the peer takes its time
+        truth, found = truth.select(some), found.select(some)
         reference = coco.COCO(str(path))
         boxes = [
             {"image_id": image, "category_id": label, "bbox": box, "score": score}
@@ -108,6 +110,7 @@ def test_the_numbers_are_those_of_pycocotools() -> None:
             )
         ]  # fmt: skip
         peer = evaluation.COCOeval(reference, reference.loadRes(boxes), "bbox")
+        peer.params.imgIds = truth.image_ids.tolist()
         peer.evaluate()
         peer.accumulate()
         peer.summarize()

@@ -110,7 +110,9 @@ class CellsPlan(GroupedPlan):
             asked = CHECKED if stage == "exact" else 0
             for i in parts:
                 rows = self._rows_of(i)
-                held = int(rows * row * (1 + copies * (stage == "assign")))
+                held = rows * (row + self.source.width + 330)
+                if stage == "assign":
+                    held = int(rows * (row * (1 + copies) + 20 * self.source.width))
                 found.append(self._task(f"{stage}-{i}", after, [i], asked * rows, held))
         rows, pairs = int(copies * n / len(parts)), int(share * n * n / 2 / len(parts))
         held = rows * (2 * row + self.source.width + 330 + 28 * self.k)
@@ -165,8 +167,8 @@ class CellsPlan(GroupedPlan):
         if blocks * BLOCK < n:
             begins = [i * (n - BLOCK) // max(1, blocks - 1) for i in range(blocks)]
             spans = [(begin, begin + BLOCK) for begin in begins]
-        at = np.unique(np.concatenate([np.arange(*span) for span in spans]))
-        x = self.source.read("plan.run", spans)[: len(at)]
+        at = np.concatenate([np.arange(*span) for span in spans])
+        x = self.source.read("plan.run", spans)
         about = mean_of(put_together([column_sums(x)]), len(x))
         spread = float(np.sqrt(np.mean(np.square(x - about).sum(axis=1))))
         gain = 1 / spread if 0 < spread < np.inf else 1.0

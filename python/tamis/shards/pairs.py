@@ -193,7 +193,8 @@ def plan_near_duplicates(
         small and rows are many.
     probes : int, optional
         A row enters so many cells instead, its nearest: pairs may be missed, and ``plan.recall()``
-        gives the share that was found, of the pairs of 1,000 rows.
+        gives the share that was found, of the pairs of 1,000 rows. By cells the plan reads a sample
+        at once, so that ``plan.estimate()`` knows their sizes.
 
     Returns
     -------
