@@ -31,7 +31,7 @@ def out_of(
     fault = _fault_of(library, out)
     begin, end = (0, 0) if fault else _span(library, out)
     for name, x in inputs.items():
-        first, last = _span(library, x)
+        first, last = _span(arrays.library(x), x)
         if max(begin, first) < min(end, last):
             fault = f"one that shares memory with {name}"
     if fault is not None:

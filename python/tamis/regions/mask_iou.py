@@ -11,6 +11,7 @@ from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
 from tamis._shared.columns import read_column
+from tamis._shared.out import out_of
 from tamis._shared.typed import AnyColumn, Float64, Int64
 from tamis.regions.masks import Masks
 from tamis.regions.masks_cuda import DeviceMasks, batched_iou
@@ -54,10 +55,14 @@ def _crowd(function: str, iscrowd: Any, n: int) -> Array | None:
 
 
 @overload
-def mask_iou(a: OnHost, b: OnHost, *, iscrowd: AnyColumn | None = None) -> Float64: ...
+def mask_iou(
+    a: OnHost, b: OnHost, *, iscrowd: AnyColumn | None = None, out: Float64 | None = None
+) -> Float64: ...
 @overload
-def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> Any: ...
-def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> Any:
+def mask_iou(
+    a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None, out: Any = None
+) -> Any: ...
+def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None, out: Any = None) -> Any:
     """IoU of each mask of `a` with each of `b`, without drawing pixels.
 
     Parameters
@@ -66,6 +71,9 @@ def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> A
         n and m masks, all of one image size.
     iscrowd : (m,) bool or integer array, optional
         Where nonzero, the intersection is divided by the area of `a`'s mask alone.
+    out : (n, m) float64 array, optional
+        Takes the result, in the place of a new array: of the library and device of the result,
+        C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -76,8 +84,8 @@ def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> A
     Raises
     ------
     TypeError, ValueError
-        If an argument is not a mask, sizes differ, only one side is on a device, or `iscrowd` has
-        the wrong shape or dtype.
+        If an argument is not a mask, sizes differ, only one side is on a device, or `iscrowd` or
+        `out` has the wrong shape or dtype.
 
     Notes
     -----
@@ -98,8 +106,8 @@ def mask_iou(a: AnyMasks, b: AnyMasks, *, iscrowd: AnyColumn | None = None) -> A
     """
     rows, columns = _pair("mask_iou", a, b)
     ends = [np.array([0, len(side)]) for side in (rows, columns)]
-    values, _ = _batched("mask_iou", rows, ends[0], columns, ends[1], iscrowd)
-    return values.reshape(len(rows), len(columns))
+    shape = len(rows), len(columns)
+    return _batched("mask_iou", rows, ends[0], columns, ends[1], iscrowd, out, shape)[0]
 
 
 def mask_boundary(masks: OnHost, *, dilation_ratio: float = DILATION_RATIO) -> Masks:
@@ -160,6 +168,7 @@ def mask_iou_batched(
     b_splits: AnyColumn,
     *,
     iscrowd: AnyColumn | None = None,
+    out: Float64 | None = None,
 ) -> tuple[Float64, Int64]: ...
 @overload
 def mask_iou_batched(
@@ -169,6 +178,7 @@ def mask_iou_batched(
     b_splits: AnyColumn,
     *,
     iscrowd: AnyColumn | None = None,
+    out: Any = None,
 ) -> tuple[Any, Any]: ...
 def mask_iou_batched(
     a: AnyMasks,
@@ -177,6 +187,7 @@ def mask_iou_batched(
     b_splits: AnyColumn,
     *,
     iscrowd: AnyColumn | None = None,
+    out: Any = None,
 ) -> tuple[Any, Any]:
     """IoU of the masks of each image, many images in one call.
 
@@ -188,6 +199,8 @@ def mask_iou_batched(
         Image `i` has masks ``a_splits[i]:a_splits[i + 1]`` of `a`, and likewise of `b`; all of one
         size. Read on the host: give them as host arrays, for masks on a device too.
     iscrowd : (len(b),) bool or integer array, optional
+        As in :func:`tamis.mask_iou`.
+    out : (sum of n_i * m_i,) float64 array, optional
         As in :func:`tamis.mask_iou`.
 
     Returns
@@ -211,21 +224,33 @@ def mask_iou_batched(
     >>> tamis.mask_iou_batched(masks, splits, masks, splits)
     (array([1., 1.]), array([0, 1, 2]))
     """
-    return _batched("mask_iou_batched", a, a_splits, b, b_splits, iscrowd)
+    return _batched("mask_iou_batched", a, a_splits, b, b_splits, iscrowd, out)
 
 
 def _batched(
-    name: str, a: Any, a_splits: AnyColumn, b: Any, b_splits: AnyColumn, iscrowd: AnyColumn | None
+    name: str,
+    a: Any,
+    a_splits: AnyColumn,
+    b: Any,
+    b_splits: AnyColumn,
+    iscrowd: AnyColumn | None,
+    out: Any,
+    shape: tuple[int, ...] | None = None,
 ) -> tuple[Any, Any]:
+    """Values, of `shape` if it is given, and their splits."""
     a, b = _pair(name, a, b)
     rows = ragged.splits(name, "a_splits", a_splits, len(a))
     columns = ragged.splits(name, "b_splits", b_splits, len(b), len(rows) - 1)
     splits = ragged.pair_splits(rows, columns)
     check_image_sizes(name, {"a": (a, rows), "b": (b, columns)})
+    shape = shape or (int(splits[-1]),)
     if isinstance(a, DeviceMasks):
-        return batched_iou(name, a, b, iscrowd, (rows, columns, splits))
+        values = out_of(name, a.ends, shape, "float64", out, a=a.ends, b=b.ends)
+        return values, batched_iou(name, a, b, iscrowd, (rows, columns, splits), values)
     crowd = _crowd(name, iscrowd, len(b))
-    return grouped_iou(a, rows, b, columns, int(splits[-1]), crowd=crowd), splits
+    values = out_of(name, a.text, shape, "float64", out, a=a.text, b=b.text)
+    grouped_iou(a, rows, b, columns, values.size, crowd=crowd, out=values.reshape(-1))
+    return values, splits
 
 
 def check_image_sizes(function: str, sides: dict[str, tuple[Masks | DeviceMasks, Array]]) -> None:
@@ -257,13 +282,14 @@ def grouped_iou(
     b_index: Array | None = None,
     a_boxes: Array | None = None,
     least: float = -np.inf,
+    out: Array | None = None,
 ) -> Array:
     """(n,) IoUs of the pairs of each group; -1 where sizes differ. Groups hold rows or indices.
 
     With the boxes of `a`, as `to_bbox` gives them, those that touch nothing are not even read.
     IoUs below `least` are lower bounds (faster).
     """
-    out = np.empty(n)
+    out = np.empty(n) if out is None else out
     _core.mask_iou_batched(
         a_text=a.text, a_text_splits=a.splits, a_size=a.size, b_text=b.text,
         b_text_splits=b.splits, b_size=b.size, crowd=crowd, a_index=a_index, a_splits=a_splits,

@@ -140,16 +140,20 @@ def batched_iou(
     b: DeviceMasks,
     iscrowd: Any,
     splits: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
-) -> tuple[Any, Any]:
-    """(values, their splits) of the images' masks; `splits` are those of a, b and the values."""
-    values = arrays.empty(a.ends, (int(splits[-1][-1]),), "float64")
+    out: Any,
+) -> Any:
+    """Fill `out` with the IoUs of the images' masks; `splits` are those of a, b and `out`.
+
+    The last of these are given back, on the device.
+    """
     a_splits, b_splits, out_splits = device_arrays.all_from_host(a.ends, *splits)
     arrays.call(
         "mask_iou_batched", a.ends, a_ends=a.ends, a_text_splits=a.splits, a_masks=a.masks,
         b_ends=b.ends, b_text_splits=b.splits, b_masks=b.masks, crowd=_crowd(function, b, iscrowd),
-        a_splits=a_splits, b_splits=b_splits, out_splits=out_splits, out=values,
+        a_splits=a_splits, b_splits=b_splits, out_splits=out_splits,
+        out=out.reshape(-1),
     )  # fmt: skip
-    return values, out_splits
+    return out_splits
 
 
 def _crowd(function: str, b: DeviceMasks, iscrowd: Any) -> Any:

@@ -10,6 +10,7 @@ from tamis import _core
 from tamis._shared import arrays, ragged, row_columns
 from tamis._shared.arrays import Array
 from tamis._shared.columns import FORMATS, Format, check_finite, check_format
+from tamis._shared.out import out_of
 from tamis._shared.typed import AnyArray, AnyColumn, Host, T
 
 
@@ -23,6 +24,7 @@ def max_iou(
     other_splits: AnyColumn | None = None,
     other_labels: AnyColumn | None = None,
     fmt: Format = "xyxy",
+    out: Array | None = None,
 ) -> Array: ...
 @overload
 def max_iou(
@@ -34,6 +36,7 @@ def max_iou(
     other_splits: AnyColumn | None = None,
     other_labels: AnyColumn | None = None,
     fmt: Format = "xyxy",
+    out: T | None = None,
 ) -> T: ...
 def max_iou(
     boxes: Any,
@@ -44,6 +47,7 @@ def max_iou(
     other_splits: Any = None,
     other_labels: Any = None,
     fmt: Format = "xyxy",
+    out: Any = None,
 ) -> Any:
     """Largest IoU of each box with another box of its image, or with a box of a second set.
 
@@ -65,6 +69,8 @@ def max_iou(
         Labels of `other`; needed if `labels` and `other` are given.
     fmt : {"xyxy", "xywh", "cxcywh"}, default "xyxy"
         What the four numbers of both sets are, as in :func:`tamis.box_iou`.
+    out : array, shape (n,), optional
+        Takes the result, in the place of a new array, as in :func:`tamis.box_iou`.
 
     Returns
     -------
@@ -113,23 +119,26 @@ def max_iou(
     for key, x in sets.items():
         arrays.check_shape(name, key, x, ("N", 4))
     if where != "cpu":
-        return _on_device(sets, (splits, other_splits), (labels, other_labels), fmt)
+        return _on_device(sets, (splits, other_splits), (labels, other_labels), fmt, out)
     hosted = arrays.floats(name, **{key: arrays.host(name, key, x) for key, x in sets.items()})
     starts = ragged.splits(name, "splits", splits, len(hosted[0]))
     codes = _label_codes(len(hosted[0]), len(hosted[-1]), labels, other_labels)
     check_finite(name, **dict(zip(sets, hosted, strict=True)))
-    out = np.empty(len(hosted[0]), hosted[0].dtype)
+    ends = None
+    if other is not None:
+        ends = ragged.splits(name, "other_splits", other_splits, len(hosted[1]), len(starts) - 1)
+    inputs = dict(zip(sets, hosted, strict=True))
+    out = out_of(name, sets["boxes"], (len(hosted[0]),), hosted[0].dtype.name, out, **inputs)
     first = FORMATS.index(fmt), hosted[0], starts, codes[0]
-    if other is None:
+    if ends is None:
         _core.max_iou(*first, out)
     else:
-        ends = ragged.splits(name, "other_splits", other_splits, len(hosted[1]), len(starts) - 1)
         _core.max_iou_between(*first, hosted[1], ends, codes[1], out)
-    return arrays.from_host(sets["boxes"], out)
+    return out
 
 
 def _on_device(
-    sets: dict[str, Any], splits: tuple[Any, Any], labels: tuple[Any, Any], fmt: str
+    sets: dict[str, Any], splits: tuple[Any, Any], labels: tuple[Any, Any], fmt: str, out: Any
 ) -> Any:
     """`max_iou` of checked CUDA arrays."""
     name, boxes = "max_iou", sets["boxes"]
@@ -152,7 +161,8 @@ def _on_device(
             codes = arrays.cast(arrays.same_library(boxes, label), "int64")
         sides |= {key: x, f"{prefix}splits": arrays.from_host(boxes, starts)}
         sides[f"{prefix}labels"] = codes
-    out = arrays.empty(boxes, (given[0].shape[0],), arrays.dtype_name(given[0]))
+    inputs = dict(zip(sets, given, strict=True))
+    out = out_of(name, boxes, (given[0].shape[0],), arrays.dtype_name(given[0]), out, **inputs)
     function = name if len(sets) == 1 else "max_iou_between"
     arrays.call(function, boxes, format=FORMATS.index(fmt), **sides, out=out)
     return out

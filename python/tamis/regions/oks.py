@@ -9,6 +9,7 @@ import numpy as np
 from tamis import _core
 from tamis._shared import arrays, ragged
 from tamis._shared.arrays import Array
+from tamis._shared.out import out_of
 from tamis._shared.typed import AnyArray, AnyColumn, Float64, Host
 from tamis.regions import oks_cuda
 
@@ -26,6 +27,7 @@ def oks(
     *,
     gt_boxes: AnyArray | None = None,
     sigmas: AnyColumn | None = None,
+    out: Float64 | None = None,
 ) -> Float64: ...
 @overload
 def oks(
@@ -35,6 +37,7 @@ def oks(
     *,
     gt_boxes: AnyArray | None = None,
     sigmas: AnyColumn | None = None,
+    out: Any = None,
 ) -> Any: ...
 def oks(
     keypoints: Any,
@@ -43,6 +46,7 @@ def oks(
     *,
     gt_boxes: Any = None,
     sigmas: Any = None,
+    out: Any = None,
 ) -> Any:
     """Object keypoint similarity of each detection with each ground truth.
 
@@ -59,6 +63,9 @@ def oks(
         from the box, extended on each side by its width or height.
     sigmas : (k,) array, optional
         Standard deviation of each keypoint over the square root of the area. Default: COCO's 17.
+    out : (n, m) float64 array, optional
+        Takes the result, in the place of a new array: of the library and device of the result,
+        C-contiguous, writable, and without memory of an input.
 
     Returns
     -------
@@ -68,7 +75,8 @@ def oks(
     Raises
     ------
     TypeError, ValueError
-        Wrong shapes or dtypes, NaN or infinity, sigmas that are not positive, boxes missing.
+        Wrong shapes or dtypes, NaN or infinity, sigmas that are not positive, boxes missing, an
+        `out` that cannot take the result.
 
     Notes
     -----
@@ -95,10 +103,8 @@ def oks(
         if len(x.shape) == 0:
             raise ValueError(f"oks: {name} must have shape (n, k, 3), got {tuple(x.shape)}")
     ends = np.array([0, len(det)]), np.array([0, len(gt)])
-    values, _ = oks_batched(
-        det, ends[0], gt, ends[1], gt_areas, gt_boxes=gt_boxes, sigmas=sigmas, _name="oks"
-    )
-    return values.reshape(len(det), len(gt))
+    shape = len(det), len(gt)
+    return _batched("oks", det, ends[0], gt, ends[1], gt_areas, gt_boxes, sigmas, out, shape)[0]
 
 
 def oks_batched(
@@ -110,7 +116,7 @@ def oks_batched(
     *,
     gt_boxes: AnyArray | None = None,
     sigmas: AnyColumn | None = None,
-    _name: str = "oks_batched",
+    out: Any = None,
 ) -> tuple[Any, Any]:
     """Object keypoint similarity within each image, many images in one call.
 
@@ -121,6 +127,8 @@ def oks_batched(
     splits, gt_splits : (images + 1,) integer arrays
         Image `i` has the detections ``splits[i]:splits[i + 1]``, and likewise ground truths. Read
         on the host: give them as host arrays, for CUDA keypoints too.
+    out : (sum of n_i * m_i,) float64 array, optional
+        As in :func:`tamis.oks`.
 
     Returns
     -------
@@ -138,29 +146,49 @@ def oks_batched(
     >>> tamis.oks_batched(people, splits, people, splits, np.array([500.0, 80.0]))
     (array([1., 1.]), array([0, 1, 2]))
     """
-    k_sigmas = read_sigmas(_name, COCO_SIGMAS if sigmas is None else sigmas)
+    rest = gt_areas, gt_boxes, sigmas, out
+    return _batched("oks_batched", keypoints, splits, gt_keypoints, gt_splits, *rest)
+
+
+def _batched(
+    name: str,
+    keypoints: Any,
+    splits: Any,
+    gt_keypoints: Any,
+    gt_splits: Any,
+    gt_areas: Any,
+    gt_boxes: Any,
+    sigmas: Any,
+    out: Any,
+    shape: tuple[int, ...] | None = None,
+) -> tuple[Any, Any]:
+    """Values, of `shape` if it is given, and their splits."""
+    k_sigmas = read_sigmas(name, COCO_SIGMAS if sigmas is None else sigmas)
     k = len(k_sigmas)
-    first = arrays.as_array(_name, "keypoints", keypoints)
+    first = arrays.as_array(name, "keypoints", keypoints)
     if arrays.device(first) != "cpu":
-        rest = splits, gt_keypoints, gt_splits, gt_areas, gt_boxes
-        return oks_cuda.batched(_name, first, *rest, variances(k_sigmas))
-    det = _numbers(_name, "keypoints", keypoints, ("n", k, "2 or 3"))
+        rest = splits, gt_keypoints, gt_splits, gt_areas, gt_boxes, variances(k_sigmas)
+        return oks_cuda.batched(name, first, *rest, out, shape)
+    det = _numbers(name, "keypoints", keypoints, ("n", k, "2 or 3"))
     if det.shape[2] == 2:
         det = np.concatenate([det, np.zeros_like(det[:, :, :1])], axis=2)
-    arrays.check_shape(_name, "keypoints", det, ("n", k, 3))
-    gt = _numbers(_name, "gt_keypoints", gt_keypoints, ("m", k, 3))
-    areas = arrays.column(_name, "gt_areas", gt_areas)
-    areas = _numbers(_name, "gt_areas", areas, (len(gt),))
+    arrays.check_shape(name, "keypoints", det, ("n", k, 3))
+    gt = _numbers(name, "gt_keypoints", gt_keypoints, ("m", k, 3))
+    areas = arrays.column(name, "gt_areas", gt_areas)
+    areas = _numbers(name, "gt_areas", areas, (len(gt),))
     if gt_boxes is None and len(gt) and not (gt[:, :, 2] > 0).any(axis=1).all():
         row = int(np.argmin((gt[:, :, 2] > 0).any(axis=1)))
-        raise ValueError(f"{_name}: gt_boxes must be given, as row {row} has no visible keypoint")
+        raise ValueError(f"{name}: gt_boxes must be given, as row {row} has no visible keypoint")
     boxes = np.zeros((len(gt), 4))
     if gt_boxes is not None:
-        boxes = _numbers(_name, "gt_boxes", gt_boxes, (len(gt), 4))
-    rows = ragged.splits(_name, "splits", splits, len(det))
-    columns = ragged.splits(_name, "gt_splits", gt_splits, len(gt), len(rows) - 1)
+        boxes = _numbers(name, "gt_boxes", gt_boxes, (len(gt), 4))
+    rows = ragged.splits(name, "splits", splits, len(det))
+    columns = ragged.splits(name, "gt_splits", gt_splits, len(gt), len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
-    return grouped_oks(det, rows, gt, boxes, areas, columns, k_sigmas), ends
+    inputs = {"keypoints": det, "gt_keypoints": gt, "gt_areas": areas, "gt_boxes": boxes}
+    values = out_of(name, det, shape or (int(ends[-1]),), "float64", out, **inputs)
+    grouped_oks(det, rows, gt, boxes, areas, columns, k_sigmas, out=values.reshape(-1))
+    return values, ends
 
 
 def read_sigmas(function: str, sigmas: Any) -> Array:
@@ -200,12 +228,14 @@ def grouped_oks(
     det_index: Array | None = None,
     gt_index: Array | None = None,
     least: float = -np.inf,
+    out: Array | None = None,
 ) -> Array:
     """Similarities of the pairs of each group, which holds rows, or indices of rows.
 
     Similarities below `least` are lower bounds (faster).
     """
-    out = np.empty(int(np.sum(np.diff(det_splits) * np.diff(gt_splits))))
+    if out is None:
+        out = np.empty(int(np.sum(np.diff(det_splits) * np.diff(gt_splits))))
     _core.oks(
         det=det, det_index=det_index, det_splits=det_splits, gt=gt, gt_boxes=gt_boxes,
         gt_area=gt_areas, gt_index=gt_index, gt_splits=gt_splits, variances=variances(sigmas),

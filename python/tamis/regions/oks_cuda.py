@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tamis._shared import arrays, device_arrays, ragged
 from tamis._shared.columns import read_device_numbers
+from tamis._shared.out import out_of
 
 Array = Any  # of the caller's library, on its device
 
@@ -22,6 +23,8 @@ def batched(
     gt_areas: Any,
     gt_boxes: Any,
     variances: NDArray[Any],
+    out: Any,
+    shape: tuple[int, ...] | None,
 ) -> tuple[Array, Array]:
     """(values, their splits) of `oks_batched`; the host does not wait."""
     arrays.backend(function, arrays.device(keypoints))
@@ -46,12 +49,13 @@ def batched(
     rows = ragged.splits(function, "splits", splits, n)
     columns = ragged.splits(function, "gt_splits", gt_splits, m, len(rows) - 1)
     ends = ragged.pair_splits(rows, columns)
-    values = arrays.empty(det, (int(ends[-1]),), "float64")
+    inputs = {"keypoints": det, "gt_keypoints": gt, "gt_areas": areas, "gt_boxes": boxes}
+    values = out_of(function, det, shape or (int(ends[-1]),), "float64", out, **inputs)
     rows, columns, variances, ends = device_arrays.all_from_host(
         det, rows, columns, variances, ends
     )
     arrays.call(
         "oks", det, det=det, splits=rows, gt=gt, boxes=boxes, area=areas, gt_splits=columns,
-        variances=variances, out_splits=ends, out=values,
+        variances=variances, out_splits=ends, out=values.reshape(-1),
     )  # fmt: skip
     return values, ends

@@ -25,10 +25,10 @@ from tamis.evaluation import summary
 from tamis.evaluation.matching_cuda import DeviceRows, evaluate
 from tamis.regions.masks import Masks
 from tamis.regions.masks_input import join_texts
+from tamis.torchmetrics._boxes import to_xywh
 from tamis.torchmetrics._columns import device_sides, joined, packed, stays_on_device, unpacked
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
-_PAIRS = {torch.float32: np.complex64, torch.float64: np.complex128}  # of two such numbers
 _REGIONS = {"bbox": "boxes", "segm": "masks"}
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -95,7 +95,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
         boxes: list[Tensor] = []
         masks: list[Any] = []
         if "bbox" in self.iou_type:
-            boxes = _to_xywh([item["boxes"] for item in items], self.box_format)
+            boxes = to_xywh([item["boxes"] for item in items], self.box_format)
         if "segm" in self.iou_type:
             masks = [_compressed(item["masks"]) for item in items]
         crowds, areas = [], []
@@ -122,7 +122,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
 
     def compute(self) -> dict[str, Any]:
         """All numbers, as torchmetrics names them."""
-        counts = [labels.size(0) for labels in self.groundtruth_labels]
+        counts = list(map(Tensor.numel, self.groundtruth_labels))
         _check_values(self.groundtruth_box, self.groundtruth_labels, [])
         _check_values(self.detection_box, self.detection_labels, self.detection_scores)
         if stays_on_device(self):
@@ -181,7 +181,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
     def _columns(self, side: str) -> Columns:
         """Boxes, masks and labels of one side, all images in one; areas are still to come."""
         labels = getattr(self, f"{side}_labels")
-        image = np.repeat(np.arange(len(labels)), [part.size(0) for part in labels])
+        image = np.repeat(np.arange(len(labels)), list(map(Tensor.numel, labels)))
         category = joined(labels).astype(np.int64, copy=False)
         columns = Columns(np.arange(1, len(image) + 1), image, category, np.empty(0))
         if "bbox" in self.iou_type:
@@ -289,48 +289,6 @@ def _plain(preds: Any, target: Any, iou_type: Sequence[str]) -> bool:
     except (AttributeError, IndexError, KeyError, TypeError):
         return False
     return True
-
-
-def _to_xywh(boxes: list[Tensor], fmt: str) -> list[Tensor]:
-    """A copy of the boxes of each image, in their own precision, on which the results depend."""
-    if len({(b.dtype, b.device, b.ndim, b.shape[-1]) for b in boxes}) == 1 and boxes[0].ndim == 2:
-        joined, pair = torch.cat(boxes), _PAIRS.get(boxes[0].dtype)
-        if pair and fmt == "xyxy" and joined.is_cpu and joined.shape[1] == 4:
-            return _to_xywh_on_host(boxes, joined, pair)
-        # copies: a view would be pickled with the boxes of all images
-        copies: Any = torch.split_with_sizes_copy  # its stub says it returns nothing
-        return list(copies(_convert(joined, fmt), [b.shape[0] for b in boxes]))
-    empty = [b.numel() == 0 for b in boxes]
-    return [
-        (b.unsqueeze(0) if b.ndim == 1 else b) if none else _convert(b.clone(), fmt)
-        for b, none in zip(boxes, empty, strict=True)
-    ]
-
-
-def _to_xywh_on_host(boxes: list[Tensor], joined: Tensor, pair: Any) -> list[Tensor]:
-    """By NumPy, whose calls take half the time of torch's; `joined` is overwritten."""
-    values = (joined.detach() if joined.requires_grad else joined).numpy()
-    low, high = values.view(pair).T
-    high -= low
-    parts, start = [], 0
-    for one in boxes:
-        end = start + one.shape[0]
-        parts.append(torch.from_numpy(values[start:end]))
-        start = end
-    return parts
-
-
-def _convert(boxes: Tensor, fmt: str) -> Tensor:
-    """Boxes as xywh, in place where they can be."""
-    if fmt == "xywh":
-        return boxes
-    x, y, w, h = boxes.detach().unbind(-1)
-    if fmt == "xyxy":
-        w -= x
-        h -= y
-        return boxes
-    low_x, low_y, high_x, high_y = x - 0.5 * w, y - 0.5 * h, x + 0.5 * w, y + 0.5 * h
-    return torch.stack((low_x, low_y, high_x - low_x, high_y - low_y), dim=-1)
 
 
 def _compressed(masks: Tensor) -> tuple[Any, ...]:

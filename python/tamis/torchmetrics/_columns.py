@@ -34,7 +34,7 @@ def _cat(parts: list[Tensor]) -> Tensor:
 
 def first(parts: list[Tensor], counts: list[int] | None) -> list[Tensor]:
     """The first values of each image; IndexError if one has fewer."""
-    if counts is None or [part.numel() for part in parts] == counts:
+    if counts is None or list(map(Tensor.numel, parts)) == counts:
         return parts
     short = [i for i, n in enumerate(counts) if len(parts[i]) < n]
     if short:
