@@ -263,7 +263,7 @@ class LVISEval:
         if summary_type == "ap" and freq_group_idx is not None:
             values = values[:, :, self.freq_groups[freq_group_idx]]
         areas = [i for i, label in enumerate(self.params.area_rng_lbl) if label == area_rng]
-        return mean_of_present(values[..., areas])
+        return mean_of_present(values[..., areas[0] if len(areas) == 1 else areas])
 
     def summarize(self) -> None:
         """The means of the settings that have ground truth, into `results`; -1 where none has."""
