@@ -2,7 +2,7 @@
 # clang-tidy with the checks of .clang-tidy as errors, and the warnings of clang with them.
 #   scripts/tidy.sh                     files that differ from main
 #   scripts/tidy.sh recent 10           the ten that were changed last
-#   scripts/tidy.sh all                 every file that is compiled (half an hour on two cores)
+#   scripts/tidy.sh all                 every file that is compiled (some minutes)
 #   scripts/tidy.sh cpp/core cpp/oks    those of some folders
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
