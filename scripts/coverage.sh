@@ -9,13 +9,14 @@ cmake --build --preset coverage
 site=$PWD/build/coverage/site
 rm -rf "$site"
 mkdir -p "$site"
-cp -r python/tamis "$site/"
+cp -r python/tamis python/tamis_pytest "$site/"
 cp build/coverage/_*.so "$site/tamis/"
 find build/coverage -name '*.gcda' -delete
 status=0
 PYTHONPATH=$site "$python" -m coverage run --source="$site/tamis" --data-file=build/coverage/python \
   -m pytest -q -p no:cacheprovider "$@" || status=$?
 "$python" -m coverage report --data-file=build/coverage/python --skip-covered | tail -40
+# threads leave gcov with counts below 0 or absurd ones (GCC bug 68080)
 "$python" -m gcovr --root . --filter cpp/ --exclude cpp/third_party --object-directory build/coverage \
-  --gcov-ignore-errors=all --print-summary | tail -200
+  --gcov-ignore-errors=all --gcov-ignore-parse-errors=all --print-summary | tail -200
 exit "$status"
