@@ -69,11 +69,8 @@ class NeighbourCellsPlan(NeighboursPlan, CellsPlan):
             Where tasks are not done.
         """
         self._check_done()
-        tasks = [task.id for task in self.stage("exact")]
-        self._need(tasks, "plan.recall")
-        (asked,) = self._state.read("sample-0", ["rows"])
-        lists = [tuple(self._state.read(task, ["keys", "rows"])) for task in tasks]
-        keys, rows = nearest_of(lists, self.k + 1)  # type: ignore[arg-type]
+        asked, exact = self._exact(["keys", "rows"])
+        keys, rows = nearest_of([(keys, rows) for keys, rows in exact], self.k + 1)
         itself = rows == asked[:, None]
         itself[~itself.any(axis=1), -1] = True
         last = keys[~itself].reshape(len(asked), self.k)[:, -1:]
@@ -165,9 +162,7 @@ class NearDuplicatesCellsPlan(CellsPlan, NearDuplicatesPlan):
         self._check_done()
         if self.exact:
             return 1.0
-        tasks = [task.id for task in self.stage("exact")]
-        self._need(tasks, "plan.recall")
-        wanted = sum(int(self._state.read(task, ["found"])[0]) for task in tasks)
-        (asked,) = self._state.read("sample-0", ["rows"])
+        asked, exact = self._exact(["found"])
+        wanted = sum(int(count) for (count,) in exact)
         found = sum(int(np.isin(pairs, asked).sum()) for pairs, _ in self.pieces())
         return found / wanted if wanted else 1.0

@@ -158,6 +158,13 @@ class CellsPlan(GroupedPlan):
         """What an exact search finds in a part for the rows of the sample."""
         raise NotImplementedError
 
+    def _exact(self, names: list[str]) -> tuple[Array, list[list[Array]]]:
+        """The rows of the sample, and what an exact search found for them, part by part."""
+        tasks = [task.id for task in self.stage("exact")]
+        self._need(tasks, "plan.recall")
+        (asked,) = self._state.read("sample-0", ["rows"])
+        return asked, [self._state.read(task, names) for task in tasks]
+
     # Cells
 
     def _sample(self) -> dict[str, Any]:
