@@ -82,14 +82,20 @@ def exact(
         asked = make_rows(function, "queries", queries, cosine=cosine)
     itself = queries is None and not exclude_self
     wanted = max(0, min(k, len(x) - 1)) if itself else k
-    if cosine:
-        keys, indices = nearest_cosine(rows, asked, wanted, progress=progress, title=function)
-    else:
-        dots = metric == "inner_product"
-        keys, indices = nearest(rows, asked, wanted, dots=dots, progress=progress, title=function)
+    keys, indices = nearest_by(metric, rows, asked, wanted, progress=progress, title=function)
     if itself:
         keys, indices = _with_itself(rows, keys, indices, metric, k)
     return output_of(function, keys, metric, dtype), indices
+
+
+def nearest_by(
+    metric: Metric, rows: Rows, asked: Rows | None, k: int, *, progress: Progress, title: str
+) -> tuple[Array, Array]:
+    """(keys, indices) of the nearest; `output_of` makes distances or products of the keys."""
+    if metric == "cosine":
+        return nearest_cosine(rows, asked, k, progress=progress, title=title)
+    dots = metric == "inner_product"
+    return nearest(rows, asked, k, dots=dots, progress=progress, title=title)
 
 
 def output_of(function: str, keys: Array, metric: Metric, dtype: np.dtype[Any]) -> Array:

@@ -11,7 +11,7 @@ from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter
 from tamis._shared.typed import AnyArray
 from tamis.embeddings import knn_index_file
-from tamis.embeddings.knn_exact import Metric, output_of
+from tamis.embeddings.knn_exact import Metric, nearest_by, output_of
 from tamis.embeddings.knn_index_rows import check_radius, share_index
 from tamis.embeddings.knn_search import (
     METRICS,
@@ -20,8 +20,6 @@ from tamis.embeddings.knn_search import (
     check_k,
     make_rows,
     matrix,
-    nearest,
-    nearest_cosine,
     within,
 )
 
@@ -358,11 +356,9 @@ class KnnIndex:
     def _nearest(
         self, function: str, asked: Rows | None, k: int, library: str, progress: Progress
     ) -> tuple[Any, Any]:
-        how: dict[str, Any] = {"progress": progress, "title": function}
-        if self._metric != "cosine":
-            how["dots"] = self._metric == "inner_product"
-        search = nearest_cosine if self._metric == "cosine" else nearest
-        keys, indices = search(self._rows, asked, k, **how)
+        keys, indices = nearest_by(
+            self._metric, self._rows, asked, k, progress=progress, title=function
+        )
         far, near = _give(library, output_of(function, keys, self._metric, self.dtype), indices)
         return far, near
 

@@ -12,8 +12,8 @@ from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress
-from tamis.embeddings.knn_exact import Metric, output_of
-from tamis.embeddings.knn_search import METRICS, Rows, check_k, nearest, nearest_cosine
+from tamis.embeddings.knn_exact import Metric, nearest_by, output_of
+from tamis.embeddings.knn_search import METRICS, Rows, check_k
 from tamis.embeddings.uniqueness import check_uniqueness, noise_of, over_largest, weighted
 from tamis.shards.cells import cell_plans, check_cells
 from tamis.shards.grouped import GroupedPlan
@@ -83,11 +83,7 @@ class NeighboursPlan(GroupedPlan):
         """(keys, rows by their numbers `at`) of the `most` nearest; infinity, -1 after the last."""
         k = max(0, min(most, len(at) - (asked is None)))
         metric = self.arguments["metric"]
-        if metric == "cosine":
-            keys, found = nearest_cosine(rows, asked, k, progress=progress, title="group")
-        else:
-            dots = metric == "inner_product"
-            keys, found = nearest(rows, asked, k, dots=dots, progress=progress, title="group")
+        keys, found = nearest_by(metric, rows, asked, k, progress=progress, title="group")
         missing = ((0, 0), (0, most - k))
         found = np.where(found < 0, -1, at[found]) if k else found
         return (
