@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -310,3 +311,20 @@ def test_the_current_stream_and_a_million_pairs(gpu_library: Library) -> None:
         got = fed(gpu_library, [{**pred, "splits": ends}], [target]).compute()
         stream.synchronize()
     check(got, fed(None, [{**pred, "splits": ends}], [target]).compute())
+
+
+def test_all_reduce_of_columns_on_the_device(gpu_library: Library, tmp_path: Path) -> None:
+    """By NCCL where there is a GPU; its ranks need one each, so that here it has one."""
+    torch = pytest.importorskip("torch")
+    dist = pytest.importorskip("torch.distributed")
+    preds, targets = images(11, 9)
+    whole = fed(gpu_library, preds, targets)
+    by = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(by, init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        part = fed(gpu_library, preds, targets)
+        part.all_reduce()
+    finally:
+        dist.destroy_process_group()
+    assert part._device == "cpu"
+    check(part.compute(), whole.compute())
