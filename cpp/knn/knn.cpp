@@ -14,6 +14,7 @@ namespace tamis {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int64_t kApart = 11;  // blocks between the columns of two tasks; rows of a task come in up to 8
 
 }  // namespace
 
@@ -46,11 +47,9 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     queries_.finish(plan_);
   }
   const int64_t searched = columns().n();
-  limit_.assign(searched, k_ > 0 ? kInfinity : radius_);
+  found_.assign(searched, {k_ > 0 ? kInfinity : radius_});
   if (k_ > 0) {
     heap_.resize(searched * k_);
-    filled_.assign(searched, 0);
-    locked_.assign(searched, 0);
   }
   if (self())
     plan_tasks();
@@ -59,15 +58,17 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
 }
 
 double KnnSearch::key_limit(int64_t position) const {
-  return std::atomic_ref<double>(const_cast<double&>(limit_[position])).load(std::memory_order_relaxed);
+  return std::atomic_ref<double>(const_cast<double&>(found_[position].limit)).load(std::memory_order_relaxed);
 }
 
-// Block pairs by how far apart they are in the order: 0, 1, 2-3, 4-7, then by eights.
+// Block pairs by how far apart they are in the order: 0, 1, 2-3, 4-7, then by eights. Threads that take one task after
+// the other share no block as long as there are blocks enough: what a row has found then stays in the cache of one.
 void KnnSearch::plan_tasks() {
   const int64_t blocks = x_.blocks();
   for (int64_t near = 0, wide = 1; near < blocks; near += wide, wide = std::min<int64_t>(8, near))
-    for (int64_t column = near; column < blocks; ++column)
-      tasks_.push_back({column, std::max<int64_t>(0, column - near - wide + 1), column - near + 1});
+    for (int64_t first = 0; first < kApart; ++first)
+      for (int64_t column = near + first; column < blocks; column += kApart)
+        tasks_.push_back({column, std::max<int64_t>(0, column - near - wide + 1), column - near + 1});
 }
 
 void KnnSearch::leave_out(int64_t begin, int64_t end) {
@@ -78,20 +79,21 @@ void KnnSearch::leave_out(int64_t begin, int64_t end) {
   std::erase_if(tasks_, [](const Task& task) { return task.row_begin >= task.row_end; });
 }
 
+// Blocks of queries by how far rows are from where they belong; tasks of the same queries never follow each other.
 void KnnSearch::plan_query_tasks() {
   const int64_t blocks = x_.blocks();
-  for (int64_t near = 0; near < blocks; near += 8)
+  const auto add = [&](int64_t from_home) {
     for (int64_t column = 0; column < queries_.blocks(); ++column) {
       const int64_t middle = column * kKnnBlock + queries_.block_size(column) / 2;
-      const int64_t home = place_.empty() ? 0 : place_[middle] / kKnnBlock;
-      const auto add = [&](int64_t begin, int64_t end) {
-        begin = std::max<int64_t>(0, begin);
-        end = std::min(blocks, end);
-        if (begin < end) tasks_.push_back({column, begin, end});
-      };
-      add(home + near, home + near + 8);
-      add(home - near - 8, home - near);
+      const int64_t first = (place_.empty() ? 0 : place_[middle] / kKnnBlock) + from_home;
+      const int64_t begin = std::max<int64_t>(0, first), end = std::min(blocks, first + 8);
+      if (begin < end) tasks_.push_back({column, begin, end});
     }
+  };
+  for (int64_t near = 0; near < blocks; near += 8) {
+    add(near);
+    add(-near - 8);
+  }
 }
 
 KnnSearch::Scratch* KnnSearch::borrow() {
@@ -118,11 +120,11 @@ void KnnSearch::give_back(Scratch* s) {
   if (n_pairs_ > most_pairs_) too_many_.store(true, std::memory_order_relaxed);
 }
 
-void KnnSearch::run(int64_t begin, int64_t end) {
+void KnnSearch::run() {
   if (k_ > 0) std::call_once(seeded_, [this] { seed(); });
-  parallel_for(end - begin, 1, [&](int64_t b, int64_t e) {
+  parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
-    for (int64_t t = b; t < e; ++t) run_task(tasks_[begin + t], *scratch);
+    for (int64_t t = b; t < e; ++t) run_task(tasks_[t], *scratch);
     give_back(scratch);
   });
 }
@@ -303,14 +305,15 @@ void KnnSearch::take_held(const Blocks& blocks, int64_t row, int64_t column, dou
 // True where the limit of the row went down.
 bool KnnSearch::offer(int64_t position, double key, int64_t index) {
   if (key > key_limit(position)) return false;
-  const std::atomic_ref<char> lock(locked_[position]);
+  Row& row = found_[position];
+  const std::atomic_ref<char> lock(row.locked);
   while (lock.exchange(1, std::memory_order_acquire) != 0) {
   }
   KnnHit* heap = heap_.data() + position * k_;
-  bool lower = keep_hit(heap, k_, filled_[position], {key, index});
+  bool lower = keep_hit(heap, k_, row.filled, {key, index});
   const double limit = ball_.empty() ? heap[0].key : std::max(heap[0].key, ball_[position]);
-  if (lower && limit < limit_[position])
-    std::atomic_ref<double>(limit_[position]).store(limit, std::memory_order_relaxed);
+  if (lower && limit < row.limit)
+    std::atomic_ref<double>(row.limit).store(limit, std::memory_order_relaxed);
   else
     lower = false;
   lock.store(0, std::memory_order_release);
@@ -325,7 +328,7 @@ void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       const int64_t row = order[p] * k_;
-      write_hits(heap_.data() + p * k_, k_, filled_[p], keys + row, indices + row);
+      write_hits(heap_.data() + p * k_, k_, found_[p].filled, keys + row, indices + row);
     }
   });
 }

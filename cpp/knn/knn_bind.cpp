@@ -122,11 +122,7 @@ void bind_knn(py::module_& m) {
   });
   c.def("set_paged", &tamis::KnnSearch::set_paged);
   c.def_property_readonly("too_many_pairs", &tamis::KnnSearch::too_many_pairs);
-  c.def("run", [](tamis::KnnSearch& s, int64_t begin, int64_t end) {
-    TAMIS_CHECK(begin >= 0 && begin <= end && end <= s.steps(), "KnnSearch: steps must be within `steps`");
-    const py::gil_scoped_release release;
-    s.run(begin, end);
-  });
+  c.def("run", &tamis::KnnSearch::run, py::call_guard<py::gil_scoped_release>());
   c.def("write_neighbours", [](tamis::KnnSearch& s, View<double, 2> keys, View<int64_t, 2> indices) {
     TAMIS_CHECK(keys.shape == indices.shape && keys.shape == (std::array{s.searched(), s.k()}) && s.k() > 0,
                 "write_neighbours: outputs must have shape (searched rows, k)");

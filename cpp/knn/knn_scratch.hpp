@@ -27,7 +27,7 @@ struct KnnSearch::Scratch {
   Vector<int64_t> left, right;
   Vector<float> reach = Vector<float>(kKnnBlock);
   Vector<double> keys, limits, ready;
-  Vector<KnnPair> pairs;  // of all steps so far, the first `counted` of them in n_pairs_
+  Vector<KnnPair> pairs;  // of all tasks so far, the first `counted` of them in n_pairs_
   int64_t counted = 0;
 };
 

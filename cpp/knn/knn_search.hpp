@@ -1,4 +1,4 @@
-// A search in steps: the caller runs them in slices, so that progress and interrupts live outside.
+// A search of many tasks, on all threads.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -32,7 +32,7 @@ class KnnSearch {
   KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, int64_t k, double radius);
 
   int64_t steps() const { return tasks_.size(); }
-  void run(int64_t begin, int64_t end);
+  void run();
   int64_t searched() const { return columns().n(); }
   int64_t k() const { return k_; }
   bool self() const { return queries_.rows.n == 0; }
@@ -59,6 +59,11 @@ class KnnSearch {
  private:
   struct Task {
     int64_t column_block, row_begin, row_end;
+  };
+  struct alignas(32) Row {  // what threads change together lies together
+    double limit;           // no key above this is wanted; only ever lowered
+    int64_t filled = 0;     // hits in its heap
+    char locked = 0;
   };
   struct Scratch;
   struct Lines;  // the limits of one block on one side
@@ -112,10 +117,8 @@ class KnnSearch {
   KnnCodeKernels kernels_;
   Vector<int64_t> place_;  // for each query position the position of x it belongs to
   Vector<Task> tasks_;
-  Vector<KnnHit> heap_;     // (searched rows, k), a max-heap each
-  Vector<int64_t> filled_;  // hits in each heap
-  Vector<double> limit_;    // no key above this is wanted; only ever lowered
-  Vector<char> locked_;
+  Vector<KnnHit> heap_;  // (searched rows, k), a max-heap each
+  Vector<Row> found_;    // by position
   Vector<double> ball_;  // of each position, or empty; limits never go below it
   Vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;

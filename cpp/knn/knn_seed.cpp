@@ -12,8 +12,8 @@ void KnnSearch::seed() {
   parallel_for(columns().n(), 64, [&](int64_t begin, int64_t end) {
     Scratch* scratch = borrow();
     for (int64_t p = begin; p < end; ++p)
-      if (!(limit_[p] < std::numeric_limits<double>::infinity())) seed_one(p, *scratch);
-    for (int64_t p = begin; p < end && !ball_.empty(); ++p) limit_[p] = std::max(limit_[p], ball_[p]);
+      if (!(found_[p].limit < std::numeric_limits<double>::infinity())) seed_one(p, *scratch);
+    for (int64_t p = begin; p < end && !ball_.empty(); ++p) found_[p].limit = std::max(found_[p].limit, ball_[p]);
     give_back(scratch);
   });
 }
@@ -37,7 +37,7 @@ void KnnSearch::seed_one(int64_t p, Scratch& s) {
     exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, nullptr}, s.keys.data());
   }
   std::nth_element(s.keys.begin(), s.keys.begin() + k_ - 1, s.keys.end());
-  limit_[p] = s.keys[k_ - 1];
+  found_[p].limit = s.keys[k_ - 1];
 }
 
 // Upper bounds of the keys of row p and the rows s.left, which begin at `begin`, by their codes.
@@ -66,11 +66,11 @@ void KnnSearch::bound_above(int64_t begin, int64_t p, Scratch& s) const {
 
 void KnnSearch::lower_limits(const double* limits) {
   const Vector<int64_t>& order = columns().order;
-  for (int64_t p = 0; p < limit_.size(); ++p) limit_[p] = std::min(limit_[p], limits[order[p]]);
+  for (int64_t p = 0; p < found_.size(); ++p) found_[p].limit = std::min(found_[p].limit, limits[order[p]]);
 }
 
 void KnnSearch::set_balls(const double* balls) {
-  held_.assign(limit_.size(), 0);
+  held_.assign(found_.size(), 0);
   ball_.clear();
   for (const int64_t row : x_.order) ball_.push_back(balls[row]);
 }

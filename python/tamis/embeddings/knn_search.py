@@ -13,7 +13,7 @@ import numpy as np
 from tamis import _core
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
-from tamis._shared.progress import Progress, reporter
+from tamis._shared.progress import Progress, reporter, telling
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
 from tamis.embeddings.knn_maps import map_of
 from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
@@ -21,7 +21,6 @@ from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
 MOST_NEIGHBOURS = 1024
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
-SLICES = 64  # of a search, between which progress is reported
 
 
 class TooManyPairs(Exception):
@@ -215,18 +214,16 @@ def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
 
 
 def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
-    """All steps of a search, in slices."""
+    """All steps of a search."""
     if most_pairs is not None:
         found.set_most_pairs(most_pairs)
     report = reporter(progress, title)
     steps = found.steps
-    size = max(1, -(-steps // SLICES))
-    for begin in range(0, steps, size):
-        end = min(steps, begin + size)
-        found.run(begin, end)
-        if found.too_many_pairs:
-            raise TooManyPairs
-        report(end, steps)
+    with telling(lambda done, total: total == steps and report(done, total)):  # not of the start
+        found.run()
+    if found.too_many_pairs:
+        raise TooManyPairs
+    report(steps, steps)
 
 
 def nearest(
