@@ -2,6 +2,7 @@
 
     python benchmarks/threads.py                      all of them (minutes)
     python benchmarks/threads.py evaluation zcore     only those whose name starts so
+    python benchmarks/threads.py --threads 1 16       only these numbers of threads, the first is 1
     python benchmarks/threads.py --json results/NAME.json
 
 A line gives the median time on one thread and how many times as fast each number of threads is.
@@ -77,9 +78,9 @@ def counts() -> list[int]:
     return [*(1 << i for i in range(most.bit_length()) if 1 << i < most), most]
 
 
-def by_threads(work: Work, turns: int) -> dict[int, float]:
+def by_threads(work: Work, numbers: list[int], turns: int) -> dict[int, float]:
     """Median seconds for each number of threads, all of them in every turn."""
-    seconds: dict[int, list[float]] = {n: [] for n in counts()}
+    seconds: dict[int, list[float]] = {n: [] for n in numbers}
     want: Any = None
     for turn in range(turns + 1):
         for n, runs in seconds.items():
@@ -98,6 +99,7 @@ def by_threads(work: Work, turns: int) -> dict[int, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("only", nargs="*", help="names start with one of these")
+    parser.add_argument("--threads", nargs="+", type=int, default=counts())
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write a file")
     args = parser.parse_args()
@@ -106,7 +108,7 @@ def main() -> None:
     for name, build in WORK.items():
         if args.only and not name.startswith(tuple(args.only)):
             continue
-        found = by_threads(build(), args.turns)
+        found = by_threads(build(), args.threads, args.turns)
         speedup = "  ".join(f"{n}: {found[1] / s:.2f}" for n, s in found.items())
         print(f"{name:44s} {found[1] * 1e3:9.1f} ms  {speedup}", flush=True)
         rows.append({"name": name, "seconds": {str(n): s for n, s in found.items()}})

@@ -10,7 +10,7 @@ site=$PWD/build/coverage/site
 rm -rf "$site"
 mkdir -p "$site"
 cp -r python/tamis python/tamis_pytest "$site/"
-cp build/coverage/_*.so "$site/tamis/"
+cp --remove-destination build/coverage/_*.so "$site/tamis/"  # python/tamis may hold links to a build
 find build/coverage -name '*.gcda' -delete
 status=0
 PYTHONPATH=$site "$python" -m coverage run --source="$site/tamis" --data-file=build/coverage/python \
