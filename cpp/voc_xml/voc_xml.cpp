@@ -2,9 +2,8 @@
 
 #include <cmath>
 #include <cstring>
-#include <unordered_map>
 
-#include "core/parallel.hpp"
+#include "core/file_chunks.hpp"
 #include "voc_xml/voc_xml_cursor.hpp"
 
 namespace tamis {
@@ -37,7 +36,7 @@ struct Object {
 
 struct Chunk {
   VocObjects rows;
-  std::unordered_map<std::string, int64_t> places;
+  Texts labels;
   Object object{};
 
   void read(const std::string& path, int64_t file, std::string& text);
@@ -89,9 +88,7 @@ void Chunk::finish_object(int64_t file) {
     rows.problems.push_back({file, object.line, object.wrong});
     return;
   }
-  const auto [found, added] = places.try_emplace(object.name, static_cast<int64_t>(places.size()));
-  if (added) rows.texts.push_back(object.name);
-  rows.labels.push_back(found->second);
+  rows.labels.push_back(labels.place_of(object.name));
   rows.boxes.push_back(object.box);
   rows.flags.push_back(object.flags);
   rows.lines.push_back(object.line);
@@ -127,7 +124,7 @@ void Chunk::read(const std::string& path, int64_t file, std::string& text) {
   rows.names.emplace_back();
   rows.sizes.push_back({0, 0});
   const int failed = read_small_file(path.c_str(), text);
-  const size_t before = rows.labels.size();
+  const int64_t before = rows.labels.size();
   bool good = false;
   if (failed != 0) {
     rows.problems.push_back({file, 0, std::string("cannot be read: ") + std::strerror(failed)});
@@ -137,41 +134,21 @@ void Chunk::read(const std::string& path, int64_t file, std::string& text) {
   }
   if (!good)
     rows.labels.resize(before), rows.boxes.resize(before), rows.flags.resize(before), rows.lines.resize(before);
-  rows.row_splits.push_back(static_cast<int64_t>(rows.labels.size()));
-}
-
-template <class T>
-void append(std::vector<T>& to, const std::vector<T>& from) {
-  to.insert(to.end(), from.begin(), from.end());
+  rows.row_splits.push_back(rows.labels.size());
 }
 
 }  // namespace
 
 VocObjects read_voc_files(const std::vector<std::string>& paths) {
-  const auto n = static_cast<int64_t>(paths.size());
-  std::vector<Chunk> chunks(static_cast<size_t>((n + kFilesPerChunk - 1) / kFilesPerChunk));
-  parallel_for(n, kFilesPerChunk, [&](int64_t begin, int64_t end) {
-    std::string text;
-    Chunk& chunk = chunks[static_cast<size_t>(begin / kFilesPerChunk)];
-    for (int64_t file = begin; file < end; ++file) {
-      chunk.read(paths[static_cast<size_t>(file)], file, text);
-      check_interrupt();
-    }
-  });
   VocObjects all;
   all.row_splits.push_back(0);
-  std::unordered_map<std::string, int64_t> places;
-  for (Chunk& chunk : chunks) {
+  Texts labels;
+  for (Chunk& chunk : read_chunks<Chunk>(paths, kFilesPerChunk)) {
     VocObjects& part = chunk.rows;
-    std::vector<int64_t> codes;
-    for (const std::string& text : part.texts) {
-      const auto [found, added] = places.try_emplace(text, static_cast<int64_t>(places.size()));
-      if (added) all.texts.push_back(text);
-      codes.push_back(found->second);
-    }
-    for (const int64_t label : part.labels) all.labels.push_back(codes[static_cast<size_t>(label)]);
-    const int64_t before = all.row_splits.back();
-    for (const int64_t split : part.row_splits) all.row_splits.push_back(before + split);
+    Vector<int64_t> codes;
+    for (const std::string& text : chunk.labels.all) codes.push_back(labels.place_of(text));
+    for (const int64_t label : part.labels) all.labels.push_back(codes[label]);
+    append_splits(all.row_splits, part.row_splits);
     append(all.sizes, part.sizes);
     append(all.names, part.names);
     append(all.boxes, part.boxes);
@@ -180,6 +157,7 @@ VocObjects read_voc_files(const std::vector<std::string>& paths) {
     append(all.problems, part.problems);
     part = VocObjects();
   }
+  all.texts = std::move(labels.all);
   return all;
 }
 

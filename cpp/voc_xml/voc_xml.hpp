@@ -22,19 +22,20 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 
 struct VocObjects {
-  std::vector<int64_t> row_splits;           // (files + 1,)
-  std::vector<std::array<double, 2>> sizes;  // (files,) width and height, 0 where there is none
-  std::vector<std::string> names;            // (files,) <filename>, "" without one
-  std::vector<int64_t> labels;               // (rows,) places among `texts`
-  std::vector<std::array<double, 4>> boxes;  // (rows,) xmin, ymin, xmax, ymax
-  std::vector<std::array<uint8_t, 3>> flags;
-  std::vector<int64_t> lines;  // (rows,) of <object>
-  std::vector<std::string> texts;
-  std::vector<FileProblem> problems;
+  Vector<int64_t> row_splits;           // (files + 1,)
+  Vector<std::array<double, 2>> sizes;  // (files,) width and height, 0 where there is none
+  Vector<std::string> names;            // (files,) <filename>, "" without one
+  Vector<int64_t> labels;               // (rows,) places among `texts`
+  Vector<std::array<double, 4>> boxes;  // (rows,) xmin, ymin, xmax, ymax
+  Vector<std::array<uint8_t, 3>> flags;
+  Vector<int64_t> lines;  // (rows,) of <object>
+  Vector<std::string> texts;
+  Vector<FileProblem> problems;
 };
 
 VocObjects read_voc_files(const std::vector<std::string>& paths);

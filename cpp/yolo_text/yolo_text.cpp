@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unordered_map>
 
-#include "core/parallel.hpp"
+#include "core/file_chunks.hpp"
 
 namespace tamis {
 namespace {
@@ -18,13 +17,7 @@ bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' |
 // The files of one chunk, with texts of its own.
 struct Chunk {
   YoloRows rows;
-  std::unordered_map<std::string, int64_t> places;
-
-  int64_t place_of(const char* begin, const char* end) {
-    const auto [found, added] = places.try_emplace(std::string(begin, end), static_cast<int64_t>(places.size()));
-    if (added) rows.texts.push_back(found->first);
-    return -1 - found->second;
-  }
+  Texts words;
 
   // One token of a row, the label first; false with a problem.
   bool token(const char* begin, const char* end, bool first, int64_t file, int64_t line) {
@@ -39,12 +32,12 @@ struct Chunk {
       rows.problems.push_back({file, line, "expected a class number (0, 1, ...), got " + quoted(begin, end)});
       return false;
     }
-    rows.labels.push_back(number ? static_cast<int64_t>(value) : place_of(begin, end));
+    rows.labels.push_back(number ? static_cast<int64_t>(value) : -1 - words.place_of({begin, end}));
     return true;
   }
 
   void row(const char* begin, const char* end, int64_t file, int64_t line) {
-    const size_t labels = rows.labels.size(), values = rows.values.size();
+    const int64_t labels = rows.labels.size(), values = rows.values.size();
     bool first = true;
     for (const char* p = begin; p < end;) {
       while (p < end && is_space(*p)) ++p;
@@ -58,7 +51,7 @@ struct Chunk {
       first = false;
     }
     if (first) return;
-    rows.value_splits.push_back(static_cast<int64_t>(rows.values.size()));
+    rows.value_splits.push_back(rows.values.size());
     rows.lines.push_back(line);
   }
 
@@ -81,49 +74,25 @@ struct Chunk {
       row(p, stop, file, line);
       p = stop + 1;
     }
-    rows.row_splits.push_back(static_cast<int64_t>(rows.labels.size()));
+    rows.row_splits.push_back(rows.labels.size());
   }
 };
-
-template <class T>
-void append(std::vector<T>& to, const std::vector<T>& from) {
-  to.insert(to.end(), from.begin(), from.end());
-}
-
-void append_shifted(std::vector<int64_t>& to, const std::vector<int64_t>& from) {
-  const int64_t offset = to.back();
-  for (const int64_t value : from) to.push_back(offset + value);
-}
 
 }  // namespace
 
 YoloRows read_yolo_files(const std::vector<std::string>& paths) {
-  const auto n = static_cast<int64_t>(paths.size());
-  std::vector<Chunk> chunks(static_cast<size_t>((n + kFilesPerChunk - 1) / kFilesPerChunk));
-  parallel_for(n, kFilesPerChunk, [&](int64_t begin, int64_t end) {
-    std::string text;
-    Chunk& chunk = chunks[static_cast<size_t>(begin / kFilesPerChunk)];
-    for (int64_t file = begin; file < end; ++file) {
-      chunk.read(paths[static_cast<size_t>(file)], file, text);
-      check_interrupt();
-    }
-  });
   YoloRows all;
   all.row_splits.push_back(0);
   all.value_splits.push_back(0);
-  std::unordered_map<std::string, int64_t> places;
-  for (Chunk& chunk : chunks) {
+  Texts words;
+  for (Chunk& chunk : read_chunks<Chunk>(paths, kFilesPerChunk)) {
     YoloRows& part = chunk.rows;
-    std::vector<int64_t> codes;
-    for (const std::string& text : part.texts) {
-      const auto [found, added] = places.try_emplace(text, static_cast<int64_t>(places.size()));
-      if (added) all.texts.push_back(text);
-      codes.push_back(-1 - found->second);
-    }
+    Vector<int64_t> codes;
+    for (const std::string& text : chunk.words.all) codes.push_back(-1 - words.place_of(text));
     for (int64_t& label : part.labels)
-      if (label < 0) label = codes[static_cast<size_t>(-1 - label)];
-    append_shifted(all.row_splits, part.row_splits);
-    append_shifted(all.value_splits, part.value_splits);
+      if (label < 0) label = codes[-1 - label];
+    append_splits(all.row_splits, part.row_splits);
+    append_splits(all.value_splits, part.value_splits);
     append(all.labels, part.labels);
     append(all.values, part.values);
     append(all.lines, part.lines);
@@ -131,6 +100,7 @@ YoloRows read_yolo_files(const std::vector<std::string>& paths) {
     append(all.problems, part.problems);
     part = YoloRows();
   }
+  all.texts = std::move(words.all);
   return all;
 }
 

@@ -19,18 +19,19 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 
 struct YoloRows {
-  std::vector<int64_t> row_splits;    // (files + 1,)
-  std::vector<int64_t> labels;        // (rows,)
-  std::vector<int64_t> value_splits;  // (rows + 1,)
-  std::vector<double> values;
-  std::vector<int64_t> lines;  // (rows,) from 1
-  std::vector<std::string> texts;
-  std::vector<uint8_t> missing;  // (files,)
-  std::vector<FileProblem> problems;
+  Vector<int64_t> row_splits;    // (files + 1,)
+  Vector<int64_t> labels;        // (rows,)
+  Vector<int64_t> value_splits;  // (rows + 1,)
+  Vector<double> values;
+  Vector<int64_t> lines;  // (rows,) from 1
+  Vector<std::string> texts;
+  Vector<uint8_t> missing;  // (files,)
+  Vector<FileProblem> problems;
 };
 
 YoloRows read_yolo_files(const std::vector<std::string>& paths);
