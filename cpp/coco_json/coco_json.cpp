@@ -34,7 +34,7 @@ bool CocoTable::any_has(uint32_t fields) const {
 
 void CocoTable::join_texts() {
   const auto join = [](const CocoNames& from, CocoNames& to) {
-    std::vector<int64_t> places;
+    Vector<int64_t> places;
     for (const std::string* name : from.in_order()) places.push_back(to.place_of(*name));
     return places;
   };
@@ -43,9 +43,9 @@ void CocoTable::join_texts() {
     const auto id = join(piece.texts->id, texts.id), image = join(piece.texts->image_id, texts.image_id),
                category = join(piece.texts->category_id, texts.category_id);
     for (auto& record : piece.records) {
-      if (record.fields & as_text(kCocoId)) record.id = id[size_t(record.id)];
-      if (record.fields & as_text(kCocoImageId)) record.image_id = image[size_t(record.image_id)];
-      if (record.fields & as_text(kCocoCategoryId)) record.category_id = category[size_t(record.category_id)];
+      if (record.fields & as_text(kCocoId)) record.id = id[record.id];
+      if (record.fields & as_text(kCocoImageId)) record.image_id = image[record.image_id];
+      if (record.fields & as_text(kCocoCategoryId)) record.category_id = category[record.category_id];
     }
   }
 }
@@ -99,10 +99,10 @@ uint64_t mixed(uint64_t x) {  // the finalizer of MurmurHash3
   return x ^ (x >> 33);
 }
 
-bool all_distinct(const std::vector<int64_t>& values) {
+bool all_distinct(const Vector<int64_t>& values) {
   if (std::is_sorted(values.begin(), values.end(), std::less_equal<>())) return true;
   // open addressing, at most half full; 0 marks a free slot, so zeros are counted apart
-  std::vector<int64_t> slots(std::bit_ceil(2 * values.size()));
+  std::vector<int64_t> slots(std::bit_ceil(2 * static_cast<uint64_t>(values.size())));
   const uint64_t mask = slots.size() - 1;
   int zeros = 0;
   for (const int64_t value : values) {
@@ -130,8 +130,8 @@ size_t find_cut(std::string_view text, size_t from) {
   return text.npos;
 }
 
-std::vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes) {
-  std::vector<std::string_view> parts;
+Vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes) {
+  Vector<std::string_view> parts;
   size_t begin = 0;
   for (size_t cut = find_cut(text, 0); cut != text.npos;) {
     parts.push_back(text.substr(begin, cut - begin));
@@ -163,8 +163,8 @@ CocoSizes shape_sizes(const CocoTable& table) {
 }
 
 void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
-  std::vector<int64_t> start{0};
-  std::vector<CocoSizes> shape_start{{}};
+  Vector<int64_t> start{0};
+  Vector<CocoSizes> shape_start{{}};
   for (const auto& piece : table.pieces) {
     start.push_back(start.back() + static_cast<int64_t>(piece.records.size()));
     shape_start.push_back(after(shape_start.back(), piece));
@@ -175,11 +175,11 @@ void write_coco_columns(CocoTable&& table, const CocoColumns& columns) {
         last && last->in_buffer() ? static_cast<int64_t>(last->start() + last->size()) : shape_start.back().text;
   }
   if (columns.part_splits) *columns.part_splits = *columns.row_parts = 0;
-  parallel_for(static_cast<int64_t>(table.pieces.size()), 1, [&](int64_t begin, int64_t end) {
+  parallel_for(table.pieces.size(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const CocoPiece piece = std::move(table.pieces[size_t(i)]);  // freed at the end of the turn
-      int64_t row = start[size_t(i)];
-      write_shapes(piece, row, shape_start[size_t(i)], columns);
+      const CocoPiece piece = std::move(table.pieces[i]);  // freed at the end of the turn
+      int64_t row = start[i];
+      write_shapes(piece, row, shape_start[i], columns);
       for (const CocoRecord& record : piece.records) write_record(record, row++, columns);
     }
   });
@@ -211,8 +211,8 @@ template bool write_row_columns(const double*, int64_t, const CocoColumns&, doub
 
 bool unique_ids(const std::optional<CocoTable>& table) {
   if (!table) return true;
-  std::vector<int64_t> ids;
-  ids.reserve(size_t(table->size()));
+  Vector<int64_t> ids;
+  ids.reserve(table->size());
   for (const auto& piece : table->pieces) {
     for (const CocoRecord& record : piece.records) ids.push_back(record.id);
   }

@@ -40,6 +40,7 @@
 #include <vector>
 
 #include "core/isa.hpp"
+#include "core/vector.hpp"
 
 namespace tamis {
 
@@ -158,7 +159,7 @@ struct CocoPiece {
 
 // The records of one JSON array in file order, in pieces that are freed as they are copied to columns.
 struct CocoTable {
-  std::vector<CocoPiece> pieces;  // none is empty
+  Vector<CocoPiece> pieces;  // none is empty
   CocoTexts texts;
 
   int64_t size() const;
@@ -182,7 +183,7 @@ inline constexpr std::string_view kBlank = " \t\n\r";
 // The first comma after `from` that stands between `}` and `{`, or npos; and the text between such cuts. The first
 // piece is short.
 size_t find_cut(std::string_view text, size_t from);
-std::vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes);
+Vector<std::string_view> cut_text(std::string_view text, size_t chunk_bytes);
 
 // Which shapes pycocotools sees in results: those of the first of them, where it has no box.
 CocoShapes result_shapes(std::string_view text);

@@ -76,13 +76,13 @@ class Window {
 // short.
 class SumBefore {
  public:
-  explicit SumBefore(int64_t parts) : sums_(static_cast<size_t>(parts) + 1) {
+  explicit SumBefore(int64_t parts) : sums_(parts + 1) {
     for (auto& sum : sums_) sum = -1;
     sums_[0] = 0;
   }
 
   int64_t add(int64_t part, int64_t amount) {
-    auto &mine = sums_[size_t(part)], &next = sums_[size_t(part) + 1];
+    auto &mine = sums_[part], &next = sums_[part + 1];
     mine.wait(-1);
     next = mine + amount;
     next.notify_all();
@@ -91,7 +91,7 @@ class SumBefore {
   int64_t total() const { return sums_.back(); }
 
  private:
-  std::vector<std::atomic<int64_t>> sums_;
+  Vector<std::atomic<int64_t>> sums_;
 };
 
 constexpr std::array<std::string_view, 4> kKeys = {"image_id\"", "category_id\"", "score\"", ""};
@@ -107,7 +107,7 @@ class Reader {
         text_(text),
         text_end_(text),
         row_(first_row),
-        integers_(size_t(kind.integer_bytes() + 1)) {
+        integers_(kind.integer_bytes() + 1) {
     form_.n_numbers = kind.n_numbers;
     form_.max_integer = kind.shapes == CocoShapes::kNone ? kMaxBoxInteger : kMaxKeypointInteger;
     form_.integer_bytes = kind.integer_bytes();
@@ -204,7 +204,7 @@ class Reader {
         return cursor_.take_integer(kMaxId, to_.category_id[row_]);
       case kPlainScore:
         if (!cursor_.take_number(kMaxBoxInteger, to_.number[row_], is_integer)) return false;
-        integers_[size_t(n / 8)] = static_cast<uint8_t>(integers_[size_t(n / 8)] | is_integer << n % 8);
+        integers_[n / 8] = static_cast<uint8_t>(integers_[n / 8] | is_integer << n % 8);
         return true;
       default:
         break;
@@ -264,7 +264,7 @@ class Reader {
   char *text_, *text_end_;
   int64_t row_;
   PlainOrder order_;
-  std::vector<uint8_t> integers_;
+  Vector<uint8_t> integers_;
   AlikeForm form_{};
   const char* last_stop_ = nullptr;  // of the last value
 };
@@ -298,7 +298,7 @@ std::optional<PlainRead> read_plain_results(const PlainSource& source, const Pla
   const int64_t part_bytes = std::max<int64_t>(1, chunk_bytes), n = (source.size + part_bytes - 1) / part_bytes;
   const bool masks = kind.shapes == CocoShapes::kMasks;
   SumBefore rows(n), characters(n);
-  std::vector<PlainOrder> orders(static_cast<size_t>(n));
+  Vector<PlainOrder> orders(n);
   std::atomic<int64_t> next{0};
   std::atomic<bool> plain{true};
   parallel_for(std::min<int64_t>(num_threads(), n), 1, [&](int64_t, int64_t) {
@@ -316,7 +316,7 @@ std::optional<PlainRead> read_plain_results(const PlainSource& source, const Pla
         if (good && !records->empty()) {
           Reader reader(kind, *records, row, to, text.get());
           good = reader.read(count);
-          orders[size_t(i)] = reader.order();
+          orders[i] = reader.order();
           counts = reader.text();
         }
       } catch (const std::bad_alloc&) {  // the next part waits for this one whatever happens

@@ -78,7 +78,7 @@ class WorkspacePool {
 
 struct Chunks {
   std::string skeleton;
-  std::vector<CocoPiece> pieces;  // by placeholder
+  Vector<CocoPiece> pieces;  // by placeholder
 };
 
 bool may_hold_placeholder(std::string_view text) {
@@ -89,11 +89,11 @@ bool may_hold_placeholder(std::string_view text) {
 std::optional<Chunks> read_chunks(std::string_view text, Wanted wanted, size_t chunk_bytes) {
   const auto parts = cut_text(text, chunk_bytes);
   if (parts.size() < 3) return std::nullopt;
-  std::vector<CocoPiece> pieces(parts.size());
+  Vector<CocoPiece> pieces(parts.size());
   WorkspacePool pool;
-  parallel_for(static_cast<int64_t>(parts.size()) - 2, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(parts.size() - 2, 1, [&](int64_t begin, int64_t end) {
     auto workspace = pool.take();
-    for (auto i = size_t(begin) + 1; i <= size_t(end); ++i) {
+    for (int64_t i = begin + 1; i <= end; ++i) {
       const auto at = static_cast<size_t>(parts[i].data() - text.data());
       if (wanted.counts != nullptr) pieces[i].text = {wanted.counts, at};
       if (!workspace->read_chunk(parts[i], wanted, pieces[i])) {
@@ -104,7 +104,7 @@ std::optional<Chunks> read_chunks(std::string_view text, Wanted wanted, size_t c
     pool.give(std::move(workspace));
   });
   Chunks chunks;
-  for (size_t i = 0; i < parts.size(); ++i) {
+  for (int64_t i = 0; i < parts.size(); ++i) {
     if (i > 0) chunks.skeleton += ',';
     if (pieces[i].records.empty()) {
       if (may_hold_placeholder(parts[i])) return std::nullopt;
@@ -122,7 +122,7 @@ std::optional<Chunks> read_chunks(std::string_view text, Wanted wanted, size_t c
 
 class TableReader {
  public:
-  TableReader(std::vector<CocoPiece>& chunks, Wanted wanted) : chunks_(chunks), wanted_(wanted) {}
+  TableReader(Vector<CocoPiece>& chunks, Wanted wanted) : chunks_(chunks), wanted_(wanted) {}
 
   // nullopt: not an array of objects.
   std::optional<CocoTable> read(element value) {
@@ -139,7 +139,7 @@ class TableReader {
         continue;
       }
       if (!loose.records.empty()) table.pieces.push_back(std::move(loose));
-      table.pieces.push_back(std::move(chunks_[size_t(chunk)]));
+      table.pieces.push_back(std::move(chunks_[chunk]));
       const CocoText& text = table.pieces.back().text;
       loose = begin_loose(text.start() + text.size());
       ++placed_;
@@ -158,9 +158,9 @@ class TableReader {
     return piece;
   }
 
-  std::vector<CocoPiece>& chunks_;
+  Vector<CocoPiece>& chunks_;
   Wanted wanted_;
-  size_t placed_ = 0;
+  int64_t placed_ = 0;
 };
 
 // What a tree says. `final` is false where only the file in one piece can tell.
@@ -190,7 +190,7 @@ bool is_plain(const CocoTable& table, Wanted wanted) {
   return false;
 }
 
-Verdict<CocoTable> results_of(element root, Wanted wanted, std::vector<CocoPiece>& chunks) {
+Verdict<CocoTable> results_of(element root, Wanted wanted, Vector<CocoPiece>& chunks) {
   TableReader reader(chunks, wanted);
   auto table = reader.read(root);
   if (table && !reader.all_placed()) return {false, {}};
@@ -210,7 +210,7 @@ bool has_plain_ids(const CocoTable& table, bool annotations, bool lvis) {
   return table.alike(as_text(kCocoId)) && table.alike(as_float(kCocoId));
 }
 
-Verdict<CocoDataset> dataset_of(element root, Wanted wanted, std::vector<CocoPiece>& chunks) {
+Verdict<CocoDataset> dataset_of(element root, Wanted wanted, Vector<CocoPiece>& chunks) {
   object top;
   if (root.get_object().get(top) != simdjson::SUCCESS) return {};
   constexpr std::array<std::string_view, 3> kNames{"images", "annotations", "categories"};
@@ -241,7 +241,7 @@ Verdict<CocoDataset> dataset_of(element root, Wanted wanted, std::vector<CocoPie
 }
 
 template <class T>
-using TreeReader = Verdict<T> (*)(element root, Wanted wanted, std::vector<CocoPiece>& chunks);
+using TreeReader = Verdict<T> (*)(element root, Wanted wanted, Vector<CocoPiece>& chunks);
 
 template <class T>
 Verdict<T> read_in_chunks(std::string_view text, Wanted wanted, size_t chunk_bytes, TreeReader<T> read_tree) {
@@ -261,7 +261,7 @@ std::optional<T> read_whole(std::string_view text, Wanted wanted, TreeReader<T> 
   if (parser.allocate(std::max<size_t>(text.size(), 64), kMaxDepth) != simdjson::SUCCESS) return std::nullopt;
   element root;
   if (parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
-  std::vector<CocoPiece> none;
+  Vector<CocoPiece> none;
   return read_tree(root, wanted, none).value;
 }
 

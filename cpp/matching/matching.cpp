@@ -33,7 +33,7 @@ struct Groups {
   Vector<double> x1, y1, x2, y2, area;
   Vector<uint8_t> crowd;
   Vector<int64_t> det_bounds;   // (groups + 1)
-  Array<KeptDetection> det;     // best score first
+  Unset<KeptDetection> det;     // best score first
   Vector<int64_t> pair_bounds;  // (groups + 1), where similarities are given
 
   int64_t count() const { return category.size(); }
@@ -82,10 +82,10 @@ void group_dets(const MatchProblem& p, Groups& groups) {
       group_of[i] = found;
     }
   });
-  groups.det = unset<KeptDetection>(p.n_kept);
+  groups.det = Unset<KeptDetection>(p.n_kept);
   groups.det_bounds = scatter(
       p.n_kept, groups.count(), [&](int64_t i) { return group_of[p.det_index[i]]; },
-      [&](int64_t i, int64_t place) { groups.det[size_t(place)] = {i, p.det_index[i]}; });
+      [&](int64_t i, int64_t place) { groups.det[place] = {i, p.det_index[i]}; });
 }
 
 Groups group_all(const MatchProblem& p) {
@@ -172,11 +172,11 @@ void match_one(const MatchProblem& p, const Groups& groups, int64_t g, double lo
   s.attach(group);
   for (int64_t d = det_first; d < det_last; ++d) {
     s.steps.took(8 + n_gts);  // one image and class can hold enough boxes for minutes
-    const auto [place, i] = groups.det[size_t(d)];
+    const auto [place, i] = groups.det[d];
     Detection detection{nullptr, nullptr, p.det_claims == nullptr || p.det_claims[i] != 0};
     if (p.similarity == nullptr) {
       const int64_t ahead = std::min(d + kPrefetchAhead, groups.n_dets() - 1);
-      __builtin_prefetch(p.det_boxes + 4 * groups.det[size_t(ahead)].input);
+      __builtin_prefetch(p.det_boxes + 4 * groups.det[ahead].input);
       detection.box = p.det_boxes + 4 * i;
     } else {
       detection.given_iou = p.similarity + groups.pair_bounds[g] + (d - det_first) * n_gts;
@@ -203,7 +203,7 @@ PairGroups pair_groups(const MatchProblem& p) {
   Groups groups = group_all(p);
   PairGroups pairs;
   pairs.det.reserve(groups.n_dets());
-  for (int64_t d = 0; d < groups.n_dets(); ++d) pairs.det.push_back(groups.det[size_t(d)].input);
+  for (int64_t d = 0; d < groups.n_dets(); ++d) pairs.det.push_back(groups.det[d].input);
   pairs.det_splits = std::move(groups.det_bounds);
   pairs.gt = std::move(groups.gt);
   pairs.gt_splits = std::move(groups.gt_bounds);

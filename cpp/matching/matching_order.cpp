@@ -26,13 +26,13 @@ Vector<int64_t> scatter_rows(const RowGroups& rows, const Put& put) {
   }
   const auto category = [&](int64_t i) { return rows.image[i] < 0 ? -1 : rows.category[i]; };
   if (sorted) return scatter(rows.n, rows.n_categories, category, put);
-  const auto by_image = unset<int64_t>(rows.n);
+  const Unset<int64_t> by_image(rows.n);
   const auto image = [&](int64_t i) { return rows.category[i] < 0 ? -1 : rows.image[i]; };
   const int64_t n =
-      scatter(rows.n, rows.n_images, image, [&](int64_t i, int64_t place) { by_image[size_t(place)] = i; }).back();
+      scatter(rows.n, rows.n_images, image, [&](int64_t i, int64_t place) { by_image[place] = i; }).back();
   return scatter(
-      n, rows.n_categories, [&](int64_t j) { return category(by_image[size_t(j)]); },
-      [&](int64_t j, int64_t place) { put(by_image[size_t(j)], place); });
+      n, rows.n_categories, [&](int64_t j) { return category(by_image[j]); },
+      [&](int64_t j, int64_t place) { put(by_image[j], place); });
 }
 
 // One category's keys in ascending order, as places; equal ones keep their order.
@@ -104,14 +104,14 @@ Vector<int64_t> order_by_group(const RowGroups& rows, Vector<int64_t>& splits) {
 }
 
 DetectionOrder order_detections(const RowGroups& dets, const double* score, int64_t max_det) {
-  const auto key = unset<uint64_t>(dets.n);
-  const auto image = unset<int32_t>(dets.n);
-  const auto index = unset<int64_t>(dets.n);
+  const Unset<uint64_t> key(dets.n);
+  const Unset<int32_t> image(dets.n);
+  const Unset<int64_t> index(dets.n);
   DetectionOrder order;
   order.splits = scatter_rows(dets, [&](int64_t i, int64_t place) {
-    key[size_t(place)] = host::descending_key(score[i]);
-    image[size_t(place)] = dets.image[i];
-    index[size_t(place)] = i;
+    key[place] = host::descending_key(score[i]);
+    image[place] = dets.image[i];
+    index[place] = i;
   });
   const int64_t n_categories = dets.n_categories;
   order.index.resize(order.splits.back());
@@ -133,7 +133,7 @@ DetectionOrder order_detections(const RowGroups& dets, const double* score, int6
         const int32_t rank = seen[images[place]]++;
         if (rank >= max_det) continue;
         order.rank[at] = rank;
-        order.index[at++] = index[size_t(first) + place];
+        order.index[at++] = index[first + place];
       }
       kept[k] = at - first;
     }

@@ -11,12 +11,18 @@ namespace tamis {
 
 inline constexpr int64_t kRowsAtOnce = 1 << 15, kMostChunks = 32;
 
+// Values that are not set: its pages are touched by the threads that fill it.
 template <class T>
-using Array = std::unique_ptr<T[]>;
-template <class T>
-Array<T> unset(int64_t n) {  // its pages are touched by the threads that fill it
-  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(n));
-}
+class Unset {
+ public:
+  Unset() = default;
+  explicit Unset(int64_t n) : values_(std::make_unique_for_overwrite<T[]>(static_cast<size_t>(n))) {}
+  T& operator[](int64_t i) const { return values_.get()[i]; }
+  T* get() const { return values_.get(); }
+
+ private:
+  std::unique_ptr<T[]> values_;
+};
 
 // Stable counting sort of 0 to n - 1 by bucket, -1 leaves one out: put(i, place) for each, from several threads.
 // Returns the bounds of the buckets.
