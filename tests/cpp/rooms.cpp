@@ -44,7 +44,7 @@ TEST_CASE("knn: neighbours are those of all pairs, by floats and by codes") {
     plan.mean.assign(kWidth, 0.0);
     plan.codes = plan.ordered = codes;
     tamis::KnnSearch search(std::make_shared<tamis::KnnIndex>(rows, plan), {}, kNearest, 0.0);
-    search.run(0, search.steps());
+    search.run();
     std::vector<double> keys(kRows * kNearest);
     std::vector<int64_t> indices(kRows * kNearest);
     search.write_neighbours(keys.data(), indices.data());

@@ -15,7 +15,6 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter, telling
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
-from tamis.embeddings.knn_maps import map_of
 from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
 
 MOST_NEIGHBOURS = 1024
@@ -188,18 +187,25 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
     if plan is None:
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
-    if k == 0 and queries is None and map_of(rows.x) is None:
+    if k == 0 and queries is None and _map_of(rows.x) is None:
         plan = replace(plan, ordered=False)  # an order makes limits fall, and a radius does not
     largest = max(rows.largest, 0 if queries is None else queries.largest)
     of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
     return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))
 
 
+def _map_of(x: Any) -> mmap.mmap | None:
+    """The file map under an array."""
+    while isinstance(x, np.ndarray):
+        x = x.base
+    return x if isinstance(x, mmap.mmap) else None
+
+
 @contextlib.contextmanager
 def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
     """A search during which memory-mapped rows are advised for random access."""
     found = search(rows, queries, **how)
-    maps = [m for m in (map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
+    maps = [m for m in (_map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
     if not maps or not hasattr(mmap, "MADV_RANDOM"):
         yield found
         return
