@@ -24,7 +24,7 @@ from tamis.shards import (
     plan_uniqueness,
     plan_zcore,
 )
-from tamis.shards.storage import is_url, plain
+from tamis.shards.storage import Folder, is_url, plain
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -141,7 +141,7 @@ def uniqueness(
     data : paths, or ray.data.Dataset
         Paths as for `tamis.shards.plan_uniqueness`. A Dataset needs `column` and `id`.
     state : str
-        A folder that all nodes see.
+        A folder that all nodes see, or the URL of one in a bucket.
     id : str, optional
         For a Dataset: the column of its rows' names, unique integers or strings.
     output : str
@@ -316,10 +316,8 @@ def _written(function: str, data: Any, column: str | None, id: str | None, state
             f"{function}: id must name a column of unique names, one of {', '.join(names)},"
             f" got {id!r}: blocks have no order of their own"
         )
-    if is_url(plain(state)):
-        raise ValueError(f"{function}: state must be a folder for a Dataset, got {state}")
-    folder = os.path.join(os.path.abspath(plain(state)), "rows")
-    os.makedirs(folder, exist_ok=True)
+    folder = _rows_of(state)
+    Folder(folder).make()
     written = data.select_columns([id, column]).map_batches(
         blocks_of_rows.write_block, batch_size=None, batch_format="numpy",
         fn_kwargs={"id": id, "column": column, "folder": folder},
@@ -328,22 +326,28 @@ def _written(function: str, data: Any, column: str | None, id: str | None, state
     if not blocks:
         raise ValueError(f"{function}: the Dataset has no rows")
     ray = _ray()
-    n = ray.get(ray.remote(blocks_of_rows.sort_ids).remote(folder, blocks))
-    if n is None:
+    ends = ray.get(ray.remote(blocks_of_rows.sort_ids).remote(folder, blocks))
+    if ends is None:
         raise ValueError(f"{function}: id {id!r} must be unique, some appear twice")
     write = ray.remote(blocks_of_rows.write_shard)
-    tasks = [write.remote(folder, blocks, first) for first in range(0, n, blocks_of_rows.SHARD)]
-    paths: list[str] = ray.get(tasks)
+    firsts = range(0, int(ends[-1]), blocks_of_rows.SHARD)
+    paths: list[str] = ray.get([write.remote(folder, blocks, ends, first) for first in firsts])
     for block in blocks:
-        os.unlink(os.path.join(folder, f"{block}.block"))
-        os.unlink(os.path.join(folder, f"{block}.ids"))
+        Folder(folder).remove(f"{block}.block")
+        Folder(folder).remove(f"{block}.ids")
     return paths
+
+
+def _rows_of(state: str) -> str:
+    """The folder of a Dataset's rows."""
+    path = plain(state)
+    return f"{path if is_url(path) else os.path.abspath(path)}/rows"
 
 
 def _with_column(data: Any, id: str | None, output: str, state: str, values: Array) -> Any:
     """The Dataset with values by id; workers look them up in files."""
-    folder = os.path.join(os.path.abspath(plain(state)), "rows")
-    blocks_of_rows.save(os.path.join(folder, f"all.{output}"), values)
+    folder = _rows_of(state)
+    blocks_of_rows.save(folder, f"all.{output}", values)
     return data.map_batches(
         blocks_of_rows.look_up, batch_format="pyarrow", batch_size=None,
         fn_kwargs={"id": id, "output": output, "folder": folder},

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 # A process that hangs as it ends a task, for a test to kill. Takes the state's folder and the task.
 HANGS = """
@@ -70,3 +74,32 @@ def rows_with_copies(n: int, d: int, dtype: Any = np.float32, seed: int = 0) -> 
     x[-n // 10 :] = x[n // 10 : n // 10 + n // 10] + 1e-4
     x[rng.integers(0, n, n // 20)] = x[0]
     return x.astype(dtype)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+PORT = _free_port()  # one of a process: clients are kept
+BUCKETS = {  # what says to a process where they are
+    "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}",
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def buckets() -> Iterator[Any]:
+    """The file system of a server in this process, with an empty bucket."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=PORT)
+    fsspec = pytest.importorskip("fsspec")
+    server.start()
+    try:
+        files = fsspec.filesystem("s3", skip_instance_cache=True)
+        files.mkdir("bucket")
+        yield files
+        files.rm("bucket", recursive=True)  # servers of a process have the same buckets
+    finally:
+        server.stop()

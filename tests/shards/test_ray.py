@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shard_files import rows_with_copies, write_shards
+from shard_files import BUCKETS, buckets, rows_with_copies, write_shards
 
 # Ray warns of its own sockets and options
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -28,13 +28,15 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    os.environ[NICENESS] = "0"
+    given = {NICENESS: "0", **BUCKETS}
+    os.environ.update(given)
     found = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
     )
     yield found
     found.shutdown()
-    del os.environ[NICENESS]
+    for name in given:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +239,17 @@ def test_signatures_name_the_options_of_the_plan(name: str) -> None:
         assert mine[option.name].default == option.default
         assert mine[option.name].kind == option.kind
     assert {"num_cpus", "retries", "progress"} <= set(mine) and "how" not in mine
+
+
+def test_a_dataset_with_its_state_in_a_bucket(dataset: Any) -> None:
+    import tamis.ray
+
+    with buckets() as bucket:
+        scored = tamis.ray.uniqueness(
+            dataset, column="embedding", id="name", state="s3://bucket/run", parts=1
+        )
+        rows = scored.take_all()
+        left = {path.rpartition(".")[2] for path in bucket.ls("bucket/run/rows", detail=False)}
+    order = np.array([row["other"] for row in rows])
+    assert np.array_equal([row["uniqueness"] for row in rows], tamis.uniqueness(X)[order])
+    assert left == {"npy", "ids", "order", "uniqueness"}

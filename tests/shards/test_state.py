@@ -18,7 +18,14 @@ import numpy as np
 import pytest
 import tamis
 import tamis.shards
-from shard_files import HANGS, rows_with_copies, write_parquet, write_shards
+from shard_files import (
+    BUCKETS,
+    HANGS,
+    buckets,
+    rows_with_copies,
+    write_parquet,
+    write_shards,
+)
 
 X = rows_with_copies(400, 8)
 
@@ -313,17 +320,9 @@ def test_other_file_systems(paths: list[str]) -> None:
 
 def test_s3(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Data and state in a bucket, of a server in this process."""
-    pytest.importorskip("s3fs")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0)
-    fsspec = pytest.importorskip("fsspec")
-    server.start()
-    try:
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        given = {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "us-east-1"}
-        for name, value in dict(given, ENDPOINT_URL=url).items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        bucket = fsspec.filesystem("s3", skip_instance_cache=True)
-        bucket.mkdir("bucket")
+    for name, value in BUCKETS.items():
+        monkeypatch.setenv(name, value)
+    with buckets() as bucket:
         for path in paths:
             bucket.pipe_file(f"bucket/data/{Path(path).name}", Path(path).read_bytes())
         plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/run")
@@ -334,8 +333,6 @@ def test_s3(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         bucket.pipe_file(f"bucket/data/{Path(paths[0]).name}", b"other")
         with pytest.raises(ValueError, match=r"has changed since the plan was made"):
             plan.run_all()
-    finally:
-        server.stop()
 
 
 def test_no_engine_is_imported() -> None:

@@ -102,6 +102,13 @@ class Folder:
     def open(self, name: str) -> BinaryIO:
         return opened(self.file(name))
 
+    def remove(self, name: str) -> None:
+        if is_url(self.path):
+            files, there = file_system(self.file(name))
+            files.rm_file(there)
+        else:
+            os.unlink(self.file(name))
+
     def write(self, name: str, fill: Callable[[Any], Any]) -> None:
         """An object store takes an object whole; elsewhere `output.write` sees to it."""
         if not is_url(self.path):
