@@ -31,10 +31,21 @@ def write_shards(folder: Path, x: Any, cuts: Any, suffix: str = ".npy") -> list[
         path = folder / f"shard{i:02d}{suffix}"
         if suffix == ".npy":
             np.save(path, part)
+        elif suffix == ".lance":
+            write_lance(path, part)
         else:
             write_parquet(path, part)
         paths.append(str(path))
     return paths
+
+
+def write_lance(path: Path, x: Any) -> None:
+    import lance
+    import pyarrow as pa
+
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), x.shape[1])
+    table = pa.table({"embedding": rows, "other": np.arange(len(x))})
+    lance.write_dataset(table, str(path), max_rows_per_file=37)
 
 
 def write_parquet(path: Path, x: Any, group: int = 37, fixed: bool = False) -> None:

@@ -164,16 +164,33 @@ def test_a_plan_that_cannot_be_read(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("suffix", [".npy", ".parquet"])
+@pytest.mark.parametrize("suffix", [".npy", ".parquet", ".lance"])
 def test_a_row_that_is_not_finite(tmp_path: Path, value: float, suffix: str) -> None:
-    if suffix == ".parquet":
-        pytest.importorskip("pyarrow")
+    if suffix != ".npy":
+        pytest.importorskip({".parquet": "pyarrow", ".lance": "lance"}[suffix])
     x = X.copy()
     x[120, 5] = value
     paths = write_shards(tmp_path / "x", x, [90, 100, 333], suffix)
     plan = tamis.shards.plan_knn(paths, k=2, state=str(tmp_path / "s"), parts=1)
     with pytest.raises(ValueError, match=rf"plan.run: .*shard02{suffix}: row 20 must be finite"):
         plan.run("group-0")
+
+
+def test_lance(tmp_path: Path) -> None:
+    """Datasets of several files, one of which loses rows: those left count."""
+    lance = pytest.importorskip("lance")
+    paths = write_shards(tmp_path / "x", X, [90, 100, 333], ".lance")
+    lance.dataset(paths[1]).delete("other % 2 = 1")
+    x = np.concatenate([X[:90], X[90:100:2], X[100:]])
+    plan = tamis.shards.plan_knn(str(tmp_path / "x"), k=2, state=str(tmp_path / "s"), parts=3)
+    for found, wanted in zip(plan.run_all(), tamis.knn(x, 2), strict=True):
+        assert np.array_equal(found, wanted)
+    with pytest.raises(ValueError, match=r"column must be one of the lists of .*: embedding, got"):
+        tamis.shards.plan_knn(paths, column="other", k=2, state=str(tmp_path / "t"))
+    plan = tamis.shards.plan_knn(paths, k=2, state=str(tmp_path / "t"), parts=1)
+    lance.dataset(paths[0]).delete("other = 3")
+    with pytest.raises(ValueError, match=r"shard00.lance has changed since the plan was made"):
+        plan.run_all()
 
 
 def test_rows_that_cannot_be_squared(tmp_path: Path) -> None:
@@ -206,10 +223,12 @@ def test_shards_that_do_not_fit_each_other(tmp_path: Path) -> None:
     Path(b).write_bytes(b"not numpy")
     with pytest.raises(ValueError, match=r"plan_knn: .*b.npy is not a .npy file"):
         tamis.shards.plan_knn([a, b], k=2, state=str(tmp_path / "s"))
-    with pytest.raises(ValueError, match=r"c.txt must end in .npy or .parquet"):
+    with pytest.raises(ValueError, match=r"c.txt must end in .npy or .parquet or .lance"):
         tamis.shards.plan_knn([a, str(tmp_path / "c.txt")], k=2, state=str(tmp_path / "s"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"paths must name .npy or .parquet files, got none"):
+    with pytest.raises(
+        ValueError, match=r"paths must name .npy or .parquet or .lance files, got none"
+    ):
         tamis.shards.plan_knn(str(tmp_path / "empty"), k=2, state=str(tmp_path / "s"))
     assert not (tmp_path / "s").exists()
 

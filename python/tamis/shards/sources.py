@@ -1,8 +1,8 @@
-"""Embeddings that lie in several files: .npy or Parquet, numbered through as one matrix."""
+"""Embeddings in several .npy or Parquet files or Lance datasets, numbered through as one matrix."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,9 @@ from numpy.lib import format as npy
 
 from tamis._shared.arrays import Array
 from tamis.embeddings.knn_search import BadRow, checked_norms
-from tamis.shards import storage
+from tamis.shards import lance_dataset, storage
 
-SUFFIXES = (".npy", ".parquet")
+SUFFIXES = (".npy", ".parquet", lance_dataset.SUFFIX)
 WIDTHS = {"float16": "float32", "float32": "float32", "float64": "float64"}  # as they are held
 
 
@@ -117,6 +117,11 @@ def paths_of(function: str, paths: Any, suffixes: tuple[str, ...]) -> list[str]:
 
 def _header(function: str, path: str, column: str | None) -> tuple[int, int, str]:
     """(rows, width, dtype) without the rows."""
+    if path.endswith(lance_dataset.SUFFIX):
+        held = lance_dataset.opened(path)
+        column, kind = _list_column(function, path, held.schema, column)
+        first = next(lance_dataset.chunks(path, column, 0, 1), None)
+        return held.count_rows(), _width_of(kind, first), _dtype_of(kind)
     with storage.opened(path) as file:
         if path.endswith(".npy"):
             shape, dtype, _ = _npy_header(function, path, file)
@@ -139,6 +144,14 @@ def _npy_header(function: str, path: str, file: Any) -> tuple[tuple[int, ...], n
 
 def _fill(function: str, shard: Shard, column: str | None, low: int, out: Array) -> None:
     """Rows of a shard from `low` on."""
+    if shard.path.endswith(lance_dataset.SUFFIX):
+        column, _ = _list_column(
+            function, shard.path, lance_dataset.opened(shard.path).schema, column
+        )
+        _fill_lists(
+            function, shard, low, out, lance_dataset.chunks(shard.path, column, low, len(out))
+        )
+        return
     with storage.opened(shard.path) as file:
         if shard.path.endswith(".npy"):
             _fill_npy(function, shard, low, out, file)
@@ -179,32 +192,38 @@ def _parquet_header(
     function: str, path: str, file: Any, column: str | None
 ) -> tuple[int, int, str]:
     held = read_parquet(function, path, file)
+    column, kind = _list_column(function, path, held.schema_arrow, column)
+    first = next(held.iter_batches(1, columns=[column]), None)
+    width = _width_of(kind, None if first is None else first.column(0))
+    return held.metadata.num_rows, width, _dtype_of(kind)
+
+
+def _list_column(function: str, path: str, schema: Any, column: str | None) -> tuple[str, Any]:
+    """The column of lists that is meant, and its type."""
     import pyarrow as pa
 
-    schema = held.schema_arrow
-    lists = [f.name for f in schema if pa.types.is_list(f.type) or _is_wide_list(f.type)]
+    is_list = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+    lists = [f.name for f in schema if any(is_kind(f.type) for is_kind in is_list)]
     if column is None and len(lists) == 1:
         column = lists[0]
-    if column not in lists:
+    if column is None or column not in lists:
         raise ValueError(
             f"{function}: column must be one of the lists of {path}: {', '.join(lists) or 'none'},"
             f" got {column!r}"
         )
-    kind = schema.field(column).type
-    dtype = {"halffloat": "float16", "float": "float32", "double": "float64"}.get(
-        str(kind.value_type), str(kind.value_type)
-    )
-    width = kind.list_size if pa.types.is_fixed_size_list(kind) else None
-    if width is None:
-        first = next(held.iter_batches(1, columns=[column]), None)
-        width = len(first.column(0)[0]) if first is not None and first.num_rows else 0
-    return held.metadata.num_rows, width, dtype
+    return column, schema.field(column).type
 
 
-def _is_wide_list(kind: Any) -> bool:
-    import pyarrow as pa
+def _dtype_of(kind: Any) -> str:
+    name = str(kind.value_type)
+    return {"halffloat": "float16", "float": "float32", "double": "float64"}.get(name, name)
 
-    return bool(pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+def _width_of(kind: Any, first: Any) -> int:
+    """The length of lists; of others than fixed ones that of the first."""
+    if hasattr(kind, "list_size"):
+        return int(kind.list_size)
+    return len(first[0]) if first is not None and len(first) else 0
 
 
 def _fill_parquet(
@@ -212,12 +231,7 @@ def _fill_parquet(
 ) -> None:
     """Row group by row group; only those that have some of the rows are read."""
     held = read_parquet(function, shard.path, file)
-    if column is None:
-        import pyarrow as pa
-
-        column = next(
-            f.name for f in held.schema_arrow if pa.types.is_list(f.type) or _is_wide_list(f.type)
-        )
+    column, _ = _list_column(function, shard.path, held.schema_arrow, column)
     first, high = 0, low + len(out)
     for group in range(held.num_row_groups):
         rows = held.metadata.row_group(group).num_rows
@@ -225,12 +239,18 @@ def _fill_parquet(
         if begin < end:
             part = held.read_row_group(group, columns=[column], use_threads=False)[column]
             part = part.slice(begin - first, end - begin)
-            at = begin
-            for chunk in part.chunks:
-                values = _values(function, shard, at, chunk, out.shape[1])
-                out[at - low : at - low + len(chunk)] = values
-                at += len(chunk)
+            _fill_lists(function, shard, begin, out[begin - low : end - low], part.chunks)
         first += rows
+
+
+def _fill_lists(function: str, shard: Shard, low: int, out: Array, chunks: Iterable[Any]) -> None:
+    """Chunks of lists, whose first row is `low` of the shard."""
+    at = 0
+    for chunk in chunks:
+        out[at : at + len(chunk)] = _values(function, shard, low + at, chunk, out.shape[1])
+        at += len(chunk)
+    if at < len(out):
+        raise bad_row(function, shard, low + at, "is not there: the file ends before it")
 
 
 def _values(function: str, shard: Shard, row: int, chunk: Any, width: int) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from tamis._shared import output
+from tamis.shards import lance_dataset
 
 
 def is_url(path: str) -> bool:
@@ -41,6 +42,8 @@ def opened(path: str) -> BinaryIO:
 
 def stamp(path: str) -> str:
     """What changes when the file does: its size, and when it was written."""
+    if path.endswith(lance_dataset.SUFFIX):
+        return lance_dataset.stamp(path)
     if not is_url(path):
         found = os.stat(path)
         return f"{found.st_size} {found.st_mtime_ns}"
@@ -59,6 +62,8 @@ def check_same(function: str, path: str, before: str) -> None:
 
 def listed(path: str, suffixes: tuple[str, ...]) -> list[str]:
     """The file, or those of a folder in the order of their names."""
+    if path.endswith(lance_dataset.SUFFIX):
+        return [path]
     if is_url(path):
         files, name = file_system(path)
         if not files.isdir(name):
