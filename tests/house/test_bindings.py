@@ -217,7 +217,6 @@ BAD: dict[str, Callable[[], Any]] = {
     "knn no queries": lambda: knn(queries=X[:0]),
     "knn one scale": lambda: knn(scale=np.ones(N)),
     "knn basis": lambda: knn(basis=np.ones((3, 2), np.float32)),
-    "knn steps": lambda: knn().run(0, 10**6),
     "knn outputs": lambda: knn().write_neighbours(np.empty((1, 2)), np.empty((1, 2), np.int64)),
     "knn balls": lambda: knn().set_balls(np.ones(N + 1)),
     "knn balls of queries": lambda: knn(queries=X).set_balls(np.ones(N)),
