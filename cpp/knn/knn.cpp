@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/error.hpp"
 #include "core/pages.hpp"
 #include "core/parallel.hpp"
 #include "knn/knn_scratch.hpp"
@@ -121,6 +122,7 @@ void KnnSearch::give_back(Scratch* s) {
 }
 
 void KnnSearch::run() {
+  TAMIS_CHECK(!std::exchange(ended_, true), "KnnSearch: a search runs once, before it is written");
   if (k_ > 0) std::call_once(seeded_, [this] { seed(); });
   parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
@@ -321,7 +323,7 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 }
 
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
-  tasks_.clear();         // without their codes there is nothing more to run
+  ended_ = true;          // without their codes there is nothing more to run
   queries_.drop_codes();  // the callers' arrays take their place
   if (index_.use_count() == 1) index_->x.drop_codes();
   const Vector<int64_t>& order = columns().order;

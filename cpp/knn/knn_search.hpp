@@ -123,7 +123,7 @@ class KnnSearch {
   Vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
-  bool paged_ = false;
+  bool paged_ = false, ended_ = false;
   std::once_flag seeded_;
   std::mutex mutex_;
   Vector<std::unique_ptr<Scratch>> scratches_;

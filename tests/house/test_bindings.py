@@ -254,11 +254,11 @@ def test_the_same_calls_without_a_fault() -> None:
     fiftyone()
     zcore(np.array([[0, 2]], np.int32), np.ones((1, 2))).write(np.empty(N, np.int64))
     search = knn()
-    search.run(0, search.steps)
+    search.run()
     keys, found = np.empty((N, 2)), np.empty((N, 2), np.int64)
     search.write_neighbours(keys, found)
     np.testing.assert_array_equal(found, tamis.knn(X, 2)[1])
-    with pytest.raises(ValueError, match="steps"):
-        search.run(0, 1)
+    with pytest.raises(ValueError, match="runs once"):
+        search.run()
     for name, splits in (("box_iou_batched", SPLITS), ("max_iou", SPLITS), ("oks", SPLITS)):
         OF_SPLITS[name](splits)
