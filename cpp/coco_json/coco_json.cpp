@@ -20,28 +20,17 @@ int64_t CocoTable::size() const {
   return n;
 }
 
-int64_t CocoNames::place_of(std::string_view name) {
-  if (const auto found = places_.find(name); found != places_.end()) return found->second;
-  const auto place = static_cast<int64_t>(in_order_.size());
-  in_order_.push_back(&places_.emplace(name, place).first->first);
-  return place;
-}
-
 bool CocoTable::any_has(uint32_t fields) const {
   return std::any_of(pieces.begin(), pieces.end(),
                      [fields](const CocoPiece& piece) { return (piece.any & fields) != 0; });
 }
 
 void CocoTable::join_texts() {
-  const auto join = [](const CocoNames& from, CocoNames& to) {
-    Vector<int64_t> places;
-    for (const std::string* name : from.in_order()) places.push_back(to.place_of(*name));
-    return places;
-  };
   for (auto& piece : pieces) {
     if (!piece.texts) continue;
-    const auto id = join(piece.texts->id, texts.id), image = join(piece.texts->image_id, texts.image_id),
-               category = join(piece.texts->category_id, texts.category_id);
+    const CocoTexts& own = *piece.texts;
+    const auto id = own.id.places_in(texts.id), image = own.image_id.places_in(texts.image_id),
+               category = own.category_id.places_in(texts.category_id);
     for (auto& record : piece.records) {
       if (record.fields & as_text(kCocoId)) record.id = id[record.id];
       if (record.fields & as_text(kCocoImageId)) record.image_id = image[record.image_id];

@@ -36,10 +36,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/isa.hpp"
+#include "core/names.hpp"
 #include "core/vector.hpp"
 
 namespace tamis {
@@ -122,23 +122,8 @@ class CocoText {
   std::string own_;
 };
 
-// Texts, each once, in the order they came.
-class CocoNames {
- public:
-  int64_t place_of(std::string_view name);
-  const std::vector<const std::string*>& in_order() const { return in_order_; }
-
- private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
-  std::unordered_map<std::string, int64_t, Hash, std::equal_to<>> places_;  // keys stay where they are
-  std::vector<const std::string*> in_order_;
-};
-
 struct CocoTexts {  // of ids that are text
-  CocoNames id, image_id, category_id;
+  Names id, image_id, category_id;
 };
 
 struct CocoPiece {

@@ -41,7 +41,7 @@ void shape_columns(py::dict& to, const CocoTable& table, CocoShapes shapes, Coco
   at.area = column<double>(to, "area", {n});
 }
 
-py::list names(const CocoNames& texts) {
+py::list names(const Names& texts) {
   py::list out;
   for (const std::string* name : texts.in_order()) out.append(*name);
   return out;

@@ -2,28 +2,12 @@
 #pragma once
 #include <cstdint>
 #include <string>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "core/parallel.hpp"
 #include "core/vector.hpp"
 
 namespace tamis {
-
-// Texts in the order in which they first come.
-struct Texts {
-  Vector<std::string> all;
-
-  int64_t place_of(std::string text) {
-    const auto [found, added] = places_.try_emplace(std::move(text), all.size());
-    if (added) all.push_back(found->first);
-    return found->second;
-  }
-
- private:
-  std::unordered_map<std::string, int64_t> places_;
-};
 
 // A Chunk has read(path, file, text); `text` is room that files share.
 template <class Chunk>
@@ -40,13 +24,8 @@ Vector<Chunk> read_chunks(const std::vector<std::string>& paths, int64_t files_p
   return chunks;
 }
 
-template <class T>
-void append(Vector<T>& to, const Vector<T>& from) {
-  to.insert(to.end(), from.begin(), from.end());
-}
-
 // Offsets that count from where the others end; a first 0 is not among `from`.
-inline void append_splits(Vector<int64_t>& to, const Vector<int64_t>& from) {
+inline void append_shifted(Vector<int64_t>& to, const Vector<int64_t>& from) {
   const int64_t before = to.back();
   for (const int64_t split : from) to.push_back(before + split);
 }

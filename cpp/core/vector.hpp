@@ -33,4 +33,9 @@ class Vector : public std::vector<T> {
   void reserve(int64_t n) { Base::reserve(static_cast<size_t>(n)); }
 };
 
+template <class T>
+void append(Vector<T>& to, const Vector<T>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
 }  // namespace tamis

@@ -49,9 +49,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
   }
   const int64_t searched = columns().n();
   found_.assign(searched, {k_ > 0 ? kInfinity : radius_});
-  if (k_ > 0) {
-    heap_.resize(searched * k_);
-  }
+  heap_.resize(searched * k_);
   if (self())
     plan_tasks();
   else
@@ -123,7 +121,7 @@ void KnnSearch::give_back(Scratch* s) {
 
 void KnnSearch::run() {
   TAMIS_CHECK(!std::exchange(ended_, true), "KnnSearch: a search runs once, before it is written");
-  if (k_ > 0) std::call_once(seeded_, [this] { seed(); });
+  if (k_ > 0) seed();
   parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
     for (int64_t t = b; t < e; ++t) run_task(tasks_[t], *scratch);

@@ -14,11 +14,6 @@ int64_t size_of(const Vector<T>& v) {
   return v.size() * int64_t{sizeof(T)};
 }
 
-template <class T>
-void append(Vector<T>& all, const Vector<T>& more) {
-  all.insert(all.end(), more.begin(), more.end());
-}
-
 bool within(const Vector<int32_t>& v, int64_t begin, int64_t end, int64_t least, int64_t most) {
   return std::all_of(v.begin() + begin, v.begin() + end, [&](int32_t x) { return x >= least && x <= most; });
 }

@@ -124,7 +124,6 @@ class KnnSearch {
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
   bool paged_ = false, ended_ = false;
-  std::once_flag seeded_;
   std::mutex mutex_;
   Vector<std::unique_ptr<Scratch>> scratches_;
   Vector<Scratch*> idle_;

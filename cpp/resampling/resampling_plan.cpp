@@ -143,11 +143,6 @@ void append_splits(const Vector<int64_t>& counts, Vector<int64_t>& splits) {
   for (const int64_t n : counts) splits.push_back(splits.back() + n);
 }
 
-template <class T>
-void append(const Vector<T>& part, Vector<T>& all) {
-  all.insert(all.end(), part.begin(), part.end());
-}
-
 void join(Vector<Part>& parts, ResamplingPlan& plan) {
   for (auto* splits : {&plan.stop_splits, &plan.run_splits, &plan.tp_splits, &plan.mixed_splits}) splits->push_back(0);
   for (Part& part : parts) {
@@ -157,10 +152,10 @@ void join(Vector<Part>& parts, ResamplingPlan& plan) {
     append_splits(part.run_count, plan.run_splits);
     append_splits(part.tp_count, plan.tp_splits);
     append_splits(part.mixed_count, plan.mixed_splits);
-    append(part.seen_image, plan.seen_image);
-    append(part.tp_image, plan.tp_image);
-    append(part.mixed_image, plan.mixed_image);
-    append(part.runs, plan.runs);
+    append(plan.seen_image, part.seen_image);
+    append(plan.tp_image, part.tp_image);
+    append(plan.mixed_image, part.mixed_image);
+    append(plan.runs, part.runs);
     plan.most_stops = std::max(plan.most_stops, part.most_stops);
     plan.most_runs = std::max(plan.most_runs, part.most_runs);
     part = {};

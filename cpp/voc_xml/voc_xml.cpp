@@ -36,7 +36,6 @@ struct Object {
 
 struct Chunk {
   VocObjects rows;
-  Texts labels;
   Object object{};
 
   void read(const std::string& path, int64_t file, std::string& text);
@@ -88,7 +87,7 @@ void Chunk::finish_object(int64_t file) {
     rows.problems.push_back({file, object.line, object.wrong});
     return;
   }
-  rows.labels.push_back(labels.place_of(object.name));
+  rows.labels.push_back(rows.texts.place_of(object.name));
   rows.boxes.push_back(object.box);
   rows.flags.push_back(object.flags);
   rows.lines.push_back(object.line);
@@ -142,13 +141,11 @@ void Chunk::read(const std::string& path, int64_t file, std::string& text) {
 VocObjects read_voc_files(const std::vector<std::string>& paths) {
   VocObjects all;
   all.row_splits.push_back(0);
-  Texts labels;
   for (Chunk& chunk : read_chunks<Chunk>(paths, kFilesPerChunk)) {
     VocObjects& part = chunk.rows;
-    Vector<int64_t> codes;
-    for (const std::string& text : chunk.labels.all) codes.push_back(labels.place_of(text));
+    const Vector<int64_t> codes = part.texts.places_in(all.texts);
     for (const int64_t label : part.labels) all.labels.push_back(codes[label]);
-    append_splits(all.row_splits, part.row_splits);
+    append_shifted(all.row_splits, part.row_splits);
     append(all.sizes, part.sizes);
     append(all.names, part.names);
     append(all.boxes, part.boxes);
@@ -157,7 +154,6 @@ VocObjects read_voc_files(const std::vector<std::string>& paths) {
     append(all.problems, part.problems);
     part = VocObjects();
   }
-  all.texts = std::move(labels.all);
   return all;
 }
 

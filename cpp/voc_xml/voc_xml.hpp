@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "core/names.hpp"
 #include "core/vector.hpp"
 
 namespace tamis {
@@ -34,7 +35,7 @@ struct VocObjects {
   Vector<std::array<double, 4>> boxes;  // (rows,) xmin, ymin, xmax, ymax
   Vector<std::array<uint8_t, 3>> flags;
   Vector<int64_t> lines;  // (rows,) of <object>
-  Vector<std::string> texts;
+  Names texts;
   Vector<FileProblem> problems;
 };
 

@@ -23,7 +23,7 @@ py::dict objects(const std::vector<std::string>& paths) {
     found = read_voc_files(paths);
   }
   py::list texts, names, problems;
-  for (const std::string& text : found.texts) texts.append(py::bytes(text));
+  for (const std::string* text : found.texts.in_order()) texts.append(py::bytes(*text));
   for (const std::string& name : found.names) names.append(py::bytes(name));
   for (const FileProblem& p : found.problems) problems.append(py::make_tuple(p.file, p.line, py::bytes(p.text)));
   return py::dict("row_splits"_a = to_numpy(std::move(found.row_splits)), "sizes"_a = matrix(found.sizes),

@@ -17,7 +17,6 @@ bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' |
 // The files of one chunk, with texts of its own.
 struct Chunk {
   YoloRows rows;
-  Texts words;
 
   // One token of a row, the label first; false with a problem.
   bool token(const char* begin, const char* end, bool first, int64_t file, int64_t line) {
@@ -32,7 +31,7 @@ struct Chunk {
       rows.problems.push_back({file, line, "expected a class number (0, 1, ...), got " + quoted(begin, end)});
       return false;
     }
-    rows.labels.push_back(number ? static_cast<int64_t>(value) : -1 - words.place_of({begin, end}));
+    rows.labels.push_back(number ? static_cast<int64_t>(value) : -1 - rows.texts.place_of({begin, end}));
     return true;
   }
 
@@ -84,15 +83,13 @@ YoloRows read_yolo_files(const std::vector<std::string>& paths) {
   YoloRows all;
   all.row_splits.push_back(0);
   all.value_splits.push_back(0);
-  Texts words;
   for (Chunk& chunk : read_chunks<Chunk>(paths, kFilesPerChunk)) {
     YoloRows& part = chunk.rows;
-    Vector<int64_t> codes;
-    for (const std::string& text : chunk.words.all) codes.push_back(-1 - words.place_of(text));
+    const Vector<int64_t> codes = part.texts.places_in(all.texts);
     for (int64_t& label : part.labels)
-      if (label < 0) label = codes[-1 - label];
-    append_splits(all.row_splits, part.row_splits);
-    append_splits(all.value_splits, part.value_splits);
+      if (label < 0) label = -1 - codes[-1 - label];
+    append_shifted(all.row_splits, part.row_splits);
+    append_shifted(all.value_splits, part.value_splits);
     append(all.labels, part.labels);
     append(all.values, part.values);
     append(all.lines, part.lines);
@@ -100,7 +97,6 @@ YoloRows read_yolo_files(const std::vector<std::string>& paths) {
     append(all.problems, part.problems);
     part = YoloRows();
   }
-  all.texts = std::move(words.all);
   return all;
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "core/names.hpp"
 #include "core/vector.hpp"
 
 namespace tamis {
@@ -29,7 +30,7 @@ struct YoloRows {
   Vector<int64_t> value_splits;  // (rows + 1,)
   Vector<double> values;
   Vector<int64_t> lines;  // (rows,) from 1
-  Vector<std::string> texts;
+  Names texts;
   Vector<uint8_t> missing;  // (files,)
   Vector<FileProblem> problems;
 };

@@ -16,7 +16,7 @@ py::dict rows(const std::vector<std::string>& paths) {
     found = read_yolo_files(paths);
   }
   py::list texts, problems;
-  for (const std::string& text : found.texts) texts.append(py::bytes(text));
+  for (const std::string* text : found.texts.in_order()) texts.append(py::bytes(*text));
   for (const FileProblem& p : found.problems) problems.append(py::make_tuple(p.file, p.line, py::bytes(p.text)));
   return py::dict("row_splits"_a = to_numpy(std::move(found.row_splits)),
                   "labels"_a = to_numpy(std::move(found.labels)),
