@@ -28,15 +28,14 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    given = {NICENESS: "0", **BUCKETS}
-    os.environ.update(given)
-    found = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
-    )
-    yield found
-    found.shutdown()
-    for name in given:
-        del os.environ[name]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {NICENESS: "0", **BUCKETS}.items():
+            patch.setenv(name, value)
+        found = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
+        )
+        yield found
+        found.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ import hashlib
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from tamis._shared.arrays import Array
-from tamis.shards.storage import Folder, is_url, stamp
+from tamis.shards.storage import Folder, is_url, npy_header, stamp
 
 SHARD = 1 << 18  # rows of a shard
 
@@ -68,9 +67,7 @@ def save(folder: str, name: str, values: Array) -> None:
 def read(folder: str, name: str, begin: int = 0, end: int | None = None) -> Array:
     """Some values of a file, and no others."""
     with Folder(folder).open(name) as file:
-        version = npy.read_magic(file)
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = header(file)
+        shape, _, dtype = npy_header(file)
         end = shape[0] if end is None else min(end, shape[0])
         size = dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64))
         file.seek(file.tell() + begin * size)

@@ -21,8 +21,8 @@ def stamp(path: str) -> str:
     return f"version {opened(path).version}"
 
 
-def chunks(path: str, column: str, low: int, rows: int) -> Iterator[Any]:
-    """The lists of some rows; only their pages are read."""
-    scanner = opened(path).scanner(columns=[column], offset=low, limit=rows, scan_in_order=True)
+def chunks(held: Any, column: str, low: int, rows: int) -> Iterator[Any]:
+    """The lists of some rows of an opened dataset; only their pages are read."""
+    scanner = held.scanner(columns=[column], offset=low, limit=rows, scan_in_order=True)
     for batch in scanner.to_batches():
         yield batch.column(0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from tamis._shared.arrays import Array
 from tamis.embeddings.knn_search import BadRow, checked_norms
@@ -120,8 +119,8 @@ def _header(function: str, path: str, column: str | None) -> tuple[int, int, str
     if path.endswith(lance_dataset.SUFFIX):
         held = lance_dataset.opened(path)
         column, kind = _list_column(function, path, held.schema, column)
-        first = next(lance_dataset.chunks(path, column, 0, 1), None)
-        return held.count_rows(), _width_of(kind, first), _dtype_of(kind)
+        width = _width_of(kind, lance_dataset.chunks(held, column, 0, 1))
+        return held.count_rows(), width, _dtype_of(kind)
     with storage.opened(path) as file:
         if path.endswith(".npy"):
             shape, dtype, _ = _npy_header(function, path, file)
@@ -131,9 +130,7 @@ def _header(function: str, path: str, column: str | None) -> tuple[int, int, str
 
 def _npy_header(function: str, path: str, file: Any) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     try:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
+        shape, fortran, dtype = storage.npy_header(file)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{function}: {path} is not a .npy file: {error}") from None
     if fortran or len(shape) != 2:
@@ -145,13 +142,10 @@ def _npy_header(function: str, path: str, file: Any) -> tuple[tuple[int, ...], n
 def _fill(function: str, shard: Shard, column: str | None, low: int, out: Array) -> None:
     """Rows of a shard from `low` on."""
     if shard.path.endswith(lance_dataset.SUFFIX):
-        column, _ = _list_column(
-            function, shard.path, lance_dataset.opened(shard.path).schema, column
-        )
-        _fill_lists(
-            function, shard, low, out, lance_dataset.chunks(shard.path, column, low, len(out))
-        )
-        return
+        held = lance_dataset.opened(shard.path)
+        column, _ = _list_column(function, shard.path, held.schema, column)
+        chunks = lance_dataset.chunks(held, column, low, len(out))
+        return _fill_lists(function, shard, low, out, chunks)
     with storage.opened(shard.path) as file:
         if shard.path.endswith(".npy"):
             _fill_npy(function, shard, low, out, file)
@@ -193,8 +187,7 @@ def _parquet_header(
 ) -> tuple[int, int, str]:
     held = read_parquet(function, path, file)
     column, kind = _list_column(function, path, held.schema_arrow, column)
-    first = next(held.iter_batches(1, columns=[column]), None)
-    width = _width_of(kind, None if first is None else first.column(0))
+    width = _width_of(kind, (one.column(0) for one in held.iter_batches(1, columns=[column])))
     return held.metadata.num_rows, width, _dtype_of(kind)
 
 
@@ -219,11 +212,12 @@ def _dtype_of(kind: Any) -> str:
     return {"halffloat": "float16", "float": "float32", "double": "float64"}.get(name, name)
 
 
-def _width_of(kind: Any, first: Any) -> int:
-    """The length of lists; of others than fixed ones that of the first."""
+def _width_of(kind: Any, chunks: Iterator[Any]) -> int:
+    """The length of lists; only where it is not fixed is the first of them read."""
     if hasattr(kind, "list_size"):
         return int(kind.list_size)
-    return len(first[0]) if first is not None and len(first) else 0
+    first: Any = next(chunks, ())
+    return len(first[0]) if len(first) else 0
 
 
 def _fill_parquet(

@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.lib import format as npy
+
 from tamis._shared import output
 from tamis.shards import lance_dataset
 
@@ -37,6 +40,14 @@ def opened(path: str) -> BinaryIO:
         return open(path, "rb")
     files, name = file_system(path)
     found: BinaryIO = files.open(name, "rb")
+    return found
+
+
+def npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """(shape, whether in Fortran order, dtype) of a .npy file, which then stands at its values."""
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(file)
     return found
 
 
