@@ -45,7 +45,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     queries_.measure_like(x_);
     queries_.encode(plan_, kernels_.bias);
     if (!index_->tree.nodes.empty()) queries_.reorder_by(plan_, index_->tree, place_);
-    queries_.finish(plan_);
+    queries_.finish(plan_, kernels_);
   }
   const int64_t searched = columns().n();
   found_.assign(searched, {k_ > 0 ? kInfinity : radius_});
@@ -54,6 +54,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     plan_tasks();
   else
     plan_query_tasks();
+  for (const Task& task : tasks_) worth_asking_ += (task.row_end - task.row_begin) * kKnnPanels * kKnnPanels / 8;
 }
 
 double KnnSearch::key_limit(int64_t position) const {
@@ -159,31 +160,59 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
 }
 
 void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
-  set_lines(s.rows, blocks.rows, s);
-  set_lines(s.columns, blocks.columns, s);
+  read_reach(blocks.rows, s.rows);
+  read_reach(blocks.columns, s.columns);
+  if (!find_near(blocks, s)) return;
+  set_lines(s.rows, blocks.rows);
+  set_lines(s.columns, blocks.columns);
   for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
     check_interrupt();
-    run_strip(blocks, strip, s);
+    if (!plan_.codes) centre_strip(blocks, strip, s);
+    const int64_t first = blocks.diagonal ? strip / kKnnPanel : 0;
+    for (int64_t panel = first; panel * kKnnPanel < blocks.columns.n; ++panel) run_strip(blocks, strip, panel, s);
   }
 }
 
-void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, Scratch& s) {
-  const int64_t left = blocks.rows.n - strip;
-  const int64_t rows = std::min(kKnnStrip, (left + kKnnRowStep - 1) / kKnnRowStep * kKnnRowStep);
-  if (!plan_.codes) {
-    const int64_t have = std::min(rows, left), d = x_.rows.d;
-    centre_rows(x_.rows, x_.order.data() + blocks.rows.begin + strip, 0, have, {plan_.mean.data(), plan_.gain},
-                s.strip.get());
-    std::fill(s.strip.get() + have * d, s.strip.get() + rows * d, 0.f);
+// Which pairs of panels may hold near rows (s.near); false where none does. Where few are left out it is not asked.
+bool KnnSearch::find_near(const Blocks& blocks, Scratch& s) {
+  const auto panels_of = [&](const Side& side, const Lines& lines) {
+    const int64_t block = side.begin / kKnnBlock;
+    return KnnPanels{side.table.first(plan_), side.table.centres, block, side.n, lines.panel_reach};
+  };
+  std::fill_n(s.near, kKnnPanels, ~uint32_t{0});
+  const int64_t asked = asked_.load(std::memory_order_relaxed), apart = apart_.load(std::memory_order_relaxed);
+  if (x_.centres.empty() || columns().centres.empty() || (asked > worth_asking_ && apart < asked / 8)) return true;
+  const KnnPanels a = panels_of(blocks.rows, s.rows), b = panels_of(blocks.columns, s.columns);
+  const int64_t found = find_near_panels(a, b, kernels_, s.gaps, s.near), all = a.count() * b.count();
+  asked_.fetch_add(all, std::memory_order_relaxed);
+  apart_.fetch_add(found, std::memory_order_relaxed);
+  return found < all;
+}
+
+void KnnSearch::centre_strip(const Blocks& blocks, int64_t strip, Scratch& s) const {
+  const int64_t have = std::min(kKnnStrip, blocks.rows.n - strip), d = x_.rows.d;
+  centre_rows(x_.rows, x_.order.data() + blocks.rows.begin + strip, 0, have, {plan_.mean.data(), plan_.gain},
+              s.strip.get());
+  std::fill(s.strip.get() + have * d, s.strip.get() + kKnnStrip * d, 0.f);
+}
+
+// The rows of a strip with a panel of columns, without the panels of rows that lie apart from it.
+void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Scratch& s) {
+  const int64_t last = std::min(strip + kKnnStrip, blocks.rows.n);
+  for (int64_t row = strip; row < last; row += kKnnPanel) {
+    const int64_t begin = row;
+    while (row < last && (s.near[row / kKnnPanel] >> panel & 1) != 0) row += kKnnPanel;
+    if (row > begin) run_tile(blocks, begin, std::min(row, last) - begin, panel * kKnnPanel, s);
   }
-  const int64_t first = blocks.diagonal ? strip / kKnnPanel * kKnnPanel : 0;
-  for (int64_t panel = first; panel < blocks.columns.n; panel += kKnnPanel) {
-    int64_t n = tile(blocks, strip, rows, panel, s);
-    if (rows > left || blocks.columns.n - panel < kKnnPanel) n = within_blocks(blocks, strip, panel, n, s);
-    if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
-    if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
-    take_keys(blocks, strip, panel, n, s);
-  }
+}
+
+void KnnSearch::run_tile(const Blocks& blocks, int64_t row, int64_t rows, int64_t panel, Scratch& s) {
+  const int64_t step = plan_.codes ? kKnnPanel : kKnnRowStep, whole = (rows + step - 1) / step * step;
+  int64_t n = tile(blocks, row, whole, panel, s);
+  if (whole > rows || blocks.columns.n - panel < kKnnPanel) n = within_blocks(blocks, row, panel, n, s);
+  if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, row, panel, n, s);
+  if (n > 0) n = compute_keys(blocks, row, panel, n, s);
+  take_keys(blocks, row, panel, n, s);
 }
 
 int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& s) const {

@@ -46,11 +46,11 @@ struct KnnTile {
   const void* columns;  // (groups, 64, 4 bytes), 64-byte aligned
   int64_t stride;       // bytes from row to row
   int64_t groups;       // a multiple of 16 for codes
-  int64_t n_rows;       // a multiple of kKnnRowStep
+  int64_t n_rows;       // a multiple of 32; of kKnnRowStep for floats
   const T *row_limit, *row_rest, *column_limit, *column_rest;
 };
 constexpr int64_t kKnnPanel = 64;
-constexpr int64_t kKnnRowStep = 96;  // 6-row registers and 32-row tiles both divide it
+constexpr int64_t kKnnRowStep = 96;  // what strips of floats come in; a table of codes has so many rows beyond its last
 
 // Rows of `groups` * 4 bytes to a panel of 64 columns as above, zeros beyond `n`; codes (bias not 0) lose their bias.
 struct KnnPanel {
@@ -73,18 +73,31 @@ struct KnnCodePairs {
 };
 TAMIS_KERNEL(dot_codes, (const KnnCodePairs& pairs, int32_t* out), (pairs, out))
 
-// The same two kernels for CPUs with AVX-512 VNNI or AMX, or ARM's dot products or I8MM.
+// out[16 * i + j] = sum(rows[i] * columns[j]), rows of bytes and columns of int8.
+struct KnnDense {
+  const uint8_t* rows;
+  int64_t stride, n_rows;  // a multiple of 8
+  const int8_t* columns;   // (groups, 16, 4), 64-byte aligned
+  int64_t groups;          // a multiple of 16
+};
+constexpr int64_t kKnnDense = 16;
+TAMIS_KERNEL(dense_codes, (const KnnDense& dense, int32_t* out), (dense, out))
+
+// The same three kernels for CPUs with AVX-512 VNNI or AMX, or ARM's dot products or I8MM.
 namespace dotprod {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
 void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+void dense_codes(const KnnDense& dense, int32_t* out);
 }  // namespace dotprod
 namespace i8mm {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
 void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+void dense_codes(const KnnDense& dense, int32_t* out);
 }  // namespace i8mm
 namespace vnni {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
 void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+void dense_codes(const KnnDense& dense, int32_t* out);
 }  // namespace vnni
 namespace amx {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
@@ -94,11 +107,19 @@ void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* coun
 struct KnnCodeKernels {
   void (*tile)(const KnnTile<int32_t>&, uint32_t*, int64_t*);
   void (*dot)(const KnnCodePairs&, int32_t*);
+  void (*dense)(const KnnDense&, int32_t*);
   int32_t bias;
   const char* name;
 };
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of these, 1 up to VNNI or dot products, 2 all (the default)
+
+// Panels of rows against 16 centres: out[16 * p + j] = max over the rows i of panel p of dense[16 * i + j] - own[i]
+struct KnnFarthest {
+  const int32_t *dense, *own;
+  int64_t n;
+};
+TAMIS_KERNEL(farthest_of_panels, (const KnnFarthest& rows, int32_t* out), (rows, out))
 
 // Both sides of the test above for n rows of codes in a search by distance: a row that looks no further than `reach`
 // (in z) needs, with |q|^2 and sum(q) in `squares` and `sums`, and `lost` of it and of the other side,

@@ -284,6 +284,25 @@ void tile_codes(const KnnTile<int32_t>& t, uint32_t* survivors, int64_t* count) 
   *count = out - survivors;
 }
 
+void dense_codes(const KnnDense& t, int32_t* out) {
+  static_assert(kCodeColumns == kKnnDense);
+  for (int64_t r = 0; r < t.n_rows; r += kCodeRows)
+    code_dots<kKnnDense>(t.rows + r * t.stride, t.stride, t.columns, t.groups, out + r * kKnnDense);
+}
+
+void farthest_of_panels(const KnnFarthest& f, int32_t* out) {
+  for (int64_t row = 0; row < f.n; out += kKnnDense) {
+    int32_t most[kKnnDense];
+    for (int32_t& m : most) m = INT32_MIN;
+    for (const int64_t end = row + kKnnPanel < f.n ? row + kKnnPanel : f.n; row < end; ++row)
+      for (int64_t j = 0; j < kKnnDense; ++j) {
+        const int32_t beyond = f.dense[row * kKnnDense + j] - f.own[row];
+        most[j] = beyond > most[j] ? beyond : most[j];
+      }
+    for (int64_t j = 0; j < kKnnDense; ++j) out[j] = most[j];
+  }
+}
+
 void project_codes(const KnnCodeRows& p, const float* direction, float* out) {
   constexpr int64_t kWide = 32;
   for (int64_t i = 0; i < p.n; ++i) {

@@ -99,7 +99,7 @@ void KnnIndex::build() {
   if (plan.codes) x.measure(plan, kernels.bias);
   x.encode(plan, kernels.bias);
   if (plan.codes && plan.ordered) x.reorder(plan, &tree);
-  x.finish(plan);
+  x.finish(plan, kernels);
 }
 
 void KnnIndex::take(KnnParts&& p) {
@@ -123,7 +123,7 @@ void KnnIndex::take(KnnParts&& p) {
     tree.nodes.back().direction.assign(direction, direction + first);
     direction += first;
   }
-  x.finish(plan);
+  x.finish(plan, kernels);
 }
 
 KnnParts KnnIndex::parts() const {
@@ -155,6 +155,7 @@ int64_t KnnIndex::nbytes() const {
   for (const KnnCodes* codes : {&x.full, &x.prefix})
     all += codes->padded * (x.n() + kKnnRowStep) + size_of(codes->sum) + size_of(codes->squares) + size_of(codes->lost);
   for (const KnnTree::Node& node : tree.nodes) all += static_cast<int64_t>(sizeof(node)) + size_of(node.direction);
+  all += x.centres.nbytes(x.first(plan).padded);
   return all;
 }
 

@@ -130,29 +130,27 @@ inline __m256i group_of(const uint8_t* p) {
   return _mm256_set1_epi32(*reinterpret_cast<const int __attribute__((aligned(1), may_alias))*>(p));
 }
 
-inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
-  const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;
-  const __m256i* b = reinterpret_cast<const __m256i*>(static_cast<const int8_t*>(t.columns) + 4 * column);
+// Of kCodeRows rows (`stride` bytes apart) and kCodeColumns columns of a panel of kPanel.
+template <int64_t kPanel>
+inline void code_dots(const uint8_t* a, int64_t stride, const int8_t* columns, int64_t groups, int32_t* dots) {
+  constexpr int64_t kGroup = kPanel * 4 / 32;
+  const __m256i* b = reinterpret_cast<const __m256i*>(columns);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i acc[kCodeRows][2] = {};
-  for (int64_t g = 0; g < t.groups; g += 2, b += 16) {
-    const __m256i b00 = b[0], b01 = b[1], b10 = b[8], b11 = b[9];
+  for (int64_t g = 0; g < groups; g += 2, b += 2 * kGroup) {
+    const __m256i b00 = b[0], b01 = b[1], b10 = b[kGroup], b11 = b[kGroup + 1];
 #pragma GCC unroll 4
     for (int64_t i = 0; i < kCodeRows; ++i) {
-      const __m256i a0 = group_of(a + i * t.stride + 4 * g), a1 = group_of(a + i * t.stride + 4 * g + 4);
+      const __m256i a0 = group_of(a + i * stride + 4 * g), a1 = group_of(a + i * stride + 4 * g + 4);
       const __m256i s0 = _mm256_add_epi16(_mm256_maddubs_epi16(a0, b00), _mm256_maddubs_epi16(a1, b10));
       const __m256i s1 = _mm256_add_epi16(_mm256_maddubs_epi16(a0, b01), _mm256_maddubs_epi16(a1, b11));
       acc[i][0] = _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(s0, ones));
       acc[i][1] = _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(s1, ones));
     }
   }
-  alignas(32) int32_t dots[kCodeColumns];
-  for (int64_t i = 0; i < kCodeRows; ++i) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(dots), acc[i][0]);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(dots + 8), acc[i][1]);
-    out = keep(t, dots, row + i, column, kCodeColumns, out);
-  }
-  return out;
+  for (int64_t i = 0; i < kCodeRows; ++i)
+    for (int64_t j = 0; j < 2; ++j)
+      _mm256_storeu_si256(reinterpret_cast<__m256i_u*>(dots + i * kCodeColumns + 8 * j), acc[i][j]);
 }
 
 inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
@@ -168,16 +166,15 @@ inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   return lanes[0] + lanes[1] + lanes[2] + lanes[3] + lanes[4] + lanes[5] + lanes[6] + lanes[7];
 }
 #else
-constexpr int64_t kCodeRows = 1, kCodeColumns = 64;
+constexpr int64_t kCodeRows = 1, kCodeColumns = 16;
 
-inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
-  const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;
-  const int8_t* b = static_cast<const int8_t*>(t.columns);
-  int32_t dots[kCodeColumns] = {};
-  for (int64_t g = 0; g < t.groups; ++g, a += 4, b += 4 * kKnnPanel)
+template <int64_t kPanel>
+inline void code_dots(const uint8_t* a, int64_t, const int8_t* b, int64_t groups, int32_t* dots) {
+  int32_t sums[kCodeColumns] = {};
+  for (int64_t g = 0; g < groups; ++g, a += 4, b += 4 * kPanel)
     for (int64_t j = 0; j < kCodeColumns; ++j)
-      dots[j] += a[0] * b[4 * j] + a[1] * b[4 * j + 1] + a[2] * b[4 * j + 2] + a[3] * b[4 * j + 3];
-  return keep(t, dots, row, column, kCodeColumns, out);
+      sums[j] += a[0] * b[4 * j] + a[1] * b[4 * j + 1] + a[2] * b[4 * j + 2] + a[3] * b[4 * j + 3];
+  for (int64_t j = 0; j < kCodeColumns; ++j) dots[j] = sums[j];
 }
 
 inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
@@ -186,6 +183,14 @@ inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   return sum;
 }
 #endif
+
+inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
+  alignas(32) int32_t dots[kCodeRows * kCodeColumns];
+  code_dots<kKnnPanel>(static_cast<const uint8_t*>(t.rows) + row * t.stride, t.stride,
+                       static_cast<const int8_t*>(t.columns) + 4 * column, t.groups, dots);
+  for (int64_t i = 0; i < kCodeRows; ++i) out = keep(t, dots + i * kCodeColumns, row + i, column, kCodeColumns, out);
+  return out;
+}
 
 #if defined(__SSE2__)
 // Four columns of four groups, turned round in registers.

@@ -62,13 +62,22 @@ void KnnSearch::set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const K
               line.limit, line.rest);
 }
 
-void KnnSearch::set_lines(Lines& lines, const Side& side, Scratch& s) const {
+// How far the rows of a side look, once for all limits: other threads lower it all the time.
+void KnnSearch::read_reach(const Side& side, Lines& lines) const {
+  std::fill_n(lines.panel_reach, kKnnPanels, 0.f);
+  if (!side.active || !plan_.codes || plan_.metric != KnnMetric::squared_distance) return;
+  for (int64_t i = 0; i < side.n; ++i) {
+    lines.reach[i] = static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
+    float& most = lines.panel_reach[i / kKnnPanel];
+    most = std::max(most, lines.reach[i]);
+  }
+}
+
+void KnnSearch::set_lines(Lines& lines, const Side& side) const {
   constexpr int64_t kEnd = kKnnBlock + kKnnRowStep;
   if (plan_.codes && side.active && plan_.metric == KnnMetric::squared_distance) {
-    for (int64_t i = 0; i < side.n; ++i)  // read once: other threads lower them all the time
-      s.reach[i] = static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
-    set_codes(lines.full, side.table.full, side.other.full, side, s.reach.data());
-    if (!plan_.basis.empty()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, s.reach.data());
+    set_codes(lines.full, side.table.full, side.other.full, side, lines.reach);
+    if (!plan_.basis.empty()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, lines.reach);
   } else {
     for (int64_t i = 0; i < side.n; ++i) set_entries(lines, side, i);
   }

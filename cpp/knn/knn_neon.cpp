@@ -56,19 +56,24 @@ inline uint32_t* keep(const KnnTile<int32_t>& t, const int32x4_t* dots, int64_t 
   return out;
 }
 
-inline uint32_t* block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
-  const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;
-  const int8_t* b = static_cast<const int8_t*>(t.columns) + 4 * column;
-  int32x4_t dots[kRows][2] = {};
-  for (int64_t g = 0; g < t.groups; g += 4, a += 16, b += 16 * kKnnPanel) {
+// kRows rows (`stride` bytes apart) with kColumns columns of a panel of kPanel
+template <int64_t kPanel>
+inline void multiply(const uint8_t* a, int64_t stride, const int8_t* b, int64_t groups, int32x4_t (*dots)[2]) {
+  for (int64_t g = 0; g < groups; g += 4, a += 16, b += 16 * kPanel) {
     uint8x16_t rows[kRows];
 #pragma GCC unroll 8
-    for (int64_t i = 0; i < kRows; ++i) rows[i] = vld1q_u8(a + i * t.stride);
+    for (int64_t i = 0; i < kRows; ++i) rows[i] = vld1q_u8(a + i * stride);
     add_column<0>(b, rows, dots);
-    add_column<1>(b + 4 * kKnnPanel, rows, dots);
-    add_column<2>(b + 8 * kKnnPanel, rows, dots);
-    add_column<3>(b + 12 * kKnnPanel, rows, dots);
+    add_column<1>(b + 4 * kPanel, rows, dots);
+    add_column<2>(b + 8 * kPanel, rows, dots);
+    add_column<3>(b + 12 * kPanel, rows, dots);
   }
+}
+
+inline uint32_t* block(const KnnTile<int32_t>& t, int64_t row, int64_t column, uint32_t* out) {
+  int32x4_t dots[kRows][2] = {};
+  multiply<kKnnPanel>(static_cast<const uint8_t*>(t.rows) + row * t.stride, t.stride,
+                      static_cast<const int8_t*>(t.columns) + 4 * column, t.groups, dots);
   for (int64_t i = 0; i < kRows; ++i) out = keep(t, dots[i], row + i, column, out);
   return out;
 }
@@ -93,6 +98,16 @@ void dot_codes(const KnnCodePairs& p, int32_t* out) {
     }
     out[i] = vaddvq_s32(vaddq_s32(even, odd));
   }
+}
+
+void dense_codes(const KnnDense& dense, int32_t* out) {
+  for (int64_t r = 0; r < dense.n_rows; r += kRows)
+    for (int64_t c = 0; c < kKnnDense; c += kColumns) {
+      int32x4_t dots[kRows][2] = {};
+      multiply<kKnnDense>(dense.rows + r * dense.stride, dense.stride, dense.columns + 4 * c, dense.groups, dots);
+      for (int64_t i = 0; i < kRows; ++i)
+        for (int64_t j = 0; j < 2; ++j) vst1q_s32(out + (r + i) * kKnnDense + c + 4 * j, dots[i][j]);
+    }
 }
 
 }  // namespace tamis::TAMIS_KNN_NEON

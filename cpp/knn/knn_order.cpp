@@ -1,7 +1,7 @@
-// Bisection of the rows by 2-means directions of their codes, until a part is one block.
+// Bisection of the rows by 2-means of their codes, until a part is one panel.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "core/parallel.hpp"
@@ -17,6 +17,8 @@ constexpr int64_t kShare = 8;                  // one of so many
 constexpr int kRounds = 3;                     // of 2-means on them
 constexpr int64_t kFew = 16;                   // rows of which the farthest begins
 constexpr int64_t kAtOnce = 512;               // rows projected at once
+constexpr int64_t kLeastShare = 8;             // no side of a cut has less than one of so many
+constexpr int64_t kLarge = 1 << 16;            // rows of a part that all threads cut together
 
 struct Random {  // xorshift: the order only has to be good, and the same every time
   uint64_t state;
@@ -37,16 +39,17 @@ class Bisection {
     KnnTree tree;
     tree.nodes.push_back({0, order_.size(), -1, -1, 0, {}});
     for (int64_t level = 0, end = 1; level < end; level = end, end = tree.nodes.size()) {
-      const bool few = end - level < 2 * num_threads();
-      if (few)
-        for (int64_t i = level; i < end; ++i) split(tree.nodes[i], true);
-      else
-        parallel_for(end - level, 1, [&](int64_t b, int64_t e) {
-          for (int64_t i = b; i < e; ++i) split(tree.nodes[level + i], false);
-        });
+      Vector<int64_t> middles(end - level);
+      const auto is_large = [&](int64_t i) { return tree.nodes[i].end - tree.nodes[i].begin > kLarge; };
+      for (int64_t i = level; i < end; ++i)
+        if (is_large(i)) middles[i - level] = split(tree.nodes[i], true);
+      parallel_for(end - level, 1, [&](int64_t b, int64_t e) {
+        for (int64_t i = level + b; i < level + e; ++i)
+          if (!is_large(i)) middles[i - level] = split(tree.nodes[i], false);
+      });
       for (int64_t i = level; i < end; ++i) {
         if (tree.nodes[i].direction.empty()) continue;
-        const int64_t begin = tree.nodes[i].begin, middle = middle_of(tree.nodes[i]), last = tree.nodes[i].end;
+        const int64_t begin = tree.nodes[i].begin, middle = middles[i - level], last = tree.nodes[i].end;
         tree.nodes[i].left = tree.nodes.size();
         tree.nodes[i].right = tree.nodes[i].left + 1;
         tree.nodes.push_back({begin, middle, -1, -1, 0, {}});
@@ -59,14 +62,18 @@ class Bisection {
  private:
   using Projected = std::pair<float, int64_t>;
 
-  static int64_t middle_of(const KnnTree::Node& node) {
-    const int64_t n = node.end - node.begin, unit = n > kKnnBlock ? kKnnBlock : kKnnPanel;
-    return node.begin + ((n + unit - 1) / unit + 1) / 2 * unit;  // whole blocks on the left, below that whole panels
+  // Where a part is cut of which so many rows are on the left: between whole panels, so that few of them have rows of
+  // two clusters.
+  static int64_t middle_of(const KnnTree::Node& node, int64_t left) {
+    const int64_t n = node.end - node.begin, least = n / kLeastShare;
+    const int64_t panels = (std::clamp(left, least, n - least) + kKnnPanel / 2) / kKnnPanel;
+    return node.begin + std::clamp<int64_t>(panels, 1, (n - 1) / kKnnPanel) * kKnnPanel;
   }
   KnnCodeRows rows_of(const Vector<int64_t>& rows) const { return {bytes_, stride_, width_, rows.data(), rows.size()}; }
 
-  // From a random row and the farthest of a few, 2-means on a sample; the line between the two centres.
-  Vector<float> direction_of(const KnnTree::Node& node) const {
+  // From a random row and the farthest of a few, 2-means on a sample; the line between the two centres, and the
+  // place on it between them.
+  std::pair<Vector<float>, double> direction_of(const KnnTree::Node& node) const {
     const int64_t n = node.end - node.begin, sample = std::clamp(n / kShare, kLeast, kSample);
     Random random{88172645463325252ull + static_cast<uint64_t>(node.begin) * 2654435761ull + static_cast<uint64_t>(n)};
     for (int i = 0; i < 8; ++i) random.below(2);
@@ -111,12 +118,14 @@ class Bisection {
         split += 0.5 * (b * b - a * a);
       }
     }
-    return direction;
+    return {std::move(direction), split};
   }
 
-  void split(KnnTree::Node& node, bool in_parallel) {
-    if (node.end - node.begin <= kKnnPanel) return;
-    node.direction = direction_of(node);
+  // Puts the rows of a part on the two sides of the place where it is cut, and returns that.
+  int64_t split(KnnTree::Node& node, bool in_parallel) {
+    if (node.end - node.begin <= kKnnPanel) return node.end;
+    double between = 0;
+    std::tie(node.direction, between) = direction_of(node);
     const auto project = [&](int64_t begin, int64_t end) {
       float products[kAtOnce];
       for (int64_t first = node.begin + begin; first < node.begin + end; first += kAtOnce) {
@@ -131,10 +140,13 @@ class Bisection {
     else
       project(0, node.end - node.begin);
     const auto at = [&](int64_t i) { return projected_.begin() + i; };
-    const int64_t middle = middle_of(node);
+    const int64_t left = std::count_if(at(node.begin), at(node.end),
+                                       [&](const Projected& row) { return static_cast<double>(row.first) <= between; });
+    const int64_t middle = middle_of(node, left);
     std::nth_element(at(node.begin), at(middle), at(node.end));
     node.split = static_cast<double>(projected_[middle].first);
     for (int64_t i = node.begin; i < node.end; ++i) order_[i] = projected_[i].second;
+    return middle;
   }
 
   const uint8_t* bytes_;

@@ -89,7 +89,11 @@ class KnnSearch {
   void bound_above(int64_t begin, int64_t position, Scratch& scratch) const;
   void run_task(const Task& task, Scratch& scratch);
   void run_blocks(const Blocks& blocks, Scratch& scratch);
-  void run_strip(const Blocks& blocks, int64_t strip, Scratch& scratch);
+  void read_reach(const Side& side, Lines& lines) const;
+  bool find_near(const Blocks& blocks, Scratch& scratch);
+  void centre_strip(const Blocks& blocks, int64_t strip, Scratch& scratch) const;
+  void run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Scratch& scratch);
+  void run_tile(const Blocks& blocks, int64_t row, int64_t rows, int64_t panel, Scratch& scratch);
   int64_t tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch) const;
   int64_t within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
@@ -104,7 +108,7 @@ class KnnSearch {
   void set_entries(Lines& lines, const Side& side, int64_t i) const;
   void set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const KnnCodes& other, const Side& side,
                  const float* reach) const;
-  void set_lines(Lines& lines, const Side& side, Scratch& scratch) const;
+  void set_lines(Lines& lines, const Side& side) const;
   Scratch* borrow();
   void give_back(Scratch* scratch);
 
@@ -123,6 +127,8 @@ class KnnSearch {
   Vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
+  std::atomic<int64_t> asked_{0}, apart_{0};  // pairs of panels
+  int64_t worth_asking_ = 0;
   bool paged_ = false, ended_ = false;
   std::mutex mutex_;
   Vector<std::unique_ptr<Scratch>> scratches_;

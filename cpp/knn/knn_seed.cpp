@@ -19,7 +19,7 @@ void KnnSearch::seed() {
 }
 
 void KnnSearch::seed_one(int64_t p, Scratch& s) {
-  const int64_t reach = std::max<int64_t>(24, k_);
+  const int64_t reach = std::max<int64_t>(24, k_ + std::min<int64_t>(5 * k_, 48));
   const int64_t home = self() ? p : place_.empty() ? 0 : place_[p];
   const int64_t begin = std::max<int64_t>(0, home - reach), end = std::min(x_.n(), home + reach + 1);
   const KnnTable& table = columns();

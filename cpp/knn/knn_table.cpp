@@ -181,7 +181,7 @@ void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, Vector<int64
   permute(plan);
 }
 
-void KnnTable::finish(const KnnPlan& plan) {
+void KnnTable::finish(const KnnPlan& plan, const KnnCodeKernels& kernels) {
   if (!plan.codes) {  // floats need the norms only
     parallel_for(rows.n, kChunk, [&](int64_t begin, int64_t end) {
       Vector<float> z((end - begin) * rows.d);
@@ -196,6 +196,7 @@ void KnnTable::finish(const KnnPlan& plan) {
     if (plan.codes) full.block_lost.push_back(largest(full.lost, begin, end));
     if (plan.codes && !plan.basis.empty()) prefix.block_lost.push_back(largest(prefix.lost, begin, end));
   }
+  if (plan.codes && plan.ordered && plan.metric == KnnMetric::squared_distance) centres.find(first(plan), n(), kernels);
 }
 
 }  // namespace tamis

@@ -5,10 +5,9 @@
 #include "core/aligned.hpp"
 #include "core/vector.hpp"
 #include "knn/knn.hpp"
+#include "knn/knn_centres.hpp"
 
 namespace tamis {
-
-constexpr int64_t kKnnBlock = 960;  // rows of a block; the last one may be shorter
 
 struct KnnPlan {
   KnnMetric metric = KnnMetric::squared_distance;
@@ -33,7 +32,7 @@ struct KnnCodes {
   void permute(const Vector<int64_t>& order);
 };
 
-// Balanced bisection by 2-means directions, into blocks and further into panels; a query walks to where it would be.
+// Bisection by 2-means into panels; a query walks to where it would be.
 struct KnnTree {
   struct Node {
     int64_t begin, end;
@@ -52,6 +51,7 @@ struct KnnTable {
   Vector<float> norm;     // |z| by position
   Vector<float> block_norm;
   KnnCodes full, prefix;
+  KnnCentres centres;    // by the first codes, of a table in order
   double rest_mean = 0;  // of the norm outside the basis
 
   int64_t n() const { return rows.n; }
@@ -64,9 +64,9 @@ struct KnnTable {
   void encode(const KnnPlan& plan, int32_t bias);    // in row order
   void reorder(const KnnPlan& plan, KnnTree* tree);  // by bisection; the tree is handed out for queries
   void reorder_by(const KnnPlan& plan, const KnnTree& tree,
-                  Vector<int64_t>& place);  // as another table's tree says
-  void finish(const KnnPlan& plan);         // block maxima
-  void drop_codes() { full = KnnCodes(), prefix = KnnCodes(); }
+                  Vector<int64_t>& place);                          // as another table's tree says
+  void finish(const KnnPlan& plan, const KnnCodeKernels& kernels);  // block maxima, centres
+  void drop_codes() { full = KnnCodes(), prefix = KnnCodes(), centres = KnnCentres(); }
 
  private:
   void permute(const KnnPlan& plan);

@@ -6,7 +6,7 @@
 namespace tamis::vnni {
 namespace {
 
-constexpr int64_t kRows = 6;
+constexpr int64_t kRows = 6, kDenseRows = 8;
 
 inline __m512i group_of(const uint8_t* p) {
   int four;
@@ -35,15 +35,16 @@ inline uint32_t* keep(const KnnTile<int32_t>& t, const __m512i* dots, int64_t ro
   return out;
 }
 
+template <int64_t kSome>
 inline uint32_t* block(const KnnTile<int32_t>& t, int64_t row, uint32_t* out) {
   const uint8_t* a = static_cast<const uint8_t*>(t.rows) + row * t.stride;
   const int8_t* b = static_cast<const int8_t*>(t.columns);
-  __m512i dots[kRows][4] = {};
+  __m512i dots[kSome][4] = {};
   for (int64_t g = 0; g < t.groups; ++g, a += 4, b += 4 * kKnnPanel) {
     const __m512i b0 = _mm512_load_si512(b), b1 = _mm512_load_si512(b + 64);
     const __m512i b2 = _mm512_load_si512(b + 128), b3 = _mm512_load_si512(b + 192);
 #pragma GCC unroll 6
-    for (int64_t i = 0; i < kRows; ++i) {
+    for (int64_t i = 0; i < kSome; ++i) {
       const __m512i one = group_of(a + i * t.stride);
       dots[i][0] = _mm512_dpbusd_epi32(dots[i][0], one, b0);
       dots[i][1] = _mm512_dpbusd_epi32(dots[i][1], one, b1);
@@ -52,7 +53,7 @@ inline uint32_t* block(const KnnTile<int32_t>& t, int64_t row, uint32_t* out) {
     }
   }
 #pragma GCC unroll 6
-  for (int64_t i = 0; i < kRows; ++i) out = keep(t, dots[i], row + i, out);
+  for (int64_t i = 0; i < kSome; ++i) out = keep(t, dots[i], row + i, out);
   return out;
 }
 
@@ -60,7 +61,9 @@ inline uint32_t* block(const KnnTile<int32_t>& t, int64_t row, uint32_t* out) {
 
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count) {
   uint32_t* out = survivors;
-  for (int64_t r = 0; r < tile.n_rows; r += kRows) out = block(tile, r, out);
+  int64_t r = 0;
+  for (; r + kRows <= tile.n_rows; r += kRows) out = block<kRows>(tile, r, out);
+  for (; r < tile.n_rows; r += 2) out = block<2>(tile, r, out);
   *count = out - survivors;
 }
 
@@ -79,6 +82,21 @@ void dot_codes(const KnnCodePairs& p, int32_t* out) {
     if (k < p.width)
       even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(a + k), _mm512_xor_si512(_mm512_loadu_si512(b + k), flip));
     out[i] = _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
+  }
+}
+
+void dense_codes(const KnnDense& dense, int32_t* out) {
+  for (int64_t r = 0; r < dense.n_rows; r += kDenseRows) {
+    const uint8_t* a = dense.rows + r * dense.stride;
+    __m512i dots[kDenseRows] = {};
+    for (int64_t g = 0; g < dense.groups; ++g, a += 4) {
+      const __m512i column = _mm512_load_si512(dense.columns + 64 * g);
+#pragma GCC unroll 8
+      for (int64_t i = 0; i < kDenseRows; ++i)
+        dots[i] = _mm512_dpbusd_epi32(dots[i], group_of(a + i * dense.stride), column);
+    }
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < kDenseRows; ++i) _mm512_storeu_si512(out + kKnnDense * (r + i), dots[i]);
   }
 }
 

@@ -187,8 +187,6 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
     if plan is None:
         n_queries = None if queries is None else len(queries.x)
         plan = make_plan(rows.x, rows.scale, rows.offset, n_queries, k=k, radius=radius, dots=dots)
-    if k == 0 and queries is None and _map_of(rows.x) is None:
-        plan = replace(plan, ordered=False)  # an order makes limits fall, and a radius does not
     largest = max(rows.largest, 0 if queries is None else queries.largest)
     of: dict[str, Any] = {"x": bits(rows.x), "scale": rows.scale, "offset": rows.offset}
     return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))

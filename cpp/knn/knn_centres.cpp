@@ -1,0 +1,100 @@
+#include "knn/knn_centres.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/parallel.hpp"
+#include "knn/knn_table.hpp"
+
+namespace tamis {
+namespace {
+
+int64_t blocks_of(int64_t n) { return (n + kKnnBlock - 1) / kKnnBlock; }
+
+KnnDense dense_of(const uint8_t* rows, int64_t n, const KnnCodes& codes, const KnnCentres& centres, int64_t block) {
+  return {rows, codes.padded, n, centres.columns.get() + block * kKnnDense * codes.padded, codes.padded / 4};
+}
+
+// The rounded mean of some rows, as bytes and in its column of the block.
+void find_one(const KnnCodes& codes, const KnnCodeRows& rows, int32_t bias, int64_t slot, KnnCentres& to) {
+  Vector<int32_t> total(codes.padded);
+  add_codes(rows, total.data());
+  uint8_t* bytes = to.rows.get() + slot * codes.padded;
+  int8_t* column = to.columns.get() + slot / kKnnDense * kKnnDense * codes.padded + slot % kKnnDense * 4;
+  for (int64_t k = 0; k < codes.width; ++k) {
+    const auto mean = static_cast<double>(total[k]) / static_cast<double>(rows.n) - bias;
+    const auto c = static_cast<int32_t>(std::lround(mean));
+    bytes[k] = static_cast<uint8_t>(c + bias);
+    column[k / 4 * kKnnDense * 4 + k % 4] = static_cast<int8_t>(c);
+    to.sum[slot] += c;
+    to.squares[slot] += c * c;
+  }
+}
+
+}  // namespace
+
+void KnnCentres::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kernels) {
+  const int64_t blocks = blocks_of(n), slots = blocks * kKnnDense;
+  rows = make_aligned<uint8_t>(slots * codes.padded);
+  columns = make_aligned<int8_t>(slots * codes.padded);
+  std::memset(rows.get(), kernels.bias, static_cast<size_t>(slots * codes.padded));
+  std::memset(columns.get(), 0, static_cast<size_t>(slots * codes.padded));
+  sum.assign(slots, 0);
+  squares.assign(slots, 0);
+  lost.assign(slots, 0);
+  own.resize(n);
+  parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
+    Vector<int64_t> each(kKnnPanel);
+    Vector<int32_t> dense((kKnnBlock + kKnnPanel) * kKnnDense);
+    for (int64_t block = first; block < last; ++block) {
+      const int64_t begin = block * kKnnBlock, end = std::min(n, begin + kKnnBlock);
+      for (int64_t at = begin, slot = block * kKnnDense; at < end; at += kKnnPanel, ++slot) {
+        const int64_t many = std::min(kKnnPanel, end - at);
+        for (int64_t i = 0; i < many; ++i) each[i] = at + i;
+        find_one(codes, {codes.row(0), codes.padded, codes.width, each.data(), many}, kernels.bias, slot, *this);
+        lost[slot] = *std::max_element(codes.lost.begin() + at, codes.lost.begin() + at + many);
+      }
+      kernels.dense(dense_of(codes.row(begin), (end - begin + 7) / 8 * 8, codes, *this, block), dense.data());
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t panel = (i - begin) / kKnnPanel;
+        own[i] = dense[(i - begin) * kKnnDense + panel] - kernels.bias * sum[block * kKnnDense + panel];
+      }
+    }
+  });
+}
+
+int64_t find_near_panels(const KnnPanels& a, const KnnPanels& b, const KnnCodeKernels& kernels, KnnGaps& gaps,
+                         uint32_t* near) {
+  const auto look = [&](const KnnPanels& from, const KnnPanels& to, int32_t* far) {
+    kernels.dense(dense_of(from.codes.row(from.begin()), (from.n + 7) / 8 * 8, from.codes, to.centres, to.block),
+                  gaps.dense.data());
+    farthest_of_panels({gaps.dense.data(), from.centres.own.data() + from.begin(), from.n}, far);
+  };
+  look(a, b, gaps.far[0]);
+  look(b, a, gaps.far[1]);
+  const int64_t first_a = a.block * kKnnDense, first_b = b.block * kKnnDense;
+  kernels.dense(dense_of(a.centres.rows.get() + first_a * a.codes.padded, kKnnDense, a.codes, b.centres, b.block),
+                gaps.between);
+  int64_t apart = 0;
+  for (int64_t i = 0; i < a.count(); ++i) {
+    near[i] = 0;
+    for (int64_t j = 0; j < b.count(); ++j) {
+      const int64_t at = first_a + i, to = first_b + j, bias = kernels.bias;
+      const int64_t sums = bias * (int64_t{a.centres.sum[at]} + b.centres.sum[to]);
+      const int64_t gap = sums - gaps.far[0][i * kKnnDense + j] - gaps.far[1][j * kKnnDense + i];
+      const int64_t dot = gaps.between[i * kKnnDense + j] - bias * b.centres.sum[to];
+      const double squares = static_cast<double>(int64_t{a.centres.squares[at]} + b.centres.squares[to] - 2 * dot);
+      const float lost = a.centres.lost[at] + b.centres.lost[to];
+      const double reach = static_cast<double>(std::max(a.reach[i], b.reach[j])) + static_cast<double>(lost) * 1.000001;
+      const double steps = reach / static_cast<double>(a.codes.step);
+      const bool is_apart =
+          gap > 0 && static_cast<double>(gap) * static_cast<double>(gap) > squares * steps * steps * 1.000001;
+      near[i] |= uint32_t{!is_apart} << j;
+      apart += is_apart;
+    }
+  }
+  return apart;
+}
+
+}  // namespace tamis
