@@ -15,7 +15,8 @@ namespace tamis {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int64_t kApart = 11;  // blocks between the columns of two tasks; rows of a task come in up to 8
+constexpr double kMostPicked = 1.25;  // above, too few rows are left out to move the others
+constexpr int64_t kApart = 11;        // blocks between the columns of two tasks; rows of a task come in up to 8
 
 }  // namespace
 
@@ -54,7 +55,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     plan_tasks();
   else
     plan_query_tasks();
-  for (const Task& task : tasks_) worth_asking_ += (task.row_end - task.row_begin) * kKnnPanels * kKnnPanels / 8;
+  for (const Task& task : tasks_) worth_asking_ += (task.row_end - task.row_begin) * kKnnBlock * kKnnPanels / 8;
 }
 
 double KnnSearch::key_limit(int64_t position) const {
@@ -69,14 +70,6 @@ void KnnSearch::plan_tasks() {
     for (int64_t first = 0; first < kApart; ++first)
       for (int64_t column = near + first; column < blocks; column += kApart)
         tasks_.push_back({column, std::max<int64_t>(0, column - near - wide + 1), column - near + 1});
-}
-
-void KnnSearch::leave_out(int64_t begin, int64_t end) {
-  if (!self() || plan_.ordered) return;
-  const int64_t first = (begin + kKnnBlock - 1) / kKnnBlock, last = end == x_.n() ? x_.blocks() : end / kKnnBlock;
-  for (Task& task : tasks_)  // rows are at most the column
-    if (task.column_block >= first && task.column_block < last) task.row_end = std::min(task.row_end, first);
-  std::erase_if(tasks_, [](const Task& task) { return task.row_begin >= task.row_end; });
 }
 
 // Blocks of queries by how far rows are from where they belong; tasks of the same queries never follow each other.
@@ -103,7 +96,10 @@ KnnSearch::Scratch* KnnSearch::borrow() {
     Scratch& s = *scratches_.back();
     const int64_t row = plan_.codes ? x_.first(plan_).padded : 4 * x_.rows.d;
     s.packed = make_aligned<uint8_t>(kKnnBlock * row);
-    if (!plan_.codes) s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
+    if (plan_.codes)
+      s.moved = make_aligned<uint8_t>((kKnnStrip + kCodeRowStep) * row);
+    else
+      s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
     s.ready.resize(x_.rows.d);
     return &s;
   }
@@ -173,20 +169,22 @@ void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
   }
 }
 
-// Which pairs of panels may hold near rows (s.near); false where none does. Where few are left out it is not asked.
+// Which rows may be near rows of which panel (s.near); false where none is. Where few are left out it is not asked.
 bool KnnSearch::find_near(const Blocks& blocks, Scratch& s) {
   const auto panels_of = [&](const Side& side, const Lines& lines) {
     const int64_t block = side.begin / kKnnBlock;
     return KnnPanels{side.table.first(plan_), side.table.centres, block, side.n, lines.panel_reach};
   };
-  std::fill_n(s.near, kKnnPanels, ~uint32_t{0});
-  const int64_t asked = asked_.load(std::memory_order_relaxed), apart = apart_.load(std::memory_order_relaxed);
-  if (x_.centres.empty() || columns().centres.empty() || (asked > worth_asking_ && apart < asked / 8)) return true;
+  const int64_t asked = asked_.load(std::memory_order_relaxed), near = near_.load(std::memory_order_relaxed);
+  if (x_.centres.empty() || columns().centres.empty() || (asked > worth_asking_ && near > asked / 8 * 7)) {
+    std::fill_n(s.near, kKnnBlock, ~uint32_t{0});
+    return true;
+  }
   const KnnPanels a = panels_of(blocks.rows, s.rows), b = panels_of(blocks.columns, s.columns);
-  const int64_t found = find_near_panels(a, b, kernels_, s.gaps, s.near), all = a.count() * b.count();
-  asked_.fetch_add(all, std::memory_order_relaxed);
-  apart_.fetch_add(found, std::memory_order_relaxed);
-  return found < all;
+  const int64_t found = find_near_rows(a, b, kernels_, s.gaps, s.near);
+  asked_.fetch_add(a.n * b.count(), std::memory_order_relaxed);
+  near_.fetch_add(found, std::memory_order_relaxed);
+  return found > 0;
 }
 
 void KnnSearch::centre_strip(const Blocks& blocks, int64_t strip, Scratch& s) const {
@@ -196,43 +194,63 @@ void KnnSearch::centre_strip(const Blocks& blocks, int64_t strip, Scratch& s) co
   std::fill(s.strip.get() + have * d, s.strip.get() + kKnnStrip * d, 0.f);
 }
 
-// The rows of a strip with a panel of columns, without the panels of rows that lie apart from it.
+// The rows of a strip with a panel of columns, those that lie apart from it left out.
 void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Scratch& s) {
-  const int64_t last = std::min(strip + kKnnStrip, blocks.rows.n);
-  for (int64_t row = strip; row < last; row += kKnnPanel) {
-    const int64_t begin = row;
-    while (row < last && (s.near[row / kKnnPanel] >> panel & 1) != 0) row += kKnnPanel;
-    if (row > begin) run_tile(blocks, begin, std::min(row, last) - begin, panel * kKnnPanel, s);
+  const int64_t rows = std::min(kKnnStrip, blocks.rows.n - strip);
+  int64_t near = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    s.picked[near] = i;
+    near += s.near[strip + i] >> panel & 1;
   }
-}
-
-void KnnSearch::run_tile(const Blocks& blocks, int64_t row, int64_t rows, int64_t panel, Scratch& s) {
-  const int64_t step = plan_.codes ? kKnnPanel : kKnnRowStep, whole = (rows + step - 1) / step * step;
-  int64_t n = tile(blocks, row, whole, panel, s);
-  if (whole > rows || blocks.columns.n - panel < kKnnPanel) n = within_blocks(blocks, row, panel, n, s);
-  if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, row, panel, n, s);
-  if (n > 0) n = compute_keys(blocks, row, panel, n, s);
-  take_keys(blocks, row, panel, n, s);
+  if (near == 0) return;
+  panel *= kKnnPanel;
+  int64_t n = kMostPicked * static_cast<double>(near) <= static_cast<double>(rows)
+                  ? picked_tile(blocks, strip, near, panel, s)
+                  : tile(blocks, strip, rows, panel, s);
+  if (n > 0) n = within_blocks(blocks, strip, panel, n, s);
+  if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
+  if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
+  take_keys(blocks, strip, panel, n, s);
 }
 
 int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& s) const {
-  int64_t count = 0;
-  const auto tile_of = [&](const auto& r, const auto& c, const void* from, int64_t stride) {
-    using Number = std::remove_cvref_t<decltype(r.limit[0])>;
-    return KnnTile<Number>{from,           s.packed.get() + panel * stride,
-                           stride,         stride / 4,
-                           rows,           r.limit + strip,
-                           r.rest + strip, c.limit + panel,
-                           c.rest + panel};
-  };
-  if (!plan_.codes) {
-    tile_floats(tile_of(s.rows.floats, s.columns.floats, s.strip.get(), 4 * x_.rows.d), s.survivors.data(), &count);
-    return count;
+  if (plan_.codes) {
+    const KnnLine<int32_t>& line = first_line(s.rows);
+    return tile_of_codes({x_.first(plan_).row(blocks.rows.begin + strip), line.limit + strip, line.rest + strip, rows},
+                         panel, s);
   }
+  int64_t count = 0;
+  const KnnLine<float>&r = s.rows.floats, &c = s.columns.floats;
+  const int64_t d = x_.rows.d, whole = (rows + kKnnRowStep - 1) / kKnnRowStep * kKnnRowStep;
+  tile_floats({s.strip.get(), s.packed.get() + panel * 4 * d, 4 * d, d, whole, r.limit + strip, r.rest + strip,
+               c.limit + panel, c.rest + panel},
+              s.survivors.data(), &count);
+  return count;
+}
+
+// Only the rows s.picked of the strip, moved together.
+int64_t KnnSearch::picked_tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& s) const {
   const KnnCodes& codes = x_.first(plan_);
-  const bool full = plan_.basis.empty();
-  kernels_.tile(tile_of(full ? s.rows.full : s.rows.prefix, full ? s.columns.full : s.columns.prefix,
-                        codes.row(blocks.rows.begin + strip), codes.padded),
+  const KnnLine<int32_t>& line = first_line(s.rows);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = strip + s.picked[i];
+    std::copy_n(codes.row(blocks.rows.begin + row), codes.padded, s.moved.get() + i * codes.padded);
+    s.moved_limit[i] = line.limit[row];
+    s.moved_rest[i] = line.rest[row];
+  }
+  for (int64_t i = rows; i < rows + kCodeRowStep; ++i) s.moved_limit[i] = s.moved_rest[i] = kKnnNever;
+  const int64_t n = tile_of_codes({s.moved.get(), s.moved_limit, s.moved_rest, rows}, panel, s);
+  for (int64_t i = 0; i < n; ++i)
+    s.survivors[i] = static_cast<uint32_t>(s.picked[s.survivors[i] >> 16]) << 16 | (s.survivors[i] & 0xffff);
+  return n;
+}
+
+int64_t KnnSearch::tile_of_codes(const Rows& rows, int64_t panel, Scratch& s) const {
+  const KnnLine<int32_t>& c = first_line(s.columns);
+  const int64_t stride = x_.first(plan_).padded, whole = (rows.n + kCodeRowStep - 1) / kCodeRowStep * kCodeRowStep;
+  int64_t count = 0;
+  kernels_.tile({rows.codes, s.packed.get() + panel * stride, stride, stride / 4, whole, rows.limit, rows.rest,
+                 c.limit + panel, c.rest + panel},
                 s.survivors.data(), &count);
   return count;
 }

@@ -114,12 +114,16 @@ struct KnnCodeKernels {
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of these, 1 up to VNNI or dot products, 2 all (the default)
 
-// Panels of rows against 16 centres: out[16 * p + j] = max over the rows i of panel p of dense[16 * i + j] - own[i]
-struct KnnFarthest {
+// How far rows lie towards 16 centres: beyond[i, j] = dense[16 * i + j] - own[i]
+struct KnnBeyond {
   const int32_t *dense, *own;
   int64_t n;
 };
-TAMIS_KERNEL(farthest_of_panels, (const KnnFarthest& rows, int32_t* out), (rows, out))
+// out[16 * p + j] = max(beyond[i, j]) over the rows i of panel p
+TAMIS_KERNEL(farthest_of_panels, (const KnnBeyond& rows, int32_t* out), (rows, out))
+// near[i] has bit j where beyond[i, j] >= least[16 * p + j] of its panel p; *count of them in all
+TAMIS_KERNEL(near_rows, (const KnnBeyond& rows, const int32_t* least, uint32_t* near, int64_t* count),
+             (rows, least, near, count))
 
 // Both sides of the test above for n rows of codes in a search by distance: a row that looks no further than `reach`
 // (in z) needs, with |q|^2 and sum(q) in `squares` and `sums`, and `lost` of it and of the other side,

@@ -107,10 +107,6 @@ void bind_knn(py::module_& m) {
     TAMIS_CHECK(limits.size() == s.searched() && s.k() > 0, "lower_limits: limits must have shape (searched rows,)");
     s.lower_limits(limits.data);
   });
-  c.def("leave_out", [](tamis::KnnSearch& s, int64_t begin, int64_t end) {
-    TAMIS_CHECK(0 <= begin && begin <= end && end <= s.searched() && s.k() == 0, "leave_out: rows must be within x");
-    s.leave_out(begin, end);
-  });
   c.def("set_balls", [](tamis::KnnSearch& s, View<const double, 1> balls) {
     TAMIS_CHECK(s.self() && s.k() > 0 && balls.size() == s.searched(),
                 "set_balls: balls must have shape (searched rows,), of a search for neighbours among themselves");

@@ -64,37 +64,33 @@ void KnnCentres::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& ke
   });
 }
 
-int64_t find_near_panels(const KnnPanels& a, const KnnPanels& b, const KnnCodeKernels& kernels, KnnGaps& gaps,
-                         uint32_t* near) {
-  const auto look = [&](const KnnPanels& from, const KnnPanels& to, int32_t* far) {
+int64_t find_near_rows(const KnnPanels& a, const KnnPanels& b, const KnnCodeKernels& kernels, KnnGaps& gaps,
+                       uint32_t* near) {
+  const auto look = [&](const KnnPanels& from, const KnnPanels& to) {
     kernels.dense(dense_of(from.codes.row(from.begin()), (from.n + 7) / 8 * 8, from.codes, to.centres, to.block),
                   gaps.dense.data());
-    farthest_of_panels({gaps.dense.data(), from.centres.own.data() + from.begin(), from.n}, far);
+    return KnnBeyond{gaps.dense.data(), from.centres.own.data() + from.begin(), from.n};
   };
-  look(a, b, gaps.far[0]);
-  look(b, a, gaps.far[1]);
-  const int64_t first_a = a.block * kKnnDense, first_b = b.block * kKnnDense;
+  const int64_t first_a = a.block * kKnnDense, first_b = b.block * kKnnDense, bias = kernels.bias;
   kernels.dense(dense_of(a.centres.rows.get() + first_a * a.codes.padded, kKnnDense, a.codes, b.centres, b.block),
                 gaps.between);
-  int64_t apart = 0;
-  for (int64_t i = 0; i < a.count(); ++i) {
-    near[i] = 0;
+  farthest_of_panels(look(b, a), gaps.far);
+  std::fill_n(gaps.least, kKnnDense * kKnnDense, INT32_MAX);  // of what is no panel
+  for (int64_t i = 0; i < a.count(); ++i)
     for (int64_t j = 0; j < b.count(); ++j) {
-      const int64_t at = first_a + i, to = first_b + j, bias = kernels.bias;
-      const int64_t sums = bias * (int64_t{a.centres.sum[at]} + b.centres.sum[to]);
-      const int64_t gap = sums - gaps.far[0][i * kKnnDense + j] - gaps.far[1][j * kKnnDense + i];
+      const int64_t at = first_a + i, to = first_b + j;
       const int64_t dot = gaps.between[i * kKnnDense + j] - bias * b.centres.sum[to];
       const double squares = static_cast<double>(int64_t{a.centres.squares[at]} + b.centres.squares[to] - 2 * dot);
       const float lost = a.centres.lost[at] + b.centres.lost[to];
       const double reach = static_cast<double>(std::max(a.reach[i], b.reach[j])) + static_cast<double>(lost) * 1.000001;
-      const double steps = reach / static_cast<double>(a.codes.step);
-      const bool is_apart =
-          gap > 0 && static_cast<double>(gap) * static_cast<double>(gap) > squares * steps * steps * 1.000001;
-      near[i] |= uint32_t{!is_apart} << j;
-      apart += is_apart;
+      const double steps = std::sqrt(squares) * 1.000001 * reach / static_cast<double>(a.codes.step);
+      const int64_t sums = bias * (int64_t{a.centres.sum[at]} + b.centres.sum[to]);
+      const double least = static_cast<double>(sums - gaps.far[j * kKnnDense + i]) - steps - 1;
+      gaps.least[i * kKnnDense + j] = least > INT32_MIN ? static_cast<int32_t>(least) : INT32_MIN;
     }
-  }
-  return apart;
+  int64_t found;
+  near_rows(look(a, b), gaps.least, near, &found);
+  return found;
 }
 
 }  // namespace tamis

@@ -1,10 +1,10 @@
-// Whole panels of rows that lie apart: 64 x 64 pairs left out by 128 dot products and one comparison.
+// Rows that lie apart from a panel: 64 pairs left out by two dot products and a comparison.
 //
 //   u = c[b] - c[a]                                    # from the centre of panel a to that of panel b
-//   gap = ((q[b] @ u).min() - (q[a] @ u).max()) / |u|  # no row of a is nearer to one of b than this
+//   gap = ((q[b] @ u).min() - q[i] @ u) / |u|          # row i of a is no nearer to one of b than this
 //
-// With far[a, b] = max(q @ c[b] - q @ c[a]) over the rows q of a, gap = -(far[a, b] + far[b, a]) / |u|, so each side is
-// asked once for each panel of the other. All of it is integers, in units of the step of the codes.
+// With far[b, a] = max(q @ c[a] - q @ c[b]) over the rows q of b, gap = -(q[i] @ c[b] - q[i] @ c[a] + far[b, a]) / |u|:
+// each row is asked once for each panel of the other block. All of it is integers, in units of the step of the codes.
 #pragma once
 #include <cstdint>
 
@@ -48,11 +48,11 @@ struct KnnPanels {
 
 struct KnnGaps {
   Vector<int32_t> dense = Vector<int32_t>((kKnnBlock + kKnnPanel) * kKnnDense);
-  alignas(64) int32_t far[2][kKnnDense * kKnnDense], between[kKnnDense * kKnnDense];
+  int32_t far[kKnnDense * kKnnDense], between[kKnnDense * kKnnDense], least[kKnnDense * kKnnDense];
 };
 
-// near[i] has a bit for each panel of b that is not apart from panel i of a; returns how many pairs are.
-int64_t find_near_panels(const KnnPanels& a, const KnnPanels& b, const KnnCodeKernels& kernels, KnnGaps& gaps,
-                         uint32_t* near);
+// near[i] has a bit for each panel of b from which row i of a is not apart; returns how many there are.
+int64_t find_near_rows(const KnnPanels& a, const KnnPanels& b, const KnnCodeKernels& kernels, KnnGaps& gaps,
+                       uint32_t* near);
 
 }  // namespace tamis

@@ -290,7 +290,7 @@ void dense_codes(const KnnDense& t, int32_t* out) {
     code_dots<kKnnDense>(t.rows + r * t.stride, t.stride, t.columns, t.groups, out + r * kKnnDense);
 }
 
-void farthest_of_panels(const KnnFarthest& f, int32_t* out) {
+void farthest_of_panels(const KnnBeyond& f, int32_t* out) {
   for (int64_t row = 0; row < f.n; out += kKnnDense) {
     int32_t most[kKnnDense];
     for (int32_t& m : most) m = INT32_MIN;
@@ -300,6 +300,14 @@ void farthest_of_panels(const KnnFarthest& f, int32_t* out) {
         most[j] = beyond > most[j] ? beyond : most[j];
       }
     for (int64_t j = 0; j < kKnnDense; ++j) out[j] = most[j];
+  }
+}
+
+void near_rows(const KnnBeyond& f, const int32_t* least, uint32_t* near, int64_t* count) {
+  *count = 0;
+  for (int64_t row = 0; row < f.n; ++row) {
+    near[row] = at_least(f.dense + row * kKnnDense, f.own[row], least + row / kKnnPanel * kKnnDense);
+    *count += __builtin_popcount(near[row]);
   }
 }
 

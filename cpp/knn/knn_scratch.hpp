@@ -7,6 +7,8 @@ namespace tamis {
 
 constexpr int64_t kKnnStrip = 192;  // rows per strip; limits are re-read after each strip
 
+constexpr int64_t kCodeRowStep = 32;  // what tiles of codes take
+
 template <class T>
 struct alignas(64) KnnLine {
   T limit[kKnnBlock + kKnnRowStep], rest[kKnnBlock + kKnnRowStep];
@@ -19,12 +21,19 @@ struct KnnSearch::Lines {
   float reach[kKnnBlock], panel_reach[kKnnPanels];
 };
 
+inline const KnnLine<int32_t>& KnnSearch::first_line(const Lines& lines) const {
+  return plan_.basis.empty() ? lines.full : lines.prefix;
+}
+
 struct KnnSearch::Scratch {
   Lines rows, columns;
   KnnGaps gaps;
-  uint32_t near[kKnnPanels];  // of the panels of rows, a bit for each of columns
-  Aligned<uint8_t> packed;    // the columns of the first filter
-  Aligned<float> strip;       // floats: the centred rows of a strip
+  uint32_t near[kKnnBlock];  // of each row a bit for each panel of columns
+  Aligned<uint8_t> moved;    // codes: rows of a strip moved together, and where they were
+  int64_t picked[kKnnStrip];
+  int32_t moved_limit[kKnnStrip + kCodeRowStep], moved_rest[kKnnStrip + kCodeRowStep];
+  Aligned<uint8_t> packed;  // the columns of the first filter
+  Aligned<float> strip;     // floats: the centred rows of a strip
   Vector<uint32_t> survivors = Vector<uint32_t>(kKnnStrip * kKnnPanel + 16);
   Vector<int32_t> dots = Vector<int32_t>(kKnnStrip * kKnnPanel);
   Vector<int64_t> left, right;

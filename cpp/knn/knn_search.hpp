@@ -38,9 +38,6 @@ class KnnSearch {
   bool self() const { return queries_.rows.n == 0; }
   // Before it runs: no key of row i above limits[i] is wanted, so of some rows there may be fewer than k neighbours.
   void lower_limits(const double* limits);
-  // Before it runs: pairs of two rows in [begin, end) need not be found. Only a search in the order of rows makes use
-  // of it, for whole blocks.
-  void leave_out(int64_t begin, int64_t end);
   // Before it runs, of a search for neighbours among themselves: which rows have key < balls[j] to another row j?
   void set_balls(const double* balls);
   bool has_balls() const { return !ball_.empty(); }
@@ -54,6 +51,8 @@ class KnnSearch {
   void set_most_pairs(int64_t most) { most_pairs_ = most; }
   // The rows lie in a file that may not fit in memory.
   void set_paged() { paged_ = true; }
+  // Of the pairs of a row and a panel that were asked about, how many were left out.
+  double left_out() const { return asked_ > 0 ? 1 - static_cast<double>(near_) / static_cast<double>(asked_) : 0; }
   bool too_many_pairs() const { return too_many_.load(std::memory_order_relaxed); }
 
  private:
@@ -74,6 +73,11 @@ class KnnSearch {
     bool is_column;  // of the tile
     double other_norm() const { return static_cast<double>(other.block_norm[other_block]); }
   };
+  struct Rows {  // of a tile
+    const uint8_t* codes;
+    const int32_t *limit, *rest;
+    int64_t n;
+  };
   struct Blocks {
     Side rows, columns;
     bool diagonal;
@@ -93,8 +97,10 @@ class KnnSearch {
   bool find_near(const Blocks& blocks, Scratch& scratch);
   void centre_strip(const Blocks& blocks, int64_t strip, Scratch& scratch) const;
   void run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Scratch& scratch);
-  void run_tile(const Blocks& blocks, int64_t row, int64_t rows, int64_t panel, Scratch& scratch);
+  const KnnLine<int32_t>& first_line(const Lines& lines) const;
   int64_t tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch) const;
+  int64_t picked_tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& scratch) const;
+  int64_t tile_of_codes(const Rows& rows, int64_t panel, Scratch& scratch) const;
   int64_t within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
@@ -127,7 +133,7 @@ class KnnSearch {
   Vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
-  std::atomic<int64_t> asked_{0}, apart_{0};  // pairs of panels
+  std::atomic<int64_t> asked_{0}, near_{0};  // pairs of a row and a panel
   int64_t worth_asking_ = 0;
   bool paged_ = false, ended_ = false;
   std::mutex mutex_;

@@ -68,6 +68,34 @@ TEST_CASE("knn: neighbours are those of all pairs, by floats and by codes") {
   }
 }
 
+TEST_CASE("knn: rows that lie apart from a panel are left out, and no neighbour with them") {
+  constexpr int64_t kClusters = 40, kEach = 100, kRows = kClusters * kEach, kWidth = 16, kNearest = 3;
+  const std::vector<double> centres = numbers(kClusters * kWidth, -10, 10, 1),
+                            spread = numbers(kRows * kWidth, -1, 1, 2);
+  std::vector<double> x(spread);
+  for (size_t i = 0; i < x.size(); ++i) x[i] += centres[i / kWidth % kClusters * kWidth + i % kWidth];
+  tamis::KnnRows rows;
+  rows.f64 = x.data();
+  rows.n = kRows;
+  rows.d = kWidth;
+  const auto keys_by = [&](bool ordered, double* left_out) {
+    tamis::KnnPlan plan;
+    plan.mean.assign(kWidth, 0.0);
+    plan.codes = true;
+    plan.ordered = ordered;
+    tamis::KnnSearch search(std::make_shared<tamis::KnnIndex>(rows, plan), {}, kNearest, 0.0);
+    search.run();
+    *left_out = search.left_out();
+    std::pair<std::vector<double>, std::vector<int64_t>> found(kRows * kNearest, kRows * kNearest);
+    search.write_neighbours(found.first.data(), found.second.data());
+    return found;
+  };
+  double none = 0, most = 0;
+  CHECK(keys_by(true, &most) == keys_by(false, &none));
+  CHECK(none == 0);
+  CHECK(most > 0.8);
+}
+
 TEST_CASE("knn_cuda: a score's bounds hold the distance, and none that may be near is below the least") {
   using namespace tamis::host;
   constexpr int64_t kWidth = 32;

@@ -12,8 +12,7 @@ import tamis.shards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_files import cuts_of, rows_with_copies, run_in_any_order, write_shards
-from tamis.embeddings import knn_pairs
-from tamis.embeddings.knn_search import make_rows, nearest, within
+from tamis.embeddings.knn_search import make_rows, nearest
 from tamis.shards.neighbours import nearest_of
 
 PARTS = [1, 7, 13, 31]
@@ -62,41 +61,6 @@ def test_near_duplicates(tmp_path: Path, parts: int, metric: Any, threshold: flo
     assert np.array_equal(without.keep, wanted.keep)
     assert np.array_equal(without.keeper, wanted.keeper)
     assert np.array_equal(without.keeper_distance, wanted.keeper_distance)
-
-
-def test_pairs_of_a_part_are_searched_in_one_group(tmp_path: Path, monkeypatch: Any) -> None:
-    x = rows_with_copies(14_000, 4)
-    paths = write_shards(tmp_path / "x", x, cuts_of(len(x), 3))
-    plan = tamis.shards.plan_near_duplicates(
-        paths, state=str(tmp_path / "state"), threshold=0.0002, parts=7
-    )
-    found, searched = [], knn_pairs.within_cosine
-
-    def counted(rows: Any, *args: Any, **how: Any) -> Any:
-        found.append(searched(rows, *args, **how))
-        return found[-1]
-
-    monkeypatch.setattr(knn_pairs, "within_cosine", counted)
-    merged = run_in_any_order(plan, 1)
-    monkeypatch.undo()
-    assert merged == tamis.near_duplicates(x, threshold=0.0002)
-    assert len(merged.pairs) > 2000
-    assert sum(len(pairs) for pairs, _ in found) < 1.15 * len(merged.pairs)  # 1.29 of all groups
-
-
-@pytest.mark.parametrize("n", [1500, 2880, 3000])
-def test_a_search_that_leaves_pairs_out(n: int) -> None:
-    x = rows_with_copies(n, 5)
-    rows = make_rows("test", "x", x, cosine=False)
-    every, far = within(rows, None, 0.1, progress=None, title="test")
-    begin, end = 300, n if n < 3000 else 2900
-    rows.left_out = [(begin, end)]
-    pairs, kept = within(rows, None, 0.1, progress=None, title="test")
-    inside = (every >= begin).all(1) & (every < end).all(1)  # whole blocks of 960 among them go
-    left_out = (every >= 960).all(1) & (every < (end if end == n else 2880)).all(1)
-    assert inside.sum() > left_out.sum() > 10
-    np.testing.assert_array_equal(pairs, every[~left_out])
-    np.testing.assert_array_equal(kept, far[~left_out])
 
 
 @pytest.mark.parametrize("parts", PARTS)

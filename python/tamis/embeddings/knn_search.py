@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,6 @@ class Rows:
     zeros: Array = field(default_factory=lambda: np.empty(0, np.int64))  # rows at the offset itself
     plan: Plan | None = None  # of a search among them, where one is at hand
     limits: Array | None = None  # (n,) keys above which none is wanted of a search among them
-    left_out: Sequence[tuple[int, int]] = ()  # rows whose pairs a radius search need not find
     index: Any = None  # a `_core.KnnIndex` of them, where several searches share one
     gain: float = 1.0  # of that index
     directed: Rows | None = None  # those that have a direction, where they have an index
@@ -314,8 +313,6 @@ def within(
     progress = reporter(progress, title)
     most = 2.001 * max(rows.largest, 0 if queries is None else queries.largest)
     with searched(rows, queries, k=0, radius=min(radius, most**2), dots=dots) as found:
-        for begin, end in rows.left_out if queries is None else ():
-            found.leave_out(begin, end)
         run(found, progress, title, most_pairs)
     pairs, keys = np.empty((found.n_pairs, 2), np.int64), np.empty(found.n_pairs)
     found.write_pairs(pairs, keys)

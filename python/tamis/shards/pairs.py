@@ -41,19 +41,9 @@ class PairsPlan(GroupedPlan):
         threshold = float(self.arguments["threshold"])
         return 2 * threshold if self.arguments["metric"] == "cosine" else threshold**2
 
-    def _left_out(self, group: int) -> list[int]:
-        """The parts of a group whose own pairs another group finds."""
-        return [part for part in self.groups[group] if self.owner[part, part] != group]
-
-    def _pairs_of(self, group: int) -> int:
-        return super()._pairs_of(group) - sum(map(self._pairs_in, self._left_out(group)))
-
     def _run_group(self, group: int, progress: Progress) -> dict[str, Any]:
         rows, at = self._group_rows(group)
         parts = self.groups[group]
-        begins = itertools.accumulate((self._rows_of(part) for part in parts), initial=0)
-        spans = dict(zip(parts, itertools.pairwise(begins), strict=True))
-        rows.left_out = [spans[part] for part in self._left_out(group)]
         threshold, metric = self.arguments["threshold"], self.arguments["metric"]
         most = self.arguments["max_pairs"]
         try:
