@@ -13,9 +13,10 @@
 //   codes   rows minus the mean, mixed by an orthonormal transform and rounded to int8; tiles of integer dot
 //           products over a short prefix (leading directions and the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
+// Codes in order also leave out a row and a whole panel of 64 others where the two lie apart (knn_centres.hpp).
 //
 // Layout: rows are (n, d), row-major, float16, float32 or float64, finite. Cost: n * m * (prefix or d) integer
-// multiply-adds plus d float64 ones for each pair that no bound drops. Memory: n * (d + prefix + 60 + 16 k) bytes with
+// multiply-adds plus d float64 ones for each pair that no bound drops. Memory: n * (d + prefix + 64 + 16 k) bytes with
 // codes, n * (60 + 16 k) with floats, and 16 bytes for each pair of a radius search.
 #pragma once
 #include <cstdint>
@@ -50,7 +51,7 @@ struct KnnTile {
   const T *row_limit, *row_rest, *column_limit, *column_rest;
 };
 constexpr int64_t kKnnPanel = 64;
-constexpr int64_t kKnnRowStep = 96;  // what strips of floats come in; a table of codes has so many rows beyond its last
+constexpr int64_t kKnnRowStep = 96;  // strips of floats come in so many; so many rows of codes lie beyond the last
 
 // Rows of `groups` * 4 bytes to a panel of 64 columns as above, zeros beyond `n`; codes (bias not 0) lose their bias.
 struct KnnPanel {

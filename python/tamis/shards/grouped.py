@@ -68,10 +68,7 @@ class GroupedPlan(Plan):
 
     def _pairs_of(self, group: int) -> int:
         """How many pairs a group compares."""
-        return self._pairs_in(*self.groups[group])
-
-    def _pairs_in(self, *parts: int) -> int:
-        rows = sum(map(self._rows_of, parts))
+        rows = sum(map(self._rows_of, self.groups[group]))
         return rows * (rows - 1) // 2
 
     def _row_bytes(self) -> int:
