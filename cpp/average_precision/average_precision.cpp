@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kWordBits = 64;
 constexpr int64_t kJudgedAtOnce = 1 << 12, kJudgedAhead = 8, kWordsAtOnce = 1 << 10;
-constexpr int64_t kCellsInBlock = 4;                 // some 100 KB: more would be fresh pages each time
+constexpr int64_t kCellsInBlock = 4;                 // about 100 KB: more would be fresh pages each time
 constexpr int64_t kLineDoubles = 8, kRowsAhead = 2;  // fetched before they are written: a tenth less time in all
 
 struct Cell {

@@ -11,7 +11,7 @@
 // The area is (x2 - x1)(y2 - y1) of xyxy boxes and w h, as given, of the other two formats.
 // Inverted boxes follow the formula: they intersect nothing, their area is negative (positive if both sides are).
 // Coordinates are finite (the caller checks; on CUDA a NaN follows the formula). No rows give an empty result.
-// Exact: the bits of the same NumPy formula on every instruction set, whatever the threads.
+// Exact: bit-identical to the same NumPy formula on every instruction set, whatever the threads.
 // Cost: every pair once, the result written once, no temporary.
 #pragma once
 #include <cstdint>

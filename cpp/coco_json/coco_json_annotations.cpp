@@ -1,6 +1,6 @@
 // Records of a dataset's chunk as most tools write them, without simdjson: no tree is built, and of polygons that are
 // not asked for only the form is checked, a register of text at a time. Whatever is out of the ordinary (an escape, a
-// character that is not ASCII, a key twice, an id that is no integer) is refused, and simdjson decides.
+// character that is not ASCII, a key twice, an id that is not an integer) is refused, and simdjson decides.
 #include <cstring>
 
 #include "coco_json/coco_json.hpp"

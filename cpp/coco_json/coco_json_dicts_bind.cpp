@@ -52,7 +52,7 @@ bool read_box(const py::object& value, double* out) {
   return true;
 }
 
-// None where a record is no dict, or a value no plain number; the caller then takes them one by one.
+// None where a record is not a dict, or a value not a plain number; the caller then takes them one by one.
 template <class Last>
 py::object box_columns(const py::list& records, const char* last_key) {
   const auto n = py::ssize_t(records.size());

@@ -156,7 +156,7 @@ class Reader {
     std::copy_n(first, std::min<int64_t>(form_.size[i], sizeof(form_.between[i])), form_.between[i]);
   }
 
-  // What is spelled as the records before. False: what follows is no record's end.
+  // What is spelled as the records before. False: what follows is not the end of a record.
   bool read_alike_records(int64_t last) {
     constexpr auto kMost = int64_t{sizeof(form_.between[0])};
     if (kind_.shapes == CocoShapes::kMasks) return true;

@@ -62,7 +62,7 @@ constexpr Fives kFives = [] {
 // Not of the function that reads it: there it would be built on the stack at each call.
 constexpr uint64_t kTens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
 
-// The high bit of each byte that, its '0' taken away by xor, is no digit.
+// The high bit of each byte that, its '0' taken away by xor, is not a digit.
 TAMIS_HD uint64_t others_of(uint64_t digits) {
   return (((digits & 0x7f7f7f7f7f7f7f7fu) + 0x7676767676767676u) | digits) & 0x8080808080808080u;
 }

@@ -36,7 +36,7 @@ void AnnotateIgnoreReadsEnd(const char*, int);
 void AnnotateIgnoreWritesBegin(const char*, int);
 void AnnotateIgnoreWritesEnd(const char*, int);
 }
-struct Unseen {  // what the emulation itself does is no business of the sanitizer
+struct Unseen {  // the sanitizer need not see what the emulation itself does
   Unseen() {
     AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
     AnnotateIgnoreWritesBegin(__FILE__, __LINE__);

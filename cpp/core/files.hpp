@@ -6,7 +6,7 @@
 
 namespace tamis {
 
-// All bytes of a plain file into `text`; 0, or the errno of what failed (EISDIR for what is no plain file).
+// All bytes of a plain file into `text`; 0, or the errno of what failed (EISDIR for what is not a plain file).
 int read_small_file(const char* path, std::string& text);
 
 // Drops a byte order mark; UTF-16 with one, or with zeros where it has them for ASCII, becomes UTF-8.

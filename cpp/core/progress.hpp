@@ -1,4 +1,4 @@
-// How far a long loop is, told while it runs.
+// How far a long loop is, reported while it runs.
 #pragma once
 #include <cstdint>
 

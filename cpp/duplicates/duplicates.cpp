@@ -42,7 +42,7 @@ struct Group {
   }
 };
 
-// The first box over the threshold that is no duplicate itself, else the first over the threshold.
+// The first box over the threshold that is not a duplicate itself, else the first over the threshold.
 void name_originals(Group& g) {
   for (const bool any : {false, true}) {
     for (int64_t p = 0; p < g.of.size(); ++p)

@@ -6,15 +6,15 @@
 //     greedy: while over.any(): the box with most pairs (the first among equals) is a duplicate; its pairs go
 //     groups: of each connected component all boxes but one, that of highest score (the first among equals)
 //
-// Each duplicate names the box it repeats: the first one over the threshold that is no duplicate itself, where there is
-// none (a chain) the first one over the threshold; with groups the box that stays. With crowds the union of a pair is
-// the area of its later box where the earlier one is a crowd, as in fiftyone.utils.iou.
+// Each duplicate names the box it repeats: the first one over the threshold that is not a duplicate itself, where there
+// is none (a chain) the first one over the threshold; with groups the box that stays. With crowds the union of a pair
+// is the area of its later box where the earlier one is a crowd, as in fiftyone.utils.iou.
 //
 // Rotated boxes and masks are compared by the IoU of their own rooms, and bounded by the boxes around them.
 //
 // Layout: boxes (rows, 4), rotated ones (rows, 5), C-contiguous, float or double; splits (images + 1,) offsets; all
 // arithmetic is in double. Masks of an image are of one size, and their counts cover it.
-// Coordinates are finite. Inverted and empty boxes have IoU 0 with everything. Exact: the bits of the same NumPy
+// Coordinates are finite. Inverted and empty boxes have IoU 0 with everything. Exact: bit-identical to the same NumPy
 // formula, whatever the threads; a negative threshold joins every two boxes of an image and label.
 // Cost: a bounding tree over (x1, y1, x2, y2) for each image and label, searched once a box. Searches leave out what is
 // surely below the threshold; greedy counts boxes at once that are surely above it. Pairs are never stored: memory is

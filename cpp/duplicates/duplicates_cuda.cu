@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kThreads) mark_kernel(SimpleDuplicates<Rows> p
   if (lane == 0) duplicate[row] = found > 0;
 }
 
-// It repeats the first box over the threshold that is no duplicate itself, else the first over the threshold.
+// It repeats the first box over the threshold that is not a duplicate itself, else the first over the threshold.
 template <class Rows>
 __global__ void __launch_bounds__(kThreads) name_kernel(SimpleDuplicates<Rows> p, DuplicateMarks out) {
   const int64_t row = thread_number() / kWarpSize;

@@ -9,7 +9,7 @@
 // The rule `open_images` rounds IoUs to 1e-10 and lets a detection match the gt of largest IoU only: where that one
 // is taken it matches none, unless a crowd. Two rules of pycocotools are not here: area ranges, and that a detection
 // on a crowd is ignored. IoU is FiftyOne's compute_bbox_iou on xywh float64, operation by operation: 0 where the boxes
-// do not overlap (boxes that do not even touch are no candidates), inter / det area for a crowd, at most 1.
+// do not overlap (boxes that do not even touch are not candidates), inter / det area for a crowd, at most 1.
 //
 // Layout: rows of image i are splits[i] to splits[i + 1] - 1; boxes (n, 4) float64; labels int32, -1 for none, which
 // is a label like any other. Coordinates are finite, sides 0 or more, confidences not NaN. Exact, whatever the threads.

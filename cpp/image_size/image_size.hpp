@@ -2,7 +2,7 @@
 //
 //   sizes[i] = PIL.ImageOps.exif_transpose(PIL.Image.open(paths[i])).size       # width, height
 //
-// PNG, JPEG, BMP, GIF, WebP and TIFF, told by their first bytes, whatever the file is called. A JPEG whose EXIF
+// PNG, JPEG, BMP, GIF, WebP and TIFF, recognised by their first bytes, whatever the file is called. A JPEG whose EXIF
 // orientation is 5 to 8 lies on its side: its size is that of the upright picture, as viewers and label tools have it.
 // Sizes are in [1, 2**31). A file without one has sizes (0, 0) and says why in `status`.
 //

@@ -30,7 +30,7 @@ enum class KnnMetric { squared_distance, inner_product };
 struct KnnRows {
   const float* f32 = nullptr;  // one of the three
   const double* f64 = nullptr;
-  const uint16_t* f16 = nullptr;   // IEEE halves, turned into float32 where they are read
+  const uint16_t* f16 = nullptr;   // IEEE float16, turned into float32 where they are read
   const double* scale = nullptr;   // (n,), 1 / |x - offset|, or null: y = x
   const double* offset = nullptr;  // (d,), given exactly when scale is
   const float* rounded = nullptr;  // (d,), the offset in float32, for tests of float32 rows, and

@@ -75,7 +75,7 @@ int64_t find_near_rows(const KnnPanels& a, const KnnPanels& b, const KnnCodeKern
   kernels.dense(dense_of(a.centres.rows.get() + first_a * a.codes.padded, kKnnDense, a.codes, b.centres, b.block),
                 gaps.between);
   farthest_of_panels(look(b, a), gaps.far);
-  std::fill_n(gaps.least, kKnnDense * kKnnDense, INT32_MAX);  // of what is no panel
+  std::fill_n(gaps.least, kKnnDense * kKnnDense, INT32_MAX);  // of places without a panel
   for (int64_t i = 0; i < a.count(); ++i)
     for (int64_t j = 0; j < b.count(); ++j) {
       const int64_t at = first_a + i, to = first_b + j;

@@ -1,7 +1,7 @@
 // Device twin of knn.hpp: the same k nearest rows, queued on a stream, without a wait.
 //
-// A filter of halves on tensor cores (knn_score_math.hpp) looks at all pairs, tile by tile, and notes what may be among
-// the k nearest of a row; limits come from a sample first, then from what was noted. What is left in the end is
+// A filter of float16 on tensor cores (knn_score_math.hpp) looks at all pairs, tile by tile, and notes what may be
+// among the k nearest of a row; limits come from a sample first, then from what was noted. What is left in the end is
 // computed in float64 as on the CPU, in the same order, so keys and indices are the same bits. A row with too many
 // equally near others for its list is compared with all rows instead.
 //

@@ -6,7 +6,7 @@
 
 namespace tamis {
 
-// What of an index with codes a file holds besides its rows and plan. A file's content is nobody's word: see `fits`.
+// What a file holds of an index with codes, next to its rows and plan. A file may hold anything: see `fits`.
 struct KnnParts {
   int32_t bias = 0;                                  // of the codes
   Vector<double> numbers;                            // the steps of both kinds of codes and the mean of the rest

@@ -9,8 +9,8 @@
 
 namespace tamis {
 
-// Keys and neighbours as of KnnSearch, to the bit. Float32 sums drop most rows, as its filters do; float64 rows are all
-// compared exactly. Cost: n * m * d multiply-adds, and each row is read once.
+// Keys and neighbours bit-identical to those of KnnSearch. Float32 sums drop most rows, as its filters do; float64 rows
+// are all compared exactly. Cost: n * m * d multiply-adds, and each row is read once.
 class KnnPass {
  public:
   // Unit rows for a `queries.scale`; both sides finite or not, but of float32 or float64.

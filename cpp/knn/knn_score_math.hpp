@@ -50,7 +50,7 @@ TAMIS_HD float least_score(const ScoreLimit& limit, float most_lost, float most_
 TAMIS_HD float round_down(double v) { return static_cast<float>(v - magnitude_of(v) * 2e-7 - 1e-30); }
 TAMIS_HD float round_up(double v) { return static_cast<float>(v + magnitude_of(v) * 2e-7 + 1e-30); }
 
-// Products of halves are exact in float32. Tensor cores cut off terms beyond the 24th bit of the largest in a sum of
+// Products of float16 are exact in float32. Tensor cores cut off terms beyond the 24th bit of the largest in a sum of
 // 16; kStep for each product is four times what that can come to, and covers the roundings of halves and scores.
 TAMIS_HD double sum_step(int64_t width) { return kStep * static_cast<double>(width + 2); }
 
@@ -110,7 +110,7 @@ inline KnnOrder knn_order(int64_t rows) {
   }
 }
 
-// What is told of a key.
+// What is returned of a key.
 enum class KnnTold { key, root, half, negative };
 TAMIS_HD double told(double key, KnnTold how) {
   return how == KnnTold::root       ? __builtin_sqrt(key)

@@ -119,7 +119,7 @@ struct Run {
   }
 };
 
-// What one group needs besides its columns, reused from group to group.
+// What one group needs in addition to its columns, reused from group to group.
 struct Scratch {
   Vector<double> iou;
   Vector<uint8_t> ignore;

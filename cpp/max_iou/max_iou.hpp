@@ -8,7 +8,7 @@
 //
 // Layout: boxes (rows, 4) C-contiguous, float or double; splits (images + 1,) offsets; labels (rows,).
 // An image without another box gives 0. Degenerate and inverted boxes as in box_iou; coordinates are finite.
-// Exact: the bits of the same NumPy formula on every instruction set, whatever the threads.
+// Exact: bit-identical to the same NumPy formula on every instruction set, whatever the threads.
 // Cost: all ordered pairs of each image, no temporary.
 #pragma once
 #include <cstdint>

@@ -1,10 +1,10 @@
 // Device twin of zcore.hpp: draws scored on a stream, without a wait, one block of threads a draw.
 //
-// The rows lie there once more as columns of halves (2 n d bytes), so a draw reads k of these from end to end: once for
-// the row nearest to its point, once for that row's neighbours, which a sample tells how far to look for. What halves,
-// with all their errors, do not exclude is computed from the rows as on the CPU, so the draws, the covering rows and
-// the neighbours are the same. Weights are summed as integers, the same for any order; a share may be one unit of
-// 2 ** -30 off the CPU's.
+// The rows lie there once more as columns of float16 (2 n d bytes), so a draw reads k of these from end to end: once
+// for the row nearest to its point, once for that row's neighbours, which a sample tells how far to look for. What
+// float16, with all its errors, does not exclude is computed from the rows as on the CPU, so the draws, the covering
+// rows and the neighbours are the same. Weights are summed as integers, the same for any order; a share may be one unit
+// of 2 ** -30 off the CPU's.
 #pragma once
 #include <cstdint>
 

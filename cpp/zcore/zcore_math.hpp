@@ -110,7 +110,7 @@ TAMIS_HD double zcore_distance(unsigned __int128 key) {
 }
 
 // The filter of the device: values less the median of their column, times a power of two that brings the largest below
-// 2 ** 15, rounded to halves.
+// 2 ** 15, rounded to float16.
 TAMIS_HD float zcore_scaled(double value, double median, double scale) {
   return static_cast<float>((value - median) * scale);
 }

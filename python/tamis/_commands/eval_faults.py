@@ -78,7 +78,7 @@ def _suspects(e: Any, sizes: Any) -> Any:
 
 
 def _whole(e: Any) -> bool:
-    """Whether all images and classes take part: else rows without are no fault."""
+    """Whether all images and classes take part: else rows without are not a fault."""
     return len(e.params.imgIds) == len(e.cocoGt.getImgIds()) and len(e.params.catIds) == len(
         e.cocoGt.getCatIds()
     )

@@ -336,7 +336,7 @@ class Annotations:
         return columns_of("Annotations.preds", self, iou_type)
 
     def targets(self, iou_type: str = "bbox") -> dict[str, Any]:
-        """Ground truth as :meth:`tamis.DetectionEvaluator.update` takes it, as of `preds`."""
+        """Ground truth as :meth:`tamis.DetectionEvaluator.update` takes it, as `preds` does."""
         return columns_of("Annotations.targets", self, iou_type)
 
     def check(self, results: Annotations | None = None) -> Report:

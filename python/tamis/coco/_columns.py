@@ -39,7 +39,7 @@ class Columns:
     keypoints: Array | None = None  # (n, k, 3) float64
     num_keypoints: Array | None = None  # any numbers
     ignore: Array | None = None  # uint8; None: the crowds
-    # where ids are no integers: those that `image_id` or `category_id` are places in
+    # where ids are not integers: those that `image_id` or `category_id` are places in
     image_names: list[Any] | None = None
     category_names: list[Any] | None = None
 

@@ -46,7 +46,7 @@ class Matched:
 
     table: MatchTable
     scores: Array
-    counts: Array | None  # as of `Targets`
+    counts: Array | None  # as in `Targets`
 
     def covers(self, p: Any, evaluated: Any) -> bool:
         """Whether `p` asks for exactly what was evaluated; subsets go through `evalImgs`."""

@@ -160,7 +160,7 @@ class COCOeval:
         Returns
         -------
         COCOeval
-            Its `eval` and `stats` are the bits of one evaluation of all images. It has no data
+            Its `eval` and `stats` are bit-identical to one evaluation of all images. It has no data
             sets, `evalImgs` and `ious`.
 
         Raises

@@ -63,8 +63,8 @@ class KnnIndex:
 
     Notes
     -----
-    Results have the bits of `tamis.knn`, for any number of threads and on any CPU. An index may be
-    searched by any number of threads at once. It cannot be pickled: save it, and load the file in
+    Results are bit-identical to `tamis.knn`, for any number of threads and on any CPU. Any number
+    of threads may search an index at once. It cannot be pickled: save it, and load the file in
     each process, where they share its memory.
 
     Building costs about ``N * D * (log2(N) + 20)`` operations. Memory: the rows and at most
@@ -321,8 +321,8 @@ class KnnIndex:
         OSError
             Where there is no such file.
         ValueError
-            For a file that is no index, of another version of the format, damaged or cut, or not of
-            the rows `x`.
+            For a file that is not an index, or one of another version of the format, damaged, cut,
+            or not of the rows `x`.
 
         Notes
         -----

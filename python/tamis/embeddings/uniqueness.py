@@ -228,7 +228,7 @@ def over_largest(score: Array, most: float, noise: float) -> Array:
 
 
 def noise_of(metric: str, d: int) -> float:
-    """The largest distance that rounding can make of 0, as of rows in one direction."""
+    """The largest distance that rounding can make of 0, for example of rows in one direction."""
     return ((d / 16 + 8) * float(np.finfo(np.float64).eps)) ** 2 if metric == "cosine" else 0.0
 
 

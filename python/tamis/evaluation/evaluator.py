@@ -79,7 +79,7 @@ class DetectionEvaluator:
         them in place of the ids; an id without a name is its own, as text.
     state : {"boxes", "matches"}
         What is kept of each image. "matches": only what its detections are, so that a result has
-        its numbers and tables to the same bits, and no analyses. Each `update` then matches its
+        its numbers and tables, bit-identical, and no analyses. Each `update` then matches its
         images, on the host.
 
     Notes

@@ -120,7 +120,7 @@ def _bits(table: MatchTable) -> int:
 def _flags(table: MatchTable, counts: Array | None) -> Array:
     """(kept, 2, A, T) bool: right, and ignored, by matching what is or by lying out of range.
 
-    `counts` as of `Targets`: a match to what does not count, and is not ignored, is none.
+    `counts` as in `Targets`: a match to what does not count, and is not ignored, is none.
     """
     areas, levels, n = len(table.outside), table.n_thresholds, len(table.index)
     at = np.ascontiguousarray(table.at).view(np.uint8)

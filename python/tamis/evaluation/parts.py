@@ -82,7 +82,7 @@ class Parts:
         return once and all(row.cap == caps[-1] for row in rows if row.is_precision)
 
     def numbers(self, keep: Array) -> tuple[list[float], Array]:
-        """(numbers as of `summary.mean`, -1 where there is none; ground truths (K, A))."""
+        """(numbers as in `summary.mean`, -1 where there is none; ground truths (K, A))."""
         a, curves = len(self.areas), len(self.levels) * self.classes
         regular = np.empty((self.classes, a), np.int64)
         try:

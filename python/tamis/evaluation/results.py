@@ -11,7 +11,7 @@ from tamis.evaluation.average_precision import curves
 from tamis.evaluation.detection_result import DetectionResult, Made
 from tamis.evaluation.match_table import Sides
 
-CAPS = {"keypoints": 1}  # of detections; three for what is no keypoints
+CAPS = {"keypoints": 1}  # of detections; three where they are not keypoints
 
 
 def results(evaluation: AnyEvaluation) -> DetectionResult:

@@ -216,7 +216,7 @@ def detection_errors(
     Raises
     ------
     ValueError, TypeError
-        As :func:`tamis.detection_errors`; for labels that are no boxes, or lack a confidence.
+        As :func:`tamis.detection_errors`; for labels that are not boxes, or lack a confidence.
         Nothing is written then.
 
     Notes

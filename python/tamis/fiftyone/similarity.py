@@ -99,7 +99,7 @@ class _Space:
         self.index: tamis.KnnIndex | None = None
 
     def search(self, k: int, queries: Array | None = None) -> tuple[Array, Array]:
-        """Nearest rows as of `tamis.knn`; those that are searched again have an index."""
+        """Nearest rows as by `tamis.knn`; those that are searched again have an index."""
         if self.asked and self.index is None:
             self.index = tamis.KnnIndex(self.rows, metric=self.metric, copy=False)
         self.asked = True

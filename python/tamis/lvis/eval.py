@@ -198,8 +198,8 @@ class LVISEval:
         Returns
         -------
         LVISEval
-            Its precision, recall and `results` are the bits of one evaluation of all images. It
-            has no data sets, `eval_imgs` and `ious`, and its `dt_pointers` are empty.
+            Its precision, recall and `results` are bit-identical to one evaluation of all images.
+            It has no data sets, `eval_imgs` and `ious`, and its `dt_pointers` are empty.
 
         Raises
         ------

@@ -87,7 +87,7 @@ def short(name: Any, most: int = LONGEST_NAME) -> str:
 
 
 def plain(texts: Sequence[Any]) -> None:
-    """Draw names as they are: a dollar sign is no formula."""
+    """Draw names as they are: a dollar sign does not start a formula."""
     for text in texts:
         text.set_parse_math(False)
 

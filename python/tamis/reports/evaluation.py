@@ -33,7 +33,7 @@ class Model:
     evaluated: Any
     best: Any
     errors: Any  # by type, None of keypoints
-    honest: Any  # its calibration, None where scores are no probabilities
+    honest: Any  # its calibration, None where scores are not probabilities
 
 
 @dataclass

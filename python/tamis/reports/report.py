@@ -91,7 +91,7 @@ def report(
     interactive : bool, default False
         Embeddings only: also a map to draw on, a figure of Bokeh (``pip install
         tamis[interactive]``); a lasso lists the rows it holds, with their pictures where there are
-        images. The file grows by 1 MB, and some 3 kB for each of at most 1,000 pictures.
+        images. The file grows by 1 MB, and about 3 kB for each of at most 1,000 pictures.
     progress : bool or callable, optional
         ``f(done, total)`` of each long part, or True for a bar.
 

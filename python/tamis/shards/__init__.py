@@ -1,4 +1,4 @@
-"""Beyond one machine: plans whose tasks run anywhere, and whose merge has the bits of one process.
+"""Beyond one machine: plans whose tasks run anywhere, and whose merge is that of one process.
 
 >>> plan = tamis.shards.plan_uniqueness(paths, state="run1", parts=13)  # doctest: +SKIP
 >>> for task in plan.tasks:  # here, or each on another machine

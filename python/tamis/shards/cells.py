@@ -57,7 +57,7 @@ def cell_plans() -> Any:
 
 
 def k_means(y: Array, cells: int) -> Array:
-    """At most so many (cells, D) centres of float32 rows: a few rows alone are no cell."""
+    """At most so many (cells, D) centres of float32 rows: a few rows alone are not a cell."""
     first = np.sort(np.random.default_rng(0).choice(len(y), cells, replace=False))
     centres = y[first]
     for _ in range(ROUNDS):

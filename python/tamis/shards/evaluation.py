@@ -107,7 +107,7 @@ def plan_evaluation(
     Returns
     -------
     EvaluationPlan
-        With a task for each shard; `merge` gives a `DetectionResult` of the same bits, without
+        With a task for each shard; `merge` gives a bit-identical `DetectionResult`, without
         analyses.
 
     Raises

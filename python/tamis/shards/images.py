@@ -17,7 +17,7 @@ SUFFIXES = (".npz", ".parquet")
 
 @dataclass(frozen=True)
 class ShardImages:
-    """The images of all shards, one after the other."""
+    """The images of all shards in turn."""
 
     shards: tuple[Shard, ...]
     width: int = 0  # rows of these have no columns of one width

@@ -134,7 +134,7 @@ class KnnPlan(NeighboursPlan):
         return {"distances": output_of("plan.run", keys, metric, dtype), "indices": rows}
 
     def merge(self) -> tuple[Array, Array]:
-        """(distances, indices), both (N, k): the bits of `tamis.knn(x, k)`."""
+        """(distances, indices), both (N, k), bit-identical to `tamis.knn(x, k)`."""
         distances, indices = zip(*self.pieces(), strict=True)
         return np.concatenate(distances), np.concatenate(indices)
 
@@ -154,7 +154,7 @@ class UniquenessPlan(NeighboursPlan):
         return {"score": score, "most": np.array(score.max(initial=0))}
 
     def merge(self) -> Array:
-        """(N,) float64: the bits of `tamis.uniqueness(x)`."""
+        """(N,) float64, bit-identical to `tamis.uniqueness(x)`."""
         scores, most = zip(*self.pieces(), strict=True)
         noise = noise_of(self.arguments["metric"], self.source.width)
         return over_largest(np.concatenate(scores), float(max(most)), noise)
@@ -208,7 +208,7 @@ def plan_knn(
 
     Notes
     -----
-    Exact without cells: the same bits as `tamis.knn` of all rows in one process, for any number of
+    Exact without cells: bit-identical to `tamis.knn` of all rows in one process, for any number of
     parts, shards and workers. Where parts are ``q * q + q + 1``, all tasks together compare
     ``(q + 1) ** 2 / parts`` times as many pairs as one process: docs/shards.md has what they take.
     State files take about ``16 * k * (q + 2)`` bytes a row.

@@ -79,7 +79,7 @@ class PairsPlan(GroupedPlan):
             raise self._too_many()
 
     def pieces(self) -> Iterator[Pairs]:
-        """(pairs, distances) by the part of the left row: one after the other they ascend."""
+        """(pairs, distances) by the part of the left row; in turn they ascend."""
         self._check_done()
         for part, _ in enumerate(self.bounds):
             found = [

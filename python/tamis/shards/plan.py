@@ -185,7 +185,7 @@ class Plan(ABC):
         return True
 
     def run_all(self, *, progress: Progress = None) -> Any:
-        """All tasks one after the other in this process, and their merge."""
+        """All tasks in this process, one at a time, and their merge."""
         report = reporter(progress, self.kind)
         for done, task in enumerate(self.tasks):
             self.run(task)

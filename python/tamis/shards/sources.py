@@ -27,7 +27,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardRows:
-    """The rows of all shards, one after the other."""
+    """The rows of all shards in turn."""
 
     shards: tuple[Shard, ...]
     column: str | None

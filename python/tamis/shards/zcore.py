@@ -275,7 +275,7 @@ class ZcorePlan(Plan):
         return {"sums": sums + paid}
 
     def merge(self) -> Array:
-        """(N,) float32: the bits of `tamis.zcore(x)`."""
+        """(N,) float32, bit-identical to `tamis.zcore(x)`."""
         self._check_done()
         parts = range(len(self.bounds))
         total = np.zeros(self.source.n, np.int64)
@@ -329,7 +329,7 @@ def plan_zcore(
 
     Notes
     -----
-    Exact: the same bits as `tamis.zcore` of all rows in one process, for any number of parts,
+    Exact: bit-identical to `tamis.zcore` of all rows in one process, for any number of parts,
     shards, batches and workers. Three stages find the spans of the columns; then a draw takes four:
     each part tells the row nearest to its point, then the least distances to the row that is the
     nearest of all; one task settles who pays, and each part pays. So the rows pass by three times,
