@@ -344,11 +344,11 @@ def test_s3(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with buckets() as bucket:
         for path in paths:
             bucket.pipe_file(f"bucket/data/{Path(path).name}", Path(path).read_bytes())
-        plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/run")
+        plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/run", parts=3)
         assert np.array_equal(plan.run_all(), tamis.uniqueness(X))
         again = tamis.shards.open_plan("s3://bucket/run")
         assert again.status().done == [t.id for t in plan.tasks]
-        plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/other")
+        plan = tamis.shards.plan_uniqueness("s3://bucket/data", state="s3://bucket/other", parts=3)
         bucket.pipe_file(f"bucket/data/{Path(paths[0]).name}", b"other")
         with pytest.raises(ValueError, match=r"has changed since the plan was made"):
             plan.run_all()
