@@ -15,8 +15,7 @@ namespace tamis {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kMostPicked = 1.25;  // above, too few rows are left out to move the others
-constexpr int64_t kApart = 11;        // blocks between the columns of two tasks; rows of a task come in up to 8
+constexpr int64_t kApart = 11;  // blocks between the columns of two tasks; rows of a task come in up to 8
 
 }  // namespace
 
@@ -204,9 +203,8 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Sc
   }
   if (near == 0) return;
   panel *= kKnnPanel;
-  int64_t n = kMostPicked * static_cast<double>(near) <= static_cast<double>(rows)
-                  ? picked_tile(blocks, strip, near, panel, s)
-                  : tile(blocks, strip, rows, panel, s);
+  const bool worth_moving = 5 * near <= 4 * rows;
+  int64_t n = worth_moving ? picked_tile(blocks, strip, near, panel, s) : tile(blocks, strip, rows, panel, s);
   if (n > 0) n = within_blocks(blocks, strip, panel, n, s);
   if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
   if (n > 0) n = compute_keys(blocks, strip, panel, n, s);

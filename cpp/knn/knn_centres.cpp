@@ -10,8 +10,6 @@
 namespace tamis {
 namespace {
 
-int64_t blocks_of(int64_t n) { return (n + kKnnBlock - 1) / kKnnBlock; }
-
 KnnDense dense_of(const uint8_t* rows, int64_t n, const KnnCodes& codes, const KnnCentres& centres, int64_t block) {
   return {rows, codes.padded, n, centres.columns.get() + block * kKnnDense * codes.padded, codes.padded / 4};
 }
@@ -34,8 +32,8 @@ void find_one(const KnnCodes& codes, const KnnCodeRows& rows, int32_t bias, int6
 
 }  // namespace
 
-void KnnCentres::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kernels) {
-  const int64_t blocks = blocks_of(n), slots = blocks * kKnnDense;
+void KnnCentres::find(const KnnTable& table, const KnnCodes& codes, const KnnCodeKernels& kernels) {
+  const int64_t n = table.n(), blocks = table.blocks(), slots = blocks * kKnnDense;
   rows = make_aligned<uint8_t>(slots * codes.padded);
   columns = make_aligned<int8_t>(slots * codes.padded);
   std::memset(rows.get(), kernels.bias, static_cast<size_t>(slots * codes.padded));

@@ -19,6 +19,7 @@ constexpr int64_t kKnnPanels = kKnnBlock / kKnnPanel;
 static_assert(kKnnPanels <= kKnnDense);
 
 struct KnnCodes;
+struct KnnTable;
 
 // Of the panels of a table, 16 places for those of each block.
 struct KnnCentres {
@@ -32,7 +33,7 @@ struct KnnCentres {
   int64_t nbytes(int64_t padded) const {
     return sum.size() * (2 * padded + int64_t{3 * sizeof(int32_t)}) + own.size() * int64_t{sizeof(int32_t)};
   }
-  void find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kernels);
+  void find(const KnnTable& table, const KnnCodes& codes, const KnnCodeKernels& kernels);
 };
 
 // One of two blocks: its rows from `begin` on, and how far those of each panel look at most.

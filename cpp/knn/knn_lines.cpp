@@ -52,7 +52,7 @@ void KnnSearch::set_entries(Lines& lines, const Side& side, int64_t i) const {
   if (!plan_.basis.empty()) set_entry(lines.prefix, side.table.prefix, side, i);
 }
 
-// A whole line of codes in a search by distance, the usual case.
+// A whole line of codes from how far its rows look.
 void KnnSearch::set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const KnnCodes& other, const Side& side,
                           const float* reach) const {
   const int64_t at = side.begin;
@@ -62,10 +62,15 @@ void KnnSearch::set_codes(KnnLine<int32_t>& line, const KnnCodes& codes, const K
               line.limit, line.rest);
 }
 
-// How far the rows of a side look, once for all limits: other threads lower it all the time.
+// Whether all limits of a side follow from how far its rows look, the usual case.
+bool KnnSearch::has_reach(const Side& side) const {
+  return side.active && plan_.codes && plan_.metric == KnnMetric::squared_distance;
+}
+
+// How far they look, once for all limits: other threads lower it all the time.
 void KnnSearch::read_reach(const Side& side, Lines& lines) const {
   std::fill_n(lines.panel_reach, kKnnPanels, 0.f);
-  if (!side.active || !plan_.codes || plan_.metric != KnnMetric::squared_distance) return;
+  if (!has_reach(side)) return;
   for (int64_t i = 0; i < side.n; ++i) {
     lines.reach[i] = static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
     float& most = lines.panel_reach[i / kKnnPanel];
@@ -75,7 +80,7 @@ void KnnSearch::read_reach(const Side& side, Lines& lines) const {
 
 void KnnSearch::set_lines(Lines& lines, const Side& side) const {
   constexpr int64_t kEnd = kKnnBlock + kKnnRowStep;
-  if (plan_.codes && side.active && plan_.metric == KnnMetric::squared_distance) {
+  if (has_reach(side)) {
     set_codes(lines.full, side.table.full, side.other.full, side, lines.reach);
     if (!plan_.basis.empty()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, lines.reach);
   } else {

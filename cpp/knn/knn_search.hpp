@@ -93,6 +93,7 @@ class KnnSearch {
   void bound_above(int64_t begin, int64_t position, Scratch& scratch) const;
   void run_task(const Task& task, Scratch& scratch);
   void run_blocks(const Blocks& blocks, Scratch& scratch);
+  bool has_reach(const Side& side) const;
   void read_reach(const Side& side, Lines& lines) const;
   bool find_near(const Blocks& blocks, Scratch& scratch);
   void centre_strip(const Blocks& blocks, int64_t strip, Scratch& scratch) const;

@@ -196,7 +196,8 @@ void KnnTable::finish(const KnnPlan& plan, const KnnCodeKernels& kernels) {
     if (plan.codes) full.block_lost.push_back(largest(full.lost, begin, end));
     if (plan.codes && !plan.basis.empty()) prefix.block_lost.push_back(largest(prefix.lost, begin, end));
   }
-  if (plan.codes && plan.ordered && plan.metric == KnnMetric::squared_distance) centres.find(first(plan), n(), kernels);
+  if (plan.codes && plan.ordered && plan.metric == KnnMetric::squared_distance)
+    centres.find(*this, first(plan), kernels);
 }
 
 }  // namespace tamis
