@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the COCO JSON readers, then the masks: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev).
+# Fuzzes the COCO JSON readers and the masks: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev).
 # The C++ tests, where doctest is, run first on the same build: the core with its sanitizers and the warnings of clang.
 # The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
 set -eu
@@ -61,11 +61,11 @@ cat > words <<'WORDS'
 "null"
 "\\ud800"
 WORDS
-./coco_json_fuzz -max_total_time="$seconds" -max_len=2048 -timeout=20 -dict=words -print_final_stats=1 corpus
-
 mkdir -p mask-corpus
 mask() { printf '%b' "$2" > "mask-corpus/seed-$1"; }
 mask two '\\005\\007S1T1\\n0T2O'
 mask empty-runs '\\004\\006600\\n0600'
 mask long '\\077\\077oooooo3\\n0P'
+./coco_json_fuzz -max_total_time="$seconds" -max_len=2048 -timeout=20 -dict=words -print_final_stats=1 corpus & json=$!
 ./mask_iou_fuzz -max_total_time="$seconds" -max_len=256 -timeout=20 -print_final_stats=1 mask-corpus
+wait "$json"

@@ -44,7 +44,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
     queries_.rows.lost = x_.rows.lost;
     queries_.measure_like(x_);
     queries_.encode(plan_, kernels_.bias);
-    if (!index_->tree.nodes.empty()) queries_.reorder_by(plan_, index_->tree, place_);
+    if (!index_->tree.nodes.empty()) queries_.reorder_by(plan_, kernels_, index_->tree, place_);
     queries_.finish(plan_, kernels_);
   }
   const int64_t searched = columns().n();
@@ -118,6 +118,8 @@ void KnnSearch::give_back(Scratch* s) {
 void KnnSearch::run() {
   TAMIS_CHECK(!std::exchange(ended_, true), "KnnSearch: a search runs once, before it is written");
   if (k_ > 0) seed();
+  reach_.assign(x_.blocks(), -1);
+  if (self() && !x_.centres.empty()) gaps_.find(x_, kernels_);
   parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
     for (int64_t t = b; t < e; ++t) run_task(tasks_[t], *scratch);
@@ -133,9 +135,13 @@ KnnSearch::Blocks KnnSearch::blocks_of(int64_t row_block, int64_t column_block) 
 }
 
 void KnnSearch::run_task(const Task& task, Scratch& s) {
-  pack_columns(task.column_block, s);
-  for (int64_t row = task.row_end; row-- > task.row_begin;)
-    if (!too_many_pairs()) run_blocks(blocks_of(row, task.column_block), s);
+  bool packed = false;
+  for (int64_t row = task.row_end; row-- > task.row_begin;) {
+    const Blocks blocks = blocks_of(row, task.column_block);
+    if (too_many_pairs() || are_apart(blocks, s)) continue;
+    if (!std::exchange(packed, true)) pack_columns(task.column_block, s);
+    run_blocks(blocks, s);
+  }
 }
 
 void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
@@ -155,8 +161,9 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
 }
 
 void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
-  read_reach(blocks.rows, s.rows);
-  read_reach(blocks.columns, s.columns);
+  block_reach(blocks.columns.other_block).store(read_reach(blocks.rows, s.rows), std::memory_order_relaxed);
+  const float most = read_reach(blocks.columns, s.columns);
+  if (self()) block_reach(blocks.rows.other_block).store(most, std::memory_order_relaxed);
   if (!find_near(blocks, s)) return;
   set_lines(s.rows, blocks.rows);
   set_lines(s.columns, blocks.columns);
@@ -166,24 +173,6 @@ void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
     const int64_t first = blocks.diagonal ? strip / kKnnPanel : 0;
     for (int64_t panel = first; panel * kKnnPanel < blocks.columns.n; ++panel) run_strip(blocks, strip, panel, s);
   }
-}
-
-// Which rows may be near rows of which panel (s.near); false where none is. Where few are left out it is not asked.
-bool KnnSearch::find_near(const Blocks& blocks, Scratch& s) {
-  const auto panels_of = [&](const Side& side, const Lines& lines) {
-    const int64_t block = side.begin / kKnnBlock;
-    return KnnPanels{side.table.first(plan_), side.table.centres, block, side.n, lines.panel_reach};
-  };
-  const int64_t asked = asked_.load(std::memory_order_relaxed), near = near_.load(std::memory_order_relaxed);
-  if (x_.centres.empty() || columns().centres.empty() || (asked > worth_asking_ && near > asked / 8 * 7)) {
-    std::fill_n(s.near, kKnnBlock, ~uint32_t{0});
-    return true;
-  }
-  const KnnPanels a = panels_of(blocks.rows, s.rows), b = panels_of(blocks.columns, s.columns);
-  const int64_t found = find_near_rows(a, b, kernels_, s.gaps, s.near);
-  asked_.fetch_add(a.n * b.count(), std::memory_order_relaxed);
-  near_.fetch_add(found, std::memory_order_relaxed);
-  return found > 0;
 }
 
 void KnnSearch::centre_strip(const Blocks& blocks, int64_t strip, Scratch& s) const {
@@ -199,7 +188,7 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Sc
   int64_t near = 0;
   for (int64_t i = 0; i < rows; ++i) {
     s.picked[near] = i;
-    near += s.near[strip + i] >> panel & 1;
+    near += (s.gaps.near[strip + i] & s.gaps.pieces[panel]) != 0;
   }
   if (near == 0) return;
   panel *= kKnnPanel;

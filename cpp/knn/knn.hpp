@@ -13,7 +13,8 @@
 //   codes   rows minus the mean, mixed by an orthonormal transform and rounded to int8; tiles of integer dot
 //           products over a short prefix (leading directions and the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
-// Codes in order also leave out a row and a whole panel of 64 others where the two lie apart (knn_centres.hpp).
+// Codes in order also leave out two blocks of rows, or a row and a panel of 64 others, that lie apart
+// (knn_centres.hpp).
 //
 // Layout: rows are (n, d), row-major, float16, float32 or float64, finite. Cost: n * m * (prefix or d) integer
 // multiply-adds plus d float64 ones for each pair that no bound drops. Memory: n * (d + prefix + 64 + 16 k) bytes with
@@ -115,14 +116,15 @@ struct KnnCodeKernels {
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of these, 1 up to VNNI or dot products, 2 all (the default)
 
-// How far rows lie towards 16 centres: beyond[i, j] = dense[16 * i + j] - own[i]
+// How far the rows of some pieces lie towards 16 centres: beyond[i, j] = dense[16 * i + j] - own[i]
 struct KnnBeyond {
   const int32_t *dense, *own;
-  int64_t n;
+  const int32_t* ends;  // (pieces,), of the rows
+  int64_t pieces;
 };
-// out[16 * p + j] = max(beyond[i, j]) over the rows i of panel p
-TAMIS_KERNEL(farthest_of_panels, (const KnnBeyond& rows, int32_t* out), (rows, out))
-// near[i] has bit j where beyond[i, j] >= least[16 * p + j] of its panel p; *count of them in all
+// out[16 * p + j] = max(beyond[i, j]) over the rows i of piece p
+TAMIS_KERNEL(farthest_of_pieces, (const KnnBeyond& rows, int32_t* out), (rows, out))
+// near[i] has bit j where beyond[i, j] >= least[16 * p + j] of its piece p; *count of them in all
 TAMIS_KERNEL(near_rows, (const KnnBeyond& rows, const int32_t* least, uint32_t* near, int64_t* count),
              (rows, least, near, count))
 
@@ -194,6 +196,14 @@ TAMIS_KERNEL(round_row,
              (const float* v, int64_t width, int64_t padded, float step, int32_t bias, uint8_t* out,
               KnnRounded* rounded),
              (v, width, padded, step, bias, out, rounded))
+
+// best[16 * i + j] is raised to dense[16 * i + j] - half[j] where that is more, and which[16 * i + j] set to `group`.
+struct KnnNearer {
+  const int32_t *dense, *half;
+  int64_t n;
+  int32_t group;
+};
+TAMIS_KERNEL(nearer_means, (const KnnNearer& rows, int32_t* best, int32_t* which), (rows, best, which))
 
 // Some rows of a table of bytes, as they are ordered (knn_order.cpp).
 struct KnnCodeRows {

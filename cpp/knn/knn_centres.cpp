@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 
 #include "core/parallel.hpp"
 #include "knn/knn_table.hpp"
@@ -10,85 +10,165 @@
 namespace tamis {
 namespace {
 
-KnnDense dense_of(const uint8_t* rows, int64_t n, const KnnCodes& codes, const KnnCentres& centres, int64_t block) {
-  return {rows, codes.padded, n, centres.columns.get() + block * kKnnDense * codes.padded, codes.padded / 4};
+int64_t whole(int64_t rows) { return (rows + 7) / 8 * 8; }
+
+// Where the pieces of a block end: at its panels, and in the slots that are left at the cells within.
+Vector<int32_t> ends_of(int64_t begin, int64_t n, const Vector<int64_t>& cells) {
+  Vector<int32_t> ends;
+  for (int64_t at = kKnnPanel; at < n + kKnnPanel; at += kKnnPanel)
+    ends.push_back(static_cast<int32_t>(std::min(at, n)));
+  for (auto cell = std::upper_bound(cells.begin(), cells.end(), begin);
+       cell != cells.end() && *cell < begin + n && std::ssize(ends) < kKnnDense; ++cell)
+    if ((*cell - begin) % kKnnPanel != 0) ends.push_back(static_cast<int32_t>(*cell - begin));
+  std::sort(ends.begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+  return ends;
 }
 
-// The rounded mean of some rows, as bytes and in its column of the block.
-void find_one(const KnnCodes& codes, const KnnCodeRows& rows, int32_t bias, int64_t slot, KnnCentres& to) {
-  Vector<int32_t> total(codes.padded);
-  add_codes(rows, total.data());
-  uint8_t* bytes = to.rows.get() + slot * codes.padded;
-  int8_t* column = to.columns.get() + slot / kKnnDense * kKnnDense * codes.padded + slot % kKnnDense * 4;
-  for (int64_t k = 0; k < codes.width; ++k) {
-    const auto mean = static_cast<double>(total[k]) / static_cast<double>(rows.n) - bias;
-    const auto c = static_cast<int32_t>(std::lround(mean));
-    bytes[k] = static_cast<uint8_t>(c + bias);
-    column[k / 4 * kKnnDense * 4 + k % 4] = static_cast<int8_t>(c);
-    to.sum[slot] += c;
-    to.squares[slot] += c * c;
-  }
+// -(far[a, b] + far[b, a]) / |u|, rounded down.
+double gap_of(int64_t beyond, int64_t squares) {
+  return squares > 0 ? -static_cast<double>(beyond) / (std::sqrt(static_cast<double>(squares)) * 1.000001) - 1 : 0;
+}
+
+// For each cell of a table, and each other one, how far its rows lie towards that one from their own.
+Vector<int32_t> farthest(const KnnTable& table, const KnnMeans& means, const KnnCodeKernels& kernels) {
+  const int64_t cells = std::ssize(table.cells) - 1;
+  Vector<int32_t> far(cells * means.slots(), INT32_MIN);
+  parallel_for(cells, 1, [&](int64_t first, int64_t last) {
+    Vector<int32_t> dense(kKnnBlock * kKnnDense), own(kKnnBlock), most(kKnnDense);
+    for (int64_t cell = first; cell < last; ++cell)
+      for (int64_t begin = table.cells[cell]; begin < table.cells[cell + 1]; begin += kKnnBlock) {
+        check_interrupt();
+        const auto n = static_cast<int32_t>(std::min(kKnnBlock, table.cells[cell + 1] - begin));
+        const uint8_t* rows = table.full.row(begin);
+        kernels.dense(means.products(rows, whole(n), cell / kKnnDense), dense.data());
+        for (int64_t i = 0; i < n; ++i)
+          own[i] = dense[i * kKnnDense + cell % kKnnDense] - kernels.bias * means.sum[cell];
+        for (int64_t slot = 0; slot < means.slots(); slot += kKnnDense) {
+          kernels.dense(means.products(rows, whole(n), slot / kKnnDense), dense.data());
+          farthest_of_pieces({dense.data(), own.data(), &n, 1}, most.data());
+          int32_t* out = &far[cell * means.slots() + slot];
+          for (int64_t j = 0; j < kKnnDense; ++j)
+            out[j] = std::max(out[j], most[j] - kernels.bias * means.sum[slot + j]);
+        }
+      }
+  });
+  return far;
 }
 
 }  // namespace
 
+int64_t KnnCentres::nbytes() const {
+  return pieces.nbytes() + (lost.size() + own.size() + end.size()) * int64_t{sizeof(int32_t)};
+}
+
 void KnnCentres::find(const KnnTable& table, const KnnCodes& codes, const KnnCodeKernels& kernels) {
-  const int64_t n = table.n(), blocks = table.blocks(), slots = blocks * kKnnDense;
-  rows = make_aligned<uint8_t>(slots * codes.padded);
-  columns = make_aligned<int8_t>(slots * codes.padded);
-  std::memset(rows.get(), kernels.bias, static_cast<size_t>(slots * codes.padded));
-  std::memset(columns.get(), 0, static_cast<size_t>(slots * codes.padded));
-  sum.assign(slots, 0);
-  squares.assign(slots, 0);
-  lost.assign(slots, 0);
+  const int64_t n = table.n(), n_blocks = table.blocks();
+  pieces.prepare(n_blocks * kKnnDense, codes.width, kernels.bias);
+  count.resize(n_blocks);
+  end.resize(n_blocks * kKnnDense);
+  lost.resize(n_blocks * kKnnDense);
   own.resize(n);
-  parallel_for(blocks, 1, [&](int64_t first, int64_t last) {
-    Vector<int64_t> each(kKnnPanel);
-    Vector<int32_t> dense((kKnnBlock + kKnnPanel) * kKnnDense);
+  parallel_for(n_blocks, 1, [&](int64_t first, int64_t last) {
+    Vector<int64_t> each(kKnnBlock);
+    Vector<int32_t> dense(kKnnBlock * kKnnDense);
     for (int64_t block = first; block < last; ++block) {
-      const int64_t begin = block * kKnnBlock, end = std::min(n, begin + kKnnBlock);
-      for (int64_t at = begin, slot = block * kKnnDense; at < end; at += kKnnPanel, ++slot) {
-        const int64_t many = std::min(kKnnPanel, end - at);
-        for (int64_t i = 0; i < many; ++i) each[i] = at + i;
-        find_one(codes, {codes.row(0), codes.padded, codes.width, each.data(), many}, kernels.bias, slot, *this);
-        lost[slot] = *std::max_element(codes.lost.begin() + at, codes.lost.begin() + at + many);
+      const int64_t begin = block * kKnnBlock, size = table.block_size(block), slot = block * kKnnDense;
+      const Vector<int32_t> ends = ends_of(begin, size, table.cells);
+      std::iota(each.begin(), each.end(), begin);
+      count[block] = static_cast<int32_t>(ends.size());
+      std::copy(ends.begin(), ends.end(), &end[slot]);
+      for (int64_t piece = 0, from = 0; piece < std::ssize(ends); from = ends[piece++]) {
+        const int64_t many = ends[piece] - from;
+        const auto lost_by = codes.lost.begin() + begin + from;
+        pieces.set(slot + piece, {codes.row(0), codes.padded, codes.width, each.data() + from, many});
+        lost[slot + piece] = *std::max_element(lost_by, lost_by + many);
       }
-      kernels.dense(dense_of(codes.row(begin), (end - begin + 7) / 8 * 8, codes, *this, block), dense.data());
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t panel = (i - begin) / kKnnPanel;
-        own[i] = dense[(i - begin) * kKnnDense + panel] - kernels.bias * sum[block * kKnnDense + panel];
-      }
+      kernels.dense(pieces.products(codes.row(begin), whole(size), block), dense.data());
+      for (int64_t piece = 0, i = 0; piece < std::ssize(ends); ++piece)
+        for (; i < ends[piece]; ++i)
+          own[begin + i] = dense[i * kKnnDense + piece] - kernels.bias * pieces.sum[slot + piece];
     }
   });
 }
 
-int64_t find_near_rows(const KnnPanels& a, const KnnPanels& b, const KnnCodeKernels& kernels, KnnGaps& gaps,
-                       uint32_t* near) {
-  const auto look = [&](const KnnPanels& from, const KnnPanels& to) {
-    kernels.dense(dense_of(from.codes.row(from.begin()), (from.n + 7) / 8 * 8, from.codes, to.centres, to.block),
-                  gaps.dense.data());
-    return KnnBeyond{gaps.dense.data(), from.centres.own.data() + from.begin(), from.n};
+int64_t find_near_rows(const KnnPieces& a, const KnnPieces& b, const KnnCodeKernels& kernels, KnnGaps& gaps) {
+  const auto look = [&](const KnnPieces& from, const KnnPieces& to) {
+    kernels.dense(to.centres.pieces.products(from.codes.row(from.begin()), whole(from.n), to.block), gaps.dense.data());
+    return KnnBeyond{gaps.dense.data(), from.centres.own.data() + from.begin(), from.ends(), from.count()};
   };
-  const int64_t first_a = a.block * kKnnDense, first_b = b.block * kKnnDense, bias = kernels.bias;
-  kernels.dense(dense_of(a.centres.rows.get() + first_a * a.codes.padded, kKnnDense, a.codes, b.centres, b.block),
-                gaps.between);
-  farthest_of_panels(look(b, a), gaps.far);
-  std::fill_n(gaps.least, kKnnDense * kKnnDense, INT32_MAX);  // of places without a panel
+  const auto farthest_look = [](const KnnPieces& of, float* most) {
+    for (int64_t piece = 0, i = 0; piece < of.count(); ++piece)
+      for (most[piece] = 0; i < of.ends()[piece]; ++i)
+        if (of.reach != nullptr) most[piece] = std::max(most[piece], of.reach[i]);
+  };
+  float reach_a[kKnnDense], reach_b[kKnnDense];
+  farthest_look(a, reach_a);
+  farthest_look(b, reach_b);
+  kernels.dense(b.centres.pieces.products(a.centres.pieces.row(a.slot()), kKnnDense, b.block), gaps.between);
+  farthest_of_pieces(look(b, a), gaps.far);
+  std::fill_n(gaps.least, kKnnDense * kKnnDense, INT32_MAX);  // of slots without a piece
   for (int64_t i = 0; i < a.count(); ++i)
     for (int64_t j = 0; j < b.count(); ++j) {
-      const int64_t at = first_a + i, to = first_b + j;
-      const int64_t dot = gaps.between[i * kKnnDense + j] - bias * b.centres.sum[to];
-      const double squares = static_cast<double>(int64_t{a.centres.squares[at]} + b.centres.squares[to] - 2 * dot);
+      const int64_t at = a.slot() + i, to = b.slot() + j, bias = kernels.bias;
+      const KnnMeans &from = a.centres.pieces, &other = b.centres.pieces;
+      const int64_t dot = gaps.between[i * kKnnDense + j] - bias * other.sum[to];
+      const double squares = static_cast<double>(int64_t{from.squares[at]} + other.squares[to] - 2 * dot);
       const float lost = a.centres.lost[at] + b.centres.lost[to];
-      const double reach = static_cast<double>(std::max(a.reach[i], b.reach[j])) + static_cast<double>(lost) * 1.000001;
+      const double reach = static_cast<double>(std::max(reach_a[i], reach_b[j])) + static_cast<double>(lost) * 1.000001;
       const double steps = std::sqrt(squares) * 1.000001 * reach / static_cast<double>(a.codes.step);
-      const int64_t sums = bias * (int64_t{a.centres.sum[at]} + b.centres.sum[to]);
+      const int64_t sums = bias * (int64_t{from.sum[at]} + other.sum[to]);
       const double least = static_cast<double>(sums - gaps.far[j * kKnnDense + i]) - steps - 1;
       gaps.least[i * kKnnDense + j] = least > INT32_MIN ? static_cast<int32_t>(least) : INT32_MIN;
     }
+  std::fill_n(gaps.pieces, kKnnPanels, 0);
+  for (int64_t j = 0; j < b.count(); ++j) gaps.pieces[(b.ends()[j] - 1) / kKnnPanel] |= uint32_t{1} << j;
   int64_t found;
-  near_rows(look(a, b), gaps.least, near, &found);
+  near_rows(look(a, b), gaps.least, gaps.near, &found);
   return found;
+}
+
+void KnnCellGaps::find(const KnnTable& table, const KnnCodeKernels& kernels) {
+  const int64_t cells = std::ssize(table.cells) - 1;
+  if (cells <= 0) return;
+  KnnMeans means;
+  means.prepare(cells, table.full.width, kernels.bias);
+  Vector<int64_t> each(table.n());
+  std::iota(each.begin(), each.end(), int64_t{0});
+  parallel_for(cells, 16, [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c)
+      if (const int64_t begin = table.cells[c], n = table.cells[c + 1] - begin; n > 0)
+        means.set(c, {table.full.row(0), table.full.padded, table.full.width, each.data() + begin, n});
+  });
+  slots_ = means.slots();
+  step_ = static_cast<double>(table.full.step);
+  gap_ = farthest(table, means, kernels);
+  parallel_for(slots_ / kKnnDense, 1, [&](int64_t first, int64_t last) {
+    int32_t dots[kKnnDense * kKnnDense];
+    for (int64_t at = first * kKnnDense; at < last * kKnnDense; at += kKnnDense)
+      for (int64_t slot = at; slot < slots_; slot += kKnnDense) {
+        kernels.dense(means.products(means.row(at), kKnnDense, slot / kKnnDense), dots);
+        for (int64_t i = at; i < std::min(cells, at + kKnnDense); ++i)
+          for (int64_t j = std::max(slot, i); j < std::min(cells, slot + kKnnDense); ++j) {
+            const int64_t dot = dots[i % kKnnDense * kKnnDense + j % kKnnDense] - int64_t{kernels.bias} * means.sum[j];
+            const int64_t squares = int64_t{means.squares[i]} + means.squares[j] - 2 * dot;
+            const int64_t beyond = int64_t{gap_[i * slots_ + j]} + gap_[j * slots_ + i];
+            gap_[i * slots_ + j] = static_cast<int32_t>(std::floor(gap_of(beyond, squares)));
+          }
+      }
+  });
+  for (int64_t block = 0, cell = 0; block <= table.blocks(); ++block) {
+    while (cell + 1 < cells && table.cells[cell + 1] <= block * kKnnBlock) ++cell;
+    first_.push_back(cell);
+  }
+}
+
+bool KnnCellGaps::apart(int64_t a, int64_t b, double reach) const {
+  const int64_t last_b = first_[b + 1];
+  for (int64_t i = first_[a]; i <= first_[a + 1]; ++i)
+    for (int64_t j = first_[b]; j <= last_b; ++j)
+      if (static_cast<double>(gap_[std::min(i, j) * slots_ + std::max(i, j)]) * step_ <= reach) return false;
+  return true;
 }
 
 }  // namespace tamis

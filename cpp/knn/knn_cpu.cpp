@@ -290,11 +290,12 @@ void dense_codes(const KnnDense& t, int32_t* out) {
     code_dots<kKnnDense>(t.rows + r * t.stride, t.stride, t.columns, t.groups, out + r * kKnnDense);
 }
 
-void farthest_of_panels(const KnnBeyond& f, int32_t* out) {
-  for (int64_t row = 0; row < f.n; out += kKnnDense) {
+void farthest_of_pieces(const KnnBeyond& f, int32_t* out) {
+  int64_t row = 0;
+  for (int64_t piece = 0; piece < f.pieces; ++piece, out += kKnnDense) {
     int32_t most[kKnnDense];
     for (int32_t& m : most) m = INT32_MIN;
-    for (const int64_t end = row + kKnnPanel < f.n ? row + kKnnPanel : f.n; row < end; ++row)
+    for (; row < f.ends[piece]; ++row)
       for (int64_t j = 0; j < kKnnDense; ++j) {
         const int32_t beyond = f.dense[row * kKnnDense + j] - f.own[row];
         most[j] = beyond > most[j] ? beyond : most[j];
@@ -305,10 +306,21 @@ void farthest_of_panels(const KnnBeyond& f, int32_t* out) {
 
 void near_rows(const KnnBeyond& f, const int32_t* least, uint32_t* near, int64_t* count) {
   *count = 0;
-  for (int64_t row = 0; row < f.n; ++row) {
-    near[row] = at_least(f.dense + row * kKnnDense, f.own[row], least + row / kKnnPanel * kKnnDense);
-    *count += __builtin_popcount(near[row]);
-  }
+  int64_t row = 0;
+  for (int64_t piece = 0; piece < f.pieces; ++piece, least += kKnnDense)
+    for (; row < f.ends[piece]; ++row) {
+      near[row] = at_least(f.dense + row * kKnnDense, f.own[row], least);
+      *count += __builtin_popcount(near[row]);
+    }
+}
+
+void nearer_means(const KnnNearer& m, int32_t* best, int32_t* which) {
+  for (int64_t i = 0; i < m.n; ++i, best += kKnnDense, which += kKnnDense)
+    for (int64_t j = 0; j < kKnnDense; ++j) {
+      const int32_t near = m.dense[i * kKnnDense + j] - m.half[j];
+      which[j] = near > best[j] ? m.group : which[j];
+      best[j] = near > best[j] ? near : best[j];
+    }
 }
 
 void project_codes(const KnnCodeRows& p, const float* direction, float* out) {

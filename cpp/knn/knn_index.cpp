@@ -31,7 +31,7 @@ bool is_permutation_of_rows(const Vector<int64_t>& order, int64_t n) {
   return order.size() == n;
 }
 
-// A walk from the root ends within the rows: children come after their parent.
+// A walk from a cell ends within the rows: children come after their parent. The first nodes are those of the cells.
 bool is_tree(const KnnParts& p, int64_t n, int64_t width) {
   const int64_t nodes = p.splits.size();
   int64_t parents = 0;
@@ -39,11 +39,15 @@ bool is_tree(const KnnParts& p, int64_t n, int64_t width) {
   for (int64_t i = 0; i < nodes; ++i) {
     const int64_t* node = &p.nodes[4 * i];
     const bool leaf = node[2] < 0 && node[3] < 0;
-    if (node[0] < 0 || node[0] > node[1] || node[1] > n || node[0] >= n) return false;
+    if (node[0] < 0 || node[0] > node[1] || node[1] > n) return false;
     if (!leaf && (node[2] <= i || node[3] <= i || node[2] >= nodes || node[3] >= nodes)) return false;
     parents += !leaf;
   }
-  return p.directions.size() == parents * width;
+  const int64_t padded = (width + 63) / 64 * 64, cells = p.cells.size() / padded;
+  int64_t last = 0;
+  if (cells * padded != p.cells.size() || cells > nodes) return false;
+  for (int64_t i = 0; i < cells; ++i) last = std::max(last, p.nodes[4 * i + 1]);
+  return p.directions.size() == parents * width && (cells == 0 || last == n);
 }
 
 // One kind of codes out of the columns of both, `at` rows in.
@@ -98,7 +102,8 @@ void KnnIndex::begin(const KnnRows& rows) {
 void KnnIndex::build() {
   if (plan.codes) x.measure(plan, kernels.bias);
   x.encode(plan, kernels.bias);
-  if (plan.codes && plan.ordered) x.reorder(plan, &tree);
+  if (plan.codes && plan.ordered) x.reorder(plan, kernels, &tree);
+  x.cells = tree.cell_ends();
   x.finish(plan, kernels);
 }
 
@@ -115,6 +120,13 @@ void KnnIndex::take(KnnParts&& p) {
   x.rest_mean = p.numbers[2];
   x.order = std::move(p.order);
   x.norm = std::move(p.norm);
+  if (!p.cells.empty()) {
+    KnnMeans means;
+    const int64_t padded = (first + 63) / 64 * 64, cells = p.cells.size() / padded;
+    means.prepare(cells, first, p.bias);
+    for (int64_t c = 0; c < cells; ++c) means.set_row(c, &p.cells[c * padded]);
+    tree.cells.use(std::move(means), cells);
+  }
   auto direction = p.directions.begin();
   for (int64_t i = 0; i < p.splits.size(); ++i) {
     const int64_t* node = &p.nodes[4 * i];
@@ -123,6 +135,7 @@ void KnnIndex::take(KnnParts&& p) {
     tree.nodes.back().direction.assign(direction, direction + first);
     direction += first;
   }
+  x.cells = tree.cell_ends();
   x.finish(plan, kernels);
 }
 
@@ -142,6 +155,8 @@ KnnParts KnnIndex::parts() const {
     p.splits.push_back(node.split);
     if (node.left >= 0) append(p.directions, node.direction);
   }
+  const KnnMeans& means = tree.cells.means;
+  p.cells.assign(means.rows.get(), means.rows.get() + tree.cells.count() * means.padded);
   const auto size = [&](const KnnCodes& codes) { return (x.n() + kKnnRowStep) * codes.padded; };
   p.full = x.full.row(0);
   p.full_size = size(x.full);
@@ -155,7 +170,7 @@ int64_t KnnIndex::nbytes() const {
   for (const KnnCodes* codes : {&x.full, &x.prefix})
     all += codes->padded * (x.n() + kKnnRowStep) + size_of(codes->sum) + size_of(codes->squares) + size_of(codes->lost);
   for (const KnnTree::Node& node : tree.nodes) all += static_cast<int64_t>(sizeof(node)) + size_of(node.direction);
-  all += x.centres.nbytes(x.first(plan).padded);
+  all += x.centres.nbytes() + tree.cells.means.nbytes();
   return all;
 }
 

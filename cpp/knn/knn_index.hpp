@@ -17,6 +17,7 @@ struct KnnParts {
   Vector<int64_t> nodes;                             // (nodes, 4): begin, end, left, right
   Vector<double> splits;                             // (nodes,)
   Vector<float> directions;                          // (nodes that have children, width of the first codes)
+  Vector<uint8_t> cells;                             // means, as rows of the first codes; may be none
   const uint8_t *full = nullptr, *prefix = nullptr;  // rows of codes, which stay where they are
   int64_t full_size = 0, prefix_size = 0;
 };

@@ -21,6 +21,7 @@ void visit(Parts& parts, Visit&& f) {
   f("nodes", parts.nodes);
   f("splits", parts.splits);
   f("directions", parts.directions);
+  f("cells", parts.cells);
 }
 
 py::dict parts_of(const std::shared_ptr<tamis::KnnIndex>& index) {

@@ -67,15 +67,15 @@ bool KnnSearch::has_reach(const Side& side) const {
   return side.active && plan_.codes && plan_.metric == KnnMetric::squared_distance;
 }
 
-// How far they look, once for all limits: other threads lower it all the time.
-void KnnSearch::read_reach(const Side& side, Lines& lines) const {
-  std::fill_n(lines.panel_reach, kKnnPanels, 0.f);
-  if (!has_reach(side)) return;
+// How far they look, once for all limits: other threads lower it all the time. Returns the most.
+float KnnSearch::read_reach(const Side& side, Lines& lines) const {
+  float most = 0;
+  if (!has_reach(side)) return most;
   for (int64_t i = 0; i < side.n; ++i) {
     lines.reach[i] = static_cast<float>(host::reach_of(key_limit(side.begin + i), plan_.gain) * 1.0000002);
-    float& most = lines.panel_reach[i / kKnnPanel];
     most = std::max(most, lines.reach[i]);
   }
+  return most;
 }
 
 void KnnSearch::set_lines(Lines& lines, const Side& side) const {

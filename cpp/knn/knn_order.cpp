@@ -1,6 +1,7 @@
-// Bisection of the rows by 2-means of their codes, until a part is one panel.
+// Rows by cells, and each of these by bisection, 2-means of the codes, until a part lies in one panel.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -30,44 +31,47 @@ struct Random {  // xorshift: the order only has to be good, and the same every 
   }
 };
 
+using Range = std::pair<int64_t, int64_t>;
+
 class Bisection {
  public:
-  Bisection(const uint8_t* bytes, int64_t stride, int64_t width, Vector<int64_t>& order)
-      : bytes_(bytes), stride_(stride), width_(width), order_(order), projected_(order.size()) {}
+  // Parts are cut at multiples of `unit`.
+  Bisection(const uint8_t* bytes, int64_t stride, int64_t width, int64_t unit, Vector<int64_t>& order)
+      : bytes_(bytes), stride_(stride), width_(width), unit_(unit), order_(order), projected_(order.size()) {}
 
-  KnnTree run() {
-    KnnTree tree;
-    tree.nodes.push_back({0, order_.size(), -1, -1, 0, {}});
-    for (int64_t level = 0, end = 1; level < end; level = end, end = tree.nodes.size()) {
+  // The first nodes are those of the parts.
+  Vector<KnnTree::Node> run(const Vector<Range>& parts) {
+    Vector<KnnTree::Node> nodes;
+    for (const auto& [begin, end] : parts) nodes.push_back({begin, end, -1, -1, 0, {}});
+    for (int64_t level = 0, end = nodes.size(); level < end; level = end, end = nodes.size()) {
       Vector<int64_t> middles(end - level);
-      const auto is_large = [&](int64_t i) { return tree.nodes[i].end - tree.nodes[i].begin > kLarge; };
+      const auto is_large = [&](int64_t i) { return nodes[i].end - nodes[i].begin > kLarge; };
       for (int64_t i = level; i < end; ++i)
-        if (is_large(i)) middles[i - level] = split(tree.nodes[i], true);
+        if (is_large(i)) middles[i - level] = split(nodes[i], true);
       parallel_for(end - level, 1, [&](int64_t b, int64_t e) {
         for (int64_t i = level + b; i < level + e; ++i)
-          if (!is_large(i)) middles[i - level] = split(tree.nodes[i], false);
+          if (!is_large(i)) middles[i - level] = split(nodes[i], false);
       });
       for (int64_t i = level; i < end; ++i) {
-        if (tree.nodes[i].direction.empty()) continue;
-        const int64_t begin = tree.nodes[i].begin, middle = middles[i - level], last = tree.nodes[i].end;
-        tree.nodes[i].left = tree.nodes.size();
-        tree.nodes[i].right = tree.nodes[i].left + 1;
-        tree.nodes.push_back({begin, middle, -1, -1, 0, {}});
-        tree.nodes.push_back({middle, last, -1, -1, 0, {}});
+        if (nodes[i].direction.empty()) continue;
+        const int64_t begin = nodes[i].begin, middle = middles[i - level], last = nodes[i].end;
+        nodes[i].left = nodes.size();
+        nodes[i].right = nodes[i].left + 1;
+        nodes.push_back({begin, middle, -1, -1, 0, {}});
+        nodes.push_back({middle, last, -1, -1, 0, {}});
       }
     }
-    return tree;
+    return nodes;
   }
 
  private:
   using Projected = std::pair<float, int64_t>;
 
-  // Where a part is cut of which so many rows are on the left: between whole panels, so that few of them have rows of
-  // two clusters.
-  static int64_t middle_of(const KnnTree::Node& node, int64_t left) {
+  // Where a part is cut of which so many rows are on the left.
+  int64_t middle_of(const KnnTree::Node& node, int64_t left) const {
     const int64_t n = node.end - node.begin, least = n / kLeastShare;
-    const int64_t panels = (std::clamp(left, least, n - least) + kKnnPanel / 2) / kKnnPanel;
-    return node.begin + std::clamp<int64_t>(panels, 1, (n - 1) / kKnnPanel) * kKnnPanel;
+    const int64_t units = (node.begin + std::clamp(left, least, n - least) + unit_ / 2) / unit_;
+    return std::clamp(units, node.begin / unit_ + 1, (node.end - 1) / unit_) * unit_;
   }
   KnnCodeRows rows_of(const Vector<int64_t>& rows) const { return {bytes_, stride_, width_, rows.data(), rows.size()}; }
 
@@ -123,7 +127,7 @@ class Bisection {
 
   // Puts the rows of a part on the two sides of the place where it is cut, and returns that.
   int64_t split(KnnTree::Node& node, bool in_parallel) {
-    if (node.end - node.begin <= kKnnPanel) return node.end;
+    if (node.begin / unit_ + 1 > (node.end - 1) / unit_) return node.end;
     double between = 0;
     std::tie(node.direction, between) = direction_of(node);
     const auto project = [&](int64_t begin, int64_t end) {
@@ -150,16 +154,16 @@ class Bisection {
   }
 
   const uint8_t* bytes_;
-  int64_t stride_, width_;
+  int64_t stride_, width_, unit_;
   Vector<int64_t>& order_;
   Vector<Projected> projected_;
 };
 
 }  // namespace
 
-int64_t KnnTree::place_of(const uint8_t* code) const {
+int64_t KnnTree::place_of(const uint8_t* code, int64_t cell) const {
   const int64_t itself = 0;
-  int64_t at = 0;
+  int64_t at = cell;
   while (nodes[at].left >= 0) {
     const Node& node = nodes[at];
     const int64_t width = node.direction.size();
@@ -170,8 +174,52 @@ int64_t KnnTree::place_of(const uint8_t* code) const {
   return (nodes[at].begin + nodes[at].end) / 2;
 }
 
-KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, Vector<int64_t>& order) {
-  return Bisection(bytes, stride, width, order).run();
+Vector<int64_t> KnnTree::cell_ends() const {
+  Vector<int64_t> all;
+  if (cells.count() > 0) all.push_back(0);
+  for (int64_t c = 0; c < cells.count(); ++c) all.push_back(nodes[c].end);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+namespace {
+
+// The cells one after another, each the nearest of those that are left.
+Vector<int64_t> chain_of(const KnnMeans& means, int64_t cells) {
+  Vector<int64_t> chain(cells);
+  Vector<int32_t> far(cells);
+  std::iota(chain.begin(), chain.end(), int64_t{0});
+  for (int64_t i = 1; i < cells; ++i) {
+    check_interrupt();
+    distances_of_codes({means.row(0), means.padded, means.width, &chain[i], cells - i}, means.row(chain[i - 1]),
+                       far.data());
+    std::swap(chain[i], chain[i + (std::min_element(far.begin(), far.begin() + cells - i) - far.begin())]);
+  }
+  return chain;
+}
+
+}  // namespace
+
+KnnTree order_codes(const KnnCodes& codes, const KnnCodeKernels& kernels, Vector<int64_t>& order) {
+  KnnTree tree;
+  const int64_t n = order.size();
+  tree.cells.find(codes, n, kernels);
+  Vector<Range> parts = {{0, n}};
+  if (const int64_t cells = tree.cells.count(); cells > 0) {
+    Vector<int64_t> cell(n), ends(cells);
+    tree.cells.nearest(codes.row(0), n, kernels, cell.data());
+    for (const int64_t c : cell) ++ends[c];
+    parts.assign(cells, {0, 0});
+    int64_t at = 0;
+    for (const int64_t c : chain_of(tree.cells.means, cells)) {
+      parts[c] = {at, at + ends[c]};
+      at = parts[c].second;
+      ends[c] = parts[c].first;
+    }
+    for (int64_t i = 0; i < n; ++i) order[ends[cell[i]]++] = i;
+  }
+  tree.nodes = Bisection(codes.row(0), codes.padded, codes.width, kKnnPanel, order).run(parts);
+  return tree;
 }
 
 }  // namespace tamis

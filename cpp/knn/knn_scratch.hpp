@@ -18,7 +18,7 @@ struct alignas(64) KnnLine {
 struct KnnSearch::Lines {
   KnnLine<int32_t> prefix, full;
   KnnLine<float> floats;
-  float reach[kKnnBlock], panel_reach[kKnnPanels];
+  float reach[kKnnBlock];
 };
 
 inline const KnnLine<int32_t>& KnnSearch::first_line(const Lines& lines) const {
@@ -28,8 +28,7 @@ inline const KnnLine<int32_t>& KnnSearch::first_line(const Lines& lines) const {
 struct KnnSearch::Scratch {
   Lines rows, columns;
   KnnGaps gaps;
-  uint32_t near[kKnnBlock];  // of each row a bit for each panel of columns
-  Aligned<uint8_t> moved;    // codes: rows of a strip moved together, and where they were
+  Aligned<uint8_t> moved;  // codes: rows of a strip moved together, and where they were
   int64_t picked[kKnnStrip];
   int32_t moved_limit[kKnnStrip + kCodeRowStep], moved_rest[kKnnStrip + kCodeRowStep];
   Aligned<uint8_t> packed;  // the columns of the first filter

@@ -94,7 +94,9 @@ class KnnSearch {
   void run_task(const Task& task, Scratch& scratch);
   void run_blocks(const Blocks& blocks, Scratch& scratch);
   bool has_reach(const Side& side) const;
-  void read_reach(const Side& side, Lines& lines) const;
+  float read_reach(const Side& side, Lines& lines) const;
+  std::atomic_ref<float> block_reach(int64_t block);
+  bool are_apart(const Blocks& blocks, Scratch& scratch);
   bool find_near(const Blocks& blocks, Scratch& scratch);
   void centre_strip(const Blocks& blocks, int64_t strip, Scratch& scratch) const;
   void run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Scratch& scratch);
@@ -134,7 +136,9 @@ class KnnSearch {
   Vector<uint8_t> held_;
   int64_t n_pairs_ = 0, most_pairs_ = INT64_MAX;
   std::atomic<bool> too_many_{false};
-  std::atomic<int64_t> asked_{0}, near_{0};  // pairs of a row and a panel
+  KnnCellGaps gaps_;
+  Vector<float> reach_;
+  std::atomic<int64_t> asked_{0}, near_{0};  // pairs of a row and a piece
   int64_t worth_asking_ = 0;
   bool paged_ = false, ended_ = false;
   std::mutex mutex_;

@@ -160,17 +160,18 @@ void KnnTable::permute(const KnnPlan& plan) {
   if (!plan.basis.empty()) prefix.permute(order);
 }
 
-void KnnTable::reorder(const KnnPlan& plan, KnnTree* tree) {
-  const KnnCodes& codes = first(plan);
-  *tree = order_codes(codes.bytes.get(), codes.padded, codes.width, order);
+void KnnTable::reorder(const KnnPlan& plan, const KnnCodeKernels& kernels, KnnTree* tree) {
+  *tree = order_codes(first(plan), kernels, order);
   permute(plan);
 }
 
-void KnnTable::reorder_by(const KnnPlan& plan, const KnnTree& tree, Vector<int64_t>& place) {
+void KnnTable::reorder_by(const KnnPlan& plan, const KnnCodeKernels& kernels, const KnnTree& tree,
+                          Vector<int64_t>& place) {
   const KnnCodes& codes = first(plan);
   place.resize(rows.n);
+  if (tree.cells.count() > 0) tree.cells.nearest(codes.row(0), rows.n, kernels, place.data());
   parallel_for(rows.n, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) place[i] = tree.place_of(codes.row(i));
+    for (int64_t i = begin; i < end; ++i) place[i] = tree.place_of(codes.row(i), place[i]);
   });
   Steps steps;
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {

@@ -5,6 +5,7 @@
 #include "core/aligned.hpp"
 #include "core/vector.hpp"
 #include "knn/knn.hpp"
+#include "knn/knn_cells.hpp"
 #include "knn/knn_centres.hpp"
 
 namespace tamis {
@@ -32,7 +33,7 @@ struct KnnCodes {
   void permute(const Vector<int64_t>& order);
 };
 
-// Bisection by 2-means into panels; a query walks to where it would be.
+// Cells of nearby rows, and bisection by 2-means of each of them into panels; a query walks to where it would be.
 struct KnnTree {
   struct Node {
     int64_t begin, end;
@@ -40,14 +41,17 @@ struct KnnTree {
     double split = 0;
     Vector<float> direction;
   };
-  Vector<Node> nodes;
-  int64_t place_of(const uint8_t* code) const;  // a position
+  KnnCells cells;
+  Vector<Node> nodes;                                         // first those of the cells, or of all rows
+  int64_t place_of(const uint8_t* code, int64_t cell) const;  // a position
+  Vector<int64_t> cell_ends() const;                          // positions, ascending, from 0 on
 };
-KnnTree order_codes(const uint8_t* bytes, int64_t stride, int64_t width, Vector<int64_t>& order);
+KnnTree order_codes(const KnnCodes& codes, const KnnCodeKernels& kernels, Vector<int64_t>& order);
 
 struct KnnTable {
   KnnRows rows;
   Vector<int64_t> order;  // position -> row
+  Vector<int64_t> cells;  // positions at which one begins, and n; none: no cells
   Vector<float> norm;     // |z| by position
   Vector<float> block_norm;
   KnnCodes full, prefix;
@@ -59,12 +63,13 @@ struct KnnTable {
   int64_t block_size(int64_t block) const;
   const KnnCodes& first(const KnnPlan& plan) const { return plan.basis.empty() ? full : prefix; }
 
-  void measure(const KnnPlan& plan, int32_t bias);   // code steps from a sample of the rows
-  void measure_like(const KnnTable& other);          // or those of the other side
-  void encode(const KnnPlan& plan, int32_t bias);    // in row order
-  void reorder(const KnnPlan& plan, KnnTree* tree);  // by bisection; the tree is handed out for queries
-  void reorder_by(const KnnPlan& plan, const KnnTree& tree,
-                  Vector<int64_t>& place);                          // as another table's tree says
+  void measure(const KnnPlan& plan, int32_t bias);  // code steps from a sample of the rows
+  void measure_like(const KnnTable& other);         // or those of the other side
+  void encode(const KnnPlan& plan, int32_t bias);   // in row order
+  // By what lies together; the tree is handed out for queries.
+  void reorder(const KnnPlan& plan, const KnnCodeKernels& kernels, KnnTree* tree);
+  // As another table's tree says.
+  void reorder_by(const KnnPlan& plan, const KnnCodeKernels& kernels, const KnnTree& tree, Vector<int64_t>& place);
   void finish(const KnnPlan& plan, const KnnCodeKernels& kernels);  // block maxima, centres
   void drop_codes() { full = KnnCodes(), prefix = KnnCodes(), centres = KnnCentres(); }
 

@@ -127,7 +127,7 @@ class TestBits:
             _core.cap_isa(4)
             _core.cap_knn_codes(2)
         assert sorted(found[0]["order"]) == list(range(5000))
-        for name in ("full", "order", "nodes", "splits", "directions"):
+        for name in ("full", "order", "nodes", "splits", "directions", "cells"):
             for other in found[1:]:
                 np.testing.assert_array_equal(other[name], found[0][name])
 

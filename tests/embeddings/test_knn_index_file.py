@@ -115,14 +115,16 @@ def put(at, value):
 
 def test_parts_that_lead_outside_are_refused():
     """A file may have right checksums and wrong content."""
-    x = rows(2000, 20)
+    x = rows(5000, 20)  # enough for cells
     parts_of(x)
+    parts_of(x, cells=lambda c: c[:0])  # as older files are
     for change in (
-        {"order": put(3, 2000)}, {"order": put(3, -1)}, {"order": put([3, 4], 7)},
-        {"nodes": put(2, 0)}, {"nodes": put(2, 10**6)}, {"nodes": put(1, 2001)},
+        {"order": put(3, 5000)}, {"order": put(3, -1)}, {"order": put([3, 4], 7)},
+        {"nodes": put(2, 0)}, {"nodes": put(2, 10**6)}, {"nodes": put(1, 5001)},
         {"directions": lambda d: d[:-1]}, {"norm": put(5, np.nan)}, {"lost": put(5, np.inf)},
         {"sum": put(5, 2**31 - 1)}, {"squares": put(5, -1)}, {"full": lambda b: b[:-1]},
-        {"numbers": put(0, np.nan)}, {"splits": lambda s: s[:0]},
+        {"numbers": put(0, np.nan)}, {"splits": lambda s: s[:0]}, {"cells": lambda c: c[:-1]},
+        {"cells": lambda c: np.tile(c, 100)}, {"cells": lambda c: c[:64]},
     ):  # fmt: skip
         with pytest.raises(ValueError, match="KnnIndex: "):
             parts_of(x, **change)

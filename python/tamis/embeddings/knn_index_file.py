@@ -27,7 +27,7 @@ MAPPED = ("x", "full", "prefix")
 DTYPES = {
     "scale": "f8", "mean": "f8", "basis": "f4", "numbers": "f8", "order": "i8", "norm": "f4",
     "sum": "i4", "squares": "i4", "lost": "f4", "nodes": "i8", "splits": "f8", "directions": "f4",
-    "full": "u1", "prefix": "u1",
+    "cells": "u1", "full": "u1", "prefix": "u1",
 }  # fmt: skip
 PARTS = tuple(DTYPES)[3:]
 
@@ -166,6 +166,7 @@ def _stored(head: dict[str, Any], sections: dict[str, Array]) -> Stored:
         codes, ordered = bool(head["codes"]), bool(head["ordered"])
         gain, basis = float(head["gain"]), sections.get("basis")
         plan = Plan(sections["mean"], gain, codes, ordered, basis)
+        sections.setdefault("cells", np.zeros(0, np.uint8))  # older files have none
         parts = {"bias": head["bias"]} | {n: sections[n] for n in PARTS} if codes else None
     return Stored(rows, metric, plan, parts)
 

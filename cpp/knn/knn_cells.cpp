@@ -1,0 +1,79 @@
+#include "knn/knn_cells.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/parallel.hpp"
+#include "knn/knn_table.hpp"
+
+namespace tamis {
+namespace {
+
+constexpr int64_t kRows = 256, kMostRows = 1024;  // of a cell, about: more, where else there were
+constexpr int64_t kManyCells = 3072;              // more than this
+constexpr int64_t kLeastCells = 16;               // else cuts do as well
+constexpr int64_t kSampled = 32;                  // rows a cell
+constexpr int kRounds = 6;
+constexpr int64_t kAtOnce = 256;     // rows that meet all means while they lie in the cache
+constexpr int32_t kNever = 1 << 30;  // of slots without a cell
+
+}  // namespace
+
+void KnnCells::use(KnnMeans&& found, int64_t n) {
+  means = std::move(found);
+  n_ = n;
+  half_.assign(means.slots(), kNever);
+  for (int64_t c = 0; c < n; ++c) half_[c] = means.bias * means.sum[c] + means.squares[c] / 2;
+}
+
+void KnnCells::nearest(const uint8_t* rows, int64_t n, const KnnCodeKernels& kernels, int64_t* cell) const {
+  parallel_for(n, kAtOnce, [&](int64_t begin, int64_t end) {
+    const int64_t many = end - begin;
+    Vector<int32_t> dense((many + 7) / 8 * 8 * kKnnDense), best(many * kKnnDense, INT32_MIN), which(many * kKnnDense);
+    for (int64_t group = 0; group * kKnnDense < n_; ++group) {
+      kernels.dense(means.products(rows + begin * means.padded, (many + 7) / 8 * 8, group), dense.data());
+      nearer_means({dense.data(), half_.data() + group * kKnnDense, many, static_cast<int32_t>(group)}, best.data(),
+                   which.data());
+    }
+    for (int64_t i = 0; i < many; ++i) {
+      const int32_t* mine = &best[i * kKnnDense];
+      const auto lane = std::max_element(mine, mine + kKnnDense) - mine;
+      cell[begin + i] = which[i * kKnnDense + lane] * kKnnDense + lane;
+    }
+  });
+}
+
+void KnnCells::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kernels) {
+  const int64_t cells = std::max(std::min(n / kRows, kManyCells), n / kMostRows);
+  const int64_t sampled = std::min(n, cells * kSampled), padded = codes.padded;
+  if (cells < kLeastCells) return;
+  Aligned<uint8_t> sample = make_aligned<uint8_t>((sampled + 8) * padded);
+  const auto row_of = [&](int64_t i) { return i * n / sampled; };
+  for (int64_t i = 0; i < sampled; ++i) std::copy_n(codes.row(row_of(i)), padded, sample.get() + i * padded);
+  std::fill_n(sample.get() + sampled * padded, 8 * padded, uint8_t{0});
+  KnnMeans found;
+  found.prepare(cells, codes.width, kernels.bias);
+  for (int64_t c = 0; c < cells; ++c) found.set_row(c, sample.get() + c * kSampled * padded);
+  Vector<int64_t> cell(sampled), rows(sampled);
+  for (int round = 0; round < kRounds; ++round) {
+    use(std::move(found), cells);
+    nearest(sample.get(), sampled, kernels, cell.data());
+    std::iota(rows.begin(), rows.end(), int64_t{0});
+    std::sort(rows.begin(), rows.end(),
+              [&](int64_t a, int64_t b) { return std::pair(cell[a], a) < std::pair(cell[b], b); });
+    Vector<int64_t> ends(cells);
+    for (const int64_t c : cell) ++ends[c];
+    std::partial_sum(ends.begin(), ends.end(), ends.begin());
+    found = std::move(means);
+    parallel_for(cells, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c) {
+        const int64_t first = c > 0 ? ends[c - 1] : 0;
+        if (ends[c] > first) found.set(c, {sample.get(), padded, codes.width, rows.data() + first, ends[c] - first});
+      }
+    });
+  }
+  use(std::move(found), cells);
+}
+
+}  // namespace tamis

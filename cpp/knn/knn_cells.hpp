@@ -1,0 +1,28 @@
+// Rows by the nearest of many means, about one for each 512 of them: what lies together comes into one cell, whole,
+// where cuts of everything by planes go through every cluster.
+#pragma once
+#include <cstdint>
+
+#include "core/vector.hpp"
+#include "knn/knn.hpp"
+#include "knn/knn_means.hpp"
+
+namespace tamis {
+
+struct KnnCodes;
+
+struct KnnCells {
+  KnnMeans means;  // of no cells: every row is in the first
+
+  int64_t count() const { return n_; }
+  void find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kernels);  // k-means on a sample of n rows
+  void use(KnnMeans&& found, int64_t n);                                       // n of them
+  // The cells of n rows `padded` bytes apart; 7 rows past the last are read.
+  void nearest(const uint8_t* rows, int64_t n, const KnnCodeKernels& kernels, int64_t* cell) const;
+
+ private:
+  int64_t n_ = 0;
+  Vector<int32_t> half_;  // of each slot what its products lose: bias * sum + squares / 2
+};
+
+}  // namespace tamis
