@@ -245,43 +245,6 @@ def test_hard_rows(use_filter, way, kind):
     reference.assert_neighbours(tamis.knn(x, 8), x, 8)
 
 
-@functools.cache
-def clusters(kind):
-    """(6,000 rows, which are enough for cells, queries)."""
-    rng = np.random.default_rng(7)
-    label = rng.integers(0, 30, 6000)
-    if kind == "uneven":
-        label = np.minimum(rng.geometric(0.3, 6000), 40)
-    x = rng.normal(0, 4 if kind != "touching" else 0.5, (41, 24))[label]
-    x += rng.normal(0, 0.3, (6000, 24))
-    if kind == "equal":
-        x[3000:] = x[rng.integers(0, 100, 3000)]
-    if kind == "far":
-        x[rng.integers(0, 6000, 20)] *= 1000
-    return x.astype(np.float32), np.concatenate([x[::9] + 0.1, -x[:7]]).astype(np.float32)
-
-
-def found_in(kind):
-    x, queries = clusters(kind)
-    pairs = tamis.near_duplicates(x, threshold=0.001)
-    return [*tamis.knn(x, 4), *tamis.knn(x, 4, queries=queries), pairs.pairs, pairs.distances]
-
-
-FOUND = {}  # by floats and without order, which leave out nothing
-
-
-@pytest.mark.parametrize("way", ["codes", 16])
-@pytest.mark.parametrize("kind", ["even", "uneven", "touching", "equal", "far"])
-def test_clusters(use_filter, instruction_set, kind, way):
-    """What lies apart is left out, and no neighbour with it."""
-    if kind not in FOUND:
-        use_filter("floats", ordered=False)
-        FOUND[kind] = found_in(kind)
-    use_filter(way)
-    for got, right in zip(found_in(kind), FOUND[kind], strict=True):
-        np.testing.assert_array_equal(got, right)
-
-
 def test_many_neighbours(use_filter):
     x = rows(1100, 24)
     for way in FILTERS:
