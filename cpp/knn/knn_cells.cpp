@@ -76,4 +76,17 @@ void KnnCells::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kern
   use(std::move(found), cells);
 }
 
+Vector<int64_t> KnnCells::chain() const {
+  Vector<int64_t> chain(n_);
+  Vector<int32_t> far(n_);
+  std::iota(chain.begin(), chain.end(), int64_t{0});
+  for (int64_t i = 1; i < n_; ++i) {
+    check_interrupt();
+    const int64_t left = n_ - i;
+    distances_of_codes({means.row(0), means.padded, means.width, &chain[i], left}, means.row(chain[i - 1]), far.data());
+    std::swap(chain[i], chain[i + (std::min_element(far.begin(), far.begin() + left) - far.begin())]);
+  }
+  return chain;
+}
+
 }  // namespace tamis

@@ -19,6 +19,8 @@ struct KnnCells {
   void use(KnnMeans&& found, int64_t n);                                       // n of them
   // The cells of n rows `padded` bytes apart; 7 rows past the last are read.
   void nearest(const uint8_t* rows, int64_t n, const KnnCodeKernels& kernels, int64_t* cell) const;
+  // The cells, each followed by the nearest of those that are left.
+  Vector<int64_t> chain() const;
 
  private:
   int64_t n_ = 0;

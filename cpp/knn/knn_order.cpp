@@ -35,9 +35,8 @@ using Range = std::pair<int64_t, int64_t>;
 
 class Bisection {
  public:
-  // Parts are cut at multiples of `unit`.
-  Bisection(const uint8_t* bytes, int64_t stride, int64_t width, int64_t unit, Vector<int64_t>& order)
-      : bytes_(bytes), stride_(stride), width_(width), unit_(unit), order_(order), projected_(order.size()) {}
+  Bisection(const KnnCodes& codes, Vector<int64_t>& order)
+      : bytes_(codes.row(0)), stride_(codes.padded), width_(codes.width), order_(order), projected_(order.size()) {}
 
   // The first nodes are those of the parts.
   Vector<KnnTree::Node> run(const Vector<Range>& parts) {
@@ -67,11 +66,12 @@ class Bisection {
  private:
   using Projected = std::pair<float, int64_t>;
 
-  // Where a part is cut of which so many rows are on the left.
-  int64_t middle_of(const KnnTree::Node& node, int64_t left) const {
+  // Where a part is cut of which so many rows are on the left: between panels, so that few of them have rows of two
+  // clusters.
+  static int64_t middle_of(const KnnTree::Node& node, int64_t left) {
     const int64_t n = node.end - node.begin, least = n / kLeastShare;
-    const int64_t units = (node.begin + std::clamp(left, least, n - least) + unit_ / 2) / unit_;
-    return std::clamp(units, node.begin / unit_ + 1, (node.end - 1) / unit_) * unit_;
+    const int64_t panels = (node.begin + std::clamp(left, least, n - least) + kKnnPanel / 2) / kKnnPanel;
+    return std::clamp(panels, node.begin / kKnnPanel + 1, (node.end - 1) / kKnnPanel) * kKnnPanel;
   }
   KnnCodeRows rows_of(const Vector<int64_t>& rows) const { return {bytes_, stride_, width_, rows.data(), rows.size()}; }
 
@@ -127,7 +127,7 @@ class Bisection {
 
   // Puts the rows of a part on the two sides of the place where it is cut, and returns that.
   int64_t split(KnnTree::Node& node, bool in_parallel) {
-    if (node.begin / unit_ + 1 > (node.end - 1) / unit_) return node.end;
+    if (node.begin / kKnnPanel + 1 > (node.end - 1) / kKnnPanel) return node.end;
     double between = 0;
     std::tie(node.direction, between) = direction_of(node);
     const auto project = [&](int64_t begin, int64_t end) {
@@ -154,7 +154,7 @@ class Bisection {
   }
 
   const uint8_t* bytes_;
-  int64_t stride_, width_, unit_;
+  int64_t stride_, width_;
   Vector<int64_t>& order_;
   Vector<Projected> projected_;
 };
@@ -182,24 +182,6 @@ Vector<int64_t> KnnTree::cell_ends() const {
   return all;
 }
 
-namespace {
-
-// The cells one after another, each the nearest of those that are left.
-Vector<int64_t> chain_of(const KnnMeans& means, int64_t cells) {
-  Vector<int64_t> chain(cells);
-  Vector<int32_t> far(cells);
-  std::iota(chain.begin(), chain.end(), int64_t{0});
-  for (int64_t i = 1; i < cells; ++i) {
-    check_interrupt();
-    distances_of_codes({means.row(0), means.padded, means.width, &chain[i], cells - i}, means.row(chain[i - 1]),
-                       far.data());
-    std::swap(chain[i], chain[i + (std::min_element(far.begin(), far.begin() + cells - i) - far.begin())]);
-  }
-  return chain;
-}
-
-}  // namespace
-
 KnnTree order_codes(const KnnCodes& codes, const KnnCodeKernels& kernels, Vector<int64_t>& order) {
   KnnTree tree;
   const int64_t n = order.size();
@@ -211,14 +193,14 @@ KnnTree order_codes(const KnnCodes& codes, const KnnCodeKernels& kernels, Vector
     for (const int64_t c : cell) ++ends[c];
     parts.assign(cells, {0, 0});
     int64_t at = 0;
-    for (const int64_t c : chain_of(tree.cells.means, cells)) {
+    for (const int64_t c : tree.cells.chain()) {
       parts[c] = {at, at + ends[c]};
       at = parts[c].second;
       ends[c] = parts[c].first;
     }
     for (int64_t i = 0; i < n; ++i) order[ends[cell[i]]++] = i;
   }
-  tree.nodes = Bisection(codes.row(0), codes.padded, codes.width, kKnnPanel, order).run(parts);
+  tree.nodes = Bisection(codes, order).run(parts);
   return tree;
 }
 

@@ -1,4 +1,4 @@
-"""Searches of clustered rows leave out what lies apart: the bits of those that leave out nothing."""
+"""Searches of clustered rows leave out what lies apart, and have the bits of those that do not."""
 
 import functools
 
