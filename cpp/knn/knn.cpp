@@ -119,7 +119,7 @@ void KnnSearch::run() {
   TAMIS_CHECK(!std::exchange(ended_, true), "KnnSearch: a search runs once, before it is written");
   if (k_ > 0) seed();
   reach_.assign(x_.blocks(), -1);
-  if (self() && !x_.centres.empty()) gaps_.find(x_, kernels_);
+  if (self() && !x_.centres.empty()) gaps_.find(x_, gap_codes(), kernels_);
   parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
     Scratch* scratch = borrow();
     for (int64_t t = b; t < e; ++t) run_task(tasks_[t], *scratch);

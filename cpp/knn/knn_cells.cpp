@@ -13,9 +13,9 @@ namespace {
 constexpr int64_t kRows = 256, kMostRows = 1024;  // of a cell, about: more, where else there were
 constexpr int64_t kManyCells = 3072;              // more than this
 constexpr int64_t kLeastCells = 16;               // else cuts do as well
-constexpr int64_t kSampled = 32;                  // rows a cell
-constexpr int kRounds = 6;
-constexpr int64_t kAtOnce = 256;     // rows that meet all means while they lie in the cache
+constexpr int64_t kSampled = 24;                  // rows a cell
+constexpr int kRounds = 5;
+constexpr int64_t kAtOnce = 64;      // rows that meet all means while they lie in the cache
 constexpr int32_t kNever = 1 << 30;  // of slots without a cell
 
 }  // namespace

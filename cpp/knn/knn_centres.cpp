@@ -10,6 +10,8 @@
 namespace tamis {
 namespace {
 
+constexpr int64_t kAtOnce = 256;  // rows of a cell that meet all others while they lie in the cache
+
 int64_t whole(int64_t rows) { return (rows + 7) / 8 * 8; }
 
 // Where the pieces of a block end: at its panels, and in the slots that are left at the cells within.
@@ -25,22 +27,25 @@ Vector<int32_t> ends_of(int64_t begin, int64_t n, const Vector<int64_t>& cells) 
   return ends;
 }
 
-// -(far[a, b] + far[b, a]) / |u|, rounded down.
-double gap_of(int64_t beyond, int64_t squares) {
-  return squares > 0 ? -static_cast<double>(beyond) / (std::sqrt(static_cast<double>(squares)) * 1.000001) - 1 : 0;
+// -(far[a, b] + far[b, a]) / |u|, rounded down; cells without rows are far from all.
+int32_t gap_of(int64_t beyond, int64_t squares) {
+  if (squares <= 0) return 0;
+  const double gap = -static_cast<double>(beyond) / (std::sqrt(static_cast<double>(squares)) * 1.000001);
+  return static_cast<int32_t>(std::clamp(std::floor(gap), -1e9, 1e9)) - 1;
 }
 
 // For each cell of a table, and each other one, how far its rows lie towards that one from their own.
-Vector<int32_t> farthest(const KnnTable& table, const KnnMeans& means, const KnnCodeKernels& kernels) {
+Vector<int32_t> farthest(const KnnTable& table, const KnnCodes& codes, const KnnMeans& means,
+                         const KnnCodeKernels& kernels) {
   const int64_t cells = std::ssize(table.cells) - 1;
   Vector<int32_t> far(cells * means.slots(), INT32_MIN);
   parallel_for(cells, 1, [&](int64_t first, int64_t last) {
-    Vector<int32_t> dense(kKnnBlock * kKnnDense), own(kKnnBlock), most(kKnnDense);
+    Vector<int32_t> dense(kAtOnce * kKnnDense), own(kAtOnce), most(kKnnDense);
     for (int64_t cell = first; cell < last; ++cell)
-      for (int64_t begin = table.cells[cell]; begin < table.cells[cell + 1]; begin += kKnnBlock) {
+      for (int64_t begin = table.cells[cell]; begin < table.cells[cell + 1]; begin += kAtOnce) {
         check_interrupt();
-        const auto n = static_cast<int32_t>(std::min(kKnnBlock, table.cells[cell + 1] - begin));
-        const uint8_t* rows = table.full.row(begin);
+        const auto n = static_cast<int32_t>(std::min(kAtOnce, table.cells[cell + 1] - begin));
+        const uint8_t* rows = codes.row(begin);
         kernels.dense(means.products(rows, whole(n), cell / kKnnDense), dense.data());
         for (int64_t i = 0; i < n; ++i)
           own[i] = dense[i * kKnnDense + cell % kKnnDense] - kernels.bias * means.sum[cell];
@@ -128,21 +133,21 @@ int64_t find_near_rows(const KnnPieces& a, const KnnPieces& b, const KnnCodeKern
   return found;
 }
 
-void KnnCellGaps::find(const KnnTable& table, const KnnCodeKernels& kernels) {
+void KnnCellGaps::find(const KnnTable& table, const KnnCodes& codes, const KnnCodeKernels& kernels) {
   const int64_t cells = std::ssize(table.cells) - 1;
-  if (cells <= 0) return;
+  if (cells <= 1) return;
   KnnMeans means;
-  means.prepare(cells, table.full.width, kernels.bias);
+  means.prepare(cells, codes.width, kernels.bias);
   Vector<int64_t> each(table.n());
   std::iota(each.begin(), each.end(), int64_t{0});
   parallel_for(cells, 16, [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c)
       if (const int64_t begin = table.cells[c], n = table.cells[c + 1] - begin; n > 0)
-        means.set(c, {table.full.row(0), table.full.padded, table.full.width, each.data() + begin, n});
+        means.set(c, {codes.row(0), codes.padded, codes.width, each.data() + begin, n});
   });
   slots_ = means.slots();
-  step_ = static_cast<double>(table.full.step);
-  gap_ = farthest(table, means, kernels);
+  step_ = static_cast<double>(codes.step);
+  gap_ = farthest(table, codes, means, kernels);
   parallel_for(slots_ / kKnnDense, 1, [&](int64_t first, int64_t last) {
     int32_t dots[kKnnDense * kKnnDense];
     for (int64_t at = first * kKnnDense; at < last * kKnnDense; at += kKnnDense)
@@ -153,7 +158,7 @@ void KnnCellGaps::find(const KnnTable& table, const KnnCodeKernels& kernels) {
             const int64_t dot = dots[i % kKnnDense * kKnnDense + j % kKnnDense] - int64_t{kernels.bias} * means.sum[j];
             const int64_t squares = int64_t{means.squares[i]} + means.squares[j] - 2 * dot;
             const int64_t beyond = int64_t{gap_[i * slots_ + j]} + gap_[j * slots_ + i];
-            gap_[i * slots_ + j] = static_cast<int32_t>(std::floor(gap_of(beyond, squares)));
+            gap_[i * slots_ + j] = gap_of(beyond, squares);
           }
       }
   });

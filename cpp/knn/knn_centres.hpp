@@ -60,7 +60,7 @@ int64_t find_near_rows(const KnnPieces& a, const KnnPieces& b, const KnnCodeKern
 class KnnCellGaps {
  public:
   bool empty() const { return gap_.empty(); }
-  void find(const KnnTable& table, const KnnCodeKernels& kernels);
+  void find(const KnnTable& table, const KnnCodes& codes, const KnnCodeKernels& kernels);
   // Whether no row of block a is within `reach` of one of block b.
   bool apart(int64_t a, int64_t b, double reach) const;
 

@@ -28,11 +28,12 @@ void KnnMeans::set(int64_t slot, const KnnCodeRows& of) {
 }
 
 void KnnMeans::set_row(int64_t slot, const uint8_t* bytes) {
+  uint8_t* row = rows.get() + slot * padded;
   int8_t* column = columns.get() + slot / kKnnDense * kKnnDense * padded + slot % kKnnDense * 4;
   sum[slot] = squares[slot] = 0;
   for (int64_t k = 0; k < width; ++k) {
     const int32_t q = bytes[k] - bias;
-    rows[slot * padded + k] = bytes[k];
+    row[k] = bytes[k];
     column[k / 4 * kKnnDense * 4 + k % 4] = static_cast<int8_t>(q);
     sum[slot] += q;
     squares[slot] += q * q;

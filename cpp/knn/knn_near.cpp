@@ -17,7 +17,8 @@ bool KnnSearch::are_apart(const Blocks& blocks, Scratch& s) {
     return known.load(std::memory_order_relaxed);
   };
   const float reach = std::max(most_of(blocks.rows, s.rows), most_of(blocks.columns, s.columns));
-  const float lost = x_.full.block_lost[row] + x_.full.block_lost[column];
+  const Vector<float>& lost_by = gap_codes().block_lost;
+  const float lost = lost_by[row] + lost_by[column];
   const bool apart = gaps_.apart(row, column, (static_cast<double>(reach) + static_cast<double>(lost)) * 1.000001);
   if (apart) asked_.fetch_add(blocks.rows.n * x_.centres.count[column], std::memory_order_relaxed);
   return apart;

@@ -95,6 +95,8 @@ class KnnSearch {
   void run_blocks(const Blocks& blocks, Scratch& scratch);
   bool has_reach(const Side& side) const;
   float read_reach(const Side& side, Lines& lines) const;
+  // Whole rows see further apart, at a cost.
+  const KnnCodes& gap_codes() const { return x_.full.padded <= 2 * x_.first(plan_).padded ? x_.full : x_.first(plan_); }
   std::atomic_ref<float> block_reach(int64_t block);
   bool are_apart(const Blocks& blocks, Scratch& scratch);
   bool find_near(const Blocks& blocks, Scratch& scratch);
