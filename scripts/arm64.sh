@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
 at=$PWD/build/arm64 root=$PWD/build/arm64/root site=$PWD/build/arm64/site
 export QEMU_CPU=${QEMU_CPU:-max,sve=off} QEMU_LD_PREFIX=$root
+export CCACHE_SLOPPINESS=pch_defines,time_macros  # what ccache asks for precompiled headers
 
 fetch() { # an arm64 Python of this Debian, unpacked beside the system
   local of_arm=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::Lists="$at/lists"

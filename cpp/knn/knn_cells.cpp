@@ -10,13 +10,16 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kRows = 256, kMostRows = 1024;  // of a cell, about: more, where else there were
-constexpr int64_t kManyCells = 3072;              // more than this
-constexpr int64_t kLeastCells = 16;               // else cuts do as well
-constexpr int64_t kSampled = 24;                  // rows a cell
+constexpr int64_t kLeastCells = 16;  // else cuts do as well
+constexpr int64_t kSampled = 24;     // rows a cell
 constexpr int kRounds = 5;
 constexpr int64_t kAtOnce = 64;      // rows that meet all means while they lie in the cache
 constexpr int32_t kNever = 1 << 30;  // of slots without a cell
+
+// Small cells tell more apart; a table of all pairs of them must stay small beside the rows.
+int64_t cells_of(int64_t rows) {
+  return std::min(std::max(std::min(rows / 256, int64_t{3072}), rows / 1024), int64_t{16384});
+}
 
 }  // namespace
 
@@ -45,8 +48,7 @@ void KnnCells::nearest(const uint8_t* rows, int64_t n, const KnnCodeKernels& ker
 }
 
 void KnnCells::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kernels) {
-  const int64_t cells = std::max(std::min(n / kRows, kManyCells), n / kMostRows);
-  const int64_t sampled = std::min(n, cells * kSampled), padded = codes.padded;
+  const int64_t cells = cells_of(n), sampled = std::min(n, cells * kSampled), padded = codes.padded;
   if (cells < kLeastCells) return;
   Aligned<uint8_t> sample = make_aligned<uint8_t>((sampled + 8) * padded);
   const auto row_of = [&](int64_t i) { return i * n / sampled; };

@@ -1,5 +1,5 @@
-// Rows by the nearest of many means, about one for each 512 of them: what lies together comes into one cell, whole,
-// where cuts of everything by planes go through every cluster.
+// Rows by the nearest of many means. What lies together comes into one cell, whole, where cuts of all rows by planes go
+// through every cluster.
 #pragma once
 #include <cstdint>
 

@@ -56,7 +56,7 @@ struct KnnGaps {
 // Sets gaps.near and gaps.pieces; returns how many rows and pieces are near.
 int64_t find_near_rows(const KnnPieces& a, const KnnPieces& b, const KnnCodeKernels& kernels, KnnGaps& gaps);
 
-// How far the cells of a table lie from each other, by whole rows.
+// How far the cells of a table lie from each other.
 class KnnCellGaps {
  public:
   bool empty() const { return gap_.empty(); }
@@ -68,7 +68,7 @@ class KnnCellGaps {
   Vector<int64_t> first_;  // of each block the first cell with rows of it, and one more
   int64_t slots_ = 0;
   double step_ = 0;
-  Vector<int32_t> gap_;  // (cells, slots), in steps, of a cell and a later one
+  Vector<int32_t> gap_;  // (cells, slots), in steps of the codes, of a cell and a later one
 };
 
 }  // namespace tamis
