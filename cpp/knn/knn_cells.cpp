@@ -23,6 +23,18 @@ int64_t cells_of(int64_t rows) {
 
 }  // namespace
 
+Vector<KnnRange> group_rows(const Vector<int64_t>& cell, const Vector<int64_t>& chain, Vector<int64_t>& rows) {
+  Vector<KnnRange> ranges(chain.size());
+  for (const int64_t c : cell) ++ranges[c].second;
+  int64_t begin = 0;
+  for (const int64_t c : chain) {
+    begin += std::exchange(ranges[c].second, begin);
+    ranges[c].first = ranges[c].second;
+  }
+  for (int64_t i = 0; i < cell.size(); ++i) rows[ranges[cell[i]].second++] = i;
+  return ranges;
+}
+
 void KnnCells::use(KnnMeans&& found, int64_t n) {
   means = std::move(found);
   n_ = n;
@@ -57,21 +69,17 @@ void KnnCells::find(const KnnCodes& codes, int64_t n, const KnnCodeKernels& kern
   KnnMeans found;
   found.prepare(cells, codes.width, kernels.bias);
   for (int64_t c = 0; c < cells; ++c) found.set_row(c, sample.get() + c * kSampled * padded);
-  Vector<int64_t> cell(sampled), rows(sampled);
+  Vector<int64_t> cell(sampled), rows(sampled), every(cells);
+  std::iota(every.begin(), every.end(), int64_t{0});
   for (int round = 0; round < kRounds; ++round) {
     use(std::move(found), cells);
     nearest(sample.get(), sampled, kernels, cell.data());
-    std::iota(rows.begin(), rows.end(), int64_t{0});
-    std::sort(rows.begin(), rows.end(),
-              [&](int64_t a, int64_t b) { return std::pair(cell[a], a) < std::pair(cell[b], b); });
-    Vector<int64_t> ends(cells);
-    for (const int64_t c : cell) ++ends[c];
-    std::partial_sum(ends.begin(), ends.end(), ends.begin());
+    const Vector<KnnRange> ranges = group_rows(cell, every, rows);
     found = std::move(means);
     parallel_for(cells, 64, [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c) {
-        const int64_t first = c > 0 ? ends[c - 1] : 0;
-        if (ends[c] > first) found.set(c, {sample.get(), padded, codes.width, rows.data() + first, ends[c] - first});
+        const auto [first, last] = ranges[c];
+        if (last > first) found.set(c, {sample.get(), padded, codes.width, rows.data() + first, last - first});
       }
     });
   }

@@ -2,6 +2,7 @@
 // through every cluster.
 #pragma once
 #include <cstdint>
+#include <utility>
 
 #include "core/vector.hpp"
 #include "knn/knn.hpp"
@@ -10,6 +11,10 @@
 namespace tamis {
 
 struct KnnCodes;
+
+using KnnRange = std::pair<int64_t, int64_t>;
+// The rows of each cell together, cells in the order of `chain`; of each cell, where its rows begin and end.
+Vector<KnnRange> group_rows(const Vector<int64_t>& cell, const Vector<int64_t>& chain, Vector<int64_t>& rows);
 
 struct KnnCells {
   KnnMeans means;  // of no cells: every row is in the first

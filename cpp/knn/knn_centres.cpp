@@ -117,8 +117,7 @@ int64_t find_near_rows(const KnnPieces& a, const KnnPieces& b, const KnnCodeKern
     for (int64_t j = 0; j < b.count(); ++j) {
       const int64_t at = a.slot() + i, to = b.slot() + j, bias = kernels.bias;
       const KnnMeans &from = a.centres.pieces, &other = b.centres.pieces;
-      const int64_t dot = gaps.between[i * kKnnDense + j] - bias * other.sum[to];
-      const double squares = static_cast<double>(int64_t{from.squares[at]} + other.squares[to] - 2 * dot);
+      const auto squares = static_cast<double>(from.squares_to(at, other, to, gaps.between[i * kKnnDense + j]));
       const float lost = a.centres.lost[at] + b.centres.lost[to];
       const double reach = static_cast<double>(std::max(reach_a[i], reach_b[j])) + static_cast<double>(lost) * 1.000001;
       const double steps = std::sqrt(squares) * 1.000001 * reach / static_cast<double>(a.codes.step);
@@ -155,10 +154,9 @@ void KnnCellGaps::find(const KnnTable& table, const KnnCodes& codes, const KnnCo
         kernels.dense(means.products(means.row(at), kKnnDense, slot / kKnnDense), dots);
         for (int64_t i = at; i < std::min(cells, at + kKnnDense); ++i)
           for (int64_t j = std::max(slot, i); j < std::min(cells, slot + kKnnDense); ++j) {
-            const int64_t dot = dots[i % kKnnDense * kKnnDense + j % kKnnDense] - int64_t{kernels.bias} * means.sum[j];
-            const int64_t squares = int64_t{means.squares[i]} + means.squares[j] - 2 * dot;
+            const int32_t product = dots[i % kKnnDense * kKnnDense + j % kKnnDense];
             const int64_t beyond = int64_t{gap_[i * slots_ + j]} + gap_[j * slots_ + i];
-            gap_[i * slots_ + j] = gap_of(beyond, squares);
+            gap_[i * slots_ + j] = gap_of(beyond, means.squares_to(i, means, j, product));
           }
       }
   });

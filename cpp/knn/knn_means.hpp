@@ -25,6 +25,10 @@ struct KnnMeans {
   KnnDense products(const uint8_t* of, int64_t n, int64_t group) const {
     return {of, padded, n, columns.get() + group * kKnnDense * padded, padded / 4};
   }
+  // The squared distance from a slot to one of others, from their product.
+  int64_t squares_to(int64_t slot, const KnnMeans& to, int64_t other, int32_t product) const {
+    return int64_t{squares[slot]} + to.squares[other] - 2 * (product - int64_t{bias} * to.sum[other]);
+  }
 };
 
 }  // namespace tamis

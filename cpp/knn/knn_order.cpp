@@ -1,7 +1,6 @@
 // Rows by cells, and each of these by bisection, 2-means of the codes, until a part lies in one panel.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -31,15 +30,13 @@ struct Random {  // xorshift: the order only has to be good, and the same every 
   }
 };
 
-using Range = std::pair<int64_t, int64_t>;
-
 class Bisection {
  public:
   Bisection(const KnnCodes& codes, Vector<int64_t>& order)
       : bytes_(codes.row(0)), stride_(codes.padded), width_(codes.width), order_(order), projected_(order.size()) {}
 
   // The first nodes are those of the parts.
-  Vector<KnnTree::Node> run(const Vector<Range>& parts) {
+  Vector<KnnTree::Node> run(const Vector<KnnRange>& parts) {
     Vector<KnnTree::Node> nodes;
     for (const auto& [begin, end] : parts) nodes.push_back({begin, end, -1, -1, 0, {}});
     for (int64_t level = 0, end = nodes.size(); level < end; level = end, end = nodes.size()) {
@@ -186,19 +183,11 @@ KnnTree order_codes(const KnnCodes& codes, const KnnCodeKernels& kernels, Vector
   KnnTree tree;
   const int64_t n = order.size();
   tree.cells.find(codes, n, kernels);
-  Vector<Range> parts = {{0, n}};
-  if (const int64_t cells = tree.cells.count(); cells > 0) {
-    Vector<int64_t> cell(n), ends(cells);
+  Vector<KnnRange> parts = {{0, n}};
+  if (tree.cells.count() > 0) {
+    Vector<int64_t> cell(n);
     tree.cells.nearest(codes.row(0), n, kernels, cell.data());
-    for (const int64_t c : cell) ++ends[c];
-    parts.assign(cells, {0, 0});
-    int64_t at = 0;
-    for (const int64_t c : tree.cells.chain()) {
-      parts[c] = {at, at + ends[c]};
-      at = parts[c].second;
-      ends[c] = parts[c].first;
-    }
-    for (int64_t i = 0; i < n; ++i) order[ends[cell[i]]++] = i;
+    parts = group_rows(cell, tree.cells.chain(), order);
   }
   tree.nodes = Bisection(codes, order).run(parts);
   return tree;
