@@ -19,11 +19,18 @@ from shard_files import BUCKETS, buckets, rows_with_copies, write_shards
 # Ray warns of its own sockets and options
 pytestmark = pytest.mark.filterwarnings("ignore")
 NICENESS = "RAY_worker_niceness"
+STORE = 80 << 20  # bytes that objects of Ray may take in memory: about the least
 X = rows_with_copies(300, 8)
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def spilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Ray puts objects that find no place in memory."""
+    return tmp_path_factory.mktemp("spilled")
+
+
+@pytest.fixture(scope="module")
+def cluster(spilled: Path) -> Iterator[Any]:
     """One node of two CPUs, to which others can be added."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
@@ -32,7 +39,13 @@ def cluster() -> Iterator[Any]:
         for name, value in {NICENESS: "0", **BUCKETS}.items():
             patch.setenv(name, value)
         found = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 2,
+                "include_dashboard": False,
+                "object_store_memory": STORE,
+                "object_spilling_directory": str(spilled),
+            },
         )
         yield found
         found.shutdown()
@@ -204,6 +217,29 @@ def test_a_dataset_gets_a_column(dataset: Any, tmp_path: Path) -> None:
     assert np.array_equal([row["uniqueness"] for row in rows], wanted[order])
     assert np.array_equal([row["keep"] for row in rows], np.isin(order, keep))
     assert np.array_equal([row["zcore"] for row in rows], tamis.zcore(X, n_samples=50)[order])
+
+
+def test_a_dataset_that_is_larger_than_the_object_store(
+    ray: Any, spilled: Path, tmp_path: Path
+) -> None:
+    import tamis.ray
+
+    pa = pytest.importorskip("pyarrow")
+    data = pytest.importorskip("ray.data")
+    x = np.zeros((2_000, 1 << 14), np.float32)
+    x[:, :8] = rows_with_copies(len(x), 8)
+    tables = []
+    for part in np.array_split(np.arange(len(x)), 20):
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(x[part].ravel()), x.shape[1])
+        tables.append(pa.table({"name": part, "embedding": flat}))
+    assert x.nbytes > 1.5 * STORE
+    rows = data.from_arrow(tables)
+    assert list(spilled.rglob("*-multi-*"))
+    scored = tamis.ray.uniqueness(
+        rows, column="embedding", id="name", state=str(tmp_path / "u"), parts=1
+    )
+    found = scored.select_columns(["name", "uniqueness"]).to_pandas()
+    assert np.array_equal(found["uniqueness"].to_numpy(), tamis.uniqueness(x)[found["name"]])
 
 
 def test_a_dataset_without_an_id(dataset: Any, tmp_path: Path) -> None:
