@@ -118,6 +118,8 @@ void KnnSearch::give_back(Scratch* s) {
 void KnnSearch::run() {
   TAMIS_CHECK(!std::exchange(ended_, true), "KnnSearch: a search runs once, before it is written");
   if (k_ > 0) seed();
+  if (k_ > 0 && plan_.codes && plan_.metric == KnnMetric::squared_distance)
+    fine_step_ = KnnFine::step_for(x_, queries_);
   reach_.assign(x_.blocks(), -1);
   if (self() && !x_.centres.empty()) gaps_.find(x_, gap_codes(), kernels_);
   parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
@@ -165,6 +167,7 @@ void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
   const float most = read_reach(blocks.columns, s.columns);
   if (self()) block_reach(blocks.rows.other_block).store(most, std::memory_order_relaxed);
   if (!find_near(blocks, s)) return;
+  s.fine.survivors = 0;
   set_lines(s.rows, blocks.rows);
   set_lines(s.columns, blocks.columns);
   for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
@@ -196,7 +199,9 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Sc
   int64_t n = worth_moving ? picked_tile(blocks, strip, near, panel, s) : tile(blocks, strip, rows, panel, s);
   if (n > 0) n = within_blocks(blocks, strip, panel, n, s);
   if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
-  if (n > 0) n = compute_keys(blocks, strip, panel, n, s);
+  if (n > 0 && paged_) ask_for_rows(blocks, strip, panel, n, s);
+  if (n > 0) n = bound_finely(blocks, strip, panel, n, s);
+  if (n > 0) compute_keys(blocks, strip, panel, n, s);
   take_keys(blocks, strip, panel, n, s);
 }
 
@@ -242,14 +247,15 @@ int64_t KnnSearch::tile_of_codes(const Rows& rows, int64_t panel, Scratch& s) co
   return count;
 }
 
-// Without what lies past the ends of the blocks. Its limits let nothing through, but for those of rows that another
-// thread has changed meanwhile.
+// Without what lies past the ends of the blocks, or of a diagonal block below the diagonal. Limits past an end let
+// nothing through, but for those of rows that another thread has changed meanwhile.
 int64_t KnnSearch::within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t pair = s.survivors[i];
     s.survivors[kept] = pair;
-    kept += (strip + (pair >> 16) < blocks.rows.n) & (panel + (pair & 0xffff) < blocks.columns.n);
+    const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
+    kept += (row < blocks.rows.n) & (column < blocks.columns.n) & (!blocks.diagonal | (column > row));
   }
   return kept;
 }
@@ -271,45 +277,46 @@ int64_t KnnSearch::bound_again(const Blocks& blocks, int64_t strip, int64_t pane
   return kept;
 }
 
-// From a file these rows come one random read at a time, unless all are asked for before the first is touched.
-void KnnSearch::ask_for_rows(const KnnTable& right, int64_t n, const Scratch& s) const {
-  const auto ask = [](const KnnRows& rows, int64_t row) {
+// From a file the rows of survivors come one random read at a time, unless all are asked for before the first is
+// touched.
+void KnnSearch::ask_for_rows(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, const Scratch& s) const {
+  const auto ask = [](const KnnTable& table, int64_t position) {
+    const KnnRows& rows = table.rows;
     const int64_t size = rows.f16 != nullptr ? sizeof(uint16_t) : rows.f32 != nullptr ? sizeof(float) : sizeof(double);
     const char* first = rows.f16 != nullptr   ? reinterpret_cast<const char*>(rows.f16)
                         : rows.f32 != nullptr ? reinterpret_cast<const char*>(rows.f32)
                                               : reinterpret_cast<const char*>(rows.f64);
-    will_need(first + row * rows.d * size, static_cast<size_t>(rows.d * size));
+    will_need(first + table.order[position] * rows.d * size, static_cast<size_t>(rows.d * size));
   };
   for (int64_t i = 0; i < n; ++i) {
-    ask(x_.rows, s.left[i]);
-    ask(right.rows, s.right[i]);
+    ask(x_, blocks.rows.begin + strip + (s.survivors[i] >> 16));
+    ask(columns(), blocks.columns.begin + panel + (s.survivors[i] & 0xffff));
   }
 }
 
-// The exact keys of the survivors; of a diagonal block only those above the diagonal.
-int64_t KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+// What a key may be at most for one of its rows to want it.
+double KnnSearch::pair_limit(const Blocks& blocks, int64_t row, int64_t column) const {
+  const double by_column = key_limit(blocks.columns.begin + column);
+  return self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column;
+}
+
+// The exact keys of the survivors.
+void KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
   const KnnTable& table = columns();
   s.left.clear();
   s.right.clear();
   s.limits.clear();
-  int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const uint32_t pair = s.survivors[i];
-    const int64_t row = strip + (pair >> 16), column = panel + (pair & 0xffff);
-    if (blocks.diagonal && column <= row) continue;
-    s.survivors[kept++] = pair;
+    const int64_t row = strip + (s.survivors[i] >> 16), column = panel + (s.survivors[i] & 0xffff);
     s.left.push_back(x_.order[blocks.rows.begin + row]);
     s.right.push_back(table.order[blocks.columns.begin + column]);
-    const double by_column = key_limit(blocks.columns.begin + column);
-    s.limits.push_back(self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column);
+    s.limits.push_back(pair_limit(blocks, row, column));
   }
-  s.keys.resize(kept);
-  if (paged_) ask_for_rows(table, kept, s);
+  s.keys.resize(n);
   // most pairs that come so far in a radius search are within it: a test before would be one too many
-  const double* limits = k_ > 0 ? s.limits.data() : nullptr;
-  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), kept, plan_.metric, limits, s.ready.data()},
+  const double* limits = k_ > 0 && !s.fine.asked ? s.limits.data() : nullptr;
+  exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, limits, s.ready.data()},
              s.keys.data());
-  return kept;
 }
 
 // The keys to the rows that look for them.

@@ -13,6 +13,8 @@
 //   codes   rows minus the mean, mixed by an orthonormal transform and rounded to int8; tiles of integer dot
 //           products over a short prefix (leading directions and the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
+//   fine    of what survives codes in a search for neighbours: int16 dot products of rows made block by block
+//           (knn_fine.hpp)
 // Codes in order also leave out two blocks of rows, or a row and a panel of 64 others, that lie apart
 // (knn_centres.hpp).
 //
@@ -117,6 +119,15 @@ struct KnnCodeKernels {
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of these, 1 up to VNNI or dot products, 2 all (the default)
 
+// The same for rows of int16; the last coordinates, up to `width`, are zeros.
+struct KnnFinePairs {
+  const int16_t *rows, *columns;
+  int64_t width;  // a multiple of 32
+  const uint32_t* pairs;
+  int64_t n;
+};
+TAMIS_KERNEL(fine_dots, (const KnnFinePairs& pairs, int32_t* out), (pairs, out))
+
 // How far the rows of some pieces lie towards 16 centres: beyond[i, j] = dense[16 * i + j] - own[i]
 struct KnnBeyond {
   const int32_t *dense, *own;
@@ -197,6 +208,14 @@ TAMIS_KERNEL(round_row,
              (const float* v, int64_t width, int64_t padded, float step, int32_t bias, uint8_t* out,
               KnnRounded* rounded),
              (v, width, padded, step, bias, out, rounded))
+
+// One row to int16 round(z / step), with its sum of squares.
+struct KnnFineRounded {
+  double squares;
+  float lost;
+};
+TAMIS_KERNEL(fine_row, (const float* z, int64_t d, int64_t padded, float step, int16_t* out, KnnFineRounded* rounded),
+             (z, d, padded, step, out, rounded))
 
 // best[16 * i + j] is raised to dense[16 * i + j] - half[j] where that is more, and which[16 * i + j] set to `group`.
 struct KnnNearer {

@@ -238,6 +238,35 @@ void round_row(const float* v, int64_t width, int64_t padded, float step, int32_
   *rounded = {sum, squares, static_cast<float>(__builtin_sqrt(lost) * 1.00001)};
 }
 
+void fine_row(const float* z, int64_t d, int64_t padded, float step, int16_t* out, KnnFineRounded* rounded) {
+  constexpr float kMost = 32767;
+  const float per_step = 1.0f / step;
+  float lanes[16] = {};
+  uint32_t squares[16] = {};
+  const auto one = [&](int64_t k, int lane) {
+    float f = z[k] * per_step;
+    f = f > -kMost ? f : -kMost;  // so written a NaN, which another thread may bring, is -kMost
+    f = f < kMost ? f : kMost;
+    const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
+    const float lost = z[k] - static_cast<float>(q) * step;
+    lanes[lane] += lost * lost;
+    squares[lane] += static_cast<uint32_t>(q * q);
+    out[k] = static_cast<int16_t>(q);
+  };
+  int64_t k = 0;
+  for (; k + 16 <= d; k += 16)
+    for (int l = 0; l < 16; ++l) one(k + l, l);
+  for (int l = 0; k + l < d; ++l) one(k + l, l);
+  for (k = d; k < padded; ++k) out[k] = 0;
+  double lost = 0;
+  uint32_t all = 0;
+  for (int l = 0; l < 16; ++l) {
+    lost += static_cast<double>(lanes[l]);
+    all += squares[l];
+  }
+  *rounded = {static_cast<double>(all), static_cast<float>(__builtin_sqrt(lost))};
+}
+
 void pack_panel(const KnnPanel& p, uint8_t* out) {
   uint32_t* to = reinterpret_cast<uint32_t*>(out);
   const uint32_t* from = reinterpret_cast<const uint32_t*>(p.rows);
@@ -315,12 +344,14 @@ void near_rows(const KnnBeyond& f, const int32_t* least, uint32_t* near, int64_t
 }
 
 void nearer_means(const KnnNearer& m, int32_t* best, int32_t* which) {
-  for (int64_t i = 0; i < m.n; ++i, best += kKnnDense, which += kKnnDense)
-    for (int64_t j = 0; j < kKnnDense; ++j) {
-      const int32_t near = m.dense[i * kKnnDense + j] - m.half[j];
-      which[j] = near > best[j] ? m.group : which[j];
-      best[j] = near > best[j] ? near : best[j];
+  for (int64_t j = 0; j < kKnnDense; j += kLanes) {
+    const Ints half = load_lanes(m.half + j), group = m.group - Ints{};
+    for (int64_t i = j; i < m.n * kKnnDense; i += kKnnDense) {
+      const Ints near = load_lanes(m.dense + i) - half, most = load_lanes(best + i), nearer = near > most;
+      store_lanes(which + i, nearer ? group : load_lanes(which + i));
+      store_lanes(best + i, nearer ? near : most);
     }
+  }
 }
 
 void project_codes(const KnnCodeRows& p, const float* direction, float* out) {
@@ -359,6 +390,11 @@ void add_codes(const KnnCodeRows& p, int32_t* to) {
 void dot_codes(const KnnCodePairs& p, int32_t* out) {
   for (int64_t i = 0; i < p.n; ++i)
     out[i] = code_dot(p.rows + (p.pairs[i] >> 16) * p.width, p.columns + (p.pairs[i] & 0xffff) * p.width, p.width);
+}
+
+void fine_dots(const KnnFinePairs& p, int32_t* out) {
+  for (int64_t i = 0; i < p.n; ++i)
+    out[i] = fine_dot(p.rows + (p.pairs[i] >> 16) * p.width, p.columns + (p.pairs[i] & 0xffff) * p.width, p.width);
 }
 
 }  // namespace tamis::TAMIS_ISA

@@ -29,6 +29,11 @@ typedef Floats LooseFloats __attribute__((aligned(4), may_alias));
 inline Floats load_lanes(const float* p) { return *reinterpret_cast<const LooseFloats*>(p); }
 inline void store_lanes(float* p, Floats v) { *reinterpret_cast<LooseFloats*>(p) = v; }
 
+typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
+typedef int32_t LooseInts __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+inline Ints load_lanes(const int32_t* p) { return *reinterpret_cast<const LooseInts*>(p); }
+inline void store_lanes(int32_t* p, Ints v) { *reinterpret_cast<LooseInts*>(p) = v; }
+
 template <int64_t kRows>
 inline void project_block(const float* z, int64_t d, const float* basis, int64_t p, float (*sum)[3 * kLanes]) {
   Floats acc[kRows][3] = {};
@@ -176,6 +181,23 @@ inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), acc);
   return lanes[0] + lanes[1] + lanes[2] + lanes[3] + lanes[4] + lanes[5] + lanes[6] + lanes[7];
 }
+
+inline int32_t fine_dot(const int16_t* a, const int16_t* b, int64_t width) {
+  __m256i even = {}, odd = {};
+  const auto two = [&](int64_t k) {
+    return _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(a + k)),
+                             _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(b + k)));
+  };
+  for (int64_t k = 0; k < width; k += 32) {
+    even = _mm256_add_epi32(even, two(k));
+    odd = _mm256_add_epi32(odd, two(k + 16));
+  }
+  const __m256i all = _mm256_add_epi32(even, odd);
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
+  return _mm_cvtsi128_si32(half);
+}
 #else
 constexpr int64_t kCodeRows = 1, kCodeColumns = 16;
 
@@ -198,6 +220,12 @@ inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   int32_t sum = 0;
   for (int64_t k = 0; k < width; ++k) sum += a[k] * (b[k] - 64);
   return sum;
+}
+
+inline int32_t fine_dot(const int16_t* a, const int16_t* b, int64_t width) {
+  uint32_t sum = 0;  // wraps: of rows that another thread has changed it may be anything
+  for (int64_t k = 0; k < width; ++k) sum += static_cast<uint32_t>(a[k] * b[k]);
+  return static_cast<int32_t>(sum);
 }
 #endif
 

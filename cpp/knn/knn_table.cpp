@@ -10,10 +10,9 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kChunk = 256;       // rows encoded at a time
-constexpr int64_t kMeasured = 4096;   // rows the code steps are taken from
-constexpr double kFloatSlack = 2e-6;  // what float32 centring, mixing and projecting may lose, per unit of norm
-constexpr double kTiny = 1e-30;       // and what is too small for float32
+constexpr int64_t kChunk = 256;      // rows encoded at a time
+constexpr int64_t kMeasured = 4096;  // rows the code steps are taken from
+constexpr double kTiny = 1e-30;      // and what is too small for float32
 
 double norm_of(const float* v, int64_t n) {
   double lanes[8] = {};  // one sum would wait for itself

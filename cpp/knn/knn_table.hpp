@@ -10,6 +10,8 @@
 
 namespace tamis {
 
+constexpr double kFloatSlack = 2e-6;  // what float32 centring, mixing and projecting may lose, per unit of norm
+
 struct KnnPlan {
   KnnMetric metric = KnnMetric::squared_distance;
   Vector<double> mean;   // (d,), zeros for inner products

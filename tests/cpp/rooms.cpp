@@ -10,6 +10,7 @@
 
 #include "duplicates/duplicates.hpp"
 #include "knn/knn_cuda.hpp"
+#include "knn/knn_fine.hpp"
 #include "knn/knn_search.hpp"
 #include "mask_iou/mask_iou.hpp"
 
@@ -94,6 +95,40 @@ TEST_CASE("knn: rows that lie apart are left out, and no neighbour with them") {
   CHECK(keys_by(true, &most) == keys_by(false, &none));
   CHECK(none == 0);
   CHECK(most > 0.9);
+}
+
+TEST_CASE("knn: distances in 16 bits are off by less than what they say") {
+  constexpr int64_t kRows = 100, kWidth = 21;
+  const std::vector<double> x = numbers(kRows * kWidth, -1, 1, 3);
+  tamis::KnnRows rows;
+  rows.f64 = x.data();
+  rows.n = kRows;
+  rows.d = kWidth;
+  tamis::KnnPlan plan;
+  plan.mean.assign(kWidth, 0.1);
+  plan.gain = 3;
+  plan.codes = true;
+  const tamis::KnnIndex index(rows, plan);
+  const float step = tamis::KnnFine::step_for(index.x, {});
+  REQUIRE(step > 0);
+  tamis::KnnFine fine;
+  fine.begin(index.x, 0);
+  for (int64_t i = 0; i < kRows; ++i) fine.need(index.x, index.plan, step, i);
+  for (int64_t i = 0; i < kRows; ++i)
+    for (int64_t j = 0; j < kRows; ++j) {
+      double squares = 0;
+      for (int64_t k = 0; k < kWidth; ++k) {
+        const double apart = x[static_cast<size_t>(i * kWidth + k)] - x[static_cast<size_t>(j * kWidth + k)];
+        squares += apart * apart;
+      }
+      const uint32_t pair = static_cast<uint32_t>(i << 16 | j);
+      int32_t dot = 0;
+      tamis::fine_dots({fine.row(0), fine.row(0), fine.padded(), &pair, 1}, &dot);
+      const double steps = std::sqrt(fine.squares(i) + fine.squares(j) - 2.0 * dot);
+      const double lost = fine.lost(i) + fine.lost(j);
+      CHECK(std::abs(steps * static_cast<double>(step) - plan.gain * std::sqrt(squares)) <= lost);
+      CHECK(lost < 2e-3);
+    }
 }
 
 TEST_CASE("knn_cuda: a score's bounds hold the distance, and none that may be near is below the least") {

@@ -31,8 +31,12 @@ TILE = {  # per pair and coordinate, per pair: by kernel, "bytes" by instruction
     "bytes 2": (0.135, 0.2),
 }
 FLOATS = {4: 0.0128, 3: 0.0224, 2: 0.059}  # per pair and dimension, by instruction set
+SURVIVOR = 5.0  # any filter, to hand a pair on
 DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
+FINE, WIDEST_FINE = (10.0, 60.0), 2048  # one of the codes in 16 bits: a pair, 512 dimensions
 EXACT_KEY = 150.0  # a pair computed exactly, 512 dimensions
+APART = 1.5  # times as far as a row looks: most rows beyond are left out with those around them,
+ASK = 0.04  # which costs this share of comparing them
 CENTRE, ENCODE = 1.5, 3.0  # to make a coordinate ready for float tiles, and for codes
 ORDER = 30.0  # and for codes of prefixes in a good order,
 PLAN = 1.2e9  # which a sample of full size is taken for
@@ -164,6 +168,12 @@ class Sample:
         squares = np.einsum("nd,nd->n", rows, rows)
         return np.asarray(np.sqrt(np.maximum(0, squares[self.asked, None] + squares - 2 * dot)))
 
+    def kept(self) -> float:
+        """About the work of codes in order by that of all pairs: most that lie apart are left out."""
+        if self.dots or not self.coded().ordered:
+            return 1.0
+        return min(1.0, ASK + float((self.far <= APART * self.reach).mean()))
+
     def _survivors(self, bound: Array, lost: float) -> float:
         return self.sides * float((bound <= self.reach + 2 * lost).mean())
 
@@ -175,32 +185,38 @@ class Sample:
         return TILE[kernel]
 
     def _last(self) -> float:
-        """Time per pair for the keys of those that codes do not drop."""
+        """Time per pair for those that codes do not drop."""
         d = self.z.shape[1]
+        exact = EXACT_KEY * d / 512
         mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
         lost = self._lost(mixed, d)
         if self.dots:  # a dot product goes off by about what was lost times the other norm
             lost *= float(np.linalg.norm(self.z, axis=1).max())
-        return float(self._survivors(self.far, lost) * EXACT_KEY * d / 512)
+        if self.dots or d > WIDEST_FINE:
+            return self._survivors(self.far, lost) * exact
+        fine = SURVIVOR + FINE[0] + FINE[1] * d / 512
+        return self._survivors(self.far, lost) * fine + self._survivors(self.far, 1e-4) * exact
 
-    def costs(self) -> tuple[float, float]:
-        """Estimated time per pair by floats, and by the codes of whole rows."""
+    def costs(self, kept: float = 1.0) -> tuple[float, float]:
+        """Estimated time per pair by floats, and by the codes of whole rows for a share of them."""
         d = self.z.shape[1]
         per_coordinate, per_pair = self._tile()
         exact = self._survivors(self.far, 1e-4) * EXACT_KEY * d / 512
-        return FLOATS[_core.isa()] * d + exact, per_coordinate * d + per_pair + self._last()
+        tile = kept * (per_coordinate * d + per_pair)
+        return FLOATS[_core.isa()] * d + exact, tile + self._last()
 
     def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
         """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
         d = self.z.shape[1]
         (per_coordinate, per_pair), last = self._tile(), self._last()
-        dot = DOT_CODES[self.kernel] * d / 512
-        floats, codes = self.costs()
+        dot = SURVIVOR + DOT_CODES[self.kernel] * d / 512
+        kept = self.kept()
+        floats, codes = self.costs(kept)
         costs = [(floats, 0, self.plain()), (codes, 1, self.coded())]
-        for width, basis, kept in self.prefixes(prefixes):
-            largest = float(np.abs(kept).max())
-            first = self._survivors(self._distances(kept), self._lost(largest, width))
-            cost = per_coordinate * width + per_pair + first * dot + last
+        for width, basis, rows in self.prefixes(prefixes):
+            largest = float(np.abs(rows).max())
+            first = self._survivors(self._distances(rows), self._lost(largest, width))
+            cost = kept * (per_coordinate * width + per_pair) + first * dot + last
             costs.append((cost, width, self.coded(basis)))
         return min(costs, key=lambda option: option[:2])[-1]
 
