@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fuzzes the COCO JSON readers and the masks: scripts/fuzz.sh [seconds]. Needs clang with libFuzzer (libclang-rt-dev).
+# Fuzzes the COCO JSON readers and the masks: scripts/fuzz.sh [seconds], or only builds: scripts/fuzz.sh build. Needs
+# clang with libFuzzer (libclang-rt-dev).
 # The C++ tests, where doctest is, run first on the same build: the core with its sanitizers and the warnings of clang.
 # The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
 set -eu
@@ -8,6 +9,7 @@ cd "$(dirname "$0")/.."
 cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER="${CXX:-clang++}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTAMIS_FUZZ=ON \
   -DTAMIS_TESTS=ON -DTAMIS_PYTHON=OFF -DTAMIS_WERROR=ON
 cmake --build build/fuzz --parallel "${JOBS:-$(nproc)}"
+if [ "$seconds" = build ]; then exit; fi
 cd build/fuzz
 ctest --output-on-failure
 
