@@ -100,6 +100,7 @@ KnnSearch::Scratch* KnnSearch::borrow() {
     else
       s.strip = make_aligned<float>(kKnnStrip * x_.rows.d);
     s.ready.resize(x_.rows.d);
+    s.z.resize(x_.rows.d);
     return &s;
   }
   Scratch* s = idle_.back();
@@ -118,8 +119,7 @@ void KnnSearch::give_back(Scratch* s) {
 void KnnSearch::run() {
   TAMIS_CHECK(!std::exchange(ended_, true), "KnnSearch: a search runs once, before it is written");
   if (k_ > 0) seed();
-  if (k_ > 0 && plan_.codes && plan_.metric == KnnMetric::squared_distance)
-    fine_step_ = KnnFine::step_for(x_, queries_);
+  plan_fine();
   reach_.assign(x_.blocks(), -1);
   if (self() && !x_.centres.empty()) gaps_.find(x_, gap_codes(), kernels_);
   parallel_for(tasks_.size(), 1, [&](int64_t b, int64_t e) {
@@ -167,7 +167,7 @@ void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
   const float most = read_reach(blocks.columns, s.columns);
   if (self()) block_reach(blocks.rows.other_block).store(most, std::memory_order_relaxed);
   if (!find_near(blocks, s)) return;
-  s.fine.survivors = 0;
+  s.fine_survivors = 0;
   set_lines(s.rows, blocks.rows);
   set_lines(s.columns, blocks.columns);
   for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
@@ -200,7 +200,8 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Sc
   if (n > 0) n = within_blocks(blocks, strip, panel, n, s);
   if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
   if (n > 0 && paged_) ask_for_rows(blocks, strip, panel, n, s);
-  if (n > 0) n = bound_finely(blocks, strip, panel, n, s);
+  s.finely = n > 0 && make_fine(blocks, strip, panel, n, s);
+  if (s.finely) n = bound_finely(blocks, strip, panel, n, s);
   if (n > 0) compute_keys(blocks, strip, panel, n, s);
   take_keys(blocks, strip, panel, n, s);
 }
@@ -294,10 +295,9 @@ void KnnSearch::ask_for_rows(const Blocks& blocks, int64_t strip, int64_t panel,
   }
 }
 
-// What a key may be at most for one of its rows to want it.
-double KnnSearch::pair_limit(const Blocks& blocks, int64_t row, int64_t column) const {
-  const double by_column = key_limit(blocks.columns.begin + column);
-  return self() ? std::max(by_column, key_limit(blocks.rows.begin + row)) : by_column;
+// What the key of two positions may be at most for one of their rows to want it.
+double KnnSearch::pair_limit(int64_t row, int64_t column) const {
+  return self() ? std::max(key_limit(row), key_limit(column)) : key_limit(column);
 }
 
 // The exact keys of the survivors.
@@ -307,14 +307,15 @@ void KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel,
   s.right.clear();
   s.limits.clear();
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t row = strip + (s.survivors[i] >> 16), column = panel + (s.survivors[i] & 0xffff);
-    s.left.push_back(x_.order[blocks.rows.begin + row]);
-    s.right.push_back(table.order[blocks.columns.begin + column]);
-    s.limits.push_back(pair_limit(blocks, row, column));
+    const int64_t row = blocks.rows.begin + strip + (s.survivors[i] >> 16);
+    const int64_t column = blocks.columns.begin + panel + (s.survivors[i] & 0xffff);
+    s.left.push_back(x_.order[row]);
+    s.right.push_back(table.order[column]);
+    s.limits.push_back(pair_limit(row, column));
   }
   s.keys.resize(n);
   // most pairs that come so far in a radius search are within it: a test before would be one too many
-  const double* limits = k_ > 0 && !s.fine.asked ? s.limits.data() : nullptr;
+  const double* limits = k_ > 0 && !s.finely ? s.limits.data() : nullptr;
   exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, limits, s.ready.data()},
              s.keys.data());
 }
@@ -364,6 +365,7 @@ bool KnnSearch::offer(int64_t position, double key, int64_t index) {
 void KnnSearch::write_neighbours(double* keys, int64_t* indices) {
   ended_ = true;          // without their codes there is nothing more to run
   queries_.drop_codes();  // the callers' arrays take their place
+  fine_ = KnnFine();
   if (index_.use_count() == 1) index_->x.drop_codes();
   const Vector<int64_t>& order = columns().order;
   parallel_for(columns().n(), 1024, [&](int64_t begin, int64_t end) {

@@ -5,26 +5,28 @@
 
 namespace tamis {
 
-// The rows of one block, each made when it is first asked for.
+// Some rows of a table that follow each other, each made when it is first asked for.
 class KnnFine {
  public:
   // One for the rows of both tables; 0 where it is too coarse to help.
   static float step_for(const KnnTable& x, const KnnTable& queries);
+  // Whether all rows at once take little memory.
+  static bool fits(const KnnTable& table);
 
-  void begin(const KnnTable& table, int64_t block);                              // what it has of this block it keeps
-  void need(const KnnTable& table, const KnnPlan& plan, float step, int64_t i);  // row i of the block
+  void begin(const KnnTable& table, int64_t first, int64_t n);  // what it has of the same rows it keeps
+  void make(const KnnTable& table, const KnnPlan& plan, float step, int64_t position, float* z);  // z: (d,) to work in
 
-  const int16_t* row(int64_t i) const { return values_.get() + i * padded_; }
+  bool empty() const { return values_ == nullptr; }
   int64_t padded() const { return padded_; }
-  double squares(int64_t i) const { return squares_[i]; }
-  double lost(int64_t i) const { return lost_[i]; }
+  const int16_t* row(int64_t position) const { return values_.get() + (position - first_) * padded_; }
+  double squares(int64_t position) const { return squares_[position - first_]; }
+  double lost(int64_t position) const { return lost_[position - first_]; }
 
  private:
-  int64_t block_ = -1, padded_ = 0;
-  Aligned<int16_t> values_;  // (kKnnBlock, padded)
+  int64_t first_ = -1, padded_ = 0;
+  Aligned<int16_t> values_;  // (n, padded)
   Vector<uint8_t> made_;
   Vector<double> squares_, lost_;  // |q|^2, and the norm of what rounding took
-  Vector<float> z_;
 };
 
 }  // namespace tamis

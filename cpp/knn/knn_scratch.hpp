@@ -1,7 +1,6 @@
 // What one thread needs while it works on a search.
 #pragma once
 
-#include "knn/knn_fine.hpp"
 #include "knn/knn_search.hpp"
 
 namespace tamis {
@@ -36,11 +35,10 @@ struct KnnSearch::Scratch {
   Aligned<float> strip;     // floats: the centred rows of a strip
   Vector<uint32_t> survivors = Vector<uint32_t>(kKnnStrip * kKnnPanel + 16);
   Vector<int32_t> dots = Vector<int32_t>(kKnnStrip * kKnnPanel);
-  struct {
-    KnnFine rows, columns;
-    int64_t survivors = 0;  // of these two blocks so far
-    bool asked = false;     // about what survives now
-  } fine;
+  KnnFine fine_rows, fine_columns;
+  int64_t fine_survivors = 0;  // of these two blocks so far
+  bool finely = false;         // what survives now has been tested in 16 bits
+  Vector<float> z;             // one row
   Vector<int64_t> left, right;
   Vector<double> keys, limits, ready;
   Vector<KnnPair> pairs;  // of all tasks so far, the first `counted` of them in n_pairs_

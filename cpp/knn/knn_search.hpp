@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "knn/knn_fine.hpp"
 #include "knn/knn_hits.hpp"
 #include "knn/knn_index.hpp"
 
@@ -108,8 +109,10 @@ class KnnSearch {
   int64_t tile_of_codes(const Rows& rows, int64_t panel, Scratch& scratch) const;
   int64_t within_blocks(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t bound_again(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
-  double pair_limit(const Blocks& blocks, int64_t row, int64_t column) const;
+  void plan_fine();
+  bool make_fine(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t bound_finely(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
+  double pair_limit(int64_t row, int64_t column) const;
   void compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   void ask_for_rows(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, const Scratch& scratch) const;
   void take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch);
@@ -144,7 +147,8 @@ class KnnSearch {
   Vector<float> reach_;
   std::atomic<int64_t> asked_{0}, near_{0};  // pairs of a row and a piece
   int64_t worth_asking_ = 0;
-  float fine_step_ = 0;  // of KnnFine; 0: not asked
+  float fine_step_ = 0;  // 0: nothing is made in 16 bits
+  KnnFine fine_;         // of all rows, or empty
   bool paged_ = false, ended_ = false;
   std::mutex mutex_;
   Vector<std::unique_ptr<Scratch>> scratches_;

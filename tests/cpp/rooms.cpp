@@ -112,8 +112,9 @@ TEST_CASE("knn: distances in 16 bits are off by less than what they say") {
   const float step = tamis::KnnFine::step_for(index.x, {});
   REQUIRE(step > 0);
   tamis::KnnFine fine;
-  fine.begin(index.x, 0);
-  for (int64_t i = 0; i < kRows; ++i) fine.need(index.x, index.plan, step, i);
+  fine.begin(index.x, 0, kRows);
+  std::vector<float> z(kWidth);
+  for (int64_t i = 0; i < kRows; ++i) fine.make(index.x, index.plan, step, i, z.data());
   for (int64_t i = 0; i < kRows; ++i)
     for (int64_t j = 0; j < kRows; ++j) {
       double squares = 0;

@@ -20,6 +20,7 @@ from tamis.shards.plan import Plan, Task
 from tamis.shards.sources import ShardRows, bad_row
 from tamis.shards.state import Damaged
 
+MOST_FINE = 256 << 20  # bytes that a search for neighbours may take for its rows in 16 bits
 SEARCH, NAMES = "search", ["mean", "gain", "codes", "ordered", "basis"]
 
 
@@ -52,8 +53,9 @@ class GroupedPlan(Plan):
         for g, parts in enumerate(self.groups):
             rows = sum(self._rows_of(part) for part in parts)
             held = self._row_bytes() + self.source.width + 330 + 28 * self.k
-            after = "scan" if self.centred else ""
-            found.append(self._task(f"group-{g}", after, parts, self._pairs_of(g), rows * held))
+            fine = min(2 * rows * self.source.width, MOST_FINE) if self.k > 0 else 0
+            memory, after = rows * held + fine, "scan" if self.centred else ""
+            found.append(self._task(f"group-{g}", after, parts, self._pairs_of(g), memory))
         return found
 
     def look(self) -> None:
