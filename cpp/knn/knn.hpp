@@ -20,8 +20,8 @@
 //
 // Layout: rows are (n, d), row-major, float16, float32 or float64, finite. Cost: n * m * (prefix or d) integer
 // multiply-adds plus d float64 ones for each pair that no bound drops. Memory: n * (d + prefix + 64 + 16 k) bytes with
-// codes, up to 1 GiB for pairs of cells (38 MB for 3 million rows) and 256 MiB for rows in 16 bits, n * (60 + 16 k) with
-// floats, and 16 bytes for each pair of a radius search.
+// codes, up to 1 GiB for pairs of cells (38 MB for 3 million rows) and 256 MiB for rows in 16 bits; n * (60 + 16 k)
+// with floats; and 16 bytes for each pair of a radius search.
 #pragma once
 #include <cstdint>
 

@@ -169,7 +169,7 @@ class Sample:
         return np.asarray(np.sqrt(np.maximum(0, squares[self.asked, None] + squares - 2 * dot)))
 
     def kept(self) -> float:
-        """About the work of codes in order by that of all pairs: most that lie apart are left out."""
+        """About the work of codes in order by that of all pairs: what lies apart is left out."""
         if self.dots or not self.coded().ordered:
             return 1.0
         return min(1.0, ASK + float((self.far <= APART * self.reach).mean()))
@@ -186,16 +186,16 @@ class Sample:
 
     def _last(self) -> float:
         """Time per pair for those that codes do not drop."""
-        d = self.z.shape[1]
-        exact = EXACT_KEY * d / 512
+        d = int(self.z.shape[1])
         mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
         lost = self._lost(mixed, d)
         if self.dots:  # a dot product goes off by about what was lost times the other norm
             lost *= float(np.linalg.norm(self.z, axis=1).max())
+        survivors = self._survivors(self.far, lost)
         if self.dots or d > WIDEST_FINE:
-            return self._survivors(self.far, lost) * exact
+            return survivors * EXACT_KEY * d / 512
         fine = SURVIVOR + FINE[0] + FINE[1] * d / 512
-        return self._survivors(self.far, lost) * fine + self._survivors(self.far, 1e-4) * exact
+        return survivors * fine + self._survivors(self.far, 1e-4) * EXACT_KEY * d / 512
 
     def costs(self, kept: float = 1.0) -> tuple[float, float]:
         """Estimated time per pair by floats, and by the codes of whole rows for a share of them."""
