@@ -55,11 +55,11 @@ void KnnFine::make(const KnnTable& table, const KnnPlan& plan, float step, int64
   lost_[i] = static_cast<double>(rounded.lost) * 1.00001 + kFloatSlack * norm + 1e-30;
 }
 
-// All rows of a self search now, where they have the memory; else block by block.
+// All rows of a self search now, where they take little memory and need not be read from a file; else block by block.
 void KnnSearch::plan_fine() {
   if (k_ == 0 || !plan_.codes || plan_.metric != KnnMetric::squared_distance) return;
   fine_step_ = KnnFine::step_for(x_, queries_);
-  if (fine_step_ == 0 || !self() || !KnnFine::fits(x_)) return;
+  if (fine_step_ == 0 || !self() || paged_ || !KnnFine::fits(x_)) return;
   fine_.begin(x_, 0, x_.n());
   parallel_for(x_.n(), 256, [&](int64_t begin, int64_t end) {
     Vector<float> z(x_.rows.d);
