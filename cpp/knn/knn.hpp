@@ -13,8 +13,8 @@
 //   codes   rows minus the mean, mixed by an orthonormal transform and rounded to int8; tiles of integer dot
 //           products over a short prefix (leading directions and the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
-//   fine    of what survives codes in a search for neighbours: int16 dot products of rows made block by block
-//           (knn_fine.hpp)
+//   fine    of what survives codes in a search for neighbours: int16 dot products of rows made all at once, or block by
+//           block (knn_fine.hpp)
 // Codes in order also leave out two blocks of rows, or a row and a panel of 64 others, that lie apart
 // (knn_centres.hpp).
 //
@@ -69,14 +69,17 @@ TAMIS_KERNEL(pack_panel, (const KnnPanel& panel, uint8_t* out), (panel, out))
 TAMIS_KERNEL(tile_codes, (const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count), (tile, survivors, count))
 TAMIS_KERNEL(tile_floats, (const KnnTile<float>& tile, uint32_t* survivors, int64_t* count), (tile, survivors, count))
 
-// out[p] = sum(rows[i] * (columns[j] - bias)) for the pair p = (i, j), both tables of bytes q + bias.
-struct KnnCodePairs {
-  const uint8_t *rows, *columns;
-  int64_t width;  // a multiple of 64
+// out[p] = sum(rows[i] * columns[j]) for the pair p = (i, j). Both are int16, or bytes q + bias, of which the columns
+// lose their bias.
+template <class T>
+struct KnnDots {
+  const T *rows, *columns;
+  int64_t width;  // a multiple of 64 bytes
   const uint32_t* pairs;
   int64_t n;
 };
-TAMIS_KERNEL(dot_codes, (const KnnCodePairs& pairs, int32_t* out), (pairs, out))
+TAMIS_KERNEL(dot_codes, (const KnnDots<uint8_t>& pairs, int32_t* out), (pairs, out))
+TAMIS_KERNEL(fine_dots, (const KnnDots<int16_t>& pairs, int32_t* out), (pairs, out))
 
 // out[16 * i + j] = sum(rows[i] * columns[j]), rows of bytes and columns of int8.
 struct KnnDense {
@@ -91,17 +94,17 @@ TAMIS_KERNEL(dense_codes, (const KnnDense& dense, int32_t* out), (dense, out))
 // The same three kernels for CPUs with AVX-512 VNNI or AMX, or ARM's dot products or I8MM.
 namespace dotprod {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
-void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+void dot_codes(const KnnDots<uint8_t>& pairs, int32_t* out);
 void dense_codes(const KnnDense& dense, int32_t* out);
 }  // namespace dotprod
 namespace i8mm {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
-void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+void dot_codes(const KnnDots<uint8_t>& pairs, int32_t* out);
 void dense_codes(const KnnDense& dense, int32_t* out);
 }  // namespace i8mm
 namespace vnni {
 void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* count);
-void dot_codes(const KnnCodePairs& pairs, int32_t* out);
+void dot_codes(const KnnDots<uint8_t>& pairs, int32_t* out);
 void dense_codes(const KnnDense& dense, int32_t* out);
 }  // namespace vnni
 namespace amx {
@@ -111,22 +114,13 @@ void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* coun
 // How codes are compared here: bytes are q + bias with |q| <= bias - 1, so that no kernel can overflow.
 struct KnnCodeKernels {
   void (*tile)(const KnnTile<int32_t>&, uint32_t*, int64_t*);
-  void (*dot)(const KnnCodePairs&, int32_t*);
+  void (*dot)(const KnnDots<uint8_t>&, int32_t*);
   void (*dense)(const KnnDense&, int32_t*);
   int32_t bias;
   const char* name;
 };
 KnnCodeKernels knn_code_kernels();
 void cap_knn_codes(int level);  // tests: 0 none of these, 1 up to VNNI or dot products, 2 all (the default)
-
-// The same for rows of int16; the last coordinates, up to `width`, are zeros.
-struct KnnFinePairs {
-  const int16_t *rows, *columns;
-  int64_t width;  // a multiple of 32
-  const uint32_t* pairs;
-  int64_t n;
-};
-TAMIS_KERNEL(fine_dots, (const KnnFinePairs& pairs, int32_t* out), (pairs, out))
 
 // How far the rows of some pieces lie towards 16 centres: beyond[i, j] = dense[16 * i + j] - own[i]
 struct KnnBeyond {
@@ -209,13 +203,9 @@ TAMIS_KERNEL(round_row,
               KnnRounded* rounded),
              (v, width, padded, step, bias, out, rounded))
 
-// One row to int16 round(z / step), with its sum of squares.
-struct KnnFineRounded {
-  double squares;
-  float lost;
-};
-TAMIS_KERNEL(fine_row, (const float* z, int64_t d, int64_t padded, float step, int16_t* out, KnnFineRounded* rounded),
-             (z, d, padded, step, out, rounded))
+// The same to int16, without a bias.
+TAMIS_KERNEL(fine_row, (const float* v, int64_t width, int64_t padded, float step, int16_t* out, KnnRounded* rounded),
+             (v, width, padded, step, out, rounded))
 
 // best[16 * i + j] is raised to dense[16 * i + j] - half[j] where that is more, and which[16 * i + j] set to `group`.
 struct KnnNearer {

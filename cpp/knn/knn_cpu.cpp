@@ -149,6 +149,40 @@ void few_of(const KnnFew& f, float* sums, float* squares) {
   }
 }
 
+// Integers from -largest to largest, moved by `bias`.
+template <class T>
+KnnRounded round_to(const float* v, int64_t width, int64_t padded, float step, int32_t largest, int32_t bias, T* out) {
+  const float per_step = 1.0f / step, most = static_cast<float>(largest);
+  int32_t sum = 0;
+  uint32_t squares = 0;  // wraps: of a row that another thread has changed it may be anything
+  float lanes[16] = {};
+  const auto one = [&](int64_t k, int lane) {
+    float f = v[k] * per_step;
+    f = f > -most ? f : -most;  // so written a NaN, which another thread may bring, is -most
+    f = f < most ? f : most;
+    const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
+    const float lost = v[k] - static_cast<float>(q) * step;
+    sum += q;
+    squares += static_cast<uint32_t>(q * q);
+    lanes[lane] += lost * lost;
+    out[k] = static_cast<T>(q + bias);
+  };
+  int64_t k = 0;
+  for (; k + 16 <= width; k += 16)
+    for (int l = 0; l < 16; ++l) one(k + l, l);
+  for (int l = 0; k + l < width; ++l) one(k + l, l);
+  for (k = width; k < padded; ++k) out[k] = static_cast<T>(bias);
+  double lost = 0;
+  for (int l = 0; l < 16; ++l) lost += static_cast<double>(lanes[l]);
+  return {sum, static_cast<int32_t>(squares), static_cast<float>(__builtin_sqrt(lost) * 1.00001)};
+}
+
+template <class T>
+void dots_of(const KnnDots<T>& p, int32_t* out) {
+  for (int64_t i = 0; i < p.n; ++i)
+    out[i] = row_dot(p.rows + (p.pairs[i] >> 16) * p.width, p.columns + (p.pairs[i] & 0xffff) * p.width, p.width);
+}
+
 }  // namespace
 
 void exact_keys(const KnnKeyPairs& p, double* keys) {
@@ -214,57 +248,11 @@ void project_rows(const float* z, int64_t n, int64_t d, const float* basis, int6
 
 void round_row(const float* v, int64_t width, int64_t padded, float step, int32_t bias, uint8_t* out,
                KnnRounded* rounded) {
-  const float per_step = 1.0f / step, most = static_cast<float>(bias - 1);
-  int32_t sum = 0, squares = 0;
-  float lanes[16] = {};
-  const auto one = [&](int64_t k, int lane) {
-    float f = v[k] * per_step;
-    f = f > -most ? f : -most;  // so written a NaN, which another thread may bring, is -most
-    f = f < most ? f : most;
-    const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
-    const float lost = v[k] - static_cast<float>(q) * step;
-    sum += q;
-    squares += q * q;
-    lanes[lane] += lost * lost;
-    out[k] = static_cast<uint8_t>(q + bias);
-  };
-  int64_t k = 0;
-  for (; k + 16 <= width; k += 16)
-    for (int l = 0; l < 16; ++l) one(k + l, l);
-  for (int l = 0; k + l < width; ++l) one(k + l, l);
-  for (k = width; k < padded; ++k) out[k] = static_cast<uint8_t>(bias);
-  double lost = 0;
-  for (int l = 0; l < 16; ++l) lost += static_cast<double>(lanes[l]);
-  *rounded = {sum, squares, static_cast<float>(__builtin_sqrt(lost) * 1.00001)};
+  *rounded = round_to(v, width, padded, step, bias - 1, bias, out);
 }
 
-void fine_row(const float* z, int64_t d, int64_t padded, float step, int16_t* out, KnnFineRounded* rounded) {
-  constexpr float kMost = 32767;
-  const float per_step = 1.0f / step;
-  float lanes[16] = {};
-  uint32_t squares[16] = {};
-  const auto one = [&](int64_t k, int lane) {
-    float f = z[k] * per_step;
-    f = f > -kMost ? f : -kMost;  // so written a NaN, which another thread may bring, is -kMost
-    f = f < kMost ? f : kMost;
-    const int32_t q = static_cast<int32_t>(f + (f < 0 ? -0.5f : 0.5f));
-    const float lost = z[k] - static_cast<float>(q) * step;
-    lanes[lane] += lost * lost;
-    squares[lane] += static_cast<uint32_t>(q * q);
-    out[k] = static_cast<int16_t>(q);
-  };
-  int64_t k = 0;
-  for (; k + 16 <= d; k += 16)
-    for (int l = 0; l < 16; ++l) one(k + l, l);
-  for (int l = 0; k + l < d; ++l) one(k + l, l);
-  for (k = d; k < padded; ++k) out[k] = 0;
-  double lost = 0;
-  uint32_t all = 0;
-  for (int l = 0; l < 16; ++l) {
-    lost += static_cast<double>(lanes[l]);
-    all += squares[l];
-  }
-  *rounded = {static_cast<double>(all), static_cast<float>(__builtin_sqrt(lost))};
+void fine_row(const float* v, int64_t width, int64_t padded, float step, int16_t* out, KnnRounded* rounded) {
+  *rounded = round_to(v, width, padded, step, INT16_MAX, 0, out);
 }
 
 void pack_panel(const KnnPanel& p, uint8_t* out) {
@@ -387,14 +375,8 @@ void add_codes(const KnnCodeRows& p, int32_t* to) {
   }
 }
 
-void dot_codes(const KnnCodePairs& p, int32_t* out) {
-  for (int64_t i = 0; i < p.n; ++i)
-    out[i] = code_dot(p.rows + (p.pairs[i] >> 16) * p.width, p.columns + (p.pairs[i] & 0xffff) * p.width, p.width);
-}
+void dot_codes(const KnnDots<uint8_t>& p, int32_t* out) { dots_of(p, out); }
 
-void fine_dots(const KnnFinePairs& p, int32_t* out) {
-  for (int64_t i = 0; i < p.n; ++i)
-    out[i] = fine_dot(p.rows + (p.pairs[i] >> 16) * p.width, p.columns + (p.pairs[i] & 0xffff) * p.width, p.width);
-}
+void fine_dots(const KnnDots<int16_t>& p, int32_t* out) { dots_of(p, out); }
 
 }  // namespace tamis::TAMIS_ISA

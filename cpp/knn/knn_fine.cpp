@@ -48,11 +48,10 @@ void KnnFine::make(const KnnTable& table, const KnnPlan& plan, float step, int64
   if (made_[i] != 0) return;
   made_[i] = 1;
   centre_rows(table.rows, table.order.data() + position, 0, 1, {plan.mean.data(), plan.gain}, z);
-  KnnFineRounded rounded;
+  KnnRounded rounded;
   fine_row(z, table.rows.d, padded_, step, values_.get() + i * padded_, &rounded);
   squares_[i] = rounded.squares;
-  const double norm = static_cast<double>(table.norm[position]);
-  lost_[i] = static_cast<double>(rounded.lost) * 1.00001 + kFloatSlack * norm + 1e-30;
+  lost_[i] = static_cast<double>(lost_of(rounded, kFloatSlack * static_cast<double>(table.norm[position])));
 }
 
 // All rows of a self search now, where they take little memory and need not be read from a file; else block by block.

@@ -169,7 +169,7 @@ inline void code_dots(const uint8_t* a, int64_t stride, const int8_t* columns, i
       _mm256_storeu_si256(reinterpret_cast<__m256i_u*>(dots + i * kCodeColumns + 8 * j), acc[i][j]);
 }
 
-inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
+inline int32_t row_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   const __m256i ones = _mm256_set1_epi16(1), bias = _mm256_set1_epi8(64);
   __m256i acc = {};
   for (int64_t k = 0; k < width; k += 32) {
@@ -182,7 +182,7 @@ inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   return lanes[0] + lanes[1] + lanes[2] + lanes[3] + lanes[4] + lanes[5] + lanes[6] + lanes[7];
 }
 
-inline int32_t fine_dot(const int16_t* a, const int16_t* b, int64_t width) {
+inline int32_t row_dot(const int16_t* a, const int16_t* b, int64_t width) {
   __m256i even = {}, odd = {};
   const auto two = [&](int64_t k) {
     return _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(a + k)),
@@ -216,13 +216,13 @@ inline void code_dots(const uint8_t* a, int64_t, const int8_t* b, int64_t groups
   for (int64_t j = 0; j < kCodeColumns; ++j) dots[j] = sums[j];
 }
 
-inline int32_t code_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
+inline int32_t row_dot(const uint8_t* a, const uint8_t* b, int64_t width) {
   int32_t sum = 0;
   for (int64_t k = 0; k < width; ++k) sum += a[k] * (b[k] - 64);
   return sum;
 }
 
-inline int32_t fine_dot(const int16_t* a, const int16_t* b, int64_t width) {
+inline int32_t row_dot(const int16_t* a, const int16_t* b, int64_t width) {
   uint32_t sum = 0;  // wraps: of rows that another thread has changed it may be anything
   for (int64_t k = 0; k < width; ++k) sum += static_cast<uint32_t>(a[k] * b[k]);
   return static_cast<int32_t>(sum);

@@ -87,7 +87,7 @@ void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* coun
   *count = out - survivors;
 }
 
-void dot_codes(const KnnCodePairs& p, int32_t* out) {
+void dot_codes(const KnnDots<uint8_t>& p, int32_t* out) {
   for (int64_t i = 0; i < p.n; ++i) {
     const uint8_t* a = p.rows + (p.pairs[i] >> 16) * p.width;
     const uint8_t* b = p.columns + (p.pairs[i] & 0xffff) * p.width;

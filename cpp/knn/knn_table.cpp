@@ -12,7 +12,6 @@ namespace {
 
 constexpr int64_t kChunk = 256;      // rows encoded at a time
 constexpr int64_t kMeasured = 4096;  // rows the code steps are taken from
-constexpr double kTiny = 1e-30;      // and what is too small for float32
 
 double norm_of(const float* v, int64_t n) {
   double lanes[8] = {};  // one sum would wait for itself
@@ -121,7 +120,7 @@ void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int
     round_row(v, codes.width, codes.padded, codes.step, bias, codes.bytes.get() + at * codes.padded, &rounded);
     codes.sum[at] = rounded.sum;
     codes.squares[at] = rounded.squares;
-    codes.lost[at] = static_cast<float>((static_cast<double>(rounded.lost) + also_lost) * 1.00001 + kTiny);
+    codes.lost[at] = lost_of(rounded, also_lost);
   };
   Vector<float> z(kChunk * d), p(kChunk * prefix.width), coordinates(prefix.width);
   for (int64_t at = begin; at < end; at += kChunk) {

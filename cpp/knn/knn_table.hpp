@@ -11,6 +11,10 @@
 namespace tamis {
 
 constexpr double kFloatSlack = 2e-6;  // what float32 centring, mixing and projecting may lose, per unit of norm
+// What a rounded row lost at most, `also` included.
+inline float lost_of(const KnnRounded& rounded, double also) {
+  return static_cast<float>((static_cast<double>(rounded.lost) + also) * 1.00001 + 1e-30);
+}
 
 struct KnnPlan {
   KnnMetric metric = KnnMetric::squared_distance;

@@ -67,7 +67,7 @@ void tile_codes(const KnnTile<int32_t>& tile, uint32_t* survivors, int64_t* coun
   *count = out - survivors;
 }
 
-void dot_codes(const KnnCodePairs& p, int32_t* out) {
+void dot_codes(const KnnDots<uint8_t>& p, int32_t* out) {
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
   for (int64_t i = 0; i < p.n; ++i) {
     const uint8_t* a = p.rows + (p.pairs[i] >> 16) * p.width;
