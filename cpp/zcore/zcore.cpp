@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kFewestDraws = 64, kMostDraws = int64_t(1) << 15;
 std::atomic<int64_t> log_bytes{int64_t(1) << 30};  // of all threads
 constexpr double kSure = 4.5;                      // standard deviations of what a sample says
+constexpr int64_t kSampledPart = 6;                // of the rows say how far a draw must look in the others
 constexpr int64_t kFewColumns = 64;                // of a draw: Ctrl-C is heard in between
 
 // How much a thread logs of a draw before it is too much: around a point some twice the neighbours are expected.
@@ -120,7 +121,10 @@ class ZcoreRun<T>::Slice {
       log.start(n_, true, k_, [this, &log](int64_t draw) { keep_nearest(draw, log); });
       for (int64_t i = 0; i < n_; ++i) log.ball(i) = starts_[i];
     }
-    pass(places_.data(), n_);
+    const int64_t sampled = wanted_ > 0 ? tiles() / kSampledPart : 0;
+    pass({0, sampled, true}, places_.data(), n_);
+    tighten(sampled);
+    pass({sampled, tiles(), true}, places_.data(), n_);
     Vector<uint8_t> state(n_);
     each_group(n_, [&](Worker& worker, int64_t i) { state[i] = settle_point(worker, i); });
     Vector<int64_t> lost, pending;
@@ -158,16 +162,24 @@ class ZcoreRun<T>::Slice {
     });
   }
 
-  // visit(i, tile) of worker i, for all rows, of the columns of some draws.
+  // Some tiles of all rows.
+  struct Tiles {
+    int64_t begin, end;
+    bool spread;
+  };
+  int64_t tiles() const { return ZcoreTiles<T>::count(table_.n(), table_.d()); }
+
+  // visit(i, tile) of worker i, of the columns of some draws.
   template <class Visit>
-  void each_tile(const ZcorePlace<T>* places, int64_t draws, const Visit& visit) {
+  void each_tile(const Tiles& some, const ZcorePlace<T>* places, int64_t draws, const Visit& visit) {
     Vector<uint8_t> wanted(table_.d() / kZcoreBlock + 1);
     for (int64_t i = 0; i < draws * k_; ++i) wanted[places[i].column / kZcoreBlock] = 1;
-    each_worker(threads(), ZcoreTiles<T>::count(table_.n(), table_.d()), 1,
-                [&](int64_t i, int64_t tile, int64_t) { visit(i, run_.workers_[i]->tiles.turn(tile, wanted)); });
+    each_worker(threads(), some.end - some.begin, 1, [&](int64_t i, int64_t tile, int64_t) {
+      visit(i, run_.workers_[i]->tiles.turn(some.begin + tile, some.spread, wanted));
+    });
   }
-  void pass(const ZcorePlace<T>* places, int64_t draws) {
-    each_tile(places, draws, [&](int64_t i, const ZcoreTile<T>& tile) {
+  void pass(const Tiles& some, const ZcorePlace<T>* places, int64_t draws) {
+    each_tile(some, places, draws, [&](int64_t i, const ZcoreTile<T>& tile) {
       zcore_scan(tile, places, k_, draws, run_.workers_[i]->log.logging());
     });
   }
@@ -197,6 +209,31 @@ class ZcoreRun<T>::Slice {
     const T more = host::zcore_more(radius, point(draw), k_);
     radii_[draw] = radius;
     starts_[draw] = {host::zcore_limit(distance, more, k_), more, distance, 0, most_around_point(wanted_, threads())};
+  }
+
+  // What was logged of some tiles says better how far a draw must look in the others.
+  void tighten(int64_t sampled) {
+    if (sampled == 0) return;
+    const int64_t rows = table_.n() * sampled / tiles();
+    const int64_t rank = host::zcore_sampled_rank(wanted_, rows, table_.n(), kSure);
+    each_group(n_, [&](Worker& worker, int64_t draw) {
+      T nearest = starts_[draw].nearest;
+      bool whole = true;
+      for (const auto& each : run_.workers_) {
+        nearest = std::min(nearest, each->log.ball(draw).nearest);
+        whole &= each->log.ball(draw).more == starts_[draw].more;
+      }
+      T radius;
+      if (!whole || !worker.radius_of(rank, places(draw), &radius) || radius >= radii_[draw]) return;
+      radii_[draw] = radius;
+      starts_[draw].more = host::zcore_more(radius, point(draw), k_);
+      for (const auto& each : run_.workers_) {
+        ZcoreBall<T>& ball = each->log.ball(draw);
+        ball.nearest = nearest;
+        ball.more = starts_[draw].more;
+        ball.limit = host::zcore_limit(nearest, ball.more, k_);
+      }
+    });
   }
 
   // A draw that has logged too much may go on while there is room. Then only the nearest row is looked for, and if that
@@ -232,7 +269,7 @@ class ZcoreRun<T>::Slice {
       int64_t row = std::numeric_limits<int64_t>::max();
     };
     Vector<Vector<Best>> best(run_.workers_.size(), Vector<Best>(draws.size()));
-    each_tile(places_.data(), n_, [&](int64_t worker, const ZcoreTile<T>& tile) {
+    each_tile({0, tiles(), false}, places_.data(), n_, [&](int64_t worker, const ZcoreTile<T>& tile) {
       Vector<double> distances(tile.n);
       Vector<const T*> columns(k_);
       for (int64_t i = 0; i < draws.size(); ++i) {
@@ -277,7 +314,7 @@ class ZcoreRun<T>::Slice {
         log.start(n, false, 1, [this, &log](int64_t draw) { keep_wanted(log, draw); });
         for (int64_t i = 0; i < n; ++i) log.ball(i) = {radii[i], 0, 0, 0, most_around_row(wanted_)};
       }
-      pass(around.data(), n);
+      pass({0, tiles(), false}, around.data(), n);
       Vector<uint8_t> settled(part.size());
       each_group(n, [&](Worker& worker, int64_t i) { settled[i] = settle(worker, part[i], radii[i]); });
       for (int64_t i = 0; i < part.size(); ++i) {

@@ -12,8 +12,9 @@
 //
 // How: a sample of the rows says how far a draw must look. Then the rows pass by once, tile by tile, each tile turned
 // into columns that stay in a cache while all draws look at them; what is within reach of a draw is logged, and settles
-// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Rarely that is too
-// little or too much, and the rows pass by again for such draws.
+// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Every tile has rows
+// from everywhere, so the first tiles say more of the radius. Rarely it is too little or too much, and the rows pass by
+// again for such draws.
 // Cost: n * k differences a draw. Memory: a sample of about a 48th of the rows, for each thread a tile and 8 n bytes,
 // and the logs of the draws (ZcoreRun).
 #pragma once
@@ -27,14 +28,21 @@
 namespace tamis {
 
 constexpr int64_t kZcoreUnit = int64_t(1) << 30;
-constexpr int64_t kZcoreBlock = 16;         // columns that are turned together
-constexpr int64_t kZcoreMostHeight = 1024;  // rows of a tile
+constexpr int64_t kZcoreBlock = 16;        // columns that are turned together
+constexpr int64_t kZcoreMostHeight = 512;  // rows of a tile
 
-// Rows [first, first + n) of x as columns, `stride` apart; values up to the next multiple of 64 rows may be read.
+// Rows of d values, `stride` apart.
+template <class T>
+struct ZcoreRows {
+  const T* x;
+  int64_t n, d, stride;
+};
+// n rows of x from `first` on, `step` apart, as columns, `stride` apart; values up to the next multiple of 64 rows may
+// be read.
 template <class T>
 struct ZcoreTile {
   const T* columns;
-  int64_t first, n, stride;
+  int64_t first, step, n, stride;
 };
 
 // What a column has: its ends, and how many values are below a ball and in it.
@@ -54,10 +62,11 @@ struct ZcoreBall {
 };
 constexpr int64_t kZcoreTogether = 8;  // draws that are logged together
 
-// What a group of draws has logged of some rows: draw i counts[i] entries, those of draw 0 first. The rows, less
-// `first`, follow the page, and after zcore_words(n) words the values: n of the first word, n of the second and so on.
+// What a group of draws has logged of some rows: draw i counts[i] entries, those of draw 0 first. The rows, counted
+// from `first` on in steps of `step`, follow the page, and after zcore_words(n) words the values: n of the first word,
+// n of the second and so on.
 struct ZcorePage {
-  int64_t n, first;
+  int64_t n, first, step;
   uint16_t counts[kZcoreTogether];
 };
 constexpr int64_t zcore_words(int64_t n) { return (n + 3) / 4 * 2; }  // of 4 bytes, an even number
@@ -67,14 +76,14 @@ struct ZcoreLogging {
   ZcoreBall<T>* balls;
   bool values;  // the k values of a row, or else its distance
   void* log;
-  ZcorePage* (*add)(void* log, int64_t group, int64_t n, int64_t first);  // with room for n entries
+  ZcorePage* (*add)(void* log, int64_t group, int64_t n);  // with room for n entries
   void (*crowded)(void* log, int64_t draw);
 };
 
 #define TAMIS_ZCORE_KERNELS(T)                                                                                        \
-  /* Rows of d values into columns `stride` apart, block by block of columns where `wanted`. */                       \
-  TAMIS_KERNEL(zcore_turn, (const T* rows, int64_t n, int64_t d, const uint8_t* wanted, T* out, int64_t stride),      \
-               (rows, n, d, wanted, out, stride))                                                                     \
+  /* Rows into columns `stride` apart, block by block of columns where `wanted`. */                                   \
+  TAMIS_KERNEL(zcore_turn, (const ZcoreRows<T>& rows, const uint8_t* wanted, T* out, int64_t stride),                 \
+               (rows, wanted, out, stride))                                                                           \
   TAMIS_KERNEL(zcore_spread, (const T* column, int64_t n, T centre, T reach, ZcoreSpread<T>* spread),                 \
                (column, n, centre, reach, spread))                                                                    \
   /* Logs what of the tile is within the limits.          */                                                          \

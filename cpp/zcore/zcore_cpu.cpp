@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "core/bits.hpp"
 #include "zcore/zcore.hpp"
 #include "zcore/zcore_lanes.hpp"
@@ -13,8 +15,6 @@ template <class T>
 inline T larger(T a, T b) {
   return a > b ? a : b;
 }
-inline double magnitude(double v) { return __builtin_fabs(v); }
-inline float magnitude(float v) { return __builtin_fabsf(v); }
 
 // Reductions of floats lane by lane: compilers may not reorder them by themselves.
 constexpr int64_t kLanes = 32;
@@ -63,21 +63,24 @@ inline int64_t place_of_least(const T* values, int64_t n) {
 // Tiles
 
 template <class T>
-void turn(const T* rows, int64_t n, int64_t d, const uint8_t* wanted, T* out, int64_t stride) {
+void turn(const ZcoreRows<T>& rows, const uint8_t* wanted, T* out, int64_t stride) {
   constexpr int64_t kHeight = 16, kAhead = 512;
+  const int64_t n = rows.n, d = rows.d, apart = rows.stride;
   for (int64_t row = 0; row < n; row += kHeight)
     for (int64_t column = 0; column < d; column += kZcoreBlock) {
       if (!wanted[column / kZcoreBlock]) continue;
-      const T* from = rows + row * d + column;
+      const T* from = rows.x + row * apart + column;
       T* to = out + column * stride + row;
       const int64_t height = smaller(kHeight, n - row), width = smaller(kZcoreBlock, d - column);
-      for (int64_t i = 0; i < height; ++i) __builtin_prefetch(from + i * d + kAhead, 0, 2);
+      const int64_t on = column + kAhead < d ? kAhead : kHeight * apart - column;  // or the start of the next rows
+      for (int64_t i = 0; i < height; ++i) __builtin_prefetch(from + i * apart + on, 0, 2);
       if (height == kHeight && width == kZcoreBlock)
         for (int64_t j = 0; j < kZcoreBlock; j += kSquare)
-          for (int64_t i = 0; i < kHeight; i += kSquare) turn_square(from + i * d + j, d, to + j * stride + i, stride);
+          for (int64_t i = 0; i < kHeight; i += kSquare)
+            turn_square(from + i * apart + j, apart, to + j * stride + i, stride);
       else
         for (int64_t j = 0; j < width; ++j)
-          for (int64_t i = 0; i < height; ++i) to[j * stride + i] = from[i * d + j];
+          for (int64_t i = 0; i < height; ++i) to[j * stride + i] = from[i * apart + j];
     }
 }
 
@@ -99,108 +102,113 @@ void spread(const T* column, int64_t n, T centre, T reach, ZcoreSpread<T>* out) 
 
 // Draws
 
-// The columns of a draw and its place in them; kDims: k, or 0 for any.
+// Some draws and a tile together: first what is within reach of which, without a branch, then the log.
+constexpr int64_t kRows = kPlaceRows, kWords = kRows / 64, kTogether = kZcoreTogether;
+static_assert(kTogether * kWords <= 64 && kRows == kZcoreMostHeight);
+
+// The columns of some draws in a tile, and their places in them; kDims: k, or 0 for any.
 template <int kDims, class T>
-struct Aim {
+struct Aims {
   const ZcoreTile<T>& tile;
-  const ZcorePlace<T>* places;
+  const ZcorePlace<T>* places;  // of the first draw
   int64_t k;
 
   int64_t dims() const { return kDims > 0 ? kDims : k; }
-  const T* column(int64_t j) const { return tile.columns + places[j].column * tile.stride; }
-  void distances(int64_t row, int64_t n, T* out) const {
+  const ZcorePlace<T>& place(int64_t i, int64_t j) const { return places[i * dims() + j]; }
+  int64_t start(int64_t i, int64_t j) const { return place(i, j).column * tile.stride; }
+  const T* column(int64_t i, int64_t j) const { return tile.columns + start(i, j); }
+
+  // Columns of a draw to come, but for the first, which is nearly always that of the draw before it.
+  void prefetch(int64_t i) const {
+    constexpr int64_t kLine = 64 / sizeof(T);
+    for (int64_t j = 1; j < dims(); ++j)
+      for (int64_t r = 0; r < tile.n; r += kLine) __builtin_prefetch(column(i, j) + r);
+  }
+
+  // The bits of the rows that are within a limit of draw i, 64 in a word.
+  void within(int64_t i, T limit, int64_t words, uint64_t* bits) const {
     if constexpr (kDims == 2) {
-      const T *a = column(0) + row, *b = column(1) + row;
-      const T at = places[0].centre, bt = places[1].centre;
-      for (int64_t i = 0; i < n; ++i) out[i] = magnitude(a[i] - at) + magnitude(b[i] - bt);
+      for (int64_t w = 0; w < words; ++w)
+        near_two(column(i, 0) + 64 * w, column(i, 1) + 64 * w, place(i, 0).centre, place(i, 1).centre, limit, bits + w);
     } else {
-      for (int64_t i = 0; i < n; ++i) out[i] = magnitude(column(0)[row + i] - places[0].centre);
-      for (int64_t j = 1; j < dims(); ++j)
-        for (int64_t i = 0; i < n; ++i) out[i] += magnitude(column(j)[row + i] - places[j].centre);
+      alignas(64) T sums[64];
+      for (int64_t w = 0; w < words; ++w) {
+        for (int64_t r = 0; r < 64; ++r) sums[r] = magnitude(column(i, 0)[64 * w + r] - place(i, 0).centre);
+        for (int64_t j = 1; j < dims(); ++j)
+          for (int64_t r = 0; r < 64; ++r) sums[r] += magnitude(column(i, j)[64 * w + r] - place(i, j).centre);
+        at_most(sums, limit, bits + w);
+      }
     }
   }
 };
 
-// Some draws and some rows of a tile together: first what is within reach of which, without a branch, then the log.
-constexpr int64_t kRows = kPlaceRows, kWords = kRows / 64;
-static_assert(kZcoreTogether * kWords <= 64);
-
-// Bits of some draws and the distances they come from.
-template <class T>
-struct Within {
-  alignas(64) uint64_t bits[kZcoreTogether * kWords];
-  alignas(64) T distances[kZcoreTogether * kRows];
-};
-
 template <int kDims, bool kValues, class T>
-inline void log(const ZcoreTile<T>& t, int64_t row, const ZcorePlace<T>* places, int64_t k, int64_t draw, int64_t some,
-                const Within<T>& within, const ZcoreLogging<T>& to) {
+inline void log(const Aims<kDims, T>& aims, int64_t draw, int64_t some, const uint64_t* bits,
+                const ZcoreLogging<T>& to) {
   uint64_t busy = 0;
-  for (int64_t i = 0; i < some * kWords; ++i) busy |= uint64_t(within.bits[i] != 0) << i;
+  for (int64_t i = 0; i < some * kWords; ++i) busy |= uint64_t(bits[i] != 0) << i;
   if (busy == 0) return;
-  // read as vectors below: by then these words have long left the store buffer
-  const ZcorePlace<T>* first = places + draw * k;
-  int64_t starts[kDims > 0 ? kDims : 1][kZcoreTogether] = {};
-  T nearest[kZcoreTogether] = {};
-  for (int64_t i = 0; i < some; ++i) {
-    for (int64_t j = 0; j < kDims; ++j) starts[j][i] = first[i * k + j].column * t.stride + row;
-    nearest[i] = to.balls[draw + i].nearest;
-  }
-  uint16_t at[kZcoreTogether * kRows + kReadMore], *end = at;
+  uint16_t at[kTogether * kRows + kReadMore], *end = at;
   for (; busy != 0; busy &= busy - 1) {
     const int64_t word = __builtin_ctzll(busy);
-    end = write_bits(within.bits[word], static_cast<uint16_t>(word * 64), end);
+    end = write_bits(bits[word], static_cast<uint16_t>(word * 64), end);
   }
   const int64_t n = end - at;
-  ZcorePage* page = to.add(to.log, draw / kZcoreTogether, n, t.first + row);
+  ZcorePage* page = to.add(to.log, draw / kTogether, n);
+  page->first = aims.tile.first;
+  page->step = aims.tile.step;
   for (int64_t i = 0; i < some; ++i) {
     int count = 0;
-    for (int64_t j = 0; j < kWords; ++j) count += __builtin_popcountll(within.bits[i * kWords + j]);
+    for (int64_t j = 0; j < kWords; ++j) count += __builtin_popcountll(bits[i * kWords + j]);
     page->counts[i] = static_cast<uint16_t>(count);
     to.balls[draw + i].count += static_cast<uint32_t>(count);
   }
   uint16_t* rows = reinterpret_cast<uint16_t*>(page + 1);
-  T* values = reinterpret_cast<T*>(rows + 2 * zcore_words(n));
+  T* logged = reinterpret_cast<T*>(rows + 2 * zcore_words(n));
   for (int64_t i = 0; i < n; ++i) rows[i] = at[i] % kRows;
-  if (!kValues) {
-    for (int64_t i = 0; i < n; ++i) values[i] = within.distances[at[i]];
-    return;
+
+  alignas(64) T room[kTogether * kRows];
+  T* distances = kValues ? room : logged;
+  int64_t starts[kTogether] = {};
+  T centres[kTogether] = {}, nearest[kTogether] = {};
+  for (int64_t i = 0; i < some; ++i) nearest[i] = to.balls[draw + i].nearest;
+  bool nearer = false;
+  for (int64_t j = 0; j < aims.dims(); ++j) {
+    for (int64_t i = 0; i < some; ++i) {
+      starts[i] = aims.start(i, j);
+      centres[i] = aims.place(i, j).centre;
+    }
+    T* values = kValues ? logged + j * n : room;
+    const T* columns = aims.tile.columns;
+    nearer = j == 0 ? measure_column<true>(columns, starts, centres, nearest, at, n, values, distances)
+                    : measure_column<false>(columns, starts, centres, nearest, at, n, values, distances);
   }
-  for (int64_t j = 0; j < (kDims > 0 ? kDims : k); ++j) {
-    int64_t* from = starts[kDims > 0 ? j : 0];
-    for (int64_t i = 0; i < some && kDims == 0; ++i) from[i] = first[i * k + j].column * t.stride + row;
-    take(t.columns, from, at, n, values + j * n);
-  }
-  if (!any_below(within.distances, nearest, at, n)) return;
+  if (!kValues || !nearer) return;
   for (int64_t i = 0; i < n; ++i) {
     ZcoreBall<T>& ball = to.balls[draw + at[i] / kRows];
-    const T distance = within.distances[at[i]];
-    if (distance < ball.nearest) {
-      ball.nearest = distance;
-      ball.limit = smaller(ball.limit, zcore_limit(distance, ball.more, k));
+    if (distances[i] < ball.nearest) {
+      ball.nearest = distances[i];
+      ball.limit = smaller(ball.limit, zcore_limit(distances[i], ball.more, aims.dims()));
     }
   }
 }
 
 template <int kDims, bool kValues, class T>
 void scan(const ZcoreTile<T>& t, const ZcorePlace<T>* places, int64_t k, int64_t draws, const ZcoreLogging<T>& to) {
-  Within<T> within;
-  for (int64_t draw = 0; draw < draws; draw += kZcoreTogether) {
-    const int64_t some = smaller(kZcoreTogether, draws - draw);
-    for (int64_t row = 0; row < t.n; row += kRows) {
-      const int64_t rows = smaller(kRows, t.n - row), words = (rows + 63) / 64;
-      for (int64_t i = 0; i < some; ++i) {
-        T* distances = within.distances + i * kRows;
-        uint64_t* bits = within.bits + i * kWords;
-        Aim<kDims, T>{t, places + (draw + i) * k, k}.distances(row, words * 64, distances);
-        for (int64_t j = 0; j < words; ++j) at_most(distances + j * 64, to.balls[draw + i].limit, bits + j);
-        if (rows % 64 > 0) bits[words - 1] &= (uint64_t(1) << rows % 64) - 1;
-        for (int64_t j = words; j < kWords; ++j) bits[j] = 0;
-      }
-      log<kDims, kValues>(t, row, places, k, draw, some, within, to);
-      for (int64_t i = draw; i < draw + some; ++i)
-        if (to.balls[i].count > to.balls[i].most) to.crowded(to.log, i);
+  alignas(64) uint64_t bits[kTogether * kWords] = {};
+  const int64_t words = (t.n + 63) / 64;
+  for (int64_t draw = 0; draw < draws; draw += kTogether) {
+    const int64_t some = smaller(kTogether, draws - draw);
+    const Aims<kDims, T> aims{t, places + draw * k, k};
+    for (int64_t i = 0; i < some; ++i) {
+      if (draw + kTogether + i < draws) aims.prefetch(kTogether + i);
+      uint64_t* own = bits + i * kWords;
+      aims.within(i, to.balls[draw + i].limit, words, own);
+      if (t.n % 64 > 0) own[words - 1] &= (uint64_t(1) << t.n % 64) - 1;
     }
+    log<kDims, kValues>(aims, draw, some, bits, to);
+    for (int64_t i = draw; i < draw + some; ++i)
+      if (to.balls[i].count > to.balls[i].most) to.crowded(to.log, i);
   }
 }
 
@@ -230,12 +238,16 @@ void distances_to_point(const T* const* columns, const double* point, int64_t k,
 
 template <class T>
 inline int64_t count_within(const T* values, int64_t n, T limit) {
+  using Lane = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
   int64_t all = 0;
   for (int64_t begin = 0; begin < n; begin += 1 << 20) {
-    int32_t some = 0;
+    Lane some[kLanes] = {};
     const int64_t end = smaller<int64_t>(n, begin + (1 << 20));
-    for (int64_t i = begin; i < end; ++i) some += values[i] <= limit;
-    all += some;
+    int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes)
+      for (int64_t j = 0; j < kLanes; ++j) some[j] += values[i + j] <= limit;
+    for (; i < end; ++i) some[0] += values[i] <= limit;
+    for (int64_t j = 0; j < kLanes; ++j) all += some[j];
   }
   return all;
 }
@@ -336,8 +348,8 @@ void shares(const T* distances, int64_t n, double exponent, double* weights, int
 }  // namespace
 
 #define TAMIS_ZCORE(T)                                                                                                 \
-  void zcore_turn(const T* rows, int64_t n, int64_t d, const uint8_t* wanted, T* out, int64_t stride) {                \
-    turn(rows, n, d, wanted, out, stride);                                                                             \
+  void zcore_turn(const ZcoreRows<T>& rows, const uint8_t* wanted, T* out, int64_t stride) {                           \
+    turn(rows, wanted, out, stride);                                                                                   \
   }                                                                                                                    \
   void zcore_spread(const T* column, int64_t n, T centre, T reach, ZcoreSpread<T>* out) {                              \
     spread(column, n, centre, reach, out);                                                                             \

@@ -8,6 +8,9 @@
 namespace tamis::TAMIS_ISA {
 namespace {
 
+inline double magnitude(double v) { return __builtin_fabs(v); }
+inline float magnitude(float v) { return __builtin_fabsf(v); }
+
 // Of 64 values, the bits of those that are at most `limit`.
 #if defined(__AVX512DQ__)
 inline void at_most(const float* v, float limit, uint64_t* out) {
@@ -61,6 +64,42 @@ inline void at_most(const T* v, T limit, uint64_t* out) {
 }
 #endif
 
+// Of 64 rows of two columns, the bits of those that are at most `limit` from a place.
+#if defined(__AVX512DQ__)
+inline void near_two(const float* a, const float* b, float at, float bt, float limit, uint64_t* out) {
+  const __m512 ats = _mm512_set1_ps(at), bts = _mm512_set1_ps(bt), all = _mm512_set1_ps(limit);
+  for (int i = 0; i < 4; ++i) {
+    const __m512 x = _mm512_abs_ps(_mm512_sub_ps(ats, _mm512_loadu_ps(a + 16 * i))),
+                 y = _mm512_abs_ps(_mm512_sub_ps(bts, _mm512_loadu_ps(b + 16 * i)));
+    const __mmask16 part = _mm512_cmp_ps_mask(_mm512_add_ps(x, y), all, _CMP_LE_OQ);
+    __builtin_memcpy(reinterpret_cast<char*>(out) + 2 * i, &part, 2);
+  }
+}
+#elif defined(__AVX2__)
+inline void near_two(const float* a, const float* b, float at, float bt, float limit, uint64_t* out) {
+  const __m256 ats = _mm256_set1_ps(at), bts = _mm256_set1_ps(bt), all = _mm256_set1_ps(limit),
+               sign = _mm256_set1_ps(-0.0f);
+  const auto eight = [&](int i) {
+    const __m256 x = _mm256_andnot_ps(sign, _mm256_sub_ps(ats, _mm256_loadu_ps(a + 8 * i))),
+                 y = _mm256_andnot_ps(sign, _mm256_sub_ps(bts, _mm256_loadu_ps(b + 8 * i)));
+    return _mm256_castps_si256(_mm256_cmp_ps(_mm256_add_ps(x, y), all, _CMP_LE_OQ));
+  };
+  const auto bits = [&](int i) {  // of 32 rows, whose masks are packed lane by lane
+    const __m256i packed =
+        _mm256_packs_epi16(_mm256_packs_epi32(eight(i), eight(i + 1)), _mm256_packs_epi32(eight(i + 2), eight(i + 3)));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permutevar8x32_epi32(packed, order)));
+  };
+  *out = bits(0) | uint64_t(bits(4)) << 32;
+}
+#endif
+template <class T>
+inline void near_two(const T* a, const T* b, T at, T bt, T limit, uint64_t* out) {
+  alignas(64) T sums[64];
+  for (int i = 0; i < 64; ++i) sums[i] = magnitude(a[i] - at) + magnitude(b[i] - bt);
+  at_most(sums, limit, out);
+}
+
 // base + the position of each bit of m; up to 3 more are written.
 inline uint16_t* write_bits(uint64_t m, uint16_t base, uint16_t* out) {
   const int n = __builtin_popcountll(m);
@@ -79,46 +118,48 @@ inline uint16_t* write_bits(uint64_t m, uint16_t base, uint16_t* out) {
 constexpr unsigned kPlaceBits = 9;
 constexpr int64_t kPlaceRows = 1 << kPlaceBits, kReadMore = 16;
 
-// out[i] = from[starts[draw] + row]
-template <class T>
-inline void take(const T* from, const int64_t* starts, const uint16_t* at, int64_t n, T* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = from[starts[at[i] / kPlaceRows] + at[i] % kPlaceRows];
-}
-// Whether any distances[at[i]] is below nearest[draw].
-template <class T>
-inline bool any_below(const T* distances, const T* nearest, const uint16_t* at, int64_t n) {
+// One column of the draws at some places: its values, and how far they are from a centre, added to `distances` but for
+// the first column. Whether a distance is now below `nearest`. All but `at` are by draw.
+template <bool kFirst, class T>
+inline bool measure_column(const T* from, const int64_t* starts, const T* centres, const T* nearest, const uint16_t* at,
+                           int64_t n, T* values, T* distances) {
   int32_t below = 0;
-  for (int64_t i = 0; i < n; ++i) below += distances[at[i]] < nearest[at[i] / kPlaceRows];
-  return below > 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int draw = at[i] / kPlaceRows;
+    const T value = from[starts[draw] + at[i] % kPlaceRows];
+    const T distance = (kFirst ? T(0) : distances[i]) + magnitude(value - centres[draw]);
+    values[i] = value;
+    distances[i] = distance;
+    below |= distance < nearest[draw];
+  }
+  return below != 0;
 }
 #if defined(__AVX512DQ__)
-inline __mmask16 lanes_before(int64_t n) { return static_cast<__mmask16>(n < 16 ? (1 << n) - 1 : 0xffff); }
-inline __m512i widened(const uint16_t* at, __mmask16 some) {
-  return _mm512_maskz_cvtepu16_epi32(some, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
-}
-inline void take(const float* from, const int64_t* starts, const uint16_t* at, int64_t n, float* out) {
+template <bool kFirst>
+inline bool measure_column(const float* from, const int64_t* starts, const float* centres, const float* nearest,
+                           const uint16_t* at, int64_t n, float* values, float* distances) {
   const __m512i wide = _mm512_loadu_si512(starts),
                 lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0);
-  if (_mm512_cmpge_epi64_mask(wide, _mm512_set1_epi64(1 << 30)) != 0) return take<float>(from, starts, at, n, out);
+  if (_mm512_cmpge_epi64_mask(wide, _mm512_set1_epi64(1 << 30)) != 0)
+    return measure_column<kFirst, float>(from, starts, centres, nearest, at, n, values, distances);
   const __m512i add = _mm512_sub_epi32(_mm512_castsi256_si512(_mm512_maskz_cvtepi64_epi32(0xff, wide)),
                                        _mm512_maskz_slli_epi32(0xff, lane, kPlaceBits));
+  const __m512 middles = _mm512_maskz_loadu_ps(0xff, centres), limits = _mm512_maskz_loadu_ps(0xff, nearest);
+  int below = 0;
   for (int64_t i = 0; i < n; i += 16) {
-    const __mmask16 some = lanes_before(n - i);
-    const __m512i place = widened(at + i, some), draw = _mm512_maskz_srli_epi32(some, place, kPlaceBits);
+    const __mmask16 some = static_cast<__mmask16>(n - i < 16 ? (1 << (n - i)) - 1 : 0xffff);
+    const __m512i place =
+        _mm512_maskz_cvtepu16_epi32(some, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + i)));
+    const __m512i draw = _mm512_maskz_srli_epi32(some, place, kPlaceBits);
     const __m512i address = _mm512_add_epi32(place, _mm512_maskz_permutexvar_epi32(some, draw, add));
-    _mm512_mask_storeu_ps(out + i, some, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, address, from, 4));
+    const __m512 value = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, address, from, 4);
+    __m512 distance = _mm512_abs_ps(_mm512_sub_ps(value, _mm512_maskz_permutexvar_ps(some, draw, middles)));
+    if (!kFirst) distance = _mm512_add_ps(_mm512_maskz_loadu_ps(some, distances + i), distance);
+    _mm512_mask_storeu_ps(values + i, some, value);
+    _mm512_mask_storeu_ps(distances + i, some, distance);
+    below |= _mm512_mask_cmp_ps_mask(some, distance, _mm512_maskz_permutexvar_ps(some, draw, limits), _CMP_LT_OQ);
   }
-}
-inline bool any_below(const float* distances, const float* nearest, const uint16_t* at, int64_t n) {
-  const __m512 limits = _mm512_maskz_loadu_ps(0xff, nearest);
-  int any = 0;
-  for (int64_t i = 0; i < n; i += 16) {
-    const __mmask16 some = lanes_before(n - i);
-    const __m512i place = widened(at + i, some), draw = _mm512_maskz_srli_epi32(some, place, kPlaceBits);
-    const __m512 distance = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, place, distances, 4);
-    any |= _mm512_mask_cmp_ps_mask(some, distance, _mm512_maskz_permutexvar_ps(some, draw, limits), _CMP_LT_OQ);
-  }
-  return any != 0;
+  return below != 0;
 }
 #endif
 

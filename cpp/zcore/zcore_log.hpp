@@ -36,18 +36,16 @@ class ZcoreLog {
   int64_t bytes() const { return bytes_; }  // logged
   ZcoreLogging<T> logging() {
     return {balls_.data(), values_, this,
-            [](void* self, int64_t group, int64_t n, int64_t first) {
-              return static_cast<ZcoreLog*>(self)->add(group, n, first);
-            },
+            [](void* self, int64_t group, int64_t n) { return static_cast<ZcoreLog*>(self)->add(group, n); },
             [](void* self, int64_t draw) { static_cast<ZcoreLog*>(self)->crowded_(draw); }};
   }
 
-  // Some entries of one draw: rows less `first`, ascending, and their values, those of a word `stride` after those of
-  // the word before. A cache line more may be read of each.
+  // Some entries of one draw: rows, counted from `first` on in steps of `step`, ascending, and their values, those of a
+  // word `stride` after those of the word before. A cache line more may be read of each.
   struct Run {
     const uint16_t* rows;
     const T* values;
-    int64_t n, stride, first;
+    int64_t n, stride, first, step;
   };
   // visit(i, run) for all that a group of draws has, i the number in the group.
   template <class Visit>
@@ -60,8 +58,12 @@ class ZcoreLog {
           __builtin_prefetch(reinterpret_cast<const char*>(pages[at + kAhead]) + 64 * line);
       const ZcorePage& page = *pages[at];
       const auto* words = reinterpret_cast<const uint32_t*>(&page + 1);
-      Run run{reinterpret_cast<const uint16_t*>(words), reinterpret_cast<const T*>(words + zcore_words(page.n)), 0,
-              page.n, page.first};
+      Run run{reinterpret_cast<const uint16_t*>(words),
+              reinterpret_cast<const T*>(words + zcore_words(page.n)),
+              0,
+              page.n,
+              page.first,
+              page.step};
       for (int64_t i = 0; i < kZcoreTogether; ++i) {
         run.n = page.counts[i];
         if (run.n > 0) visit(i, run);
@@ -78,7 +80,7 @@ class ZcoreLog {
   };
   static constexpr int64_t kLeastBlock = int64_t(1) << 20, kMostBlock = int64_t(1) << 26;
 
-  ZcorePage* add(int64_t group, int64_t n, int64_t first) {
+  ZcorePage* add(int64_t group, int64_t n) {
     const int64_t size = (static_cast<int64_t>(sizeof(ZcorePage)) + 4 * zcore_words(n) +
                           static_cast<int64_t>(sizeof(T)) * n * words_ + 7) /
                          8 * 8;
@@ -92,7 +94,7 @@ class ZcoreLog {
       blocks_.push_back({make_aligned<char>(bytes), bytes});
       prefer_huge_pages(blocks_.back().bytes.get(), static_cast<size_t>(bytes));
     }
-    auto* page = new (blocks_[block_].bytes.get() + used_) ZcorePage{n, first, {}};
+    auto* page = new (blocks_[block_].bytes.get() + used_) ZcorePage{n, 0, 1, {}};
     pages_[group].push_back(page);
     used_ += size;
     bytes_ += size;

@@ -10,7 +10,7 @@
 namespace tamis {
 namespace {
 
-constexpr int64_t kExpected = 48;  // sampled rows among the neighbours of a row
+constexpr int64_t kExpected = 32;  // sampled rows among the neighbours of a row
 constexpr int64_t kFewestSampled = 2048;
 constexpr int64_t kMostSampled = 16384;  // or a 48th of the rows, if that is more
 
@@ -76,7 +76,7 @@ class ZcoreTable<T>::Worker {
   }
 
   void visit(int64_t i, const Vector<Bracket<T>>& brackets, const Vector<ZcorePlace<T>>& places) {
-    const ZcoreTile<T> tile = tiles_.turn(i, all_);
+    const ZcoreTile<T> tile = tiles_.turn(i, false, all_);
     bool finite = true;
     for (int64_t j = 0; j < spreads_.size(); ++j) {
       const T* column = tile.columns + j * tile.stride;

@@ -34,9 +34,9 @@ class ZcoreWorker {
       worker->log.each(group, [&](int64_t i, const typename ZcoreLog<T>::Run& run) {
         Found& found = found_[i];
         uint32_t* rows = found.rows.data() + found.n;
-        const auto first = static_cast<uint32_t>(run.first);
+        const auto first = static_cast<uint32_t>(run.first), step = static_cast<uint32_t>(run.step);
         for (int64_t at = 0; at < run.n; at += kMore)
-          for (int64_t lane = 0; lane < kMore; ++lane) rows[at + lane] = first + run.rows[at + lane];
+          for (int64_t lane = 0; lane < kMore; ++lane) rows[at + lane] = first + step * run.rows[at + lane];
         for (int64_t j = 0; j < words; ++j) {
           const T* from = run.values + j * run.stride;
           T* to = found.values.data() + j * found.stride + found.n;
@@ -60,13 +60,22 @@ class ZcoreWorker {
   // The place of the row nearest to the point.
   int64_t nearest(const double* point) {
     int64_t first;
-    for (int64_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + j * found_now_->stride;
+    find_columns();
     zcore_distances_to_point(columns_.data(), point, columns_.size(), n_, weights_.data());
     zcore_least(weights_.data(), n_, &first);
     auto best = first;
     for (int64_t i = best + 1; i < n_; ++i)
       if (weights_[i] == weights_[best] && row(i) < row(best)) best = i;
     return best;
+  }
+
+  // A distance from a place that about `rank` of what was found are within; false where there are fewer.
+  bool radius_of(int64_t rank, const ZcorePlace<T>* places, T* out) {
+    if (n_ < rank) return false;
+    find_columns();
+    zcore_distances(columns_.data(), places, columns_.size(), n_, distances_.data());
+    zcore_rank(distances_.data(), n_, rank, rank / 16, out);
+    return true;
   }
 
   // Measures all from one of them, and leaves that one out.
@@ -157,6 +166,9 @@ class ZcoreWorker {
     Vector<T> values;  // column by column, `stride` apart
     int64_t n = 0, stride = 0;
   };
+  void find_columns() {
+    for (int64_t j = 0; j < columns_.size(); ++j) columns_[j] = found_now_->values.data() + j * found_now_->stride;
+  }
   void leave_out(int64_t i) {
     --n_;
     found_now_->rows[i] = found_now_->rows[n_];
