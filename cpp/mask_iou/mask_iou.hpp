@@ -110,7 +110,7 @@ TAMIS_KERNEL(gather_columns, (const RowPixels& pixels, uint8_t* to, int64_t to_s
 TAMIS_KERNEL(flag_bytes, (const uint8_t* from, int64_t n, uint8_t* to), (from, n, to))
 
 // A mask with fewer than 2^31 pixels and no empty run but perhaps the first, and the ends of its runs; `ends` has room
-// for kSpareRuns more than the text has characters. n is -1 for any other mask, and where the processor lacks AVX-512.
+// for kSpareRuns more than the text has characters. n is -1 for any other mask, and where the processor lacks AVX2.
 struct RegularMask {
   int64_t n;
   int64_t layers;  // no fewer than the most foreground runs in one column, and rarely more

@@ -63,7 +63,7 @@ void common_pixels(const MaskColumns& a, const MaskColumns& b, uint32_t* common)
 
 void read_regular(const char* at, const char* end, const int64_t* size, uint32_t* ends, RegularMask* out) {
   out->n = -1;
-#if defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(TAMIS_MASK_LANES)
   const int64_t height = size[0], width = size[1];
   if (height < 1 || width < 1 || width > kMostColumns || height > INT32_MAX / width) return;
   const int64_t n = read_numbers(at, end, ends);
