@@ -2,15 +2,19 @@
 # Fuzzes the COCO JSON readers and the masks: scripts/fuzz.sh [seconds], or only builds: scripts/fuzz.sh build. Needs
 # clang with libFuzzer (libclang-rt-dev).
 # The C++ tests, where doctest is, run first on the same build: the core with its sanitizers and the warnings of clang.
+# Which lines both reach goes to build/coverage-cpp.json (scripts/coverage_table.py shows it).
 # The corpus stays in build/fuzz/corpus and grows from run to run; a failing input is written to build/fuzz.
 set -eu
 seconds=${1:-60}
 cd "$(dirname "$0")/.."
 cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER="${CXX:-clang++}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTAMIS_FUZZ=ON \
-  -DTAMIS_TESTS=ON -DTAMIS_PYTHON=OFF -DTAMIS_WERROR=ON
+  -DTAMIS_TESTS=ON -DTAMIS_PYTHON=OFF -DTAMIS_WERROR=ON \
+  -DCMAKE_CXX_FLAGS="-fprofile-instr-generate -fcoverage-mapping"
 cmake --build build/fuzz --parallel "${JOBS:-$(nproc)}"
 if [ "$seconds" = build ]; then exit; fi
 cd build/fuzz
+rm -f ./*.profraw
+export LLVM_PROFILE_FILE="$PWD/%p.profraw"
 ctest --output-on-failure
 
 mkdir -p corpus
@@ -71,3 +75,8 @@ mask long '\\077\\077oooooo3\\n0P'
 ./coco_json_fuzz -max_total_time="$seconds" -max_len=2048 -timeout=20 -dict=words -print_final_stats=1 corpus & json=$!
 ./mask_iou_fuzz -max_total_time="$seconds" -max_len=256 -timeout=20 -print_final_stats=1 mask-corpus
 wait "$json"
+if command -v llvm-profdata >/dev/null; then
+  llvm-profdata merge -sparse -o all.profdata ./*.profraw
+  llvm-cov export -summary-only -instr-profile=all.profdata ./tamis_tests -object ./coco_json_fuzz \
+    -object ./mask_iou_fuzz >../coverage-cpp.json
+fi

@@ -243,7 +243,7 @@ std::optional<PlainRead> read_plain_results(const PlainSource& source, const Pla
 
 // The numbers of a list: as many of the next `n` as are plain, of up to seven characters. `at` is the bracket or comma
 // before the first, with 8 characters before it; `stop` the one after the last. Bits of `integers` come zeroed. None
-// where the processor lacks AVX-512.
+// where the processor lacks AVX2.
 struct ShortNumbers {
   const char* stop;
   int64_t n;

@@ -9,20 +9,25 @@ void take_short_numbers(const char* at, const char* end, int64_t n, double* out,
   taken->n = 0;
   for (bool more = true; more && taken->n < n && end - at > kAtOnce;) {
     const char* base = at + 1;
-    const Block block(_mm512_loadu_si512(base));
+    const Block block(text_at(base));
     const uint64_t in_list = block.close ^ (block.close - 1);  // up to the first bracket
     const uint64_t ends = (block.commas | block.close) & in_list;
-    const int64_t wanted = n - taken->n < kLanes ? n - taken->n : kLanes, there = _mm_popcnt_u64(ends);
-    const int64_t count = there < wanted ? there : wanted;
+    const auto wanted = static_cast<int>(n - taken->n < kLanes ? n - taken->n : kLanes);
+    const int there = __builtin_popcountll(ends), count = there < wanted ? there : wanted;
     if (count == 0) break;
-    const auto last = _tzcnt_u64(_pdep_u64(uint64_t{1} << (count - 1), ends));
+    int64_t ending[kLanes], place[kLanes];
+    uint64_t left = ends;
+    for (int i = 0; i < kLanes; ++i, left &= left - 1) {  // all lanes, without a branch: 64 is the place of none
+      place[i] = static_cast<int64_t>(_tzcnt_u64(left));
+      __builtin_memcpy(&ending[i], base + place[i] - 8, 8);
+    }
+    const int64_t last = place[count - 1];
     const uint64_t part = ~uint64_t{0} >> (63 - last);
     if (!block.is_plain(part, ends)) break;
-    const auto lanes = static_cast<__mmask8>((1u << count) - 1);
-    const Converted found = convert(last_characters(base, ends & part));
+    const uint32_t lanes = (1u << count) - 1;
+    const Converted found = convert(ending, count, out + taken->n);
     if ((found.plain & lanes) != lanes) break;
-    _mm512_mask_storeu_pd(out + taken->n, lanes, found.values);
-    const unsigned bits = unsigned(found.integers & lanes) << taken->n % 8;
+    const unsigned bits = (found.integers & lanes) << taken->n % 8;
     integers[taken->n / 8] = static_cast<uint8_t>(integers[taken->n / 8] | bits);
     if (bits >> 8 != 0) integers[taken->n / 8 + 1] = static_cast<uint8_t>(bits >> 8);
     taken->n += count;
@@ -39,13 +44,13 @@ void skip_number_lists(const char* at, const char* end, const char** stop) {
   int64_t depth = 1;
   for (const char* base = at + 1; base < end;) {
     const int64_t left = end - base < kAtOnce ? end - base : kAtOnce;
-    const __m512i text = _mm512_maskz_loadu_epi8(~uint64_t{0} >> (kAtOnce - left), base);
+    const Text text = text_at(base, left);
     const Block block(text);
-    const Structure found{block.commas, Block::find(text, '['), block.close};
+    const Structure found{block.commas, equal(text, '['), block.close};
     if (found.all() == 0) return;
-    int last = 63 - static_cast<int>(_lzcnt_u64(found.all()));
+    int last = 63 - __builtin_clzll(found.all());
     for (uint64_t brackets = found.open | found.close; brackets != 0 && depth > 0; brackets &= brackets - 1) {
-      const int place = static_cast<int>(_tzcnt_u64(brackets));
+      const int place = __builtin_ctzll(brackets);
       depth += found.at(place).open != 0 ? 1 : -1;
       if (depth > kMostNested) return;
       if (depth == 0) last = place;
@@ -59,21 +64,22 @@ void skip_number_lists(const char* at, const char* end, const char** stop) {
 }
 
 void copy_printable(const char* at, const char* end, char* to, const char** stop) {
-  const __m512i blank = _mm512_set1_epi8(' '), quote = _mm512_set1_epi8('"'), escape = _mm512_set1_epi8('\\');
   for (; at != end; at += kAtOnce, to += kAtOnce) {
     const int64_t left = end - at < kAtOnce ? end - at : kAtOnce;
-    const uint64_t part = ~uint64_t{0} >> (kAtOnce - left);
-    const __m512i text = _mm512_maskz_loadu_epi8(part, at);
-    const uint64_t other = part & (_mm512_cmplt_epi8_mask(text, blank) | _mm512_cmpeq_epi8_mask(text, quote) |
-                                   _mm512_cmpeq_epi8_mask(text, escape));  // bytes from 128 on are negative
-    _mm512_mask_storeu_epi8(to, other == 0 ? part : (other & (0 - other)) - 1, text);
-    if (other == 0 && left == kAtOnce) continue;
-    *stop = at + (other == 0 ? left : int64_t(_tzcnt_u64(other)));
+    const Text text = text_at(at, left);
+    const uint64_t other =
+        (below_blank(text) | equal(text, '"') | equal(text, '\\')) & ~uint64_t{0} >> (kAtOnce - left);
+    const int64_t n = other == 0 ? left : __builtin_ctzll(other);
+    copy_text(text, at, n, to);
+    if (n == kAtOnce) continue;
+    *stop = at + n;
     return;
   }
   *stop = end;
 }
+#endif
 
+#if TAMIS_TEXT_LANES == 64
 namespace {
 
 // Records whose texts between values are known, up to the first that is spelled otherwise.
@@ -139,8 +145,8 @@ class AlikeReader {
       if (ends == 0) {
         if (end_ - first <= kAtOnce) return false;  // one more is looked at behind the last end
         base = first;
-        const __m512i text = _mm512_loadu_si512(base);
-        ends = Block::find(text, ',') | Block::find(text, ']');
+        const Text text = text_at(base);
+        ends = equal(text, ',') | equal(text, ']');
         if (ends == 0) return false;
       }
       const char* stop = base + _tzcnt_u64(ends);
@@ -170,6 +176,12 @@ void read_alike(const char* at, const char* end, const AlikeForm& form, int64_t 
     *taken = {reader.at(), taken->n + 1};
 }
 #else
+void read_alike(const char* at, const char*, const AlikeForm&, int64_t, int64_t, const CocoColumns&, AlikeRows* taken) {
+  *taken = {at, 0};
+}
+#endif
+
+#if !defined(TAMIS_TEXT_LANES)
 void take_short_numbers(const char* at, const char*, int64_t, double*, uint8_t*, ShortNumbers* taken) {
   *taken = {at, 0};
 }
@@ -186,10 +198,6 @@ void copy_printable(const char* at, const char* end, char* to, const char** stop
   }
   while (at != end && static_cast<signed char>(*at) >= ' ' && *at != '"' && *at != '\\') *to++ = *at++;
   *stop = at;
-}
-
-void read_alike(const char* at, const char*, const AlikeForm&, int64_t, int64_t, const CocoColumns&, AlikeRows* taken) {
-  *taken = {at, 0};
 }
 #endif
 

@@ -3,29 +3,87 @@
 #include "coco_json/coco_json.hpp"
 #include "core/decimal.hpp"
 #if defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__) && defined(__AVX512VL__)
-#define TAMIS_TEXT_LANES
+#define TAMIS_TEXT_LANES 64
 #include <immintrin.h>
+#elif defined(__AVX2__)
+#define TAMIS_TEXT_LANES 32
+#include <immintrin.h>
+#endif
 
+#if defined(TAMIS_TEXT_LANES)
 namespace tamis::TAMIS_ISA {
 namespace {
 
 constexpr int64_t kAtOnce = 64;  // characters
 constexpr int kLanes = 8;        // numbers, of eight characters each
 
+#if TAMIS_TEXT_LANES == 64
+using Text = __m512i;
+inline Text text_at(const char* at) { return _mm512_loadu_si512(at); }
+inline Text text_at(const char* at, int64_t n) {  // zeros after n characters
+  return _mm512_maskz_loadu_epi8(~uint64_t{0} >> (kAtOnce - n), at);
+}
+inline uint64_t equal(Text text, char c) { return _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8(c)); }
+inline uint64_t digits_of(Text text) {
+  return _mm512_cmple_epu8_mask(_mm512_sub_epi8(text, _mm512_set1_epi8('0')), _mm512_set1_epi8(9));
+}
+inline uint64_t below_blank(Text text) { return _mm512_cmplt_epi8_mask(text, _mm512_set1_epi8(' ')); }
+inline void copy_text(Text text, const char*, int64_t n, char* to) {
+  if (n > 0) _mm512_mask_storeu_epi8(to, ~uint64_t{0} >> (kAtOnce - n), text);
+}
+#else
+struct Text {
+  __m256i low, high;
+};
+inline Text text_at(const char* at) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32))};
+}
+inline Text text_at(const char* at, int64_t n) {  // zeros after n characters
+  if (n == kAtOnce) return text_at(at);
+  char some[kAtOnce] = {};
+  __builtin_memcpy(some, at, static_cast<size_t>(n));
+  return text_at(some);
+}
+template <class Test>
+inline uint64_t bits_of(Text text, const Test& test) {
+  const auto bits = [&](__m256i half) { return static_cast<uint32_t>(_mm256_movemask_epi8(test(half))); };
+  return bits(text.low) | uint64_t{bits(text.high)} << 32;
+}
+inline uint64_t equal(Text text, char c) {
+  return bits_of(text, [all = _mm256_set1_epi8(c)](__m256i half) { return _mm256_cmpeq_epi8(half, all); });
+}
+inline uint64_t digits_of(Text text) {
+  return bits_of(text, [](__m256i half) {
+    const __m256i value = _mm256_sub_epi8(half, _mm256_set1_epi8('0'));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(value, _mm256_set1_epi8(9)), value);
+  });
+}
+inline uint64_t below_blank(Text text) {  // as signed characters
+  return bits_of(text, [](__m256i half) { return _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), half); });
+}
+inline void copy_text(Text text, const char* from, int64_t n, char* to) {
+  if (n < kAtOnce) {
+    __builtin_memcpy(to, from, static_cast<size_t>(n));
+    return;
+  }
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), text.low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32), text.high);
+}
+#endif
+
 // Which characters of a block are what.
 struct Block {
   uint64_t digits, zeros, points, signs, blanks, commas, close;
 
-  explicit Block(__m512i text)
-      : digits(_mm512_cmple_epu8_mask(_mm512_sub_epi8(text, _mm512_set1_epi8('0')), _mm512_set1_epi8(9))),
-        zeros(find(text, '0')),
-        points(find(text, '.')),
-        signs(find(text, '-')),
-        blanks(find(text, ' ')),
-        commas(find(text, ',')),
-        close(find(text, ']')) {}
-
-  static uint64_t find(__m512i text, char c) { return _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8(c)); }
+  explicit Block(Text text)
+      : digits(digits_of(text)),
+        zeros(equal(text, '0')),
+        points(equal(text, '.')),
+        signs(equal(text, '-')),
+        blanks(equal(text, ' ')),
+        commas(equal(text, ',')),
+        close(equal(text, ']')) {}
 
   // Whether a part that begins after a bracket or comma and ends with one is numbers as JSON has them, each ended by
   // one of `ends`, and perhaps blanks before them.
@@ -66,19 +124,14 @@ inline bool is_nested(const Block& block, const Structure& found, const Structur
   return (bad & part) == 0;
 }
 
-inline __m512i last_characters(const char* base, uint64_t ends) {
-  int64_t lanes[kLanes];
-  for (int i = 0; i < kLanes; ++i, ends &= ends - 1) __builtin_memcpy(&lanes[i], base + _tzcnt_u64(ends) - 8, 8);
-  return _mm512_set_epi64(lanes[7], lanes[6], lanes[5], lanes[4], lanes[3], lanes[2], lanes[1], lanes[0]);
-}
-
 struct Converted {
-  __m512d values;
-  __mmask8 plain, integers;  // which have at most seven characters and one point, and which have none
+  uint32_t plain, integers;  // which have at most seven characters and one point, and which have none
 };
 
-// Numbers that end with their lanes.
-inline Converted convert(__m512i text) {
+#if TAMIS_TEXT_LANES == 64
+// Numbers that end with their lanes, of which the first n go to `out`.
+inline Converted convert(const int64_t* ending, int n, double* out) {
+  const __m512i text = _mm512_loadu_si512(ending);
   const __m512i ones = _mm512_set1_epi64(-1), digits = _mm512_xor_si512(text, _mm512_set1_epi8('0'));
   const __mmask64 point = _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('.'));
   const __mmask64 other = _mm512_cmpgt_epu8_mask(digits, _mm512_set1_epi8(9)) & ~point;
@@ -105,10 +158,63 @@ inline Converted convert(__m512i text) {
   const __m512i bits = _mm512_castpd_si512(size), first_point = _mm512_set1_epi64(int64_t(0xff) << 56);
   const __mmask8 one_point = _mm512_cmpeq_epi64_mask(points, _mm512_srlv_epi64(first_point, places));
   const __mmask8 short_enough = _mm512_test_epi64_mask(_mm512_movm_epi8(other), ones);
-  return {_mm512_castsi512_pd(_mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN))),
-          static_cast<__mmask8>(short_enough & one_point), static_cast<__mmask8>(~has_point)};
+  const __m512i signed_bits = _mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN));
+  _mm512_mask_storeu_pd(out, static_cast<__mmask8>((1u << n) - 1), _mm512_castsi512_pd(signed_bits));
+  return {static_cast<uint32_t>(short_enough & one_point), static_cast<uint32_t>(~has_point & 0xff)};
 }
+#else
+// Numbers that end with their lanes, of which the first n go to `out`.
+inline Converted convert_four(__m256i text, double* out) {
+  const __m256i zero = _mm256_setzero_si256();
+  const auto set = [&](__m256i lanes) {  // which lanes are not 0
+    return ~static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(lanes, zero)))) & 0xf;
+  };
+  const auto smeared = [](__m256i lanes) {  // to all bytes before
+    lanes = _mm256_or_si256(lanes, _mm256_srli_epi64(lanes, 8));
+    lanes = _mm256_or_si256(lanes, _mm256_srli_epi64(lanes, 16));
+    return _mm256_or_si256(lanes, _mm256_srli_epi64(lanes, 32));
+  };
+  const auto last = [](__m256i lanes) { return _mm256_andnot_si256(_mm256_srli_epi64(lanes, 8), lanes); };
+  const __m256i nine = _mm256_set1_epi8(9), digits = _mm256_xor_si256(text, _mm256_set1_epi8('0'));
+  const __m256i point = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('.'));
+  const __m256i digit_or_point = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(digits, nine), digits), point);
+  const __m256i outside = smeared(_mm256_andnot_si256(digit_or_point, _mm256_set1_epi8(-1)));
+  const __m256i points = _mm256_andnot_si256(outside, point);
+  const __m256i from_point = smeared(points), whole = _mm256_srli_epi64(from_point, 8);
+  const __m256i inside = _mm256_andnot_si256(outside, digits);
+  const __m256i joined =
+      _mm256_or_si256(_mm256_andnot_si256(from_point, inside), _mm256_slli_epi64(_mm256_and_si256(whole, inside), 8));
+  const __m256i pairs = _mm256_maddubs_epi16(joined, _mm256_set1_epi16(0x010a));
+  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
+  const __m256i value =
+      _mm256_add_epi64(_mm256_mul_epu32(fours, _mm256_set1_epi64x(10000)), _mm256_srli_epi64(fours, 32));
+  const __m256d two_52 = _mm256_set1_pd(0x1p52);  // whose last bits are an integer
+  const __m256d number =
+      _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(value, _mm256_castpd_si256(two_52))), two_52);
+  // by how many characters there are up to the point, and 0 where there is none
+  static constexpr double kPowers[] = {1e0, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0};
+  const __m256i before = _mm256_sad_epu8(_mm256_and_si256(from_point, _mm256_set1_epi8(1)), zero);
+  const __m256d size = _mm256_div_pd(number, _mm256_i64gather_pd(kPowers, before, 8));
+  const __m256i sign = _mm256_and_si256(last(outside), _mm256_cmpeq_epi8(text, _mm256_set1_epi8('-')));
+  const __m256i nothing = _mm256_cmpeq_epi64(_mm256_or_si256(points, value), zero);  // an integer 0 has no sign
+  const __m256i is_negative =
+      _mm256_andnot_si256(_mm256_or_si256(_mm256_cmpeq_epi64(sign, zero), nothing), _mm256_set1_epi64x(INT64_MIN));
+  _mm256_storeu_pd(out, _mm256_xor_pd(size, _mm256_castsi256_pd(is_negative)));
+  const uint32_t more_points = set(_mm256_xor_si256(points, last(from_point)));
+  const uint32_t short_enough = set(_mm256_slli_epi64(outside, 56));
+  return {short_enough & ~more_points, ~set(points) & 0xf};
+}
+inline Converted convert(const int64_t* ending, int n, double* out) {
+  double all[kLanes];
+  const auto* from = reinterpret_cast<const __m256i*>(ending);
+  const Converted low = convert_four(_mm256_loadu_si256(from), all);
+  const Converted high = convert_four(_mm256_loadu_si256(from + 1), all + 4);
+  __builtin_memcpy(out, all, sizeof(double) * static_cast<size_t>(n));
+  return {low.plain | high.plain << 4, low.integers | high.integers << 4};
+}
+#endif
 
+#if TAMIS_TEXT_LANES == 64
 constexpr int64_t kMostCharacters = 31;  // of a number, without its sign
 
 struct Spelled {
@@ -158,6 +264,7 @@ inline const char* number_end(const char* first) {
                             _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('-')));
   return others == 0 ? nullptr : first + _tzcnt_u32(others);
 }
+#endif
 
 }  // namespace
 }  // namespace tamis::TAMIS_ISA

@@ -15,8 +15,8 @@ typedef __m256i Lanes;  // eight of 32 bits
 // For each set of eight lanes their numbers, the others after them: to move what is wanted to the front.
 constexpr auto kFront = [] {
   std::array<std::array<uint8_t, 8>, 256> front{};
-  for (int set = 0; set < 256; ++set)
-    for (int lane = 0, n = 0; lane < 8; ++lane)
+  for (uint32_t set = 0; set < 256; ++set)
+    for (uint32_t lane = 0, n = 0; lane < 8; ++lane)
       if ((set >> lane & 1) != 0) front[set][n++] = static_cast<uint8_t>(lane);
   return front;
 }();
