@@ -12,11 +12,10 @@
 //
 // How: a sample of the rows says how far a draw must look. Then the rows pass by once, tile by tile, each tile turned
 // into columns that stay in a cache while all draws look at them; what is within reach of a draw is logged, and settles
-// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Every tile has rows
-// from everywhere, so the first tiles say more of the radius. Rarely it is too little or too much, and the rows pass by
-// again for such draws.
-// Cost: n * k differences a draw. Memory: a sample of about a 48th of the rows, for each thread a tile and 8 n bytes,
-// and the logs of the draws (ZcoreRun).
+// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Every tile has
+// rows from everywhere, so the first tiles say more of the radius. Rarely it is too little or too much, and the rows
+// pass by again for such draws. Cost: n * k differences a draw. Memory: a sample of about a 48th of the rows, for each
+// thread a tile and 8 n bytes, and the logs of the draws (ZcoreRun).
 #pragma once
 #include <cstdint>
 #include <memory>
