@@ -15,29 +15,36 @@ def lines_of(report):
     """(file, lines reached, lines) of either kind of report."""
     if "data" in report:
         for file in report["data"][0]["files"]:
-            yield file["filename"], file["summary"]["lines"]["covered"], file["summary"]["lines"]["count"]
+            lines = file["summary"]["lines"]
+            yield file["filename"], lines["covered"], lines["count"]
     else:
         for name, file in report["files"].items():
             reached = len(file["executed_lines"])
             yield name, reached, reached + len(file["missing_lines"])
 
 
+def folder_of(name):
+    """The package or the C++ core, and the room in it."""
+    folders = Path(name).parent.parts
+    root = max(i for i, folder in enumerate(folders) if folder in ("tamis", "cpp"))
+    return "/".join(folders[root : root + 2])
+
+
+def show(name, reached, lines):
+    print(f"{name:32s} {reached / lines:6.1%} of {lines:6d} lines")
+
+
 def main(paths):
     for path in paths:
         reached, lines = Counter(), Counter()
         for name, some, n in lines_of(json.loads(Path(path).read_text())):
-            for root in ("tamis", "cpp"):
-                parts = Path(name).parts
-                if root in parts[:-1]:
-                    inside = parts[len(parts) - 1 - parts[::-1].index(root) + 1 : -1]
-                    folder = "/".join([root, *inside[:1]])
-                    if inside[:1] != ("third_party",):
-                        reached[folder] += some
-                        lines[folder] += n
-                    break
+            if "third_party" not in name and "/tests/" not in name:
+                reached[folder_of(name)] += some
+                lines[folder_of(name)] += n
         for folder in sorted(lines):
-            print(f"{folder:32s} {reached[folder] / lines[folder]:6.1%} of {lines[folder]:6d} lines")
-        print(f"{Path(path).name:32s} {reached.total() / lines.total():6.1%} of {lines.total():6d} lines\n")
+            show(folder, reached[folder], lines[folder])
+        show(Path(path).name, reached.total(), lines.total())
+        print()
 
 
 if __name__ == "__main__":

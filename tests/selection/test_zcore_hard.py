@@ -40,7 +40,7 @@ def tiled(n=20_000, d=4, height=512):
 
 @pytest.mark.parametrize("nn", [30, 1000, 4000])
 def test_tiles_unlike_the_rest(isa, nn):
-    """What the first tiles say of the others is wrong: draws are repeated, ties go to the lower row."""
+    """What the first tiles say is wrong: draws are repeated, and ties go to the lower row."""
     x = tiled()
     dims, points = some_draws(x, 40)
     points[::4] = 3
