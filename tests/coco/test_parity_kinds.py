@@ -138,9 +138,20 @@ REAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("as_dicts", [False, True])
+def evaluated(library: Any, files: list[str], kind: str, images: list[int], dicts: bool) -> Any:
+    gt = quiet(library.COCO, files[0])
+    dt = quiet(gt.loadRes, files[1])
+    if dicts:
+        assert len(dt.anns) and len(gt.anns)
+    e = quiet(library.COCOeval, gt, dt, kind)
+    e.params.imgIds = images
+    for step in (e.evaluate, e.accumulate, e.summarize):
+        quiet(step)
+    return e
+
+
 @pytest.mark.parametrize("name", REAL)
-def test_real_data(name: str, as_dicts: bool, tmp_path: Any) -> None:
+def test_real_data(name: str, tmp_path: Any) -> None:
     kind, *files = REAL[name]
     gt_path, dt_path = (str(data_path(*f.split("/"))) for f in files)
     with open(dt_path) as f:
@@ -151,22 +162,13 @@ def test_real_data(name: str, as_dicts: bool, tmp_path: Any) -> None:
     dt_path = str(tmp_path / "dt.json")  # some are of images that the ground truth lacks
     with open(dt_path, "w") as f:
         json.dump([d for d in dets if d["image_id"] in known], f)
-    both = []
-    for library in (THEIRS, ours):
-        gt = quiet(library.COCO, gt_path)
-        dt = quiet(gt.loadRes, dt_path)
-        if as_dicts:
-            assert len(dt.anns) and len(gt.anns)
-        e = quiet(library.COCOeval, gt, dt, kind)
-        e.params.imgIds = images
-        for step in (e.evaluate, e.accumulate, e.summarize):
-            quiet(step)
-        both.append(e)
-    want, got = both
-    for key in ("precision", "recall", "scores"):
-        np.testing.assert_array_equal(want.eval[key], got.eval[key])
-    np.testing.assert_array_equal(want.stats, got.stats)
-    for a, b in zip(want.evalImgs, got.evalImgs, strict=True):
-        assert (a is None) == (b is None)
-        for key in ("dtIds", "gtIds", "dtMatches", "gtMatches", "dtIgnore", "gtIgnore"):
-            assert a is None or np.array_equal(a[key], b[key])
+    want = evaluated(THEIRS, [gt_path, dt_path], kind, images, False)
+    for dicts in (False, True):
+        got = evaluated(ours, [gt_path, dt_path], kind, images, dicts)
+        for key in ("precision", "recall", "scores"):
+            np.testing.assert_array_equal(want.eval[key], got.eval[key])
+        np.testing.assert_array_equal(want.stats, got.stats)
+        for a, b in zip(want.evalImgs, got.evalImgs, strict=True):
+            assert (a is None) == (b is None)
+            for key in ("dtIds", "gtIds", "dtMatches", "gtMatches", "dtIgnore", "gtIgnore"):
+                assert a is None or np.array_equal(a[key], b[key])
