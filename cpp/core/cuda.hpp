@@ -67,7 +67,7 @@ void launch(const Launch& on, void (*kernel)(P...), const A&... arguments) {
 #if defined(TAMIS_EMULATION) || defined(__CUDACC__)
 __device__ inline int64_t thread_number() { return blockIdx.x * int64_t(kThreads) + threadIdx.x; }
 
-__device__ inline void lower(int64_t* to, int64_t row) {  // neither is below 0
+__device__ inline void atomic_min_row(int64_t* to, int64_t row) {  // neither is below 0
   atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(row));
 }
 

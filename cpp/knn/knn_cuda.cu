@@ -247,7 +247,7 @@ __global__ void __launch_bounds__(kThreads) exact_kernel(KnnDeviceSearch<T> s, i
     __syncthreads();
   }
   for (int j = static_cast<int>(threadIdx.x); j < best; j += kThreads) {
-    s.told[row * s.k + j] = told(keys[j], s.how);
+    s.output[row * s.k + j] = output_of(keys[j], s.how);
     s.indices[row * s.k + j] = found[j];
   }
 }

@@ -69,8 +69,8 @@ struct KnnDeviceSearch {
   int64_t k;
   bool dots;
   bool without_self;  // a row is none of its own neighbours: queries are x
-  host::KnnTold how;
-  double* told;  // (queries, k)
+  host::KnnOutput how;
+  double* output;  // (queries, k)
   int64_t* indices;
 };
 // The rows of the table from `begin`, a whole number of tiles, no more than there are lists.

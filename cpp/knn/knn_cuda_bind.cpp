@@ -72,7 +72,7 @@ void bind_dtype(py::module_& m) {
       [](Matrix x, Scale scale, Matrix queries, Scale query_scale, Offset offset, DeviceView<int16_t, 2> z,
          DeviceView<float, 2> of_columns, DeviceView<int16_t, 2> query_z, DeviceView<float, 2> of_rows,
          DeviceView<float, 2> sampled, DeviceView<float, 2> limits, DeviceView<int32_t, 1> counts,
-         DeviceView<int64_t, 2> entries, bool dots, bool without_self, int told, int64_t begin, int64_t rows,
+         DeviceView<int64_t, 2> entries, bool dots, bool without_self, int output, int64_t begin, int64_t rows,
          DeviceView<double, 2> keys, DeviceView<int64_t, 2> indices, uintptr_t stream) {
         const int64_t k = keys.shape[1], room = entries.shape[1];
         const bool fits = limits.shape[1] == 3 && rows <= limits.shape[0] && limits.shape[0] == counts.size() &&
@@ -93,13 +93,13 @@ void bind_dtype(py::module_& m) {
             k,
             dots,
             without_self,
-            tamis::host::KnnTold(told),
+            tamis::host::KnnOutput(output),
             keys.data,
             indices.data};
         tamis::cuda::knn_search(search, begin, rows, as_stream(stream));
       },
       py::kw_only(), "x"_a, "scale"_a, "queries"_a, "query_scale"_a, "offset"_a, "z"_a, "of_columns"_a, "query_z"_a,
-      "of_rows"_a, "sampled"_a, "limits"_a, "counts"_a, "entries"_a, "dots"_a, "without_self"_a, "told"_a, "begin"_a,
+      "of_rows"_a, "sampled"_a, "limits"_a, "counts"_a, "entries"_a, "dots"_a, "without_self"_a, "output"_a, "begin"_a,
       "rows"_a, "keys"_a, "indices"_a, "stream"_a, nogil);
   m.def(
       "knn_pairs",

@@ -111,12 +111,12 @@ inline KnnOrder knn_order(int64_t rows) {
 }
 
 // What is returned of a key.
-enum class KnnTold { key, root, half, negative };
-TAMIS_HD double told(double key, KnnTold how) {
-  return how == KnnTold::root       ? __builtin_sqrt(key)
-         : how == KnnTold::half     ? 0.5 * key
-         : how == KnnTold::negative ? -key
-                                    : key;
+enum class KnnOutput { key, root, half, negative };
+TAMIS_HD double output_of(double key, KnnOutput how) {
+  return how == KnnOutput::root       ? __builtin_sqrt(key)
+         : how == KnnOutput::half     ? 0.5 * key
+         : how == KnnOutput::negative ? -key
+                                      : key;
 }
 
 // One of the kKeyLanes sums of `exact_key`.

@@ -14,8 +14,8 @@ __device__ void judge(const MatchedRows& p, const DeviceMistakes& out, int64_t g
   out.label[g] = out.place[g] = nan;
   out.spurious[g] = p.judged[g] != 0 && d < 0;
   if (p.judged[g] == 0 || d < 0) return;
-  if (!(p.iou[d] * 0.0 == 0)) lower(out.bad + 2, d);
-  if (!(p.certain[d] * 0.0 == 0)) lower(out.bad + 3, d);
+  if (!(p.iou[d] * 0.0 == 0)) atomic_min_row(out.bad + 2, d);
+  if (!(p.certain[d] * 0.0 == 0)) atomic_min_row(out.bad + 3, d);
   out.label[g] = mistaken_label(p.labels[d] == p.gt_labels[g], p.certain[d]);
   out.place[g] = mistaken_place(p.iou[d], p.certain[d], p.least_iou);
 }
@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kThreads) mistakes_kernel(MatchedRows p, Devic
   int64_t spurious = 0, missing = 0;
   for (int64_t g = p.gt_splits[image]; g < p.gt_splits[image + 1]; ++g) {
     if (p.det[g] >= p.n) {
-      lower(out.bad + 1, g);
+      atomic_min_row(out.bad + 1, g);
       continue;
     }
     judge(p, out, g);
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kThreads) mistakes_kernel(MatchedRows p, Devic
     spurious += out.spurious[g];
   }
   for (int64_t d = p.splits[image]; d < p.splits[image + 1]; ++d) {
-    if (p.gt[d] >= p.m) lower(out.bad, d);
+    if (p.gt[d] >= p.m) atomic_min_row(out.bad, d);
     out.missing[d] = p.gt[d] < 0 && p.confidence[d] > p.missing_confidence;
     missing += out.missing[d];
   }

@@ -19,8 +19,8 @@ __global__ void __launch_bounds__(kThreads) keys_kernel(MatchRows rows, MatchKey
   if (keys.scores != nullptr) keys.scores[i] = signed_key(descending_key(rows.values[i]));
   double spoilt = 0;
   for (int64_t k = 0; k < rows.numbers; ++k) spoilt += rows.boxes[rows.numbers * i + k] * 0.0;
-  if (!(spoilt == 0)) lower(keys.bad, i);
-  if (!(rows.values[i] * 0.0 == 0)) lower(keys.bad + 1, i);
+  if (!(spoilt == 0)) atomic_min_row(keys.bad, i);
+  if (!(rows.values[i] * 0.0 == 0)) atomic_min_row(keys.bad + 1, i);
 }
 
 __global__ void __launch_bounds__(kThreads)

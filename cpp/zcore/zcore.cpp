@@ -55,10 +55,11 @@ void ZcoreRun<T>::around(const int32_t* dims, const double* places, const int64_
 }
 
 template <class T>
-void ZcoreRun<T>::pay(const int32_t* dims, const double* places, const int64_t* own, int64_t draws,
-                      const ZcorePrices<T>& prices) {
+void ZcoreRun<T>::apply_penalty(const int32_t* dims, const double* places, const int64_t* own, int64_t draws,
+                                const ZcorePrices<T>& prices) {
   each_slice(dims, places, draws, rule_.neighbours, [&](int64_t first, Slice& one) {
-    one.pay(own + first, {prices.limit + first, prices.nearest + first, prices.share + first, prices.ties + first});
+    one.apply_penalty(own + first,
+                      {prices.limit + first, prices.nearest + first, prices.share + first, prices.ties + first});
   });
 }
 

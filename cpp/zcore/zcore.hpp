@@ -12,10 +12,11 @@
 //
 // How: a sample of the rows says how far a draw must look. Then the rows pass by once, tile by tile, each tile turned
 // into columns that stay in a cache while all draws look at them; what is within reach of a draw is logged, and settles
-// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Every tile has
-// rows from everywhere, so the first tiles say more of the radius. Rarely it is too little or too much, and the rows
-// pass by again for such draws. Cost: n * k differences a draw. Memory: a sample of about a 48th of the rows, for each
-// thread a tile and 8 n bytes, and the logs of the draws (ZcoreRun).
+// it: the nearest row so far sets the reach, and a radius around it that should hold the neighbours. Every sixth row
+// passes first, and says more of the radius. Rarely it is too little or too much, and the rows pass by again for such
+// draws.
+// Cost: n * k differences a draw. Memory: a sample of about a 48th of the rows, for each thread a tile and 8 n bytes,
+// and the logs of the draws (ZcoreRun).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -172,7 +173,8 @@ class ZcoreRun {
   // The distances of the `neighbours` rows nearest to each place, NaN where there are fewer, but for the row own[i]:
   void around(const int32_t* dims, const double* places, const int64_t* own, int64_t draws, T* out);
   // Not more than `neighbours` rows pay.
-  void pay(const int32_t* dims, const double* places, const int64_t* own, int64_t draws, const ZcorePrices<T>& prices);
+  void apply_penalty(const int32_t* dims, const double* places, const int64_t* own, int64_t draws,
+                     const ZcorePrices<T>& prices);
 
   void write(int64_t* sums) const;
   int64_t n() const { return table_.n(); }

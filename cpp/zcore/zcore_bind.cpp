@@ -67,14 +67,15 @@ void bind_dtype(py::module_& m, const char* table_name, const char* run_name) {
           },
           nogil)
       .def(
-          "pay",
+          "apply_penalty",
           [](Run& run, View<const int32_t, 2> dims, View<const double, 2> places, View<const int64_t, 1> own,
              View<const T, 1> limit, View<const T, 1> nearest, View<const double, 1> share,
              View<const int64_t, 1> ties) {
             check_draws(run, dims, places);
             for (const int64_t n : {own.size(), limit.size(), nearest.size(), share.size(), ties.size()})
               TAMIS_CHECK(n == dims.shape[0], "zcore: own, limit, nearest, share and ties must be (S,)");
-            run.pay(dims.data, places.data, own.data, own.size(), {limit.data, nearest.data, share.data, ties.data});
+            run.apply_penalty(dims.data, places.data, own.data, own.size(),
+                              {limit.data, nearest.data, share.data, ties.data});
           },
           nogil)
       .def(

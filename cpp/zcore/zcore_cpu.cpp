@@ -108,7 +108,7 @@ static_assert(kTogether * kWords <= 64 && kRows == kZcoreMostHeight);
 
 // The columns of some draws in a tile, and their places in them; kDims: k, or 0 for any.
 template <int kDims, class T>
-struct Aims {
+struct DrawColumns {
   const ZcoreTile<T>& tile;
   const ZcorePlace<T>* places;  // of the first draw
   int64_t k;
@@ -143,7 +143,7 @@ struct Aims {
 };
 
 template <int kDims, bool kValues, class T>
-inline void log(const Aims<kDims, T>& aims, int64_t draw, int64_t some, const uint64_t* bits,
+inline void log(const DrawColumns<kDims, T>& columns, int64_t draw, int64_t some, const uint64_t* bits,
                 const ZcoreLogging<T>& to) {
   uint64_t busy = 0;
   for (int64_t i = 0; i < some * kWords; ++i) busy |= uint64_t(bits[i] != 0) << i;
@@ -155,8 +155,8 @@ inline void log(const Aims<kDims, T>& aims, int64_t draw, int64_t some, const ui
   }
   const int64_t n = end - at;
   ZcorePage* page = to.add(to.log, draw / kTogether, n);
-  page->first = aims.tile.first;
-  page->step = aims.tile.step;
+  page->first = columns.tile.first;
+  page->step = columns.tile.step;
   for (int64_t i = 0; i < some; ++i) {
     int count = 0;
     for (int64_t j = 0; j < kWords; ++j) count += __builtin_popcountll(bits[i * kWords + j]);
@@ -172,23 +172,23 @@ inline void log(const Aims<kDims, T>& aims, int64_t draw, int64_t some, const ui
   int64_t starts[kTogether] = {};
   T centres[kTogether] = {}, nearest[kTogether] = {};
   for (int64_t i = 0; i < some; ++i) nearest[i] = to.balls[draw + i].nearest;
+  const T* x = columns.tile.columns;
   bool nearer = false;
-  for (int64_t j = 0; j < aims.dims(); ++j) {
+  for (int64_t j = 0; j < columns.dims(); ++j) {
     for (int64_t i = 0; i < some; ++i) {
-      starts[i] = aims.start(i, j);
-      centres[i] = aims.place(i, j).centre;
+      starts[i] = columns.start(i, j);
+      centres[i] = columns.place(i, j).centre;
     }
     T* values = kValues ? logged + j * n : room;
-    const T* columns = aims.tile.columns;
-    nearer = j == 0 ? measure_column<true>(columns, starts, centres, nearest, at, n, values, distances)
-                    : measure_column<false>(columns, starts, centres, nearest, at, n, values, distances);
+    nearer = j == 0 ? measure_column<true>(x, starts, centres, nearest, at, n, values, distances)
+                    : measure_column<false>(x, starts, centres, nearest, at, n, values, distances);
   }
   if (!kValues || !nearer) return;
   for (int64_t i = 0; i < n; ++i) {
     ZcoreBall<T>& ball = to.balls[draw + at[i] / kRows];
     if (distances[i] < ball.nearest) {
       ball.nearest = distances[i];
-      ball.limit = smaller(ball.limit, zcore_limit(distances[i], ball.more, aims.dims()));
+      ball.limit = smaller(ball.limit, zcore_limit(distances[i], ball.more, columns.dims()));
     }
   }
 }
@@ -199,14 +199,14 @@ void scan(const ZcoreTile<T>& t, const ZcorePlace<T>* places, int64_t k, int64_t
   const int64_t words = (t.n + 63) / 64;
   for (int64_t draw = 0; draw < draws; draw += kTogether) {
     const int64_t some = smaller(kTogether, draws - draw);
-    const Aims<kDims, T> aims{t, places + draw * k, k};
+    const DrawColumns<kDims, T> columns{t, places + draw * k, k};
     for (int64_t i = 0; i < some; ++i) {
-      if (draw + kTogether + i < draws) aims.prefetch(kTogether + i);
+      if (draw + kTogether + i < draws) columns.prefetch(kTogether + i);
       uint64_t* own = bits + i * kWords;
-      aims.within(i, to.balls[draw + i].limit, words, own);
+      columns.within(i, to.balls[draw + i].limit, words, own);
       if (t.n % 64 > 0) own[words - 1] &= (uint64_t(1) << t.n % 64) - 1;
     }
-    log<kDims, kValues>(aims, draw, some, bits, to);
+    log<kDims, kValues>(columns, draw, some, bits, to);
     for (int64_t i = draw; i < draw + some; ++i)
       if (to.balls[i].count > to.balls[i].most) to.crowded(to.log, i);
   }

@@ -283,7 +283,7 @@ __device__ Found<T> neighbours(const ZcoreScoring<T>& s, const D& distance, cons
 }
 
 template <class T>
-__device__ void pay(const ZcoreScoring<T>& s, const Found<T>& found) {
+__device__ void apply_penalty(const ZcoreScoring<T>& s, const Found<T>& found) {
   using Key = typename ZcoreKeyOf<T>::Type;
   Key least = found.limit;
   for (int64_t i = threadIdx.x; i < found.n; i += kThreads)
@@ -320,7 +320,7 @@ __global__ void __launch_bounds__(kThreads) score_kernel(ZcoreScoring<T> s, Zcor
     if (s.wanted == 0) continue;
     const Distance<T, T> to_row{dims, draws.k, nullptr, s.x.values + own * s.x.d};
     const uint32_t reach = sampled_reach(to_row, s.sample, rank);
-    pay(s, neighbours(s, to_row, Filter<kTwo, Distance<T, T>>(s.halves, to_row), own, reach));
+    apply_penalty(s, neighbours(s, to_row, Filter<kTwo, Distance<T, T>>(s.halves, to_row), own, reach));
     __syncthreads();  // the list is free again
   }
 }

@@ -16,7 +16,6 @@ namespace {
 constexpr int64_t kFewestDraws = 64, kMostDraws = int64_t(1) << 15;
 std::atomic<int64_t> log_bytes{int64_t(1) << 30};  // of all threads
 constexpr double kSure = 4.5;                      // standard deviations of what a sample says
-constexpr int64_t kSampledPart = 6;                // of the rows say how far a draw must look in the others
 constexpr int64_t kFewColumns = 64;                // of a draw: Ctrl-C is heard in between
 
 // How much a thread logs of a draw before it is too much: around a point some twice the neighbours are expected.
@@ -71,7 +70,7 @@ class ZcoreRun<T>::Slice {
           pending, [&](Worker& worker, int64_t draw) { return sampled_radius(worker, draw, round); },
           [&](Worker& worker, int64_t draw, T radius) {
             worker.take_distances(rows_[draw]);
-            return worker.pay(wanted_, run_.rule_.exponent, radius);
+            return worker.apply_penalty(wanted_, run_.rule_.exponent, radius);
           });
   }
 
@@ -92,13 +91,13 @@ class ZcoreRun<T>::Slice {
           });
   }
 
-  void pay(const int64_t* own, const ZcorePrices<T>& prices) {
+  void apply_penalty(const int64_t* own, const ZcorePrices<T>& prices) {
     look_around(
         all(), [&](Worker&, int64_t draw) { return prices.limit[order_[draw]]; },
         [&](Worker& worker, int64_t draw, T) {
           const int64_t at = order_[draw];
           worker.take_distances(static_cast<uint32_t>(own[at]));
-          worker.pay(prices, at, run_.rule_.exponent);
+          worker.apply_penalty(prices, at, run_.rule_.exponent);
           return true;
         });
   }
@@ -114,16 +113,16 @@ class ZcoreRun<T>::Slice {
 
   // Finds the row nearest to each point, and pays where that shows its neighbours; the draws where it does not.
   Vector<int64_t> approach() {
-    each(n_, [&](Worker& worker, int64_t i) { aim(worker, i); });
+    each(n_, [&](Worker& worker, int64_t i) { set_radius(worker, i); });
     for (const auto& worker : run_.workers_) {
       ZcoreLog<T>& log = worker->log;
       log.start(n_, true, k_, [this, &log](int64_t draw) { keep_nearest(draw, log); });
       for (int64_t i = 0; i < n_; ++i) log.ball(i) = starts_[i];
     }
-    const int64_t sampled = wanted_ > 0 ? tiles() / kSampledPart : 0;
-    pass({0, sampled, true}, places_.data(), n_);
-    tighten(sampled);
-    pass({sampled, tiles(), true}, places_.data(), n_);
+    const ZcoreTiling tiling = tiles(wanted_ > 0);
+    pass({tiling, 0, tiling.sampled()}, places_.data(), n_);
+    if (tiling.sampled() > 0) tighten(tiling.sampled_rows());
+    pass({tiling, tiling.sampled(), tiling.count()}, places_.data(), n_);
     Vector<uint8_t> state(n_);
     each_group(n_, [&](Worker& worker, int64_t i) { state[i] = settle_point(worker, i); });
     Vector<int64_t> lost, pending;
@@ -161,12 +160,12 @@ class ZcoreRun<T>::Slice {
     });
   }
 
-  // Some tiles of all rows.
   struct Tiles {
+    ZcoreTiling tiling;
     int64_t begin, end;
-    bool spread;
   };
-  int64_t tiles() const { return ZcoreTiles<T>::count(table_.n(), table_.d()); }
+  ZcoreTiling tiles(bool apart) const { return ZcoreTiles<T>::tiling(table_.n(), table_.d(), apart); }
+  Tiles all_tiles() const { return {tiles(false), 0, tiles(false).count()}; }
 
   // visit(i, tile) of worker i, of the columns of some draws.
   template <class Visit>
@@ -174,7 +173,8 @@ class ZcoreRun<T>::Slice {
     Vector<uint8_t> wanted(table_.d() / kZcoreBlock + 1);
     for (int64_t i = 0; i < draws * k_; ++i) wanted[places[i].column / kZcoreBlock] = 1;
     each_worker(threads(), some.end - some.begin, 1, [&](int64_t i, int64_t tile, int64_t) {
-      visit(i, run_.workers_[i]->tiles.turn(some.begin + tile, some.spread, wanted));
+      const ZcoreTiling::Tile rows = some.tiling.tile(some.begin + tile);
+      if (rows.n > 0) visit(i, run_.workers_[i]->tiles.turn(rows, wanted));
     });
   }
   void pass(const Tiles& some, const ZcorePlace<T>* places, int64_t draws) {
@@ -199,7 +199,7 @@ class ZcoreRun<T>::Slice {
 
   // How far the draw must look: for the nearest row not beyond that of the sample, and around it for its neighbours,
   // which are rarely farther from it than as many rows are from the point.
-  void aim(Worker& worker, int64_t draw) {
+  void set_radius(Worker& worker, int64_t draw) {
     int64_t nearest;
     worker.measure_sample(table_, places(draw));
     zcore_least(worker.sampled.data(), table_.sampled(), &nearest);
@@ -210,10 +210,8 @@ class ZcoreRun<T>::Slice {
     starts_[draw] = {host::zcore_limit(distance, more, k_), more, distance, 0, most_around_point(wanted_, threads())};
   }
 
-  // What was logged of some tiles says better how far a draw must look in the others.
-  void tighten(int64_t sampled) {
-    if (sampled == 0) return;
-    const int64_t rows = table_.n() * sampled / tiles();
+  // What was logged of some rows says better how far a draw must look in the others.
+  void tighten(int64_t rows) {
     const int64_t rank = host::zcore_sampled_rank(wanted_, rows, table_.n(), kSure);
     each_group(n_, [&](Worker& worker, int64_t draw) {
       T nearest = starts_[draw].nearest;
@@ -258,7 +256,7 @@ class ZcoreRun<T>::Slice {
     worker.sums[worker.row(best)] += kZcoreUnit;
     if (wanted_ == 0) return kSettled;
     worker.measure_from(best, places(draw));
-    return worker.pay(wanted_, run_.rule_.exponent, whole ? radii_[draw] : 0) ? kSettled : kOpen;
+    return worker.apply_penalty(wanted_, run_.rule_.exponent, whole ? radii_[draw] : 0) ? kSettled : kOpen;
   }
 
   // The nearest rows of draws where too many are nearly so.
@@ -268,7 +266,7 @@ class ZcoreRun<T>::Slice {
       int64_t row = std::numeric_limits<int64_t>::max();
     };
     Vector<Vector<Best>> best(run_.workers_.size(), Vector<Best>(draws.size()));
-    each_tile({0, tiles(), false}, places_.data(), n_, [&](int64_t worker, const ZcoreTile<T>& tile) {
+    each_tile(all_tiles(), places_.data(), n_, [&](int64_t worker, const ZcoreTile<T>& tile) {
       Vector<double> distances(tile.n);
       Vector<const T*> columns(k_);
       for (int64_t i = 0; i < draws.size(); ++i) {
@@ -313,7 +311,7 @@ class ZcoreRun<T>::Slice {
         log.start(n, false, 1, [this, &log](int64_t draw) { keep_wanted(log, draw); });
         for (int64_t i = 0; i < n; ++i) log.ball(i) = {radii[i], 0, 0, 0, most_around_row(wanted_)};
       }
-      pass({0, tiles(), false}, around.data(), n);
+      pass(all_tiles(), around.data(), n);
       Vector<uint8_t> settled(part.size());
       each_group(n, [&](Worker& worker, int64_t i) { settled[i] = settle(worker, part[i], radii[i]); });
       for (int64_t i = 0; i < part.size(); ++i) {

@@ -67,7 +67,7 @@ class ZcoreTable<T>::Worker {
  public:
   Worker(const ZcoreTable& table, const Vector<Bracket<T>>& brackets)
       : table_(table),
-        tiles_(table.x_, table.n_, table.d_),
+        tiles_(table.x_, table.d_),
         all_(table.d_ / kZcoreBlock + 1, 1),
         spreads_(brackets.size(), {kFar, -kFar, 0, 0, true}) {
     log_.start(table.d_, true, 1, nullptr);
@@ -75,8 +75,8 @@ class ZcoreTable<T>::Worker {
       log_.ball(j) = {brackets[j].reach > 0 ? brackets[j].reach : -1, 0, 0, 0, kMany};
   }
 
-  void visit(int64_t i, const Vector<Bracket<T>>& brackets, const Vector<ZcorePlace<T>>& places) {
-    const ZcoreTile<T> tile = tiles_.turn(i, false, all_);
+  void visit(const ZcoreTiling::Tile& rows, const Vector<Bracket<T>>& brackets, const Vector<ZcorePlace<T>>& places) {
+    const ZcoreTile<T> tile = tiles_.turn(rows, all_);
     bool finite = true;
     for (int64_t j = 0; j < spreads_.size(); ++j) {
       const T* column = tile.columns + j * tile.stride;
@@ -126,8 +126,9 @@ void ZcoreTable<T>::find_spans() {
   });
   Vector<Worker> workers;
   for (int i = 0; i < num_threads(); ++i) workers.emplace_back(*this, brackets);
-  each_worker(num_threads(), ZcoreTiles<T>::count(n_, d_), 1,
-              [&](int64_t worker, int64_t i, int64_t) { workers[worker].visit(i, brackets, places); });
+  const ZcoreTiling tiling = ZcoreTiles<T>::tiling(n_, d_, false);
+  each_worker(num_threads(), tiling.count(), 1,
+              [&](int64_t worker, int64_t i, int64_t) { workers[worker].visit(tiling.tile(i), brackets, places); });
   for (const Worker& worker : workers)
     if (worker.bad() >= 0 && (bad_ < 0 || worker.bad() < bad_)) bad_ = worker.bad();
   if (bad_ >= 0) return;

@@ -15,8 +15,7 @@ namespace tamis {
 template <class T>
 class ZcoreWorker {
  public:
-  ZcoreWorker(const ZcoreTable<T>& table, int64_t k)
-      : tiles(table.x(), table.n(), table.d()), sums(table.n()), columns_(k) {}
+  ZcoreWorker(const ZcoreTable<T>& table, int64_t k) : tiles(table.x(), table.d()), sums(table.n()), columns_(k) {}
 
   // What all workers have logged for a group of draws.
   void gather(const Vector<std::unique_ptr<ZcoreWorker>>& workers, int64_t group, int64_t draws) {
@@ -93,7 +92,7 @@ class ZcoreWorker {
   }
 
   // False where not all that are wanted are known to be within the radius.
-  bool pay(int64_t wanted, double exponent, T radius) {
+  bool apply_penalty(int64_t wanted, double exponent, T radius) {
     int64_t same = 0, within = 0;
     zcore_count(distances_.data(), n_, T(0), &same);
     if (same > 0) {  // a duplicate row takes the whole penalty
@@ -124,7 +123,7 @@ class ZcoreWorker {
   }
 
   // What the rows that were found pay for draw i.
-  void pay(const ZcorePrices<T>& prices, int64_t i, double exponent) {
+  void apply_penalty(const ZcorePrices<T>& prices, int64_t i, double exponent) {
     const T limit = prices.limit[i];
     ties_.clear();
     for (int64_t at = 0; at < n_; ++at)

@@ -291,7 +291,7 @@ def knn_search(
     entries: DeviceArray,
     dots: bool,
     without_self: bool,
-    told: int,
+    output: int,
     begin: int,
     rows: int,
     keys: DeviceArray,

@@ -90,6 +90,10 @@ def opened(
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.get_log("browser"), browser.get_log("performance")
     browser.get(Path(page, f"{name}.html").as_uri())
+    browser.execute_async_script(  # on a busy machine the driver may return before all is there
+        "const [done] = arguments;"
+        "document.readyState === 'complete' ? done() : addEventListener('load', () => done())"
+    )
 
 
 @pytest.mark.parametrize("name", ["report", "rows"])

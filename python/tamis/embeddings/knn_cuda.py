@@ -26,7 +26,7 @@ OUTPUT_OF = {
     "cosine": "half",
     "inner_product": "negative",
 }
-OUTPUTS = ("key", "root", "half", "negative")  # in the order of KnnTold
+OUTPUTS = ("key", "root", "half", "negative")  # in the order of KnnOutput
 
 
 @dataclass
@@ -134,7 +134,7 @@ def nearest(
         arrays.call(
             "knn_search", rows.x, **_sides(rows, asked, table, other), **lists,
             dots=dots, without_self=queries is None and without_self,
-            told=OUTPUTS.index(output), begin=begin, rows=size, keys=keys, indices=indices,
+            output=OUTPUTS.index(output), begin=begin, rows=size, keys=keys, indices=indices,
         )  # fmt: skip
         if progress:
             device_arrays.wait(rows.x)

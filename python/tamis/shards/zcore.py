@@ -267,7 +267,7 @@ class ZcorePlan(Plan):
         run = self._scorer(x, max(1, self.wanted), len(x))
         for chunk in self._chunks(len(here), progress, "pay"):
             some = here[chunk]
-            run.pay(
+            run.apply_penalty(
                 dims[some], at[some].astype(np.float64), own[some], limit[some], nearest[some],
                 share[some], ties[some, part].astype(np.int64),
             )  # fmt: skip
