@@ -162,6 +162,56 @@ inline Converted convert(const int64_t* ending, int n, double* out) {
   _mm512_mask_storeu_pd(out, static_cast<__mmask8>((1u << n) - 1), _mm512_castsi512_pd(signed_bits));
   return {static_cast<uint32_t>(short_enough & one_point), static_cast<uint32_t>(~has_point & 0xff)};
 }
+
+constexpr int64_t kMostCharacters = 31;  // of a number, without its sign
+
+struct Spelled {
+  const char *first, *stop;
+  int64_t max_integer;
+};
+
+// Whatever its length, by one path: two numbers of a list rarely have the same, and a branch costs more than the rest.
+// False where it is not JSON, or is an integer beyond the largest, or has an exponent or over 19 digits.
+inline bool convert_one(const Spelled& spelled, double* out, bool* is_integer) {
+  const bool negative = *spelled.first == '-';
+  const int64_t size = spelled.stop - spelled.first - negative;
+  if (static_cast<uint64_t>(size - 1) >= kMostCharacters) return false;
+  const auto all = ~uint32_t{0} << (32 - size);  // its last character is the last lane
+  const __m256i zero = _mm256_set1_epi8('0'), text = _mm256_maskz_loadu_epi8(all, spelled.stop - 32);
+  const uint32_t other = _mm256_mask_cmpgt_epu8_mask(all, _mm256_sub_epi8(text, zero), _mm256_set1_epi8(9));
+  const uint32_t points = _mm256_mask_cmpeq_epi8_mask(all, text, _mm256_set1_epi8('.'));
+  const uint32_t zeros = _mm256_mask_cmpeq_epi8_mask(all, text, zero);
+  const bool has_point = other != 0;
+  const auto first = all & (0 - all), second = first << 1;
+  const bool leading_zero = (zeros & first) != 0 && (second & ~other) != 0;
+  const uint32_t bad = (other ^ points) | (other & (other - 1)) | (other & (first | uint32_t{1} << 31));
+  // the digits after the point stay, those before it move over it
+  const uint32_t after = ~((points << 1) - 1), before = (all << has_point) & ~after;
+  const __m256i joined = _mm256_xor_si256(
+      _mm256_mask_loadu_epi8(_mm256_mask_mov_epi8(zero, after, text), before, spelled.stop - 32 - has_point), zero);
+  const __m256i pairs = _mm256_maddubs_epi16(joined, _mm256_set1_epi16(0x010a));
+  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
+  const __m256i eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x00012710));
+  const auto high = static_cast<uint64_t>(_mm256_extract_epi64(eights, 0));
+  const auto low = static_cast<uint64_t>(_mm256_extract_epi64(eights, 2));
+  const uint64_t value = ((high >> 32) * 100000000 + (low & 0xffffffffu)) * 100000000 + (low >> 32);
+  const int64_t digits = 32 - static_cast<int64_t>(_tzcnt_u32(_mm256_test_epi8_mask(joined, joined)));
+  if (bad != 0 || leading_zero || digits > kSafeDigits) return false;
+  if (!has_point && value > static_cast<uint64_t>(spelled.max_integer)) return false;
+  const double number = scaled(value, has_point ? -static_cast<int64_t>(_lzcnt_u32(other)) : 0);
+  *out = negative && (has_point || value > 0) ? -number : number;
+  *is_integer = !has_point;
+  return true;
+}
+
+// Where a number ends that begins here; null: not within a register.
+inline const char* number_end(const char* first) {
+  const __m256i text = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first));
+  const uint32_t digits = _mm256_cmple_epu8_mask(_mm256_sub_epi8(text, _mm256_set1_epi8('0')), _mm256_set1_epi8(9));
+  const uint32_t others = ~(digits | _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('.')) |
+                            _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('-')));
+  return others == 0 ? nullptr : first + _tzcnt_u32(others);
+}
 #else
 // Numbers that end with their lanes, of which the first n go to `out`.
 inline Converted convert_four(__m256i text, double* out) {
@@ -211,58 +261,6 @@ inline Converted convert(const int64_t* ending, int n, double* out) {
   const Converted high = convert_four(_mm256_loadu_si256(from + 1), all + 4);
   __builtin_memcpy(out, all, sizeof(double) * static_cast<size_t>(n));
   return {low.plain | high.plain << 4, low.integers | high.integers << 4};
-}
-#endif
-
-#if TAMIS_TEXT_LANES == 64
-constexpr int64_t kMostCharacters = 31;  // of a number, without its sign
-
-struct Spelled {
-  const char *first, *stop;
-  int64_t max_integer;
-};
-
-// Whatever its length, by one path: two numbers of a list rarely have the same, and a branch costs more than the rest.
-// False where it is not JSON, or is an integer beyond the largest, or has an exponent or over 19 digits.
-inline bool convert_one(const Spelled& spelled, double* out, bool* is_integer) {
-  const bool negative = *spelled.first == '-';
-  const int64_t size = spelled.stop - spelled.first - negative;
-  if (static_cast<uint64_t>(size - 1) >= kMostCharacters) return false;
-  const auto all = ~uint32_t{0} << (32 - size);  // its last character is the last lane
-  const __m256i zero = _mm256_set1_epi8('0'), text = _mm256_maskz_loadu_epi8(all, spelled.stop - 32);
-  const uint32_t other = _mm256_mask_cmpgt_epu8_mask(all, _mm256_sub_epi8(text, zero), _mm256_set1_epi8(9));
-  const uint32_t points = _mm256_mask_cmpeq_epi8_mask(all, text, _mm256_set1_epi8('.'));
-  const uint32_t zeros = _mm256_mask_cmpeq_epi8_mask(all, text, zero);
-  const bool has_point = other != 0;
-  const auto first = all & (0 - all), second = first << 1;
-  const bool leading_zero = (zeros & first) != 0 && (second & ~other) != 0;
-  const uint32_t bad = (other ^ points) | (other & (other - 1)) | (other & (first | uint32_t{1} << 31));
-  // the digits after the point stay, those before it move over it
-  const uint32_t after = ~((points << 1) - 1), before = (all << has_point) & ~after;
-  const __m256i joined = _mm256_xor_si256(
-      _mm256_mask_loadu_epi8(_mm256_mask_mov_epi8(zero, after, text), before, spelled.stop - 32 - has_point), zero);
-  const __m256i pairs = _mm256_maddubs_epi16(joined, _mm256_set1_epi16(0x010a));
-  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
-  const __m256i eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x00012710));
-  const auto high = static_cast<uint64_t>(_mm256_extract_epi64(eights, 0));
-  const auto low = static_cast<uint64_t>(_mm256_extract_epi64(eights, 2));
-  const uint64_t value = ((high >> 32) * 100000000 + (low & 0xffffffffu)) * 100000000 + (low >> 32);
-  const int64_t digits = 32 - static_cast<int64_t>(_tzcnt_u32(_mm256_test_epi8_mask(joined, joined)));
-  if (bad != 0 || leading_zero || digits > kSafeDigits) return false;
-  if (!has_point && value > static_cast<uint64_t>(spelled.max_integer)) return false;
-  const double number = scaled(value, has_point ? -static_cast<int64_t>(_lzcnt_u32(other)) : 0);
-  *out = negative && (has_point || value > 0) ? -number : number;
-  *is_integer = !has_point;
-  return true;
-}
-
-// Where a number ends that begins here; null: not within a register.
-inline const char* number_end(const char* first) {
-  const __m256i text = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first));
-  const uint32_t digits = _mm256_cmple_epu8_mask(_mm256_sub_epi8(text, _mm256_set1_epi8('0')), _mm256_set1_epi8(9));
-  const uint32_t others = ~(digits | _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('.')) |
-                            _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('-')));
-  return others == 0 ? nullptr : first + _tzcnt_u32(others);
 }
 #endif
 

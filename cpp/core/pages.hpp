@@ -1,10 +1,7 @@
 // Hints to the kernel about memory; refused or unknown, nothing changes.
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 
 #include "core/aligned.hpp"
 #if defined(__linux__)
@@ -28,11 +25,10 @@ inline void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] size
 template <class T>
 Aligned<T> make_on_huge_pages(int64_t n) {
   constexpr size_t kHuge = size_t(1) << 21;
-  const size_t bytes = (static_cast<size_t>(n) * sizeof(T) + kHuge - 1) / kHuge * kHuge;
-  void* p = std::aligned_alloc(kHuge, std::max(bytes, kHuge));
-  if (p == nullptr) throw std::bad_alloc();
-  prefer_huge_pages(p, bytes);
-  return Aligned<T>(static_cast<T*>(p));
+  Aligned<T> values = make_aligned<T>(n, kHuge);
+  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
+  prefer_huge_pages(values.get(), (bytes + kHuge - 1) / kHuge * kHuge);
+  return values;
 }
 
 // Has the pages of a mapped file read while something else is done: four times the rows a second of one at a time.

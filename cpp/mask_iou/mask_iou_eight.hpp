@@ -196,12 +196,8 @@ inline void measure_lanes(const uint32_t* ends, uint32_t height, RegularMask* ou
     bottom = highs[i] > bottom ? highs[i] : bottom;
   }
   if (bits_of(crossings) != 0) top = 0, bottom = height - 1;
-  const uint32_t left = ends[0] / height, right = (ends[2 * n - 1] - 1) / height;
   out->area = pixels;
-  out->box[0] = left;
-  out->box[1] = top;
-  out->box[2] = right - left + 1;
-  out->box[3] = bottom - top + 1;
+  set_box(ends, height, top, bottom, out);
 }
 
 }  // namespace

@@ -17,6 +17,15 @@ inline int64_t layers_of(uint32_t same_column, int64_t layers) {
   return layers;
 }
 
+// The box of out->n runs whose rows are known.
+inline void set_box(const uint32_t* ends, uint32_t height, uint32_t top, uint32_t bottom, RegularMask* out) {
+  const uint32_t left = ends[0] / height, right = (ends[out->n / 2 * 2 - 1] - 1) / height;
+  out->box[0] = left;
+  out->box[1] = top;
+  out->box[2] = right - left + 1;
+  out->box[3] = bottom - top + 1;
+}
+
 }  // namespace
 }  // namespace tamis::TAMIS_ISA
 
@@ -141,14 +150,10 @@ inline void measure_lanes(const uint32_t* ends, uint32_t height, RegularMask* ou
     last_column = x1;
   }
   const bool whole = crossings != 0;
-  const uint32_t left = ends[0] / height, right = (ends[2 * n - 1] - 1) / height;
   const uint32_t top = whole ? 0 : _mm512_reduce_min_epu32(low);
   const uint32_t bottom = whole ? height - 1 : _mm512_reduce_max_epu32(high);
   out->area = static_cast<uint32_t>(_mm512_reduce_add_epi32(area));
-  out->box[0] = left;
-  out->box[1] = top;
-  out->box[2] = right - left + 1;
-  out->box[3] = bottom - top + 1;
+  set_box(ends, height, top, bottom, out);
 }
 
 }  // namespace

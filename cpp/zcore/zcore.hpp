@@ -76,7 +76,7 @@ struct ZcoreLogging {
   ZcoreBall<T>* balls;
   bool values;  // the k values of a row, or else its distance
   void* log;
-  ZcorePage* (*add)(void* log, int64_t group, int64_t n);  // with room for n entries
+  ZcorePage* (*add)(void* log, int64_t group, int64_t n, const ZcoreTile<T>& of);  // with room for n entries
   void (*crowded)(void* log, int64_t draw);
 };
 

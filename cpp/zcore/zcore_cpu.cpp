@@ -154,9 +154,7 @@ inline void log(const DrawColumns<kDims, T>& columns, int64_t draw, int64_t some
     end = write_bits(bits[word], static_cast<uint16_t>(word * 64), end);
   }
   const int64_t n = end - at;
-  ZcorePage* page = to.add(to.log, draw / kTogether, n);
-  page->first = columns.tile.first;
-  page->step = columns.tile.step;
+  ZcorePage* page = to.add(to.log, draw / kTogether, n, columns.tile);
   for (int64_t i = 0; i < some; ++i) {
     int count = 0;
     for (int64_t j = 0; j < kWords; ++j) count += __builtin_popcountll(bits[i * kWords + j]);

@@ -36,7 +36,9 @@ class ZcoreLog {
   int64_t bytes() const { return bytes_; }  // logged
   ZcoreLogging<T> logging() {
     return {balls_.data(), values_, this,
-            [](void* self, int64_t group, int64_t n) { return static_cast<ZcoreLog*>(self)->add(group, n); },
+            [](void* self, int64_t group, int64_t n, const ZcoreTile<T>& of) {
+              return static_cast<ZcoreLog*>(self)->add(group, n, of);
+            },
             [](void* self, int64_t draw) { static_cast<ZcoreLog*>(self)->crowded_(draw); }};
   }
 
@@ -80,7 +82,7 @@ class ZcoreLog {
   };
   static constexpr int64_t kLeastBlock = int64_t(1) << 20, kMostBlock = int64_t(1) << 26;
 
-  ZcorePage* add(int64_t group, int64_t n) {
+  ZcorePage* add(int64_t group, int64_t n, const ZcoreTile<T>& of) {
     const int64_t size = (static_cast<int64_t>(sizeof(ZcorePage)) + 4 * zcore_words(n) +
                           static_cast<int64_t>(sizeof(T)) * n * words_ + 7) /
                          8 * 8;
@@ -94,7 +96,7 @@ class ZcoreLog {
       blocks_.push_back({make_aligned<char>(bytes), bytes});
       prefer_huge_pages(blocks_.back().bytes.get(), static_cast<size_t>(bytes));
     }
-    auto* page = new (blocks_[block_].bytes.get() + used_) ZcorePage{n, 0, 1, {}};
+    auto* page = new (blocks_[block_].bytes.get() + used_) ZcorePage{n, of.first, of.step, {}};
     pages_[group].push_back(page);
     used_ += size;
     bytes_ += size;

@@ -210,18 +210,19 @@ class ZcoreRun<T>::Slice {
     starts_[draw] = {host::zcore_limit(distance, more, k_), more, distance, 0, most_around_point(wanted_, threads())};
   }
 
+  // Whether all threads still look as far as the draw must.
+  bool is_whole(int64_t draw) const {
+    return std::all_of(run_.workers_.begin(), run_.workers_.end(),
+                       [&](const auto& each) { return each->log.ball(draw).more == starts_[draw].more; });
+  }
+
   // What was logged of some rows says better how far a draw must look in the others.
   void tighten(int64_t rows) {
     const int64_t rank = host::zcore_sampled_rank(wanted_, rows, table_.n(), kSure);
     each_group(n_, [&](Worker& worker, int64_t draw) {
-      T nearest = starts_[draw].nearest;
-      bool whole = true;
-      for (const auto& each : run_.workers_) {
-        nearest = std::min(nearest, each->log.ball(draw).nearest);
-        whole &= each->log.ball(draw).more == starts_[draw].more;
-      }
-      T radius;
-      if (!whole || !worker.radius_of(rank, places(draw), &radius) || radius >= radii_[draw]) return;
+      T nearest = starts_[draw].nearest, radius;
+      for (const auto& each : run_.workers_) nearest = std::min(nearest, each->log.ball(draw).nearest);
+      if (!is_whole(draw) || !worker.radius_of(rank, places(draw), &radius) || radius >= radii_[draw]) return;
       radii_[draw] = radius;
       starts_[draw].more = host::zcore_more(radius, point(draw), k_);
       for (const auto& each : run_.workers_) {
@@ -245,18 +246,15 @@ class ZcoreRun<T>::Slice {
   }
 
   State settle_point(Worker& worker, int64_t draw) {
-    bool whole = true;
-    for (const auto& each : run_.workers_) {
+    for (const auto& each : run_.workers_)
       if (each->log.ball(draw).limit < 0) return kLost;
-      whole &= each->log.ball(draw).more == starts_[draw].more;
-    }
     check_unchanged(worker.found() > 0);
     const int64_t best = worker.nearest(point(draw));
     rows_[draw] = worker.row(best);
     worker.sums[worker.row(best)] += kZcoreUnit;
     if (wanted_ == 0) return kSettled;
     worker.measure_from(best, places(draw));
-    return worker.apply_penalty(wanted_, run_.rule_.exponent, whole ? radii_[draw] : 0) ? kSettled : kOpen;
+    return worker.apply_penalty(wanted_, run_.rule_.exponent, is_whole(draw) ? radii_[draw] : 0) ? kSettled : kOpen;
   }
 
   // The nearest rows of draws where too many are nearly so.
