@@ -7,6 +7,7 @@
 namespace py = pybind11;
 
 void bind_box_iou(py::module_&);
+void bind_box_iou_format(py::module_&);
 void bind_max_iou(py::module_&);
 void bind_mask_iou(py::module_&);
 void bind_matching(py::module_&);
@@ -72,6 +73,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("set_thread_limit", &tamis::set_thread_limit);
   m.def("listen", listen);
   bind_box_iou(m);
+  bind_box_iou_format(m);
   bind_max_iou(m);
   bind_mask_iou(m);
   bind_matching(m);
