@@ -25,6 +25,12 @@ TAMIS_HD bool read_number(const char*& at, const char* end, int64_t* value) {
 constexpr int kLongestNumber = 7;  // characters for a difference of two uint32
 
 TAMIS_HD int write_number(int64_t value, char* to) {
+  if (value >= -512 && value < 512) {  // one or two characters, without a branch between them
+    const int longer = value < -16 || value >= 16, low = static_cast<int>(value & 0x1f);
+    to[0] = static_cast<char>((low | longer << 5) + '0');
+    to[1] = static_cast<char>((static_cast<int>(value >> 5) & 0x1f) + '0');
+    return 1 + longer;
+  }
   int n = 0;
   for (bool more = true; more;) {
     int c = static_cast<int>(value & 0x1f);

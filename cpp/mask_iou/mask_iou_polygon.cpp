@@ -13,12 +13,7 @@ namespace {
 constexpr int64_t kPolygonsAtOnce = 64;
 constexpr int64_t kMostColumns = 1 << 20;      // without an image's width to end at
 constexpr int64_t kCrossingsAtOnce = 1 << 20;  // columns are painted in strips of so many: some milliseconds
-constexpr int64_t kFewMoves = 64;              // of each crossing
-
-// Where the outline crosses the middle of a column: the pixel before which it does.
-struct Crossing {
-  uint32_t column, pixel;
-};
+constexpr int64_t kFewCrossings = 32;  // in one column: inserted one by one
 
 struct Columns {
   int64_t first, last;
@@ -34,37 +29,18 @@ Columns columns_of(const host::Edge& edge, int64_t width) {
   return {from, edge.high < 3 ? -1 : std::min(last, int64_t{edge.high - 3} / 5)};
 }
 
-// Crossings come edge by edge and are few in a column: once they are in the order of columns little is left to do.
-class Sorter {
- public:
-  void operator()(const Vector<Crossing>& crossings, uint64_t height, Vector<uint32_t>& pixels) {
-    const int64_t n = crossings.size();
-    uint32_t low = std::numeric_limits<uint32_t>::max(), high = 0;
-    for (const Crossing& c : crossings) low = std::min(low, c.column), high = std::max(high, c.column);
-    pixels.resize(n);
-    if (n == 0 || high - low >= 2 * n || high * height > std::numeric_limits<uint32_t>::max()) {
-      std::transform(crossings.begin(), crossings.end(), pixels.begin(), [](const Crossing& c) { return c.pixel; });
-      std::sort(pixels.begin(), pixels.end());
-      return;
-    }
-    place_.assign(high - low + 2, 0);
-    for (const Crossing& c : crossings) ++place_[c.column - low + 1];
-    for (int64_t x = 1; x < place_.size(); ++x) place_[x] += place_[x - 1];
-    for (const Crossing& c : crossings) pixels[place_[c.column - low]++] = c.pixel;
-    int64_t moves = 0;
-    for (int64_t i = 1; i < n && moves < kFewMoves * n; ++i) {
-      const uint32_t pixel = pixels[i];
-      int64_t k = i;
-      for (; k > 0 && pixel < pixels[k - 1]; --k) pixels[k] = pixels[k - 1];
-      pixels[k] = pixel;
-      moves += i - k;
-    }
-    if (moves >= kFewMoves * n) std::sort(pixels.begin(), pixels.end());  // crossings that are many in a column
+// The few crossings of a column, nearly always two.
+void sort_column(uint32_t* begin, uint32_t* end) {
+  if (end - begin == 2) {
+    const uint32_t low = std::min(begin[0], begin[1]), high = std::max(begin[0], begin[1]);
+    begin[0] = low;
+    begin[1] = high;
+  } else if (end - begin <= kFewCrossings) {
+    for (uint32_t* next = begin; next < end; ++next) std::rotate(std::upper_bound(begin, next, *next), next, next + 1);
+  } else {
+    std::sort(begin, end);
   }
-
- private:
-  Vector<uint32_t> place_;
-};
+}
 
 // Runs between the crossings, in order; two at one place leave nothing between them.
 class RunWriter {
@@ -95,14 +71,12 @@ class RunWriter {
 class Painter {
  public:
   void operator()(const double* xy, int64_t corners, int64_t height, int64_t width, std::string& text) {
-    read_edges(xy, corners);
+    read_edges(xy, corners, width);
     int64_t first = std::numeric_limits<int64_t>::max(), last = -1, crossings = 0;
-    for (const host::Edge& edge : edges_) {
-      const Columns crossed = columns_of(edge, width);
-      if (crossed.last < crossed.first) continue;
-      first = std::min(first, crossed.first);
-      last = std::max(last, crossed.last);
-      crossings += crossed.last - crossed.first + 1;
+    for (const CrossingEdge& edge : edges_) {
+      first = std::min(first, edge.crossed.first);
+      last = std::max(last, edge.crossed.last);
+      crossings += edge.crossed.last - edge.crossed.first + 1;
     }
     // pixels of a mask without columns may wrap around, and are put in order together
     const int64_t strips = width > 0 ? 1 + crossings / kCrossingsAtOnce : 1, strip = 1 + (last - first) / strips;
@@ -110,16 +84,21 @@ class Painter {
     if (width == 0) write_.add(end);  // it has no last pixel to be the greatest
     for (; first <= last; first += strip) {
       if (strips > 1) check_interrupt();
-      cross(first, std::min(last, first + strip - 1), height, width);
-      sort_(found_, uint64_t(height), sorted_);
-      for (const uint32_t pixel : sorted_) write_.add(pixel);
+      cross({first, std::min(last, first + strip - 1)}, height);
+      if (width == 0) std::sort(pixels_.begin(), pixels_.end());
+      for (const uint32_t pixel : pixels_) write_.add(pixel);
     }
     if (width > 0) write_.add(end);
     write_.finish(text);
   }
 
  private:
-  void read_edges(const double* xy, int64_t corners) {
+  struct CrossingEdge {
+    host::Edge edge;
+    Columns crossed;
+  };
+
+  void read_edges(const double* xy, int64_t corners, int64_t width) {
     edges_.clear();
     corners_.resize(2 * corners);
     for (int64_t k = 0; k < 2 * corners; ++k) {
@@ -130,27 +109,51 @@ class Painter {
     }
     for (int64_t k = 0; k < corners_.size(); k += 2) {
       const int64_t next = k + 2 < corners_.size() ? k + 2 : 0;
-      edges_.push_back(host::Edge::between(corners_[k], corners_[k + 1], corners_[next], corners_[next + 1]));
+      const auto edge = host::Edge::between(corners_[k], corners_[k + 1], corners_[next], corners_[next + 1]);
+      const Columns crossed = columns_of(edge, width);
+      if (crossed.first <= crossed.last) edges_.push_back({edge, crossed});
     }
   }
 
-  void cross(int64_t first, int64_t last, int64_t height, int64_t width) {
-    found_.clear();
-    for (const host::Edge& edge : edges_) {
-      const Columns crossed = columns_of(edge, width);
-      for (int64_t x = std::max(first, crossed.first); x <= std::min(last, crossed.last); ++x) {
+  // The pixels of all crossings in these columns, in order.
+  void cross(Columns strip, int64_t height) {
+    const auto within = [strip](const Columns& all) {
+      return Columns{std::max(strip.first, all.first), std::min(strip.last, all.last)};
+    };
+    const int64_t n = strip.last - strip.first + 1;
+    place_.assign(n + 1, 0);
+    for (const CrossingEdge& edge : edges_) {
+      const Columns crossed = within(edge.crossed);
+      if (crossed.first > crossed.last) continue;
+      ++place_[crossed.first - strip.first];
+      --place_[crossed.last + 1 - strip.first];
+    }
+    int64_t in_column = 0, before = 0;
+    for (int64_t& place : place_) {  // from where their number changes to where they go
+      in_column += place;
+      place = before;
+      before += in_column;
+    }
+    pixels_.resize(before);
+    for (const auto& [edge, all] : edges_) {
+      const Columns crossed = within(all);
+      for (int64_t x = crossed.first; x <= crossed.last; ++x) {
         const int64_t row = host::crossed_row(edge.height_at(static_cast<int32_t>(5 * x + 2)), height);
-        found_.push_back(
-            {static_cast<uint32_t>(x), static_cast<uint32_t>(uint64_t(x) * uint64_t(height) + uint64_t(row))});
+        pixels_[place_[x - strip.first]++] = static_cast<uint32_t>(uint64_t(x) * uint64_t(height) + uint64_t(row));
       }
+    }
+    uint32_t* from = pixels_.data();
+    for (int64_t x = 0; x < n; ++x) {
+      uint32_t* const to = pixels_.data() + place_[x];  // by now where the next column begins
+      sort_column(from, to);
+      from = to;
     }
   }
 
   Vector<int32_t> corners_;
-  Vector<host::Edge> edges_;
-  Vector<Crossing> found_;
-  Vector<uint32_t> sorted_;
-  Sorter sort_;
+  Vector<CrossingEdge> edges_;
+  Vector<int64_t> place_;
+  Vector<uint32_t> pixels_;
   RunWriter write_;
 };
 
