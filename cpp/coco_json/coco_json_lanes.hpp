@@ -89,10 +89,10 @@ struct Block {
   // one of `ends`, and perhaps blanks before them.
   bool is_plain(uint64_t part, uint64_t ends) const {
     const uint64_t number = digits | points | signs, follows = number << 1;
-    const uint64_t first_digit = (digits & ~follows) | signs << 1;
+    const uint64_t first_digit = (digits & ~follows) | signs << 1, after_fraction = ((points << 1) + digits) & ~digits;
     const uint64_t bad = ~(number | ends | blanks) | ((~number & follows) ^ ends) |
                          ((points << 1 | signs << 1) & ~digits) | (points & ~(digits << 1)) | (signs & follows) |
-                         (first_digit & zeros & digits >> 1);
+                         (first_digit & zeros & digits >> 1) | (points & after_fraction);
     return (bad & part) == 0;
   }
 };
@@ -125,12 +125,13 @@ inline bool is_nested(const Block& block, const Structure& found, const Structur
 }
 
 struct Converted {
-  uint32_t plain, integers;  // which have at most seven characters and one point, and which have none
+  uint32_t is_short, integers;  // which have at most seven characters, and which have no point
 };
 
 #if TAMIS_TEXT_LANES == 64
-// Numbers that end with their lanes, of which the first n go to `out`.
-inline Converted convert(const int64_t* ending, int n, double* out) {
+// Numbers that end with their lanes, of which the first n go to `out`; what is behind them there, within its room, may
+// be overwritten.
+inline Converted convert(const int64_t* ending, int n, int, double* out) {
   const __m512i text = _mm512_loadu_si512(ending);
   const __m512i ones = _mm512_set1_epi64(-1), digits = _mm512_xor_si512(text, _mm512_set1_epi8('0'));
   const __mmask64 point = _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('.'));
@@ -155,12 +156,11 @@ inline Converted convert(const int64_t* ending, int n, double* out) {
   const __mmask8 negative = _mm512_cmpeq_epi64_mask(_mm512_lzcnt_epi64(sign), length);
   const __mmask8 has_point = _mm512_test_epi64_mask(points, points);
   const __mmask8 has_sign = negative & (has_point | _mm512_test_epi64_mask(value, value));
-  const __m512i bits = _mm512_castpd_si512(size), first_point = _mm512_set1_epi64(int64_t(0xff) << 56);
-  const __mmask8 one_point = _mm512_cmpeq_epi64_mask(points, _mm512_srlv_epi64(first_point, places));
+  const __m512i bits = _mm512_castpd_si512(size);
   const __mmask8 short_enough = _mm512_test_epi64_mask(_mm512_movm_epi8(other), ones);
   const __m512i signed_bits = _mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN));
   _mm512_mask_storeu_pd(out, static_cast<__mmask8>((1u << n) - 1), _mm512_castsi512_pd(signed_bits));
-  return {static_cast<uint32_t>(short_enough & one_point), static_cast<uint32_t>(~has_point & 0xff)};
+  return {static_cast<uint32_t>(short_enough), static_cast<uint32_t>(~has_point & 0xff)};
 }
 
 constexpr int64_t kMostCharacters = 31;  // of a number, without its sign
@@ -213,7 +213,6 @@ inline const char* number_end(const char* first) {
   return others == 0 ? nullptr : first + _tzcnt_u32(others);
 }
 #else
-// Numbers that end with their lanes, of which the first n go to `out`.
 inline Converted convert_four(__m256i text, double* out) {
   const __m256i zero = _mm256_setzero_si256();
   const auto set = [&](__m256i lanes) {  // which lanes are not 0
@@ -230,7 +229,10 @@ inline Converted convert_four(__m256i text, double* out) {
   const __m256i digit_or_point = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(digits, nine), digits), point);
   const __m256i outside = smeared(_mm256_andnot_si256(digit_or_point, _mm256_set1_epi8(-1)));
   const __m256i points = _mm256_andnot_si256(outside, point);
-  const __m256i from_point = smeared(points), whole = _mm256_srli_epi64(from_point, 8);
+  const __m256i no_point = _mm256_cmpeq_epi64(points, zero);
+  const __m256i from_point =  // and what stands before it
+      _mm256_andnot_si256(no_point, _mm256_or_si256(points, _mm256_add_epi64(points, _mm256_set1_epi64x(-1))));
+  const __m256i whole = _mm256_srli_epi64(from_point, 8);
   const __m256i inside = _mm256_andnot_si256(outside, digits);
   const __m256i joined =
       _mm256_or_si256(_mm256_andnot_si256(from_point, inside), _mm256_slli_epi64(_mm256_and_si256(whole, inside), 8));
@@ -241,26 +243,27 @@ inline Converted convert_four(__m256i text, double* out) {
   const __m256d two_52 = _mm256_set1_pd(0x1p52);  // whose last bits are an integer
   const __m256d number =
       _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(value, _mm256_castpd_si256(two_52))), two_52);
-  // by how many characters there are up to the point, and 0 where there is none
-  static constexpr double kPowers[] = {1e0, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0};
+  // by how many characters there are up to the point, and 0 where there is none; floats hold these powers exactly
+  const __m256 powers = _mm256_setr_ps(1e0F, 1e7F, 1e6F, 1e5F, 1e4F, 1e3F, 1e2F, 1e1F);
   const __m256i before = _mm256_sad_epu8(_mm256_and_si256(from_point, _mm256_set1_epi8(1)), zero);
-  const __m256d size = _mm256_div_pd(number, _mm256_i64gather_pd(kPowers, before, 8));
+  const __m256i four = _mm256_permutevar8x32_epi32(before, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+  const __m128 power = _mm256_castps256_ps128(_mm256_permutevar8x32_ps(powers, four));  // the eighth is the first
+  const __m256d size = _mm256_div_pd(number, _mm256_cvtps_pd(power));
   const __m256i sign = _mm256_and_si256(last(outside), _mm256_cmpeq_epi8(text, _mm256_set1_epi8('-')));
-  const __m256i nothing = _mm256_cmpeq_epi64(_mm256_or_si256(points, value), zero);  // an integer 0 has no sign
+  const __m256i nothing = _mm256_and_si256(no_point, _mm256_cmpeq_epi64(value, zero));  // an integer 0 has no sign
   const __m256i is_negative =
       _mm256_andnot_si256(_mm256_or_si256(_mm256_cmpeq_epi64(sign, zero), nothing), _mm256_set1_epi64x(INT64_MIN));
   _mm256_storeu_pd(out, _mm256_xor_pd(size, _mm256_castsi256_pd(is_negative)));
-  const uint32_t more_points = set(_mm256_xor_si256(points, last(from_point)));
-  const uint32_t short_enough = set(_mm256_slli_epi64(outside, 56));
-  return {short_enough & ~more_points, ~set(points) & 0xf};
+  return {set(_mm256_slli_epi64(outside, 56)), ~set(points) & 0xf};
 }
-inline Converted convert(const int64_t* ending, int n, double* out) {
+inline Converted convert(const int64_t* ending, int n, int room, double* out) {
   double all[kLanes];
+  double* const to = room < kLanes ? all : out;
   const auto* from = reinterpret_cast<const __m256i*>(ending);
-  const Converted low = convert_four(_mm256_loadu_si256(from), all);
-  const Converted high = convert_four(_mm256_loadu_si256(from + 1), all + 4);
-  __builtin_memcpy(out, all, sizeof(double) * static_cast<size_t>(n));
-  return {low.plain | high.plain << 4, low.integers | high.integers << 4};
+  const Converted low = convert_four(_mm256_loadu_si256(from), to);
+  const Converted high = convert_four(_mm256_loadu_si256(from + 1), to + 4);
+  for (int i = 0; room < kLanes && i < n; ++i) out[i] = all[i];
+  return {low.is_short | high.is_short << 4, low.integers | high.integers << 4};
 }
 #endif
 
