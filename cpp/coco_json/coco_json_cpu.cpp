@@ -77,9 +77,7 @@ void copy_printable(const char* at, const char* end, char* to, const char** stop
   }
   *stop = end;
 }
-#endif
 
-#if TAMIS_TEXT_LANES == 64
 namespace {
 
 // Records whose texts between values are known, up to the first that is spelled otherwise.
@@ -101,10 +99,9 @@ class AlikeReader {
  private:
   bool take_between(int i) {
     if (end_ - at_ < kAtOnce) return false;
-    const uint64_t part = ~uint64_t{0} >> (kAtOnce - form_.size[i]);
-    const __m512i found = _mm512_maskz_loadu_epi8(part, at_);
+    const uint64_t others = unlike(text_at(at_), text_at(form_.between[i]));
     at_ += form_.size[i];
-    return _mm512_mask_cmpneq_epi8_mask(part, found, _mm512_loadu_si512(form_.between[i])) == 0;
+    return (others & ~uint64_t{0} >> (kAtOnce - form_.size[i])) == 0;
   }
 
   bool take_value(uint8_t field, int64_t row, uint8_t* integers) {
@@ -179,9 +176,7 @@ void read_alike(const char* at, const char* end, const AlikeForm& form, int64_t 
 void read_alike(const char* at, const char*, const AlikeForm&, int64_t, int64_t, const CocoColumns&, AlikeRows* taken) {
   *taken = {at, 0};
 }
-#endif
 
-#if !defined(TAMIS_TEXT_LANES)
 void take_short_numbers(const char* at, const char*, int64_t, double*, uint8_t*, ShortNumbers* taken) {
   *taken = {at, 0};
 }

@@ -24,6 +24,7 @@ inline Text text_at(const char* at, int64_t n) {  // zeros after n characters
   return _mm512_maskz_loadu_epi8(~uint64_t{0} >> (kAtOnce - n), at);
 }
 inline uint64_t equal(Text text, char c) { return _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8(c)); }
+inline uint64_t unlike(Text a, Text b) { return _mm512_cmpneq_epi8_mask(a, b); }
 inline uint64_t digits_of(Text text) {
   return _mm512_cmple_epu8_mask(_mm512_sub_epi8(text, _mm512_set1_epi8('0')), _mm512_set1_epi8(9));
 }
@@ -52,6 +53,12 @@ inline uint64_t bits_of(Text text, const Test& test) {
 }
 inline uint64_t equal(Text text, char c) {
   return bits_of(text, [all = _mm256_set1_epi8(c)](__m256i half) { return _mm256_cmpeq_epi8(half, all); });
+}
+inline uint64_t unlike(Text a, Text b) {
+  const auto alike = [](__m256i x, __m256i y) {
+    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(x, y)));
+  };
+  return ~(alike(a.low, b.low) | uint64_t{alike(a.high, b.high)} << 32);
 }
 inline uint64_t digits_of(Text text) {
   return bits_of(text, [](__m256i half) {
@@ -162,56 +169,6 @@ inline Converted convert(const int64_t* ending, int n, int, double* out) {
   _mm512_mask_storeu_pd(out, static_cast<__mmask8>((1u << n) - 1), _mm512_castsi512_pd(signed_bits));
   return {static_cast<uint32_t>(short_enough), static_cast<uint32_t>(~has_point & 0xff)};
 }
-
-constexpr int64_t kMostCharacters = 31;  // of a number, without its sign
-
-struct Spelled {
-  const char *first, *stop;
-  int64_t max_integer;
-};
-
-// Whatever its length, by one path: two numbers of a list rarely have the same, and a branch costs more than the rest.
-// False where it is not JSON, or is an integer beyond the largest, or has an exponent or over 19 digits.
-inline bool convert_one(const Spelled& spelled, double* out, bool* is_integer) {
-  const bool negative = *spelled.first == '-';
-  const int64_t size = spelled.stop - spelled.first - negative;
-  if (static_cast<uint64_t>(size - 1) >= kMostCharacters) return false;
-  const auto all = ~uint32_t{0} << (32 - size);  // its last character is the last lane
-  const __m256i zero = _mm256_set1_epi8('0'), text = _mm256_maskz_loadu_epi8(all, spelled.stop - 32);
-  const uint32_t other = _mm256_mask_cmpgt_epu8_mask(all, _mm256_sub_epi8(text, zero), _mm256_set1_epi8(9));
-  const uint32_t points = _mm256_mask_cmpeq_epi8_mask(all, text, _mm256_set1_epi8('.'));
-  const uint32_t zeros = _mm256_mask_cmpeq_epi8_mask(all, text, zero);
-  const bool has_point = other != 0;
-  const auto first = all & (0 - all), second = first << 1;
-  const bool leading_zero = (zeros & first) != 0 && (second & ~other) != 0;
-  const uint32_t bad = (other ^ points) | (other & (other - 1)) | (other & (first | uint32_t{1} << 31));
-  // the digits after the point stay, those before it move over it
-  const uint32_t after = ~((points << 1) - 1), before = (all << has_point) & ~after;
-  const __m256i joined = _mm256_xor_si256(
-      _mm256_mask_loadu_epi8(_mm256_mask_mov_epi8(zero, after, text), before, spelled.stop - 32 - has_point), zero);
-  const __m256i pairs = _mm256_maddubs_epi16(joined, _mm256_set1_epi16(0x010a));
-  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
-  const __m256i eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x00012710));
-  const auto high = static_cast<uint64_t>(_mm256_extract_epi64(eights, 0));
-  const auto low = static_cast<uint64_t>(_mm256_extract_epi64(eights, 2));
-  const uint64_t value = ((high >> 32) * 100000000 + (low & 0xffffffffu)) * 100000000 + (low >> 32);
-  const int64_t digits = 32 - static_cast<int64_t>(_tzcnt_u32(_mm256_test_epi8_mask(joined, joined)));
-  if (bad != 0 || leading_zero || digits > kSafeDigits) return false;
-  if (!has_point && value > static_cast<uint64_t>(spelled.max_integer)) return false;
-  const double number = scaled(value, has_point ? -static_cast<int64_t>(_lzcnt_u32(other)) : 0);
-  *out = negative && (has_point || value > 0) ? -number : number;
-  *is_integer = !has_point;
-  return true;
-}
-
-// Where a number ends that begins here; null: not within a register.
-inline const char* number_end(const char* first) {
-  const __m256i text = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first));
-  const uint32_t digits = _mm256_cmple_epu8_mask(_mm256_sub_epi8(text, _mm256_set1_epi8('0')), _mm256_set1_epi8(9));
-  const uint32_t others = ~(digits | _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('.')) |
-                            _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8('-')));
-  return others == 0 ? nullptr : first + _tzcnt_u32(others);
-}
 #else
 inline Converted convert_four(__m256i text, double* out) {
   const __m256i zero = _mm256_setzero_si256();
@@ -266,6 +223,68 @@ inline Converted convert(const int64_t* ending, int n, int room, double* out) {
   return {low.is_short | high.is_short << 4, low.integers | high.integers << 4};
 }
 #endif
+
+constexpr int64_t kMostCharacters = 31;  // of a number, without its sign
+
+struct Spelled {
+  const char *first, *stop;
+  int64_t max_integer;
+};
+
+inline __m256i half_text(const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
+inline __m256i last_lanes(int64_t n) {  // all bits of the last n of 32
+  alignas(64) static constexpr int64_t kLanesAfter[8] = {0, 0, 0, 0, -1, -1, -1, -1};
+  return half_text(reinterpret_cast<const char*>(kLanesAfter) + n);
+}
+inline __m256i are_digits(__m256i values) {
+  return _mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values);
+}
+inline uint32_t top_bits(__m256i lanes) { return static_cast<uint32_t>(_mm256_movemask_epi8(lanes)); }
+
+// Whatever its length, by one path: two numbers of a list rarely have the same, and a branch costs more than the rest.
+// 33 characters before its stop are read. False where it is not JSON, or is an integer beyond the largest, or has an
+// exponent or over 19 digits.
+inline bool convert_one(const Spelled& spelled, double* out, bool* is_integer) {
+  const bool negative = *spelled.first == '-';
+  const int64_t size = spelled.stop - spelled.first - negative;
+  if (static_cast<uint64_t>(size - 1) >= kMostCharacters) return false;
+  const auto all = ~uint32_t{0} << (32 - size);  // its last character is the last lane
+  const __m256i zero = _mm256_set1_epi8('0'), values = _mm256_xor_si256(half_text(spelled.stop - 32), zero);
+  const uint32_t other = ~top_bits(are_digits(values)) & all;
+  const uint32_t points = top_bits(_mm256_cmpeq_epi8(values, _mm256_set1_epi8('.' ^ '0'))) & all;
+  const uint32_t zeros = top_bits(_mm256_cmpeq_epi8(values, _mm256_setzero_si256()));
+  const bool has_point = other != 0;
+  const auto first = all & (0 - all), second = first << 1;
+  const bool leading_zero = (zeros & first) != 0 && (second & ~other) != 0;
+  const uint32_t bad = (other ^ points) | (other & (other - 1)) | (other & (first | uint32_t{1} << 31));
+  // the digits after the point stay, those before it move over it
+  const int64_t n_after = has_point ? __builtin_clz(other) : 0;
+  const __m256i after = last_lanes(n_after), moved = _mm256_xor_si256(half_text(spelled.stop - 32 - has_point), zero);
+  const __m256i joined = _mm256_and_si256(last_lanes(size - has_point), _mm256_blendv_epi8(moved, values, after));
+  const __m256i pairs = _mm256_maddubs_epi16(joined, _mm256_set1_epi16(0x010a));
+  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
+  const __m256i eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x00012710));
+  const auto high = static_cast<uint64_t>(_mm256_extract_epi64(eights, 0));
+  const auto low = static_cast<uint64_t>(_mm256_extract_epi64(eights, 2));
+  const uint64_t value = ((high >> 32) * 100000000 + (low & 0xffffffffu)) * 100000000 + (low >> 32);
+  const uint32_t blank = top_bits(_mm256_cmpeq_epi8(joined, _mm256_setzero_si256()));
+  const int64_t digits = 32 - static_cast<int64_t>(_tzcnt_u32(~blank));
+  if (bad != 0 || leading_zero || digits > kSafeDigits) return false;
+  if (!has_point && value > static_cast<uint64_t>(spelled.max_integer)) return false;
+  const double number = scaled(value, -n_after);
+  *out = negative && (has_point || value > 0) ? -number : number;
+  *is_integer = !has_point;
+  return true;
+}
+
+// Where a number ends that begins here; null: not within a register.
+inline const char* number_end(const char* first) {
+  const __m256i text = half_text(first), values = _mm256_xor_si256(text, _mm256_set1_epi8('0'));
+  const __m256i signs = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('-')),
+                points = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('.'));
+  const uint32_t others = ~top_bits(_mm256_or_si256(are_digits(values), _mm256_or_si256(signs, points)));
+  return others == 0 ? nullptr : first + _tzcnt_u32(others);
+}
 
 }  // namespace
 }  // namespace tamis::TAMIS_ISA
