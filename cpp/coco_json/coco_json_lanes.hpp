@@ -17,6 +17,12 @@ namespace {
 constexpr int64_t kAtOnce = 64;  // characters
 constexpr int kLanes = 8;        // numbers, of eight characters each
 
+inline __m256i half_text(const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
+inline __m256i are_digits(__m256i values) {
+  return _mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values);
+}
+inline uint32_t top_bits(__m256i lanes) { return static_cast<uint32_t>(_mm256_movemask_epi8(lanes)); }
+
 #if TAMIS_TEXT_LANES == 64
 using Text = __m512i;
 inline Text text_at(const char* at) { return _mm512_loadu_si512(at); }
@@ -36,10 +42,7 @@ inline void copy_text(Text text, const char*, int64_t n, char* to) {
 struct Text {
   __m256i low, high;
 };
-inline Text text_at(const char* at) {
-  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)),
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32))};
-}
+inline Text text_at(const char* at) { return {half_text(at), half_text(at + 32)}; }
 inline Text text_at(const char* at, int64_t n) {  // zeros after n characters
   if (n == kAtOnce) return text_at(at);
   char some[kAtOnce] = {};
@@ -48,23 +51,17 @@ inline Text text_at(const char* at, int64_t n) {  // zeros after n characters
 }
 template <class Test>
 inline uint64_t bits_of(Text text, const Test& test) {
-  const auto bits = [&](__m256i half) { return static_cast<uint32_t>(_mm256_movemask_epi8(test(half))); };
-  return bits(text.low) | uint64_t{bits(text.high)} << 32;
+  return top_bits(test(text.low)) | uint64_t{top_bits(test(text.high))} << 32;
 }
 inline uint64_t equal(Text text, char c) {
   return bits_of(text, [all = _mm256_set1_epi8(c)](__m256i half) { return _mm256_cmpeq_epi8(half, all); });
 }
 inline uint64_t unlike(Text a, Text b) {
-  const auto alike = [](__m256i x, __m256i y) {
-    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(x, y)));
-  };
+  const auto alike = [](__m256i x, __m256i y) { return top_bits(_mm256_cmpeq_epi8(x, y)); };
   return ~(alike(a.low, b.low) | uint64_t{alike(a.high, b.high)} << 32);
 }
 inline uint64_t digits_of(Text text) {
-  return bits_of(text, [](__m256i half) {
-    const __m256i value = _mm256_sub_epi8(half, _mm256_set1_epi8('0'));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(value, _mm256_set1_epi8(9)), value);
-  });
+  return bits_of(text, [](__m256i half) { return are_digits(_mm256_xor_si256(half, _mm256_set1_epi8('0'))); });
 }
 inline uint64_t below_blank(Text text) {  // as signed characters
   return bits_of(text, [](__m256i half) { return _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), half); });
@@ -172,8 +169,8 @@ inline Converted convert(const int64_t* ending, int n, int, double* out) {
 #else
 inline Converted convert_four(__m256i text, double* out) {
   const __m256i zero = _mm256_setzero_si256();
-  const auto set = [&](__m256i lanes) {  // which lanes are not 0
-    return ~static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(lanes, zero)))) & 0xf;
+  const auto set = [&](__m256i lanes) {  // of each lane the first bit
+    return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(lanes)));
   };
   const auto smeared = [](__m256i lanes) {  // to all bytes before
     lanes = _mm256_or_si256(lanes, _mm256_srli_epi64(lanes, 8));
@@ -181,9 +178,9 @@ inline Converted convert_four(__m256i text, double* out) {
     return _mm256_or_si256(lanes, _mm256_srli_epi64(lanes, 32));
   };
   const auto last = [](__m256i lanes) { return _mm256_andnot_si256(_mm256_srli_epi64(lanes, 8), lanes); };
-  const __m256i nine = _mm256_set1_epi8(9), digits = _mm256_xor_si256(text, _mm256_set1_epi8('0'));
+  const __m256i digits = _mm256_xor_si256(text, _mm256_set1_epi8('0'));
   const __m256i point = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('.'));
-  const __m256i digit_or_point = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(digits, nine), digits), point);
+  const __m256i digit_or_point = _mm256_or_si256(are_digits(digits), point);
   const __m256i outside = smeared(_mm256_andnot_si256(digit_or_point, _mm256_set1_epi8(-1)));
   const __m256i points = _mm256_andnot_si256(outside, point);
   const __m256i no_point = _mm256_cmpeq_epi64(points, zero);
@@ -211,7 +208,7 @@ inline Converted convert_four(__m256i text, double* out) {
   const __m256i is_negative =
       _mm256_andnot_si256(_mm256_or_si256(_mm256_cmpeq_epi64(sign, zero), nothing), _mm256_set1_epi64x(INT64_MIN));
   _mm256_storeu_pd(out, _mm256_xor_pd(size, _mm256_castsi256_pd(is_negative)));
-  return {set(_mm256_slli_epi64(outside, 56)), ~set(points) & 0xf};
+  return {set(_mm256_slli_epi64(outside, 56)), set(no_point)};
 }
 inline Converted convert(const int64_t* ending, int n, int room, double* out) {
   double all[kLanes];
@@ -231,15 +228,10 @@ struct Spelled {
   int64_t max_integer;
 };
 
-inline __m256i half_text(const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
 inline __m256i last_lanes(int64_t n) {  // all bits of the last n of 32
   alignas(64) static constexpr int64_t kLanesAfter[8] = {0, 0, 0, 0, -1, -1, -1, -1};
   return half_text(reinterpret_cast<const char*>(kLanesAfter) + n);
 }
-inline __m256i are_digits(__m256i values) {
-  return _mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values);
-}
-inline uint32_t top_bits(__m256i lanes) { return static_cast<uint32_t>(_mm256_movemask_epi8(lanes)); }
 
 // Whatever its length, by one path: two numbers of a list rarely have the same, and a branch costs more than the rest.
 // 33 characters before its stop are read. False where it is not JSON, or is an integer beyond the largest, or has an
