@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis.coco import mask as ours
 
@@ -192,7 +193,7 @@ def test_edges_are_drawn_to_the_last_bit() -> None:
         assert theirs.frPyObjects([list(xy)], 40, 40) == ours.frPyObjects([list(xy)], 40, 40)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_runs_of_length_zero(data: Any) -> None:
     """They end pycocotools' walk early where both masks have one at the same place."""

@@ -16,7 +16,8 @@ import pytest
 from coco_cases import BOX, CASES, crowded, random_problem, two
 from coco_harness import Case, dataset, differences, found, run, truth
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import coco as ours
 
@@ -63,7 +64,7 @@ FOUND = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     anns=st.lists(TRUTH, max_size=12),
     dets=st.lists(FOUND, min_size=1, max_size=16),

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_resampling import (
     by_class,
@@ -121,7 +122,7 @@ def test_real_weights_against_plain_numpy() -> None:
     np.testing.assert_allclose(scaled, ours, rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 11), st.data())
 def test_counts_are_copies(seed: int, images: int, n: int, data: Any) -> None:
     given = problem(seed, images, 3)

@@ -9,7 +9,8 @@ import pytest
 import reference_embeddings as reference
 import tamis
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tamis.embeddings import knn_pairs, knn_search
@@ -165,7 +166,7 @@ class TestNearDuplicates:
         with pytest.raises(ValueError, match=r": image_index must have shape \(50,\)"):
             tamis.near_duplicates(x, image_index=np.zeros(49, int))
 
-    @settings(max_examples=80, deadline=None)
+    @examples(80)
     @given(
         hnp.arrays(
             np.float64,

@@ -7,7 +7,8 @@ import pytest
 import reference_embeddings as reference
 import tamis
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tamis.embeddings.uniqueness import mean_by_image
@@ -79,7 +80,7 @@ def test_float64_rows_far_from_zero(mean):
     np.testing.assert_allclose(tamis.uniqueness(x), defined(x - mean), rtol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     hnp.arrays(
         np.float64,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import tamis
+from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from tamis.cli import main
@@ -37,6 +38,7 @@ def test_minima_and_baselines() -> None:
         gate(now, tolerance=-1)
 
 
+@examples(100)
 @given(st.dictionaries(st.sampled_from("abcd"), st.tuples(st.floats(-1, 1), st.floats(-1, 1))))
 def test_a_number_falls_where_it_is_lower(pairs: Any) -> None:
     now, before = ({k: v[i] for k, v in pairs.items()} for i in (0, 1))

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from test_worst_images import problem
 
@@ -58,7 +59,7 @@ def test_more_thresholds_than_a_word_holds_and_many_areas() -> None:
     assert_equal(*both(crowded(1), iou_thresholds=levels, area_ranges=areas))
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 1000), st.integers(1, 5))
 def test_any_split_over_processes(seed: int, ranks: int) -> None:
     images = crowded(seed, images=9)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import reference_duplicates as reference
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import same_bits, some_splits
@@ -302,7 +303,7 @@ def test_errors(changed, error, text):
 # Properties
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data())
 def test_any_images_equal_the_reference(data):
     counts = data.draw(st.lists(st.integers(0, 6) | st.just(40), max_size=4))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import reference_masks as reference
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import same_bits
 from tamis import Masks, _core
@@ -303,7 +304,7 @@ def test_parts(index):
 # Properties
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_any_masks_equal_the_reference(data):
     h, w = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import reference
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import same_bits, some_splits
@@ -197,7 +198,7 @@ def test_a_signal_stops_a_crowded_image():
 # Properties
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_any_images_equal_the_reference(data):
     counts = data.draw(st.lists(st.integers(0, 6), max_size=5))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tamis
 import tamis.shards
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from shard_files import cuts_of, rows_with_copies, run_in_any_order, write_shards
 from tamis.embeddings.knn_search import make_rows, nearest
@@ -130,7 +131,7 @@ def test_more_pairs_than_wanted(tmp_path: Path) -> None:
 
 
 @given(n=st.integers(2, 60), parts=st.sampled_from([1, 3, 7]), k=st.integers(1, 8), data=st.data())
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_small_numbers_with_many_ties(
     tmp_path_factory: Any, n: int, parts: int, k: int, data: Any
 ) -> None:

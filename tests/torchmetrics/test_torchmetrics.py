@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics_cases import assert_same, images, import_torchmetrics
 
@@ -96,7 +97,7 @@ def test_the_backend_decides_over_how_many_detections_map_is() -> None:
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(0, 6), iou_type=st.sampled_from(["bbox", "segm"]))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_random_images(seed: int, n: int, iou_type: str) -> None:
     check(*images(seed, n, masks=iou_type == "segm"), iou_type=iou_type, **EVERYTHING)
 
