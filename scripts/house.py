@@ -7,6 +7,7 @@ python scripts/house.py
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ def domain(module: str) -> str:
     return module.partition(".")[0]
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def nodes(tree: ast.AST, *, late: bool) -> Iterator[ast.AST]:
     """All nodes but those for type checkers only; those in functions only where `late`."""
     yield tree
@@ -38,10 +44,11 @@ def nodes(tree: ast.AST, *, late: bool) -> Iterator[ast.AST]:
             yield from nodes(child, late=late)
 
 
-def imports(module: str, *, late: bool = True) -> set[str]:
+@functools.cache
+def imports(module: str, *, late: bool = True) -> frozenset[str]:
     """The modules of tamis that a module imports; where `late`, in its functions too."""
     found = set()
-    for node in nodes(ast.parse(MODULES[module].read_text()), late=late):
+    for node in nodes(parsed(MODULES[module]), late=late):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tamis"):
             base = node.module.removeprefix("tamis").removeprefix(".")
             for alias in node.names:
@@ -54,7 +61,7 @@ def imports(module: str, *, late: bool = True) -> set[str]:
                 for alias in node.names
                 if alias.name.partition(".")[0] == "tamis"
             }
-    return {name for name in found if name in MODULES} - {module}
+    return frozenset(name for name in found if name in MODULES) - {module}
 
 
 def arrows() -> dict[tuple[str, str], int]:
@@ -87,7 +94,7 @@ def circles() -> list[list[str]]:
 def long_functions() -> list[str]:
     found = []
     for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef):
                 begin = node.body[1].lineno if ast.get_docstring(node) and node.body[1:] else None
                 lines = (node.end_lineno or 0) - (begin or node.lineno) + 1

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import io
 import json
 import pickle
 import sys
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 from coco_cases import BOX, CASES, crowded, random_problem, two
 from coco_harness import Case, dataset, differences, found, run, truth
 from conftest import data_path
-from generated import examples
+from generated import examples, share
 from hypothesis import given
 from hypothesis import strategies as st
 from tamis import coco as ours
@@ -37,14 +40,20 @@ def test_the_harness_sees_a_difference(tmp_path: Any) -> None:
     assert {"scores", "evalImgs[0] dtIds"} <= set(differences(a, b))
 
 
+@functools.cache  # for every instruction set and number of threads
+def many(mode: str) -> tuple[Case, dict[str, Any]]:
+    case = random_problem(7, n_images=30, n_cats=3, per_image=60)
+    case.mode = mode
+    with tempfile.TemporaryDirectory() as folder:
+        return case, run(THEIRS, case, Path(folder))
+
+
 @pytest.mark.parametrize("mode", ["list", "file"])
 @pytest.mark.parametrize("threads", [1, 4])
 def test_every_isa_and_thread_count(isa: int, mode: str, threads: int, tmp_path: Any) -> None:
     from tamis import set_num_threads
 
-    case = random_problem(7, n_images=30, n_cats=3, per_image=60)
-    case.mode = mode
-    want = run(THEIRS, case, tmp_path)
+    case, want = many(mode)
     try:
         set_num_threads(threads)
         assert differences(want, run(ours, case, tmp_path)) == []
@@ -128,7 +137,8 @@ def test_real_data(name: str) -> None:
     if name in ("coco 100", "val2017"):
         with open(dt) as f:
             images = sorted({d["image_id"] for d in json.load(f)})
-    some = {"voc": 1500, "voc darknet": 400, "widerface": 150}  # pycocotools takes its time
+    # pycocotools takes its time
+    some = {"voc": share(1500), "voc darknet": share(400), "widerface": share(150)}
     if name in some:
         with open(gt) as f:
             images = sorted(i["id"] for i in json.load(f)["images"])[: some[name]]

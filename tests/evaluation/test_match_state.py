@@ -78,7 +78,7 @@ def test_any_split_over_processes(seed: int, ranks: int) -> None:
 
 def test_24_bytes_a_detection() -> None:
     rng = np.random.default_rng(0)
-    n, images = 100_000, 2_500
+    n, images = 60_000, 1_500
     low = rng.uniform(0, 600, (n, 2))
     boxes = np.concatenate([low, low + rng.uniform(4, 90, (n, 2))], 1)
     preds = {

@@ -1,4 +1,4 @@
-"""How many problems hypothesis generates: a third for every change, all and more by night."""
+"""How much tests do for every change, a third, and by night: TAMIS_EXAMPLES times what they say."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 LEAST = 5
+FACTOR = float(os.environ.get("TAMIS_EXAMPLES") or 1 / 3)
 
 
 def examples(count: int, *, fixtures_kept: bool = False) -> Any:
-    """`count` problems times TAMIS_EXAMPLES, by default a third of them; no deadline.
+    """hypothesis generates `count` problems, or a third of them; no deadline.
 
     `fixtures_kept`: the problems of a test may share what a fixture of that test made.
     """
-    factor = float(os.environ.get("TAMIS_EXAMPLES") or 1 / 3)
     return settings(
-        max_examples=max(LEAST, round(count * factor)),
+        max_examples=max(LEAST, round(count * FACTOR)),
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture] if fixtures_kept else [],
     )
+
+
+def share(count: int) -> int:
+    """`count`, or a third of it: of what there is no more of than `count`."""
+    return round(count * min(1.0, FACTOR))

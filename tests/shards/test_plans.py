@@ -16,7 +16,7 @@ from shard_files import cuts_of, rows_with_copies, run_in_any_order, write_shard
 from tamis.embeddings.knn_search import make_rows, nearest
 from tamis.shards.neighbours import nearest_of
 
-PARTS = [1, 7, 13, 31]
+PARTS = [1, 7, 13, 21]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -34,8 +34,9 @@ def test_uniqueness(tmp_path: Path, parts: int, metric: Any) -> None:
     assert np.array_equal(run_in_any_order(plan, parts), tamis.uniqueness(x, metric=metric))
 
 
-@pytest.mark.parametrize("parts", PARTS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("dtype", "parts"), [*((np.float32, parts) for parts in PARTS), (np.float64, 13)]
+)
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine", "inner_product"])
 def test_knn(tmp_path: Path, parts: int, metric: Any, dtype: Any) -> None:
     x = rows_with_copies(300, 6, dtype)
