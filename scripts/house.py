@@ -36,12 +36,16 @@ def parsed(path: Path) -> ast.Module:
 
 
 def nodes(tree: ast.AST, *, late: bool) -> Iterator[ast.AST]:
-    """All nodes but those for type checkers only; those in functions only where `late`."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        for_checkers = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-        if not for_checkers and (late or not isinstance(child, ast.FunctionDef)):
-            yield from nodes(child, late=late)
+    """All but expressions and what type checkers see only; in functions only where `late`."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            for_checkers = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            left_out = ast.expr if late else (ast.expr, ast.FunctionDef)
+            if not for_checkers and not isinstance(child, left_out):
+                left.append(child)
 
 
 @functools.cache

@@ -17,6 +17,7 @@ import pytest
 from coco_harness import Case, differences, run
 from coco_kinds import CASES, change, masks, people
 from conftest import data_path
+from generated import share
 from tamis import coco as ours
 
 pycocotools_coco = pytest.importorskip("pycocotools.coco")
@@ -168,6 +169,7 @@ def test_real_data(name: str, tmp_path: Any) -> None:
     with open(gt_path) as f:
         known = {i["id"] for i in json.load(f)["images"]}
     images = sorted({d["image_id"] for d in dets} & known)
+    images = images[: share(len(images))]  # pycocotools takes its time
     dt_path = str(tmp_path / "dt.json")  # some are of images that the ground truth lacks
     with open(dt_path, "w") as f:
         json.dump([d for d in dets if d["image_id"] in known], f)
