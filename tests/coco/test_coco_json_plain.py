@@ -12,7 +12,7 @@ import pytest
 import tamis
 from coco_json_reference import expected, reference_results
 from coco_kinds import masks, people
-from generated import examples
+from generated import examples, share
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tamis import _core
@@ -224,7 +224,7 @@ def test_lists_of_short_numbers(lists: list[list[str]], comma: str, bad: bool) -
 def test_every_short_number(isa: Any, places: int) -> None:
     """The quotient of two whole numbers is rounded as by Python."""
     rng = np.random.default_rng(places)
-    values = rng.integers(0, 10 ** min(7, 6 + (places == 0)), (400, 300))
+    values = rng.integers(0, 10 ** min(7, 6 + (places == 0)), (share(400), 300))
     rows = [[f"{v / 10**places:.{places}f}" for v in row] for row in values.tolist()]
     text = ",".join(POINTS.replace("1, 2.5, 2, -4, 5, 0", ", ".join(row)) for row in rows)
     assert check(f"[{text}]")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import data_path
-from generated import examples
+from generated import examples, share
 from hypothesis import given
 from hypothesis import strategies as st
 from tamis.coco import mask as ours
@@ -170,7 +170,7 @@ def random_polygon(rng: np.random.Generator, h: int, w: int) -> list[float]:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_polygons_and_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for i in range(250):
+    for i in range(share(250)):
         h, w = (int(v) for v in rng.integers(1, 400 if i % 3 == 0 else 40, 2))
         polygons = [random_polygon(rng, h, w) for _ in range(rng.integers(1, 4))]
         drawn = theirs.frPyObjects(polygons, h, w)
@@ -188,7 +188,7 @@ def test_random_polygons_and_pixels(seed: int) -> None:
 def test_edges_are_drawn_to_the_last_bit() -> None:
     """Triangles of all slopes, with corners near the middles of pixels."""
     rng = np.random.default_rng(8)
-    for _ in range(4000):
+    for _ in range(share(4000)):
         xy = rng.integers(-40, 240, 6) / 5 + rng.choice([0, 0.1, -1e-9, 1e-9], 6)
         assert theirs.frPyObjects([list(xy)], 40, 40) == ours.frPyObjects([list(xy)], 40, 40)
 

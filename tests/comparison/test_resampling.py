@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from generated import examples
+from generated import examples, share
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_resampling import (
@@ -70,7 +70,7 @@ def test_weights_of_one_are_the_evaluation(isa: int) -> None:
     np.testing.assert_allclose(np.nan_to_num(one[0], nan=-1), each, rtol=1e-14)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(share(20)))
 def test_samples_are_what_pycocotools_makes_of_new_images(seed: int) -> None:
     """Equal scores of two images keep the images' order. One threshold and one recall at a time
     nothing is summed, and the bits are the same; means differ by the order of their sums."""

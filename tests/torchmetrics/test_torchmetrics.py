@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generated import examples
+from generated import examples, share
 from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics_cases import assert_same, images, import_torchmetrics
@@ -58,7 +58,7 @@ def filled(metric: Any) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("average", ["macro", "micro"])
 @pytest.mark.parametrize("iou_type", ["bbox", "segm", ("bbox", "segm"), ("segm", "bbox")], ids=str)
 def test_results_are_torchmetrics(n: int, options: Any, average: str, iou_type: Any) -> None:
-    for seed in range(3):
+    for seed in range(share(3)):
         preds, target = images(seed, n, masks="segm" in iou_type)
         check(preds, target, iou_type=iou_type, average=average, **options)
 
