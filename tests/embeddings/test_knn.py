@@ -9,7 +9,7 @@ import pytest
 import reference_embeddings as reference
 import tamis
 from conftest import data_path
-from generated import examples
+from generated import examples, share
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -347,7 +347,7 @@ def test_generated_rows(x, metric, k, way):
 @functools.cache  # for all ways
 def keys_of_some(name, metric):
     x = np.load(data_path("embeddings", name))
-    some = np.random.default_rng(0).choice(len(x), 150, replace=False)
+    some = np.random.default_rng(0).choice(len(x), share(150), replace=False)
     far = reference.keys(x, x[some], metric)
     far[np.arange(len(some)), some] = np.inf
     return x, some, far
