@@ -51,4 +51,5 @@ def process(rank: int, store: str) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(process, (f"{folder}/store",), nprocs=PROCESSES)
+        # a fork has PyTorch already; processes with GPUs are started by torchrun
+        mp.start_processes(process, (f"{folder}/store",), PROCESSES, start_method="fork")

@@ -34,8 +34,8 @@ model = torch.nn.Sequential(
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 zeros = torch.zeros(1, dtype=torch.int64)
 found = []
-for _ in range(4):
-    for _ in range(40):
+for _ in range(3):
+    for _ in range(30):
         optimizer.zero_grad()
         loss = torch.nn.functional.smooth_l1_loss(SIZE * model(images[train]), boxes[train])
         loss.backward()

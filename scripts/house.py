@@ -7,6 +7,7 @@ python scripts/house.py
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,19 +30,29 @@ def domain(module: str) -> str:
     return module.partition(".")[0]
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def nodes(tree: ast.AST, *, late: bool) -> Iterator[ast.AST]:
-    """All nodes but those for type checkers only; those in functions only where `late`."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        for_checkers = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-        if not for_checkers and (late or not isinstance(child, ast.FunctionDef)):
-            yield from nodes(child, late=late)
+    """All but expressions and what type checkers see only; in functions only where `late`."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            for_checkers = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            left_out = ast.expr if late else (ast.expr, ast.FunctionDef)
+            if not for_checkers and not isinstance(child, left_out):
+                left.append(child)
 
 
-def imports(module: str, *, late: bool = True) -> set[str]:
+@functools.cache
+def imports(module: str, *, late: bool = True) -> frozenset[str]:
     """The modules of tamis that a module imports; where `late`, in its functions too."""
     found = set()
-    for node in nodes(ast.parse(MODULES[module].read_text()), late=late):
+    for node in nodes(parsed(MODULES[module]), late=late):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tamis"):
             base = node.module.removeprefix("tamis").removeprefix(".")
             for alias in node.names:
@@ -54,7 +65,7 @@ def imports(module: str, *, late: bool = True) -> set[str]:
                 for alias in node.names
                 if alias.name.partition(".")[0] == "tamis"
             }
-    return {name for name in found if name in MODULES} - {module}
+    return frozenset(name for name in found if name in MODULES) - {module}
 
 
 def arrows() -> dict[tuple[str, str], int]:
@@ -87,7 +98,7 @@ def circles() -> list[list[str]]:
 def long_functions() -> list[str]:
     found = []
     for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef):
                 begin = node.body[1].lineno if ast.get_docstring(node) and node.body[1:] else None
                 lines = (node.end_lineno or 0) - (begin or node.lineno) + 1

@@ -1,10 +1,12 @@
+#include <algorithm>
+
 #include "knn/knn_tile_cuda.hpp"
 
 namespace tamis::cuda {
 namespace {
 
 constexpr int kHalvesPerBlock = kThreads / kKeyLanes;
-constexpr int64_t kKeyBlocks = 4096;
+constexpr int64_t kKeyBlocks = 4096;  // at most
 
 __global__ void __launch_bounds__(kThreads)
     reach_kernel(KnnScores rows, int64_t begin, int64_t n, double reach, ScoreLimit* limits) {
@@ -32,7 +34,8 @@ template <bool kScaled, class T>
 __global__ void __launch_bounds__(kThreads) keys_kernel(KnnDevicePairs<T> s) {
   const int64_t n = s.counts[0] < static_cast<unsigned long long>(s.capacity) ? s.counts[0] : s.capacity;
   const int64_t half = threadIdx.x / kKeyLanes;
-  for (int64_t first = blockIdx.x * int64_t(kHalvesPerBlock); first < n; first += kKeyBlocks * kHalvesPerBlock) {
+  const int64_t step = int64_t{gridDim.x} * kHalvesPerBlock;
+  for (int64_t first = blockIdx.x * int64_t(kHalvesPerBlock); first < n; first += step) {
     const int64_t at = first + half < n ? first + half : n - 1;
     int64_t left = s.rows.order.row(s.candidates[2 * at]), right = s.columns.order.row(s.candidates[2 * at + 1]);
     const double key = key_of<false, kScaled>(row_of(s.queries, left), row_of(s.x, right), s.x);
@@ -55,7 +58,10 @@ void knn_pairs(const KnnDevicePairs<T>& s, const KnnPart& part, cudaStream_t str
   const Launch on{"knn", blocks_for(down * ((part.right - part.left) / kKnnTile), 1), stream, tile_memory()};
   launch(on, candidates_kernel<T>, tiles, s);
   const auto kernel = s.x.scale != nullptr ? keys_kernel<true, T> : keys_kernel<false, T>;
-  launch({"knn", blocks_for(kKeyBlocks, 1), stream}, kernel, s);
+  const int64_t most =
+      std::min(rows, s.rows.n - part.begin) * std::min(part.right - part.left, s.columns.n - part.left);
+  const int64_t blocks = std::min(kKeyBlocks, most / kHalvesPerBlock + 1);
+  launch({"knn", blocks_for(blocks, 1), stream}, kernel, s);
 }
 
 template void knn_pairs(const KnnDevicePairs<float>&, const KnnPart&, cudaStream_t);

@@ -12,7 +12,8 @@ import pytest
 import tamis
 from coco_json_reference import expected, reference_results
 from coco_kinds import masks, people
-from hypothesis import example, given, settings
+from generated import examples, share
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tamis import _core
 from tamis.coco import COCO
@@ -163,7 +164,7 @@ numbers = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(spelled=st.lists(numbers, min_size=1, max_size=20))
 def test_numbers_are_rounded_as_by_python(spelled: list[str]) -> None:
     records = ",".join(ALIKE.replace("0.25", s) for s in spelled)
@@ -202,7 +203,7 @@ short = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(
     lists=st.lists(
         st.lists(st.one_of(short, numbers), min_size=12, max_size=12), min_size=1, max_size=5
@@ -223,13 +224,13 @@ def test_lists_of_short_numbers(lists: list[list[str]], comma: str, bad: bool) -
 def test_every_short_number(isa: Any, places: int) -> None:
     """The quotient of two whole numbers is rounded as by Python."""
     rng = np.random.default_rng(places)
-    values = rng.integers(0, 10 ** min(7, 6 + (places == 0)), (400, 300))
+    values = rng.integers(0, 10 ** min(7, 6 + (places == 0)), (share(400), 300))
     rows = [[f"{v / 10**places:.{places}f}" for v in row] for row in values.tolist()]
     text = ",".join(POINTS.replace("1, 2.5, 2, -4, 5, 0", ", ".join(row)) for row in rows)
     assert check(f"[{text}]")
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(
     records=st.lists(st.sampled_from([BOX, MASK, ESCAPED, POINTS]), min_size=1, max_size=4),
     edits=st.lists(

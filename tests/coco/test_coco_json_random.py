@@ -13,7 +13,8 @@ from coco_json_reference import (
     reference_dataset,
     reference_results,
 )
-from hypothesis import example, given, settings
+from generated import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tamis import _core
 
@@ -73,7 +74,7 @@ def records(draw, keys: tuple[str, ...], strange: bool) -> str:
 
 @st.composite
 def arrays(draw, keys: tuple[str, ...], strange: bool) -> str:
-    items = draw(st.lists(records(keys, strange), min_size=0 if strange else 1, max_size=8))
+    items = draw(st.lists(records(keys, strange), min_size=0 if strange else 1, max_size=5))
     return f"[{(draw(blanks) + ',' + draw(blanks)).join(items)}]"
 
 
@@ -109,7 +110,7 @@ cuts = st.lists(st.integers(16, 400), min_size=1, max_size=3, unique=True)
 threads = st.integers(1, 4)
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(data=mutated(arrays(tuple(RESULTS), strange=True)), cuts=cuts, threads=threads)
 @example(data=f'[{RESULT}, {{"a": "}}, {RESULT}, {{"}}, {RESULT}]'.encode(), cuts=[16], threads=1)
 @example(data=b'[{"a":1},{"$":0},{"$":1},{"a":1}]', cuts=[1], threads=1)
@@ -118,7 +119,7 @@ def test_any_results_text(data, cuts, threads):
     check(_core.read_coco_results, reference_results, data, chunks=(*cuts, 1 << 20))
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(data=mutated(datasets(strange=True)), cuts=cuts, threads=threads)
 @example(data=b'{"x":[{"id":1},{"id":2},{"id":3}],"images":[{"$":0,"id":1}]}', cuts=[1], threads=1)
 def test_any_dataset_text(data, cuts, threads):
@@ -126,14 +127,14 @@ def test_any_dataset_text(data, cuts, threads):
     check(_core.read_coco_dataset, reference_dataset, data, chunks=(*cuts, 1 << 20))
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(text=arrays(tuple(RESULTS), strange=False), cuts=cuts, threads=threads)
 def test_any_regular_results_are_read(text, cuts, threads):
     tamis.set_num_threads(threads)
     check(_core.read_coco_results, reference_results, text, chunks=(*cuts, 1 << 20), regular=True)
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(text=datasets(strange=False), cuts=cuts, threads=threads)
 def test_any_regular_dataset_is_read(text, cuts, threads):
     tamis.set_num_threads(threads)

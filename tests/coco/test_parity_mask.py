@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples, share
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis.coco import mask as ours
 
@@ -169,7 +170,7 @@ def random_polygon(rng: np.random.Generator, h: int, w: int) -> list[float]:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_polygons_and_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for i in range(250):
+    for i in range(share(250)):
         h, w = (int(v) for v in rng.integers(1, 400 if i % 3 == 0 else 40, 2))
         polygons = [random_polygon(rng, h, w) for _ in range(rng.integers(1, 4))]
         drawn = theirs.frPyObjects(polygons, h, w)
@@ -187,12 +188,12 @@ def test_random_polygons_and_pixels(seed: int) -> None:
 def test_edges_are_drawn_to_the_last_bit() -> None:
     """Triangles of all slopes, with corners near the middles of pixels."""
     rng = np.random.default_rng(8)
-    for _ in range(4000):
+    for _ in range(share(4000)):
         xy = rng.integers(-40, 240, 6) / 5 + rng.choice([0, 0.1, -1e-9, 1e-9], 6)
         assert theirs.frPyObjects([list(xy)], 40, 40) == ours.frPyObjects([list(xy)], 40, 40)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_runs_of_length_zero(data: Any) -> None:
     """They end pycocotools' walk early where both masks have one at the same place."""
@@ -225,7 +226,7 @@ def test_real_masks(file: str) -> None:
     content = json.loads(data_path(*file.split("/")).read_text())
     sizes = {i["id"]: (i["height"], i["width"]) for i in content["images"]}
     by_image: dict[Any, list[Any]] = {}
-    for ann in content["annotations"][:3000]:
+    for ann in content["annotations"][: share(3000)]:
         by_image.setdefault(ann["image_id"], []).append(ann["segmentation"])
     for image, masks in by_image.items():
         drawn = [theirs.frPyObjects(m, *sizes[image]) for m in masks]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import coco
 from tamis.comparison import draws
@@ -73,7 +74,7 @@ def random_version(rng: np.random.Generator, images: int, most: int = 8) -> list
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from([0.1, 0.3, 0.5, 1.0]))
 def test_pairs_are_those_of_the_loop(seed: int, images: int, least: float) -> None:
     rng = np.random.default_rng(seed)
@@ -88,7 +89,7 @@ def test_pairs_are_those_of_the_loop(seed: int, images: int, least: float) -> No
     assert len(found.added) + len(pairs) == sum(len(x["boxes"]) for x in b)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 10**6))
 def test_a_higher_threshold_keeps_the_best_of_the_same_pairs(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples, share
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_resampling import (
     by_class,
@@ -69,7 +70,7 @@ def test_weights_of_one_are_the_evaluation(isa: int) -> None:
     np.testing.assert_allclose(np.nan_to_num(one[0], nan=-1), each, rtol=1e-14)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(share(20)))
 def test_samples_are_what_pycocotools_makes_of_new_images(seed: int) -> None:
     """Equal scores of two images keep the images' order. One threshold and one recall at a time
     nothing is summed, and the bits are the same; means differ by the order of their sums."""
@@ -121,7 +122,7 @@ def test_real_weights_against_plain_numpy() -> None:
     np.testing.assert_allclose(scaled, ours, rtol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 11), st.data())
 def test_counts_are_copies(seed: int, images: int, n: int, data: Any) -> None:
     given = problem(seed, images, 3)

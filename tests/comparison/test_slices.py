@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_resampling import by_class, coco_files, evaluation, problem, repeated, result_of
 from tamis import coco
@@ -23,7 +24,7 @@ def values_of(slice_: tamis.Slice) -> list[float]:
     return [-1.0 if np.isnan(i.value) else i.value for i in slice_.stats.values()]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10**6), st.lists(st.booleans(), min_size=1, max_size=20))
 def test_a_result_sliced_is_the_part_evaluated_anew(seed: int, mask: list[bool]) -> None:
     images = problem(seed, len(mask))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import _core
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
@@ -56,7 +57,7 @@ def test_the_same_bits_in_any_order_of_rows_and_of_parts() -> None:
         st.floats(-1e150, 1e150, allow_nan=False, allow_infinity=False), min_size=1, max_size=40
     )
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_any_values(values: list[float]) -> None:
     sums = column_sums(np.array(values)[:, None])
     assert told(sums) == [exact(values)]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis.embeddings import distances
 
@@ -40,7 +41,7 @@ def scores(found: tamis.Coverage) -> dict[str, float]:
     return {key: getattr(found, key) for key in ("precision", "recall", "density", "coverage")}
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.floats(0.05, 2))
 def test_prdc_equals_whole_matrices(seed, k, spread):
     rng = np.random.default_rng(seed)
@@ -51,7 +52,7 @@ def test_prdc_equals_whole_matrices(seed, k, spread):
     assert got == pytest.approx(want, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.sampled_from(["euclidean", "cosine"]))
 def test_row_numbers_say_what_their_embeddings_say(seed, k, metric):
     rng = np.random.default_rng(seed)
@@ -93,6 +94,7 @@ def test_who_is_within_a_radius_of_another_row(d):
     assert 90 < held.sum() < 3000
 
 
+@examples(100)
 @given(st.lists(st.floats(2e-162, 1e150), min_size=1))
 def test_squares_say_what_roots_say(radii):
     radii = np.sqrt(np.square(radii))

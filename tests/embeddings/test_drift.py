@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import tamis
+from generated import share
 from tamis.embeddings import two_samples
 from tamis.embeddings.drift_result import benjamini_hochberg
 
@@ -140,18 +141,24 @@ TESTS = ("energy", "mmd", "knn", "clusters")
 def test_p_is_uniform_under_no_drift():
     stats = pytest.importorskip("scipy.stats")
     found: dict[str, list[float]] = {test: [] for test in TESTS}
-    for seed in range(200):
+    times = share(200)
+    for seed in range(times):
         rng = np.random.default_rng((9, seed))
         x = rng.normal(size=(120, 4)).astype(np.float32)
         x[rng.random(120) < 0.3] *= 0.3
         checks = tamis.drift(x[:60], x[60:], permutations=99, clusters=6, seed=seed).checks
         for check in checks:
             found[check.name].append(check.p)
-    spread = np.random.default_rng(0).random(200) / 100  # p is one of 100 values
+    spread = np.random.default_rng(0).random(times) / 100  # p is one of 100 values
     for test, values in found.items():
         p = np.array(values) - spread
         assert stats.kstest(p, "uniform").pvalue > 0.01, test
-        assert np.mean(np.array(values) <= 0.05) < 0.1, test
+        assert np.mean(np.array(values) <= 0.05) < 0.05 + 3.25 * standard_error(times), test
+
+
+def standard_error(times: int) -> float:
+    """Of the share of p-values up to 0.05; 3.25 of them are 5 points of 200, 8.7 of 67."""
+    return float(np.sqrt(0.05 * 0.95 / times))
 
 
 def test_copies_within_and_between_the_sides_are_no_drift():
@@ -175,13 +182,14 @@ def planted(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_power_on_a_planted_cluster():
     """A small cluster, of 5 %, at a place where there are others: above .9 for what is local."""
     seen = {"knn": 0, "clusters": 0, "any": 0}
-    for seed in range(10):
+    times = share(10)
+    for seed in range(times):
         found = tamis.drift(*planted(seed), permutations=199, max_rows=1000, seed=seed)
         for check in found.checks:
             if check.name in seen:
                 seen[check.name] += check.p <= 0.05
         seen["any"] += found.drifted
-    assert seen["knn"] == 10 and seen["clusters"] >= 9 and seen["any"] == 10
+    assert seen["knn"] == seen["any"] == times and seen["clusters"] >= times - 1
 
 
 def test_benjamini_hochberg_equals_scipy():

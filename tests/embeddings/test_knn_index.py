@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tamis import KnnIndex, _core
@@ -131,7 +132,7 @@ class TestBits:
             for other in found[1:]:
                 np.testing.assert_array_equal(other[name], found[0][name])
 
-    @settings(max_examples=60)
+    @examples(60)
     @given(
         x=hnp.arrays(np.float32, st.tuples(st.integers(1, 40), st.just(3)),
                      elements=st.integers(-3, 3).map(float)),

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_matching import curve, match_image
 from tamis import set_num_threads
@@ -102,7 +103,7 @@ def test_every_isa_equals_the_reference(isa: int, threads: int) -> None:
     set_num_threads(0)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 40), m=st.integers(0, 20))
 def test_random_problems(seed: int, n: int, m: int) -> None:
     check(*columns(np.random.default_rng(seed), n, m, 2, 2), 2, 2)

@@ -10,7 +10,8 @@ import pytest
 import tamis
 from coco_cases import random_problem
 from coco_harness import Case, dataset, found, truth
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_errors import counts, evaluated, evaluator_of, images_of
 from test_result_object import evaluation
@@ -120,7 +121,7 @@ def test_every_threshold(isa: int, tmp_path: Any, iou: float) -> None:
     np.testing.assert_array_equal(theirs.confidence, mine.confidence)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10_000))
 def test_any_problem(seed: int) -> None:
     case = random_problem(seed, n_images=3, n_cats=2, per_image=10)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tamis
 from coco_cases import random_problem
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_errors import evaluated, evaluator_of
 
@@ -38,7 +39,7 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(found.maximum_error, 0.355)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(ROWS, st.integers(1, 30))
 def test_the_definition(rows: list[tuple[float, bool]], bins: int) -> None:
     found = of_scores(*zip(*rows, strict=True)).calibration(bins=bins)

@@ -12,7 +12,8 @@ import tamis
 from coco_cases import random_problem
 from coco_harness import Case, dataset, found, truth
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_errors import confusion, evaluated, evaluator_of, images_of
 from tamis import DetectionEvaluator
@@ -92,7 +93,7 @@ def test_reference(isa: int, tmp_path: Any, threads: int, iou: float, confidence
     np.testing.assert_array_equal(again, want[:-1, :-1])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.sampled_from([0.1, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 1.0]))
 def test_any_problem(seed: int, iou: float, confidence: float) -> None:
     case = random_problem(seed, n_images=3, n_cats=3, per_image=10)

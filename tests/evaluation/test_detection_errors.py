@@ -14,7 +14,8 @@ import tamis
 from coco_cases import random_problem
 from coco_harness import Case
 from conftest import data_path
-from hypothesis import example, given, settings
+from generated import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reference_errors import (
     TYPES,
@@ -210,7 +211,7 @@ def test_reference(isa: int, threads: int, iou: float, background: float, cap: i
     check_reference(case, found, cap)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 0.5, 0.9, 1.0]), st.sampled_from([2, 100]))
 @example(seed=2, iou=0.5, cap=2)
 @example(seed=34, iou=0.3, cap=2)  # no ground truth: mending leaves nothing

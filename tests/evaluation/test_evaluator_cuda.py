@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Library
-from hypothesis import HealthCheck, given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import DetectionEvaluator, DetectionResult
 from tamis._shared import arrays
@@ -88,9 +89,7 @@ def test_images_equal_the_host(gpu_library: Library, options: Any, n: int) -> No
     check(fed(gpu_library, *sides, **options).compute(), fed(None, *sides, **options).compute())
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(25, fixtures_kept=True)
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 5), labels=st.integers(1, 30))
 def test_random_images(gpu_library: Library, seed: int, n: int, labels: int) -> None:
     sides = images(seed, n, labels=labels)
@@ -272,9 +271,7 @@ def test_oriented_boxes_equal_the_host(gpu_library: Library, dtype: str, seed: i
     assert got.errors().main == want.errors().main
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(20, fixtures_kept=True)
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 4), labels=st.integers(1, 9))
 def test_any_oriented_boxes(gpu_library: Library, seed: int, n: int, labels: int) -> None:
     """Whole numbers and quarter turns, so that IoUs tie."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import Library
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import DetectionEvaluator, Masks
 from test_evaluator_obb import problem as oriented
@@ -59,7 +60,7 @@ def same(a: Any, b: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 10**6), st.integers(1, 8))
 def test_any_split_over_processes_gives_the_same_bits(kind: str, seed: int, ranks: int) -> None:
     """As a DistributedSampler deals them: shuffled, and padded by repeats."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import tamis
+from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from tamis.cli import main
@@ -37,6 +38,7 @@ def test_minima_and_baselines() -> None:
         gate(now, tolerance=-1)
 
 
+@examples(100)
 @given(st.dictionaries(st.sampled_from("abcd"), st.tuples(st.floats(-1, 1), st.floats(-1, 1))))
 def test_a_number_falls_where_it_is_lower(pairs: Any) -> None:
     now, before = ({k: v[i] for k, v in pairs.items()} for i in (0, 1))
@@ -93,27 +95,36 @@ TEST = """
 def test_it(tamis_baseline):
     tamis_baseline({"AP": %s}, "b.json", tolerance=0.01, least={"AP": 0.2})
 """
+RUNS = """
+import pathlib, sys, pytest
+for i, run in enumerate(sys.argv[1:]):
+    _, *options = run.split()
+    how = ["-q", "-p", "no:cacheprovider", "-p", "tamis_pytest", *options]
+    code = pytest.main([*how, f"test_{i}.py"])
+    kept = pathlib.Path("b.json")
+    print("code", int(code), kept.read_text() if kept.exists() else "", "end of run")
+"""
 
 
-def run_pytest(folder: Path, ap: float, *options: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_it.py").write_text(TEST % ap)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+def run_pytest(folder: Path, *runs: str) -> list[str]:
+    """What runs say one after the other, each an AP and options."""
+    for i, run in enumerate(runs):
+        (folder / f"test_{i}.py").write_text(TEST % run.split()[0])
     env = {**SOURCES, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the others take a second to load
-    return subprocess.run(
-        [*command, "-p", "tamis_pytest", *options], cwd=folder, env=env, capture_output=True,
-        text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-c", RUNS, *runs]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    return done.stdout.split("end of run\n")[:-1]
 
 
 def test_the_fixture(tmp_path: Path) -> None:
-    missing = run_pytest(tmp_path, 0.5)
-    assert missing.returncode == 1 and "--tamis-update" in missing.stdout
-    assert run_pytest(tmp_path, 0.5, "--tamis-update").returncode == 0
-    assert json.loads((tmp_path / "b.json").read_text()) == {"AP": 0.5}
-    assert run_pytest(tmp_path, 0.495).returncode == 0
-    fell = run_pytest(tmp_path, 0.4)
-    assert fell.returncode == 1 and "too low" in fell.stdout
-    assert run_pytest(tmp_path, 0.1, "--tamis-update").returncode == 1  # below the minimum
+    missing, first, near, fell, least = run_pytest(
+        tmp_path, "0.5", "0.5 --tamis-update", "0.495", "0.4", "0.1 --tamis-update"
+    )
+    assert missing.rstrip().endswith("code 1") and "--tamis-update" in missing
+    for said, code in ((first, 0), (near, 0), (fell, 1)):
+        assert json.loads(said.rpartition(f"code {code} ")[2]) == {"AP": 0.5}
+    assert "too low" in fell
+    assert "code 1 " in least  # below the minimum
 
 
 def test_the_plugin_imports_nothing_of_tamis() -> None:

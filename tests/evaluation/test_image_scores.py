@@ -14,7 +14,8 @@ import tamis
 from coco_cases import random_problem
 from coco_harness import Case
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_errors import counts, evaluated, evaluated_files, evaluator_of, images_of
 
@@ -77,7 +78,7 @@ def test_counts(confidence: float | None) -> None:
     check(CASE, scores, 3, 0.5, -np.inf if confidence is None else confidence)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 0.5, 1.0]), st.sampled_from([0.0, 0.5]))
 def test_any_problem(seed: int, iou: float, confidence: float) -> None:
     case = random_problem(seed, n_images=4, n_cats=3, per_image=10)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Library
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_matching import match_image
 from tamis import Matches, _core, match_detections, set_num_threads
@@ -116,7 +117,7 @@ def test_every_isa_and_library_equals_the_reference(isa: int, library: Library, 
         check((arguments[0], scores, *arguments[2:]), [0.3, 0.5, 0.75], 100, transform)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(0, 60),

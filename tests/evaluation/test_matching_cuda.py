@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Library
-from hypothesis import HealthCheck, given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import Matches, match_detections
 from tamis._shared import arrays
@@ -32,9 +33,7 @@ def same_as_host(library: Library, arguments: Any, **options: Any) -> Matches:
     return got
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(25, fixtures_kept=True)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(0, 60),

@@ -10,7 +10,8 @@ import pytest
 import tamis
 import tamis.coco
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from test_evaluator_images import images
 
@@ -95,7 +96,7 @@ def test_equal_scores_stay_together() -> None:
     assert found.error == pytest.approx([0.5]) and found.confidence.tolist() == [0.5]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(st.floats(0.5, 1), st.integers(0, 4)), min_size=1, max_size=8))
 def test_better_boxes_never_raise_it(rows: Any) -> None:
     ious, scores = [r[0] for r in rows], [r[1] / 4 for r in rows]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_bson import Int64, ObjectId, Raw, document
@@ -112,6 +113,7 @@ def test_bytes_that_are_not_bson_raise() -> None:
         _core.bson_columns([], [([], COLUMNS)])
 
 
+@examples(100)
 @given(st.data())
 def test_broken_documents_never_crash(data: st.DataObject) -> None:
     whole = bytearray(document(sample(item(label="cat", box=[1, 2, 3, 4], score=1.5), x="y")))
@@ -135,6 +137,7 @@ ITEM = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@examples(100)
 @given(st.lists(st.none() | st.lists(ITEM, max_size=4), max_size=6))
 def test_as_a_loop_over_dictionaries(lists: list[list[dict[str, Any]] | None]) -> None:
     ids, (table,), texts = read(

@@ -11,7 +11,8 @@ import pytest
 import tamis
 from annotation_files import ap, as_dict, rows
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis.annotations.yaml_subset import read_yaml
 
@@ -230,7 +231,7 @@ names = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(names, st.booleans(), st.booleans())
 def test_what_pyyaml_writes_is_read(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], as_dict: bool, flow: bool

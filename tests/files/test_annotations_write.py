@@ -12,7 +12,8 @@ import pytest
 import tamis
 from annotation_files import put
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from test_annotations_coco import ann, dataset, read, result
 
@@ -151,7 +152,7 @@ def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
 numbers = st.floats(0, 240)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 2), st.lists(numbers, min_size=4, max_size=4)),

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import _core
 
@@ -107,7 +108,7 @@ HEADS = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(HEADS), st.binary(max_size=80))
 def test_rubbish_has_a_size_or_none(
     tmp_path_factory: pytest.TempPathFactory, head: bytes, tail: bytes

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import _core
 
@@ -164,7 +165,7 @@ names = st.text(
 boxes = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=4, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(names, boxes), max_size=4))
 def test_what_the_standard_library_writes_is_read(
     tmp_path_factory: pytest.TempPathFactory, objects: list[Any]
@@ -184,7 +185,7 @@ def test_what_the_standard_library_writes_is_read(
     assert np.isfinite(found["boxes"]).all()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text("<>/abc &;![]-'\"=\n", max_size=60) | st.binary(max_size=60))
 def test_rubbish_is_told_or_read(
     tmp_path_factory: pytest.TempPathFactory, text: str | bytes

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import _core
 
@@ -124,7 +125,7 @@ def test_a_long_file(tmp_path: Path) -> None:
     assert np.array_equal(found["values"].reshape(-1, 5), table)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.from_regex(r"[0-9]{0,17}\.?[0-9]{0,17}", fullmatch=True).filter(lambda s: s.strip(".")))
 def test_plain_digits_are_rounded_once(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     found = read(*written(tmp_path_factory.mktemp("x"), f"0 {text}".encode()))
@@ -135,7 +136,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
 rows = st.lists(st.tuples(st.integers(0, 2**31 - 1), st.lists(numbers, max_size=9)), max_size=5)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(rows, max_size=70), st.integers(1, 4))
 def test_random_files_are_those_of_the_reference(
     tmp_path_factory: pytest.TempPathFactory, files: list[Any], threads: int

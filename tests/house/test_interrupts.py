@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -100,48 +102,74 @@ LONG_CALLS = {
 }
 
 CHILD = """
-import signal
+import json, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
 import numpy as np, tamis
-r = np.random.default_rng(0)
 def noise(n):
+    r = np.random.default_rng(0)
     return tamis.Masks.encode(r.random((1, 2000, 2000)) < 0.5)[np.zeros(n, int)]
-try:
-    {setup}
-    print("ready", flush=True)
-    while True:
-        {call}
-except KeyboardInterrupt:
-    print("interrupted")
-a = tamis.Masks.encode(np.eye(3, dtype=bool)[None])
-assert tamis.mask_iou(a, a).tolist() == [[1]] and a.merge().counts() == [[0, 1, 3, 1, 3, 1]]
-assert tamis.box_iou(np.ones((1, 4)), np.ones((1, 4))).shape == (1, 1)
-print("right")
+for line in sys.stdin:
+    setup, call = json.loads(line)
+    names = {"np": np, "tamis": tamis, "r": np.random.default_rng(0), "noise": noise}
+    exec(setup, names)
+    call = compile(call, "call", "exec")
+    try:
+        print("ready", flush=True)
+        while True:
+            exec(call, names)
+    except KeyboardInterrupt:
+        names.clear()
+    a = tamis.Masks.encode(np.eye(3, dtype=bool)[None])
+    assert tamis.mask_iou(a, a).tolist() == [[1]] and a.merge().counts() == [[0, 1, 3, 1, 3, 1]]
+    assert tamis.box_iou(np.ones((1, 4)), np.ones((1, 4))).shape == (1, 1)
+    print("interrupted, and right", flush=True)
 """
 
 
-def interrupted(setup: str, call: str) -> str:
-    """What a process that repeats the call prints, interrupted half a second in."""
-    code = CHILD.replace("{setup}", setup.replace("\n", "\n    ")).replace("{call}", call)
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    try:
-        assert child.stdout.readline() == "ready\n"
+class Child:
+    """A process that repeats one call after another until it is interrupted."""
+
+    process: subprocess.Popen[str] | None = None
+
+    def interrupted(self, setup: str, call: str) -> str:
+        """What it prints, interrupted a third of a second into the calls; a new one if it died."""
+        if self.process is None or self.process.poll() is not None:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                text=True,
+            )  # fmt: skip
+        child = self.process
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(json.dumps([setup, call]) + "\n")
+        child.stdin.flush()
+        if child.stdout.readline() != "ready\n":
+            return "not ready"
         with pytest.raises(subprocess.TimeoutExpired):
-            child.wait(0.5)  # it is in the call by now
+            child.wait(0.3)  # it is in the call by now
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=HANG)
-    finally:
-        child.kill()
-    assert child.returncode == 0, err
-    return out
+        hangs = threading.Timer(HANG, child.kill)
+        hangs.start()
+        try:
+            return child.stdout.readline()
+        finally:
+            hangs.cancel()
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[Child]:
+    made = Child()
+    yield made
+    made.end()
 
 
 @pytest.mark.parametrize("name", LONG_CALLS)
-def test_ctrl_c_stops_a_long_call(name: str) -> None:
-    assert interrupted(*LONG_CALLS[name]) == "interrupted\nright\n"
+def test_ctrl_c_stops_a_long_call(name: str, child: Child) -> None:
+    assert child.interrupted(*LONG_CALLS[name]) == "interrupted, and right\n"
 
 
 # Nothing half-changed

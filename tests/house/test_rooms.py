@@ -97,9 +97,8 @@ def test_functions_are_short_enough_to_read() -> None:
     assert house.long_functions() == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
-def test_files_are_short_enough_to_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+def test_files_are_short_enough_to_read() -> None:
+    assert [path for path in SOURCES if len(path.read_text().splitlines()) > 400] == []
 
 
 def test_pybind11_stays_in_the_bindings() -> None:

@@ -67,7 +67,7 @@ def work(seed: int) -> list[Any]:
 def test_eight_threads_get_what_one_gets() -> None:
     want = [work(i) for i in range(4)]
     with ThreadPoolExecutor(8) as pool:
-        got = list(pool.map(work, [i % 4 for i in range(64)]))
+        got = list(pool.map(work, [i % 4 for i in range(32)]))
     for i, results in enumerate(got):
         for a, b in zip(want[i % 4], results, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -234,8 +234,8 @@ RACES = {
 @pytest.mark.parametrize("name", RACES)
 def test_arrays_that_another_thread_writes_into(name: str) -> None:
     """Any answer or error, but no crash and no end of the process."""
-    x = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)
-    splits, done = np.arange(3001), threading.Event()
+    x = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    splits, done = np.arange(2001), threading.Event()
     good, good_splits = x.copy(), splits.copy()
 
     def write() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_fiftyone import match
@@ -138,6 +139,7 @@ GT = st.builds(gt, BOX, st.sampled_from([False, False, True]), LABEL)
 IMAGE = st.tuples(st.lists(DET, max_size=7), st.lists(GT, max_size=7))
 
 
+@examples(100)
 @given(
     st.lists(IMAGE, max_size=4), st.sampled_from([0, 1]), st.booleans(),
     st.sampled_from([1, 3, MANY]),

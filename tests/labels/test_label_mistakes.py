@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import same_bits
 from reference_fiftyone import match
@@ -209,7 +210,7 @@ def test_ground_truths_that_are_not_judged():
     assert got.image_mistakenness.tolist() == [0.25] and got.image_spurious.tolist() == [0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.tuples(st.integers(0, 8), st.integers(0, 6)), min_size=1, max_size=4),
     st.integers(0, 10**6),

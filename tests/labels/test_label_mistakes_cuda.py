@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import same_bits
 from tamis import LabelMistakes
@@ -150,9 +151,7 @@ def test_label_mistakes(gpu_library, iou, fmt):
     assert np.isfinite(want.mistakenness).any() and want.possible_missing.any()
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(25, fixtures_kept=True)
 @given(
     seed=st.integers(0, 2**32),
     counts=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=4),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tamis
 from coco_json_reference import ANNOTATIONS, IDS, Irregular, check, columns
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tamis import _core
 
@@ -90,7 +91,7 @@ documents = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(document=documents, threads=st.integers(1, 3))
 def test_any_regular_file(document: Any, threads: int) -> None:
     tamis.set_num_threads(threads)
@@ -98,7 +99,7 @@ def test_any_regular_file(document: Any, threads: int) -> None:
     check(read, reference, text, chunks=(16, 60, 150, 1 << 20), regular=True)
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(document=documents, change=odd, data=st.data())
 def test_any_irregular_file(document: Any, change: Any, data: Any) -> None:
     rows = [row for table in document.values() for row in table]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import data_path
+from generated import share
 from lvis_cases import evaluate, outcome, problem
 from tamis import lvis as ours
 
@@ -71,7 +72,7 @@ def test_the_known_numbers_are_those_of_lvis(theirs: Any, kind: str, tmp_path: A
 @pytest.mark.parametrize("max_dets", [300, 12, -1])
 @pytest.mark.parametrize("files", [True, False], ids=["files", "list"])
 @pytest.mark.parametrize("masks", [False, True], ids=["boxes", "masks"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(share(6)))
 def test_random_problems(
     theirs: Any, seed: int, masks: bool, files: bool, max_dets: int, tmp_path: Any
 ) -> None:

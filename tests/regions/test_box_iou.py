@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import reference
 import tamis
-from hypothesis import example, given, settings
+from generated import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import same_bits, some_splits
@@ -281,7 +282,7 @@ def any_boxes(most: int = 8):
     return shapes.flatmap(lambda shape: arrays(np.float32, shape, elements=COORDINATES))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(any_boxes(), any_boxes(), st.sampled_from(OPTIONS))
 @example(np.zeros((1, 4), np.float32), np.zeros((1, 4), np.float32), ("giou", "xyxy"))
 def test_any_boxes_equal_the_reference(a, b, options):
@@ -290,7 +291,7 @@ def test_any_boxes_equal_the_reference(a, b, options):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(any_boxes(), any_boxes())
 def test_bounds_and_symmetry(a, b):
     a, b = (

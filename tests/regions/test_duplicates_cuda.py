@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import Library
-from hypothesis import HealthCheck, given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import some_splits
 from tamis._shared import arrays
@@ -126,9 +127,7 @@ def test_columns_of_another_device(gpu_library, monkeypatch):
             tamis.find_duplicate_boxes(x, np.array([0, 3]), **{name: far})
 
 
-SETTINGS = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SETTINGS = examples(40, fixtures_kept=True)
 
 
 @SETTINGS

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import reference_duplicates as reference
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import some_splits
 from tamis.regions.duplicates import METHODS
@@ -191,7 +192,7 @@ def test_errors():
 # Properties
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_any_rotated_boxes_equal_the_reference(data):
     counts = data.draw(st.lists(st.integers(0, 6) | st.just(20), max_size=3))

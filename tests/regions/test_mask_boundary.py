@@ -13,7 +13,8 @@ import reference_masks as reference
 import tamis
 from coco_cases import random_problem
 from conftest import data_path
-from hypothesis import example, given, settings
+from generated import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lvis_cases import evaluate, problem
 from tamis import Masks, lvis, mask_boundary
@@ -75,7 +76,7 @@ def test_many_masks_of_many_sizes(threads: int) -> None:
     tamis.set_num_threads(0)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(
     rows=st.lists(st.integers(0, 2**12 - 1), min_size=1, max_size=20),
     ratio=st.sampled_from([0.0, 0.02, 0.08, 0.12, 0.3, 1.0]),

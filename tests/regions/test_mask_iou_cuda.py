@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tamis
-from hypothesis import HealthCheck, given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import same_bits, some_splits
 from tamis import Masks
@@ -111,9 +112,7 @@ def test_errors(gpu_library):
         tamis.mask_iou(placed, placed, iscrowd=gpu_library.array(np.zeros(2)))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60, fixtures_kept=True)
 @given(data=st.data())
 def test_any_masks(gpu_library, data):
     """Of any run lengths, zero too."""

@@ -62,7 +62,7 @@ def test_pairs_of_wide_masks_by_columns_and_by_runs(width):
 
 def test_pixels_of_any_layout_and_height():
     rng = np.random.default_rng(0)
-    for h, w in ((1, 70000), (70000, 1), (70003, 9), (8, 8), (9, 65), (64, 128), (131, 7)):
+    for h, w in ((1, 70000), (70000, 1), (70003, 3), (8, 8), (9, 65), (64, 128), (131, 7)):
         pixels = rng.random((2, h, w)) < 0.3
         want = [reference.runs_of(mask) for mask in pixels]
         columns = np.ascontiguousarray(pixels.swapaxes(1, 2)).swapaxes(1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import signal
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import reference
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import same_bits, some_splits
@@ -81,17 +83,23 @@ def test_labels_beyond_int32():
 # Every path equals the reference, bit by bit
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("fmt", FORMATS)
-@pytest.mark.parametrize("labelled", [False, True])
-def test_within(isa, library, dtype, fmt, labelled):
+@functools.cache  # for every instruction set and library
+def case_within(dtype, fmt, labelled):
     splits = np.append(some_splits(30, 40, seed=1), 0)
     splits[-1] = splits[-2] + 1100  # one image longer than a tile
     x = boxes(splits[-1], dtype)
     labels = np.random.default_rng(3).integers(0, 4, len(x)) if labelled else None
+    return x, splits, labels, reference.max_iou(x, splits, labels, fmt=fmt)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("labelled", [False, True])
+def test_within(isa, library, dtype, fmt, labelled):
+    x, splits, labels, want = case_within(dtype, fmt, labelled)
     given_labels = library.array(labels) if labelled else None
     got = tamis.max_iou(library.array(x), library.array(splits), labels=given_labels, fmt=fmt)
-    same_bits(library.numpy(got), reference.max_iou(x, splits, labels, fmt=fmt))
+    same_bits(library.numpy(got), want)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -197,7 +205,7 @@ def test_a_signal_stops_a_crowded_image():
 # Properties
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_any_images_equal_the_reference(data):
     counts = data.draw(st.lists(st.integers(0, 6), max_size=5))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import same_bits
 from tamis.regions.oks import grouped_oks
@@ -154,7 +155,7 @@ def test_errors(text):
 # Properties
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_any_people_equal_the_reference(data):
     k = data.draw(st.integers(1, 4))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tamis
-from hypothesis import HealthCheck, given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import same_bits
 from tamis._shared import arrays
@@ -137,9 +138,7 @@ def test_errors(gpu_library, monkeypatch):
         tamis.oks(on(det), on(gt), areas)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(40, fixtures_kept=True)
 @given(data=st.data())
 def test_any_people(gpu_library, data):
     k, on = data.draw(st.integers(1, 12)), gpu_library.array

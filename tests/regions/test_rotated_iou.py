@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import reference_rotated as reference
 import tamis
-from hypothesis import example, given, settings
+from generated import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import same_bits, some_splits
 from tamis.regions.rotated_iou import KINDS
@@ -311,7 +312,7 @@ def any_box():
     return st.tuples(centre, centre, side, side, angle)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(any_box(), any_box())
 @example((0, 0, 1, 1, 0), (0, 0, 1, 1, 5e-324))
 @example((0, 0, 1, 1, 45), (0, 0, 1, 1, math.nextafter(45, 0)))

@@ -8,13 +8,14 @@ import sys
 import numpy as np
 import pytest
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 SIZES = np.array([100, 200, 400, 800, 1600, 3200])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.floats(20, 90), st.floats(0.1, 1.5), st.floats(1, 30))
 def test_exact_scores_give_their_law_back(limit, exponent, drop):
     factor = drop * 100**exponent

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tamis
 from conftest import data_path
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 HALVES = {"a": 1, "b": 1}
@@ -36,7 +37,7 @@ def components(n: int, edges: list[tuple[int, int]]) -> list[int]:
     return first
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.integers(1, 30), st.data())
 def test_units_are_the_connected_components(n, data):
     number = st.integers(0, n - 1)
@@ -64,7 +65,7 @@ def test_no_leaks_in_real_embeddings():
     assert len(tamis.leaks(x, by_chance, threshold=0.05).pairs) > 0
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.data())
 def test_growth_moves_nothing(data):
     """New rows at the end, of old groups or new ones: with keys, and with row numbers."""
@@ -81,7 +82,7 @@ def test_growth_moves_nothing(data):
             assert after.split[n + i] == place.get(group, after.split[n + i])
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.data())
 def test_growth_from_a_previous_split_moves_nothing(data):
     """Balanced by class, in any order, with bridges between old units, which are reported."""

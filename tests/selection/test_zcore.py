@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import reference_zcore as reference
 import tamis
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference_zcore import close, rows, some_draws
@@ -364,7 +365,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_is_whole(tmp_path):
 VALUES = st.floats(-8, 8, width=32) | st.sampled_from([0.0, 1.0, -1.0, 1e-30, 3e30])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data())
 def test_any_draws_equal_the_reference(data):
     n, d = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 5))

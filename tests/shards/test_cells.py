@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tamis
 import tamis.shards
-from hypothesis import given, settings
+from generated import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from shard_files import cuts_of, rows_with_copies, run_in_any_order, write_shards
 from tamis import cli
@@ -43,7 +44,7 @@ def test_near_duplicates_by_a_margin(
 
 
 @given(st.integers(2, 40), st.integers(1, 12), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_rows_of_a_pair_meet_at_a_home(n: int, cells: int, apart: float, data: Any) -> None:
     values = data.draw(st.lists(st.integers(-3, 3), min_size=2 * n, max_size=2 * n))
     y = 0.5 * np.array(values, np.float32).reshape(n, 2)

@@ -276,7 +276,7 @@ def _run(state: str, task: str) -> bool:
 
 
 def test_a_pool_of_processes(plan: Any) -> None:
-    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for stage in plan.stages:
             tasks = [task.id for task in plan.stage(stage)]
             assert all(pool.map(_run, [plan.state] * len(tasks), tasks))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from torchmetrics_cases import assert_same, images, import_torchmetrics
+from two_processes import both_run
 
 detection = import_torchmetrics()
 import torch  # noqa: E402
@@ -21,8 +22,7 @@ def fed(cls: Any, pairs: Any, **options: Any) -> Any:
     return metric
 
 
-def worker(rank: int, address: str) -> None:
-    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+def work(rank: int) -> None:
     alone = {"sync_on_compute": False}
     pairs = list(zip(*images(1, 12, masks=True), strict=True))
     for _, gt in pairs:  # torchmetrics exchanges tensors of one type only
@@ -47,11 +47,10 @@ def worker(rank: int, address: str) -> None:
             in_turn = [pair for pair in rows if pair is not None]
             want = fed(MeanAveragePrecision, in_turn, iou_type=iou_type, **alone).compute()
             assert_same(fed(MeanAveragePrecision, parts[rank], iou_type=iou_type).compute(), want)
-    torch.distributed.destroy_process_group()
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(worker, (f"file://{tmp_path}/store",), nprocs=2)
+    both_run("import test_torchmetrics_sync", "test_torchmetrics_sync.work(rank)", tmp_path)
 
 
 def test_a_gathering_function_of_the_callers() -> None:

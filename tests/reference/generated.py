@@ -1,0 +1,28 @@
+"""How much tests do for every change, a third, and by night: TAMIS_EXAMPLES times what they say."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+
+LEAST = 5
+FACTOR = float(os.environ.get("TAMIS_EXAMPLES") or 1 / 3)
+
+
+def examples(count: int, *, fixtures_kept: bool = False) -> Any:
+    """hypothesis generates `count` problems, or a third of them; no deadline.
+
+    `fixtures_kept`: the problems of a test may share what a fixture of that test made.
+    """
+    return settings(
+        max_examples=max(LEAST, round(count * FACTOR)),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture] if fixtures_kept else [],
+    )
+
+
+def share(count: int) -> int:
+    """`count`, or a third of it: of what there is no more of than `count`."""
+    return round(count * min(1.0, FACTOR))
