@@ -58,12 +58,23 @@ int64_t first_bad_box(const T* boxes, int64_t n) {
   return first.load();
 }
 
+template <class T>
+void xyxy_to_xywh(const T* boxes, int64_t n, T* out) {
+  for (const T* end = boxes + 4 * n; boxes != end; boxes += 4, out += 4) {
+    out[0] = boxes[0];
+    out[1] = boxes[1];
+    out[2] = boxes[2] - boxes[0];
+    out[3] = boxes[3] - boxes[1];
+  }
+}
+
 #define TAMIS_BOX_IOU(T)                                                                                         \
   template void box_iou(BoxKind, BoxFormat, const T*, int64_t, const T*, int64_t, T*);                           \
   template void box_iou_paired(BoxKind, BoxFormat, const T*, const T*, int64_t, T*);                             \
   template void box_iou_batched(BoxKind, BoxFormat, const T*, const int64_t*, const T*, const int64_t*, int64_t, \
                                 const int64_t*, T*);                                                             \
-  template int64_t first_bad_box(const T*, int64_t);
+  template int64_t first_bad_box(const T*, int64_t);                                                             \
+  template void xyxy_to_xywh(const T*, int64_t, T*);
 TAMIS_BOX_IOU(float)
 TAMIS_BOX_IOU(double)
 

@@ -31,6 +31,9 @@ void box_iou_batched(BoxKind kind, BoxFormat format, const T* a, const int64_t* 
                      const int64_t* b_splits, int64_t images, const int64_t* out_splits, T* out);
 template <class T>
 int64_t first_bad_box(const T* boxes, int64_t n);  // the first row with a NaN or an infinity; n if there is none
+// Corners to x, y, w, h in the precision of the boxes, on which results depend.
+template <class T>
+void xyxy_to_xywh(const T* boxes, int64_t n, T* out);
 
 #define TAMIS_BOX_KERNELS(T)                                                                                           \
   TAMIS_KERNEL(                                                                                                        \

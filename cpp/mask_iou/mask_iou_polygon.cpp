@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kPolygonsAtOnce = 64;
 constexpr int64_t kMostColumns = 1 << 20;      // without an image's width to end at
 constexpr int64_t kCrossingsAtOnce = 1 << 20;  // columns are painted in strips of so many: some milliseconds
-constexpr int64_t kFewCrossings = 32;  // in one column: inserted one by one
+constexpr int64_t kFewCrossings = 32;          // in one column: inserted one by one
 
 struct Columns {
   int64_t first, last;
