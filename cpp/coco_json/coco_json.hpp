@@ -254,7 +254,7 @@ TAMIS_KERNEL(take_short_numbers,
 
 // Results of boxes or keypoints whose texts between values are those of the records before them: most files spell all
 // alike. `at` is the end of a record's last value; so is `stop`, of the last that was read to its row. None where the
-// processor lacks AVX-512.
+// processor lacks AVX2.
 struct AlikeForm {
   char between[kPlainFields][64];  // before each value; before the first from the record before it on
   int64_t size[kPlainFields];      // 1 to 64

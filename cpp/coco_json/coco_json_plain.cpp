@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <new>
 
@@ -133,9 +134,12 @@ class Reader {
     std::fill(integers_.begin(), integers_.end(), uint8_t{0});
     PlainOrder order;
     for (unsigned i = 0, seen = 0; i < kPlainFields; ++i) {
-      const uint8_t field = take_key(order_.known ? order_.fields[i] : kPlainFields);
-      if (field == kPlainFields || (seen >> field & 1) != 0 || !cursor_.take(':') || cursor_.at_end()) return false;
-      learn(i);
+      uint8_t field = order_.fields[i];
+      if (!take_between(i)) {
+        field = take_key(order_.known ? field : kPlainFields);
+        if (field == kPlainFields || (seen >> field & 1) != 0 || !cursor_.take(':') || cursor_.at_end()) return false;
+        learn(i);
+      }
       if (!read_value(field, order)) return false;
       last_stop_ = cursor_.at();
       seen |= 1u << field;
@@ -154,6 +158,16 @@ class Reader {
     const char* first = last_stop_ == nullptr ? cursor_.at() : last_stop_;
     form_.size[i] = cursor_.at() - first;
     std::copy_n(first, std::min<int64_t>(form_.size[i], sizeof(form_.between[i])), form_.between[i]);
+  }
+
+  // Past what stands between the value before and this one, where it is the same as in the record before.
+  bool take_between(unsigned i) {
+    const int64_t size = form_.size[i];
+    if (i == 0 || !order_.known || size > int64_t{sizeof(form_.between[i])} || cursor_.end() - last_stop_ < size ||
+        std::memcmp(last_stop_, form_.between[i], size_t(size)) != 0)
+      return false;
+    cursor_.move_to(last_stop_ + size);
+    return true;
   }
 
   // What is spelled as the records before. False: what follows is not the end of a record.
