@@ -185,7 +185,7 @@ def bars(quick: bool) -> Iterator[tuple[str, dict[str, float], Callable[[], Cont
     """Name, the most that tamis' share of each peer's time may be, contenders, turns."""
     turns = 2 if quick else 7
     sizes = [20_000] if quick else [500_000, 200_000]
-    both = {"ultrafast-pycocotools": 0.5, "hotcoco": 0.4}
+    both = {"ultrafast-pycocotools": 0.3, "hotcoco": 0.25}
     fast = {"ultrafast-pycocotools": 0.25}
     long = {"ultrafast-pycocotools": 0.3}
     yield f"coco json {sizes[0]:,} float32", long, lambda: coco_float32(sizes[0], list(long)), turns
@@ -195,7 +195,7 @@ def bars(quick: bool) -> Iterator[tuple[str, dict[str, float], Callable[[], Cont
     slow = {"pycocotools": 0.01}
     if not quick:  # the dataset alone keeps pycocotools busy for half a minute
         yield "coco pycocotools", slow, lambda: coco(sizes[0], list(slow), False), 5
-    for kind, n, bar in (("segm", 500_000, 0.35), ("keypoints", 135_000, 0.4)):
+    for kind, n, bar in (("segm", 500_000, 0.35), ("keypoints", 135_000, 0.3)):
         limit, n = {"hotcoco": bar}, 5_000 if quick else n
         yield f"coco {kind} {n:,}", limit, lambda k=kind, n=n: shapes(k, n, ["hotcoco"]), turns
     n = 100 if quick else 1_000
