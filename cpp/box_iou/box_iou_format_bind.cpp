@@ -5,28 +5,26 @@ namespace py = pybind11;
 
 namespace {
 
+// A new array for each image; None where any is not boxes of that type on the host.
 template <class T>
-py::object converted(const tamis::Exported& boxes) {
-  py::array_t<T> out(boxes.shape);
-  tamis::xyxy_to_xywh(static_cast<const T*>(boxes.data), boxes.shape[0], out.mutable_data());
+py::object converted(const py::sequence& images) {
+  using Boxes = tamis::View<const T, 2>;
+  py::list out;
+  for (const py::handle image : images) {
+    py::detail::make_caster<Boxes> given;  // holds the boxes
+    if (!given.load(image, false)) return py::none();
+    const auto boxes = py::detail::cast_op<Boxes>(given);
+    if (boxes.shape[1] != 4) return py::none();
+    py::array_t<T> xywh({boxes.shape[0], boxes.shape[1]});
+    tamis::xyxy_to_xywh(boxes.data, boxes.shape[0], xywh.mutable_data());
+    out.append(xywh);
+  }
   return std::move(out);
 }
 
-// A new array for each image, from boxes of one type on the host; None where any is something else.
 py::object xyxy_to_xywh(const py::sequence& images) {
-  py::list out;
-  unsigned bits = 0;
-  for (const py::handle image : images) {
-    tamis::Exported boxes;
-    if (!boxes.open(image, false) || boxes.on_device || boxes.shape.size() != 2 || boxes.shape[1] != 4 ||
-        boxes.dtype.code != tamis::dlpack::kFloat || boxes.dtype.lanes != 1)
-      return py::none();
-    if (bits != 0 && boxes.dtype.bits != bits) return py::none();
-    bits = boxes.dtype.bits;
-    if (bits != 32 && bits != 64) return py::none();
-    out.append(bits == 32 ? converted<float>(boxes) : converted<double>(boxes));
-  }
-  return std::move(out);
+  py::object floats = converted<float>(images);
+  return floats.is_none() ? converted<double>(images) : floats;
 }
 
 }  // namespace

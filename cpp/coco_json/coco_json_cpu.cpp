@@ -25,7 +25,7 @@ void take_short_numbers(const char* at, const char* end, int64_t n, double* out,
     const uint64_t part = ~uint64_t{0} >> (63 - last);
     if (!block.is_plain(part, ends)) break;
     const uint32_t lanes = (1u << count) - 1;
-    const Converted found = convert(ending, count, wanted, out + taken->n);
+    const Converted found = convert(ending, wanted, out + taken->n);
     if ((found.is_short & lanes) != lanes) break;
     const unsigned bits = (found.integers & lanes) << taken->n % 8;
     integers[taken->n / 8] = static_cast<uint8_t>(integers[taken->n / 8] | bits);

@@ -49,16 +49,16 @@ inline Text text_at(const char* at, int64_t n) {  // zeros after n characters
   __builtin_memcpy(some, at, static_cast<size_t>(n));
   return text_at(some);
 }
+inline uint64_t top_bits(__m256i low, __m256i high) { return top_bits(low) | uint64_t{top_bits(high)} << 32; }
 template <class Test>
 inline uint64_t bits_of(Text text, const Test& test) {
-  return top_bits(test(text.low)) | uint64_t{top_bits(test(text.high))} << 32;
+  return top_bits(test(text.low), test(text.high));
 }
 inline uint64_t equal(Text text, char c) {
   return bits_of(text, [all = _mm256_set1_epi8(c)](__m256i half) { return _mm256_cmpeq_epi8(half, all); });
 }
 inline uint64_t unlike(Text a, Text b) {
-  const auto alike = [](__m256i x, __m256i y) { return top_bits(_mm256_cmpeq_epi8(x, y)); };
-  return ~(alike(a.low, b.low) | uint64_t{alike(a.high, b.high)} << 32);
+  return ~top_bits(_mm256_cmpeq_epi8(a.low, b.low), _mm256_cmpeq_epi8(a.high, b.high));
 }
 inline uint64_t digits_of(Text text) {
   return bits_of(text, [](__m256i half) { return are_digits(_mm256_xor_si256(half, _mm256_set1_epi8('0'))); });
@@ -133,9 +133,8 @@ struct Converted {
 };
 
 #if TAMIS_TEXT_LANES == 64
-// Numbers that end with their lanes, of which the first n go to `out`; what is behind them there, within its room, may
-// be overwritten.
-inline Converted convert(const int64_t* ending, int n, int, double* out) {
+// Numbers that end with their lanes, to the `room` places of `out`: of lanes without a number too, whatever that gives.
+inline Converted convert(const int64_t* ending, int room, double* out) {
   const __m512i text = _mm512_loadu_si512(ending);
   const __m512i ones = _mm512_set1_epi64(-1), digits = _mm512_xor_si512(text, _mm512_set1_epi8('0'));
   const __mmask64 point = _mm512_cmpeq_epi8_mask(text, _mm512_set1_epi8('.'));
@@ -163,7 +162,7 @@ inline Converted convert(const int64_t* ending, int n, int, double* out) {
   const __m512i bits = _mm512_castpd_si512(size);
   const __mmask8 short_enough = _mm512_test_epi64_mask(_mm512_movm_epi8(other), ones);
   const __m512i signed_bits = _mm512_mask_xor_epi64(bits, has_sign, bits, _mm512_set1_epi64(INT64_MIN));
-  _mm512_mask_storeu_pd(out, static_cast<__mmask8>((1u << n) - 1), _mm512_castsi512_pd(signed_bits));
+  _mm512_mask_storeu_pd(out, static_cast<__mmask8>((1u << room) - 1), _mm512_castsi512_pd(signed_bits));
   return {static_cast<uint32_t>(short_enough), static_cast<uint32_t>(~has_point & 0xff)};
 }
 #else
@@ -210,13 +209,13 @@ inline Converted convert_four(__m256i text, double* out) {
   _mm256_storeu_pd(out, _mm256_xor_pd(size, _mm256_castsi256_pd(is_negative)));
   return {set(_mm256_slli_epi64(outside, 56)), set(no_point)};
 }
-inline Converted convert(const int64_t* ending, int n, int room, double* out) {
+inline Converted convert(const int64_t* ending, int room, double* out) {
   double all[kLanes];
   double* const to = room < kLanes ? all : out;
   const auto* from = reinterpret_cast<const __m256i*>(ending);
   const Converted low = convert_four(_mm256_loadu_si256(from), to);
   const Converted high = convert_four(_mm256_loadu_si256(from + 1), to + 4);
-  for (int i = 0; room < kLanes && i < n; ++i) out[i] = all[i];
+  for (int i = 0; room < kLanes && i < room; ++i) out[i] = all[i];
   return {low.is_short | high.is_short << 4, low.integers | high.integers << 4};
 }
 #endif

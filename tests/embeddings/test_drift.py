@@ -189,7 +189,7 @@ def test_power_on_a_planted_cluster():
             if check.name in seen:
                 seen[check.name] += check.p <= 0.05
         seen["any"] += found.drifted
-    assert seen["knn"] == seen["any"] == times and seen["clusters"] >= times - 1
+    assert seen["knn"] == seen["any"] == times and seen["clusters"] >= 0.9 * times
 
 
 def test_benjamini_hochberg_equals_scipy():

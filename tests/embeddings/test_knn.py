@@ -9,7 +9,7 @@ import pytest
 import reference_embeddings as reference
 import tamis
 from conftest import data_path
-from generated import examples, share
+from generated import TABLES, examples, share
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -318,15 +318,9 @@ def test_torch():
 values = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e3, 1e3, width=32))
 
 
-# many rows or many columns: hypothesis takes longer for a value than the search for a row
-shapes = st.tuples(st.integers(2, 40), st.integers(1, 5)) | st.tuples(
-    st.integers(2, 5), st.integers(1, 40)
-)
-
-
 @examples(150)
 @given(
-    hnp.arrays(np.float32, shapes, elements=values),
+    hnp.arrays(np.float32, TABLES, elements=values),
     st.sampled_from(METRICS),
     st.integers(1, 5),
     st.sampled_from(("floats", "codes")),

@@ -23,8 +23,8 @@ class TestFiles:
             index = KnnIndex.load(tmp_path / "a", x=x, verify=verify)
             assert index.metric == metric and index.shape == x.shape
             same(index.search(queries, 5), made.search(queries, 5))
+            same(index.self_search(3), made.self_search(3))
             same(index.within(queries, 0.5), made.within(queries, 0.5))
-        same(index.self_search(3), made.self_search(3))
 
     def test_rows_and_codes_stay_in_the_file(self, planned, tmp_path):  # noqa: F811
         planned("codes")

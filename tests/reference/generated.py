@@ -6,9 +6,14 @@ import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 LEAST = 5
 FACTOR = float(os.environ.get("TAMIS_EXAMPLES") or 1 / 3)
+# shapes of many rows or many columns: hypothesis takes longer for a value than a search for a row
+TABLES = st.tuples(st.integers(2, 40), st.integers(1, 5)) | st.tuples(
+    st.integers(2, 5), st.integers(1, 40)
+)
 
 
 def examples(count: int, *, fixtures_kept: bool = False) -> Any:

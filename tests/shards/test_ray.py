@@ -238,21 +238,20 @@ def test_a_dataset_that_is_larger_than_the_object_store(
 
     pa = pytest.importorskip("pyarrow")
     data = pytest.importorskip("ray.data")
-    x = np.zeros((1_500, 1 << 14), np.float32)
+    x = np.zeros((2_000, 1 << 14), np.float32)
     x[:, :8] = rows_with_copies(len(x), 8)
     tables = []
-    for part in np.array_split(np.arange(len(x)), 12):
+    for part in np.array_split(np.arange(len(x)), 20):
         flat = pa.FixedSizeListArray.from_arrays(pa.array(x[part].ravel()), x.shape[1])
         tables.append(pa.table({"name": part, "embedding": flat}))
-    assert x.nbytes > 1.15 * STORE
+    assert x.nbytes > 1.5 * STORE
     rows = data.from_arrow(tables)
     assert list(spilled.rglob("*-multi-*"))
-    options: Any = {"n_samples": 20}  # one of the plans; this one reads few of the columns
-    drawn = tamis.ray.zcore(
-        rows, column="embedding", id="name", state=str(tmp_path / "z"), parts=1, **options
+    scored = tamis.ray.uniqueness(
+        rows, column="embedding", id="name", state=str(tmp_path / "u"), parts=1
     )
-    found = drawn.select_columns(["name", "zcore"]).to_pandas()
-    assert np.array_equal(found["zcore"].to_numpy(), tamis.zcore(x, **options)[found["name"]])
+    found = scored.select_columns(["name", "uniqueness"]).to_pandas()
+    assert np.array_equal(found["uniqueness"].to_numpy(), tamis.uniqueness(x)[found["name"]])
 
 
 def test_a_dataset_without_an_id(dataset: Any, tmp_path: Path) -> None:
