@@ -12,9 +12,9 @@ import tamis
 from annotation_files import ap, as_dict, rows
 from conftest import data_path
 from generated import examples
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tamis.annotations.yaml_subset import read_yaml
+from tamis.annotations.yaml_subset import read_yaml, scalar
 
 GT = {
     "coco": "coco_format_v1/instances_default.json",
@@ -207,6 +207,44 @@ def test_yaml_is_that_of_pyyaml(tmp_path: Path, text: str) -> None:
     found = read_yaml(str(path))
     expected.pop("download", None), found.pop("download", None)
     assert found == expected
+
+
+@examples(300)
+@example("08").via("no octal number")
+@example("010").via("octal")
+@example("1:30").via("base 60")
+@example("7" * 5000).via("more digits than int() takes")
+@given(
+    st.text("01289._-+", min_size=1, max_size=6)
+    | st.text("0189:xbfE+.", min_size=1, max_size=6)
+    | st.sampled_from(
+        [
+            "yes",
+            "No",
+            "ON",
+            "off",
+            "true",
+            "FALSE",
+            "nUll",
+            "NULL",
+            "~",
+            "1e5",
+            "1.e+5",
+            ".5",
+            "-.5",
+        ]
+    )
+)
+def test_a_bare_word_is_what_pyyaml_takes_it_for(word: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    try:
+        expected = yaml.safe_load(f"a: {word}")["a"]
+    except Exception:
+        assume(len(word) > 1000)
+        expected = word
+    assume(not isinstance(expected, float) or ":" not in word)  # base 60 with a point is text here
+    assume(isinstance(expected, int | float | str | None))  # and so is a date
+    assert repr(scalar(word)) == repr(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""How much tests do for every change, a third, and by night: TAMIS_EXAMPLES times what they say."""
+"""How much tests do for every change, a third, and by night: TAMIS_EXAMPLES times what they say.
+
+For every change the problems are the same: what fails is the change. The night draws new ones.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ def examples(count: int, *, fixtures_kept: bool = False) -> Any:
     return settings(
         max_examples=max(LEAST, round(count * FACTOR)),
         deadline=None,
+        derandomize="TAMIS_EXAMPLES" not in os.environ,
         suppress_health_check=[HealthCheck.function_scoped_fixture] if fixtures_kept else [],
     )
 

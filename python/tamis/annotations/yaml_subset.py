@@ -8,6 +8,21 @@ from typing import Any
 from tamis.annotations.files import read_text
 from tamis.annotations.problems import fail
 
+# what PyYAML 6 takes for something other than text (YAML 1.1): 08, 1e5 and nUll are text
+_INTEGER = re.compile(
+    r"[-+]?(0b_*[01][01_]*|0x_*[\da-fA-F][\da-fA-F_]*|0[0-7_]*|[1-9][\d_]*(:[0-5]?\d)*)", re.ASCII
+)
+_FLOAT = re.compile(r"([-+]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)([eE][-+]\d+)?", re.ASCII)
+_WORDS: dict[str, bool | None] = {
+    spelled: value
+    for word, value in (
+        ("", None), ("~", None), ("null", None),
+        ("true", True), ("yes", True), ("on", True),
+        ("false", False), ("no", False), ("off", False),
+    )
+    for spelled in (word, word.capitalize(), word.upper())
+}  # fmt: skip
+
 _KEY = re.compile(r"""((?:"[^"]*"|'[^']*'|[^\s"'#\[\]{},:-][^:#]*?|-?\d+))\s*:(?:\s+|$)(.*)""")
 
 
@@ -154,9 +169,20 @@ def scalar(text: str) -> Any:
             if text[0] == "'"
             else inside.replace('\\"', '"').replace("\\\\", "\\")
         )
-    if re.fullmatch(r"[-+]?\d+", text) and len(text) < 19:
-        return int(text)
-    if re.fullmatch(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?", text):
-        return float(text)
-    words = {"true": True, "false": False, "null": None, "~": None, "": None}
-    return words.get(text.lower(), text)
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text) and len(text) < 1000:  # int() refuses thousands of digits
+        return _integer(text.replace("_", ""))
+    return float(text.replace("_", "")) if _FLOAT.fullmatch(text) else text
+
+
+def _integer(text: str) -> int:
+    """Base 60, 2, 16, 8 or 10: 1:30 is 90, 010 is 8."""
+    if ":" in text:
+        whole = 0
+        for part in text.lstrip("+-").split(":"):
+            whole = 60 * whole + int(part)
+        return -whole if text[0] == "-" else whole
+    digits = text.lstrip("+-")
+    octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+    return int(text, 8 if octal else 0)
