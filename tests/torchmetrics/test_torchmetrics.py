@@ -238,6 +238,17 @@ def test_states_hold_their_own_images_only() -> None:
         assert boxes.untyped_storage().nbytes() == boxes.nbytes
 
 
+def test_zeros_made_in_inference_mode_are_used_outside() -> None:
+    metrics = [MeanAveragePrecision(), MeanAveragePrecision()]
+    boxes = torch.tensor([[1.0, 2.0, 30.0, 40.0]]).repeat(231, 1)  # as many as in no other test
+    target = [{"boxes": boxes, "labels": torch.zeros(231, dtype=torch.int64)}]
+    with torch.inference_mode():
+        metrics[0].update([GOOD], target)
+    metrics[1].update([GOOD], target)
+    assert not metrics[1].groundtruth_crowds[0].is_inference()
+    assert_same(metrics[0].compute(), metrics[1].compute())
+
+
 def test_warnings() -> None:
     for metric in both(max_detection_thresholds=[1, 1, 1]):
         with pytest.warns(UserWarning, match="before the ``update``"):

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,19 @@ from tamis.evaluation.matching_cuda import DeviceRows, evaluate
 from tamis.regions.masks import Masks
 from tamis.regions.masks_input import join_texts
 from tamis.torchmetrics._boxes import to_xywh
-from tamis.torchmetrics._columns import device_sides, joined, packed, stays_on_device, unpacked
+from tamis.torchmetrics._columns import (
+    device_sides,
+    joined,
+    packed,
+    stays_on_device,
+    unpacked,
+    zeros_like,
+)
 
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+_INTEGERS = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool}
 _REGIONS = {"bbox": "boxes", "segm": "masks"}
-_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+_FLOATS = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
+_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
 
 __all__ = ["MeanAveragePrecision"]
 
@@ -100,7 +109,7 @@ class MeanAveragePrecision(LockedMetric, _Replaced):  # type: ignore[misc]
             masks = [_compressed(item["masks"]) for item in items]
         crowds, areas = [], []
         for item in target:
-            none = torch.zeros_like(item["labels"])
+            none = zeros_like(item["labels"])
             crowds.append(item.get("iscrowd", none))
             areas.append(item.get("area", none))
         if self.warn_on_many_detections:
@@ -306,9 +315,10 @@ def _compressed(masks: Tensor) -> tuple[Any, ...]:
 def _check_values(boxes: list[Tensor], labels: list[Tensor], scores: list[Tensor]) -> None:
     """Raise torchmetrics' errors for values of a wrong shape or type."""
     if (
-        {(part.ndim, part.shape[-1]) for part in boxes} <= {(2, 4)}
-        and {(part.ndim, part.dtype) for part in labels} <= {(1, dtype) for dtype in _INTEGERS}
-        and {(part.ndim, part.dtype) for part in scores} <= {(1, dtype) for dtype in _FLOATS}
+        {shape[1:] for shape in set(map(_shape, boxes))} <= {(4,)}
+        and set(map(Tensor.dim, [*labels, *scores])) <= {1}
+        and set(map(_dtype, labels)) <= _INTEGERS
+        and set(map(_dtype, scores)) <= _FLOATS
     ):
         return
     for i, part in enumerate(labels):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,22 @@ from torch import Tensor
 from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis.evaluation.matching_cuda import DeviceRows, classes_of
+
+_FEW = 256  # values of zeros that are kept
+
+
+def zeros_like(labels: Tensor) -> Tensor:
+    """Zeros of the labels' shape, type and device; images with as many labels share them."""
+    n = labels.numel()
+    if n > _FEW or labels.ndim != 1:
+        return torch.zeros_like(labels)
+    return _zeros(n, labels.dtype, labels.device)
+
+
+@lru_cache(maxsize=1024)
+def _zeros(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # they are used outside that mode, too
+        return torch.zeros(n, dtype=dtype, device=device)
 
 
 def joined(parts: list[Tensor], counts: list[int] | None = None) -> Array:
@@ -25,7 +43,7 @@ def joined(parts: list[Tensor], counts: list[int] | None = None) -> Array:
 
 def _cat(parts: list[Tensor]) -> Tensor:
     """All values; those of empty images may have any type and shape."""
-    if len({part.dtype for part in parts}) == 1:
+    if len(set(map(attrgetter("dtype"), parts))) == 1:
         with contextlib.suppress(RuntimeError):
             return torch.cat(parts)
     filled = [part for part in parts if part.numel()]
