@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import io
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -25,6 +23,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference"))
 from torchmetrics_cases import import_torchmetrics
+from turns import in_turn
 
 detection = import_torchmetrics()
 import torch
@@ -145,14 +144,7 @@ def main() -> None:
     runs = contenders(batches(args.images, args.size))
     runs = {name: runs[name] for name in ("tamis", *args.peers)}
     want = runs["tamis"]()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(args.turns):
-        for name, run in runs.items():
-            gc.collect()  # one should not sweep up after another
-            start = time.perf_counter()
-            values = run()
-            seconds[name].append(time.perf_counter() - start)
-            check(name, values, want)
+    seconds = in_turn(runs, args.turns, lambda name, values: check(name, values, want))
     print(f"{args.images} images, {args.size} an update, {num_threads()} threads")
     for name, times in seconds.items():
         ratios = sorted(a / b for a, b in zip(seconds["tamis"], times, strict=True))
