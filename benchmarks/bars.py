@@ -26,7 +26,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -37,6 +36,7 @@ import tamis
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+from place import place, processor
 from synthetic import write_files, write_float32
 from synthetic_kinds import write_kind
 from turns import in_turn
@@ -269,14 +269,6 @@ def import_seconds(turns: int) -> float:
     return median(map(float, runs))
 
 
-def machine() -> str:
-    with contextlib.suppress(OSError):
-        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()
-
-
 def versions() -> dict[str, str]:
     out = {"python": platform.python_version()}
     for name in ("tamis", "numpy", "torch", "pycocotools", "ultrafast-pycocotools", "hotcoco"):
@@ -292,7 +284,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="store the results")
     args = parser.parse_args()
     rows = []
-    print(f"{machine()}, {tamis.num_threads()} threads, instruction set v{tamis._core.isa()}")
+    print(f"{processor()}, {tamis.num_threads()} threads, instruction set v{tamis._core.isa()}")
     for name, limits, build, turns in bars(args.quick):
         if args.only and not name.startswith(tuple(args.only)):
             continue
@@ -316,13 +308,11 @@ def main() -> None:
         print("peak MB of the run of masks:", masks)
         print(f"import of tamis beyond numpy: {import_seconds(5):.3f} s")
     if args.write:
-        commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
         result = {
-            "machine": machine(), "instruction_set": f"v{tamis._core.isa()}",
-            "threads": tamis.num_threads(), "commit": commit, "date": f"{date.today()}",
-            "versions": versions(), "bars": rows, "peak_mb": memory,
+            **place(), "threads": tamis.num_threads(), "versions": versions(), "bars": rows,
+            "peak_mb": memory,
         }  # fmt: skip
-        stem = re.sub(r"\W+", "-", f"{machine()} {result['instruction_set']}".lower())
+        stem = re.sub(r"\W+", "-", f"{result['processor']} v{result['isa']}".lower())
         path = HERE / "results" / f"{stem}-{tamis.num_threads()}-threads.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(result, indent=1) + "\n")

@@ -23,6 +23,7 @@ from bench_near_duplicates import bench_near_duplicates
 from bench_uniqueness import check_uniqueness
 from embeddings import clustered, gaussian
 from knn_peers import brute_force, in_turn, line
+from place import place
 from tamis import _core
 
 THREADS = 2
@@ -174,7 +175,7 @@ def main():
             )
     if args.json:
         machine = {
-            "isa": _core.isa(),
+            **place(),
             "codes": _core.knn_codes(),
             "threads": THREADS,
             "faiss": faiss.__version__,

@@ -18,6 +18,7 @@ import numpy as np
 import tamis
 from embeddings import clustered, gaussian
 from knn_peers import line
+from place import place
 from tamis import _core
 
 DATA = {"clustered": clustered, "gaussian": gaussian}
@@ -106,7 +107,7 @@ def main():
     results = [r for name in args.data or DATA for r in bench(name, clock, args.rounds)]
     if args.json:
         machine = {
-            "isa": _core.isa(),
+            **place(),
             "codes": _core.knn_codes(),
             "threads": args.threads,
             "clock": "CPU" if args.cpu else "wall",

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import tamis
 from embeddings import clustered
-from tamis import _core
+from place import place
 
 THREADS = 2
 tamis.set_num_threads(THREADS)
@@ -207,7 +207,7 @@ def main():
             bar = f"1/{1 / row['bar']:.0f}" if row["bar"] < 1 else f"{row['bar']:.1f}"
             print(f"{row['name']}: {times}{ratio} {verdict} {bar}", flush=True)
     if args.json:
-        machine = {"isa": _core.isa(), "threads": THREADS, "numpy": np.__version__}
+        machine = {**place(), "threads": THREADS, "numpy": np.__version__}
         with open(args.json, "w") as file:
             json.dump({"machine": machine, "results": results}, file, indent=1)
 

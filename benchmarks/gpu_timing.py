@@ -7,11 +7,11 @@ import platform
 import statistics
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import tamis
 import torch
+from place import commit
 
 ROUNDS = 11
 WARM_UPS = 2
@@ -92,10 +92,6 @@ def ceilings() -> list[dict[str, Any]]:
 
 def environment() -> dict[str, Any]:
     gpu = torch.cuda.get_device_properties(0)
-    root = Path(__file__).parents[1]
-    commit = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
     driver = subprocess.run(
         ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"],
         capture_output=True,
@@ -110,6 +106,6 @@ def environment() -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "python": platform.python_version(),
         "tamis": tamis.__version__,
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "rounds": ROUNDS,
     }

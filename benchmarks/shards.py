@@ -34,6 +34,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its threads 
 import numpy as np
 import tamis
 import tamis.shards
+from place import place
 
 HOW: dict[str, dict[str, Any]] = {
     "uniqueness": {}, "near_duplicates": {"threshold": 0.05}, "zcore": {"n_samples": 20_000},
@@ -181,7 +182,7 @@ def main() -> None:
     tamis.set_num_threads(1)
     if args.json:
         plans = [row for work, rows, parts in STORED for row in compared(work, rows, [parts])]
-        machine = {"isa": tamis._core.isa(), "threads": 1}
+        machine = {**place(), "threads": 1}
         found = {"machine": machine, "plans": plans, "bytes_a_detection": kept()}
         text = json.dumps(found, indent=1)
         Path(args.json).write_text(text + "\n")

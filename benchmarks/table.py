@@ -17,7 +17,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-EXACT = "self-kNN k=10, 100,000 x 512 clustered"  # the row of bench_knn.py that scales up
+EXACT = "self-kNN k=10, 100,000 x 512 Gaussian"  # the row of bench_knn.py that scales up
+LEVELS = {2: "SSE4.2", 3: "AVX2", 4: "AVX-512"}
 ON_GPU = {  # rows of gpu_all.py, each with the row of its peer
     "tamis.box_iou 10000 x 10000 float32": "torch formula 10000 x 10000 float32",
     "tamis.box_iou 50000 x 50000 float32": "ceiling: copy within 50000 x 50000 (read + written)",
@@ -42,9 +43,9 @@ def stored() -> list[dict[str, Any]]:
 
 
 def load() -> dict[str, Any]:
-    """The stored results of bars.py, the last by name; then those of other benchmarks on it."""
+    """The newest stored results of bars.py; then those of other benchmarks on its machine."""
     found = stored()
-    last = [result for result in found if "bars" in result][-1]
+    last = max((r for r in found if "bars" in r), key=lambda result: str(result.get("date", "")))
     last["bars"] += [
         {
             "work": row["name"], "peer": row["peer"], "tamis_s": row["ours_s"],
@@ -74,10 +75,14 @@ def table(result: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"{result['machine']}, {result['threads']} threads, Python"
+            f"{processor(result)}, {result['threads']} threads, Python"
             f" {result['versions']['python']}. Peak memory of the JSON run: {memory}.",
         ]
     )
+
+
+def processor(result: dict[str, Any]) -> str:
+    return f"{result['processor']} ({LEVELS.get(result['isa'], 'scalar')})"
 
 
 def gpu_table() -> str:
@@ -113,9 +118,11 @@ def exact_search() -> str:
     row = next(row for row in knn["results"] if row["name"] == EXACT)
     seconds = row["ours_s"] * knn["machine"]["threads"] / (100_000 * 99_999 / 2)
     hours = [f"{float(f'{rows**2 / 2 * seconds / 3600:.2g}'):,.0f}" for rows in (1e8, 3e8, 1e9)]
+    level = LEVELS[knn["machine"]["isa"]]
     return (
-        f"{seconds * 1e9:.1f} ns a pair and thread (100,000 x 512), 100 million rows take\n"
-        f"{hours[0]} hours of a core, 300 million {hours[1]}, and a billion {hours[2]}"
+        f"{seconds * 1e9:.1f} ns a pair and thread (100,000 x 512, {level}), 100 million rows"
+        f" take\n{hours[0]} hours of a core, 300 million {hours[1]}, and a billion"
+        f" {hours[2]}"
     )
 
 

@@ -14,7 +14,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -23,9 +22,10 @@ from typing import Any
 
 import numpy as np
 import tamis
-from bars import FOLDER, coco_numbers, installed, machine
+from bars import FOLDER, coco_numbers, installed
 from bench_duplicates import boxes
 from embeddings import clustered, gaussian
+from place import place, processor
 from synthetic import write_files
 
 Work = Callable[[], Any]
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write a file")
     args = parser.parse_args()
-    print(f"{machine()}, instruction set v{tamis._core.isa()}")
+    print(f"{processor()}, instruction set v{tamis._core.isa()}")
     rows = []
     for name, build in WORK.items():
         if args.only and not name.startswith(tuple(args.only)):
@@ -111,7 +111,7 @@ def main() -> None:
         print(f"{name:44s} {first * 1e3:9.1f} ms  {speedup}", flush=True)
         rows.append({"name": name, "seconds": {str(n): s for n, s in found.items()}})
     if args.json:
-        said = {"processor": machine(), "python": platform.python_version(), "turns": args.turns}
+        said = {**place(), "turns": args.turns}
         args.json.write_text(json.dumps({"environment": said, "threads": rows}, indent=1) + "\n")
 
 

@@ -126,19 +126,23 @@ def git(*args: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def history(path: Path) -> str:
-    """Ratios of every stored state of a result of bars.py; nothing outside a checkout."""
-    inside = path.relative_to(ROOT).as_posix()
-    states: list[tuple[str, dict[str, float]]] = []
-    for line in reversed(git("log", "--format=%h %cs", "--", inside).splitlines()):
-        commit, day = line.split()
-        text = git("show", f"{commit}:{inside}")
-        if text:
-            rows = {f"{r['work']}, {r['peer']}": r["ratio"] for r in json.loads(text)["bars"]}
-            states.append((f"{day} `{commit}`", rows))
-    if len(states) < 2:
+def history(paths: list[Path]) -> str:
+    """Ratios of every stored state of the results of bars.py; nothing outside a checkout."""
+    found: list[tuple[str, str, dict[str, float]]] = []
+    for path in paths:
+        inside = path.relative_to(ROOT).as_posix()
+        for line in git("log", "--format=%ct %cs %h", "--", inside).splitlines():
+            time, day, commit = line.split()
+            text = git("show", f"{commit}:{inside}")
+            if not text:
+                continue
+            result = json.loads(text)
+            rows = {f"{r['work']}, {r['peer']}": r["ratio"] for r in result["bars"]}
+            processor = result.get("processor") or result["machine"]
+            found.append((time, f"{day} `{commit}` {processor}", rows))
+    if len(found) < 2:
         return ""
-    states = states[-6:]
+    states = [(title, rows) for _, title, rows in sorted(found, key=lambda state: state[0])[-6:]]
     lines = ["| work, peer | " + " | ".join(title for title, _ in states) + " |"]
     lines.append("|---|" + "---|" * len(states))
     for work in states[-1][1]:
@@ -176,7 +180,7 @@ def write_benchmarks() -> None:
             parts += [f"## On an {said['gpu']}", "", device_rows(result), ""]
             place = f"Driver {said['driver']}, CUDA {said['cuda']}, PyTorch {said['torch']}"
             parts += [f"{place}, {said['rounds']} rounds, commit `{said['commit']}`.", ""]
-    text = "\n".join([*parts, history(bars[-1])])
+    text = "\n".join([*parts, history(bars)])
     put(DOCS / "benchmarks.md", re.sub(r"(?<=\d) (m?s)\b", "\u00a0\\1", text))
 
 
