@@ -85,21 +85,33 @@ inline void few_block(const float* a, const float* b, int64_t d, float (*sum)[kQ
     }
 }
 
-// Appends the survivors among `width` dots of one row; branch-free, for few survive.
-template <class T>
-inline uint32_t* keep(const KnnTile<T>& t, const T* dots, int64_t row, int64_t column, int64_t width, uint32_t* out) {
-  const T limit = t.row_limit[row], rest = t.row_rest[row];
-  int any = 0;
-  for (int64_t j = 0; j < width; ++j) {
-    const T by_row = limit + t.column_rest[column + j], by_column = rest + t.column_limit[column + j];
-    any |= dots[j] >= (by_row < by_column ? by_row : by_column);
+// A bit for each lane that is -1, of lanes that are -1 or 0.
+inline uint32_t bits_of(Ints lanes) {
+#if defined(__AVX512DQ__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(lanes));
+#elif defined(__AVX2__)
+  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(lanes)));
+#elif defined(__SSE2__)
+  return static_cast<uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(lanes)));
+#else
+  uint32_t bits = 0;
+  for (int64_t i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(lanes[i] != 0) << i;
+  return bits;
+#endif
+}
+
+// Appends the survivors among kWidth dots of one row. Spelled with vectors: GCC takes so short a loop apart.
+template <int64_t kWidth, class T>
+inline uint32_t* keep(const KnnTile<T>& t, const T* dots, int64_t row, int64_t column, uint32_t* out) {
+  using Wide = decltype(load_lanes(dots));
+  const Wide limit = t.row_limit[row] - Wide{}, rest = t.row_rest[row] - Wide{};
+  uint64_t kept = 0;
+  for (int64_t j = 0; j < kWidth; j += kLanes) {
+    const Wide dot = load_lanes(dots + j), by_row = limit + load_lanes(t.column_rest + column + j),
+               by_column = rest + load_lanes(t.column_limit + column + j);
+    kept |= uint64_t(bits_of((dot >= by_row) | (dot >= by_column))) << j;
   }
-  if (any == 0) return out;
-  for (int64_t j = 0; j < width; ++j) {
-    const T by_row = limit + t.column_rest[column + j], by_column = rest + t.column_limit[column + j];
-    *out = static_cast<uint32_t>(row << 16 | (column + j));
-    out += dots[j] >= (by_row < by_column ? by_row : by_column);
-  }
+  for (; kept != 0; kept &= kept - 1) *out++ = static_cast<uint32_t>(row << 16 | (column + __builtin_ctzll(kept)));
   return out;
 }
 
@@ -123,7 +135,7 @@ inline uint32_t* float_block(const KnnTile<float>& t, int64_t row, int64_t colum
   float dots[kFloatColumns];
   for (int64_t i = 0; i < kFloatRows; ++i) {
     for (int64_t j = 0; j < kWide; ++j) store_lanes(dots + j * kLanes, acc[i][j]);
-    out = keep(t, dots, row + i, column, kFloatColumns, out);
+    out = keep<kFloatColumns>(t, dots, row + i, column, out);
   }
   return out;
 }
@@ -233,7 +245,7 @@ inline uint32_t* code_block(const KnnTile<int32_t>& t, int64_t row, int64_t colu
   alignas(32) int32_t dots[kCodeRows * kCodeColumns];
   code_dots<kKnnPanel>(static_cast<const uint8_t*>(t.rows) + row * t.stride, t.stride,
                        static_cast<const int8_t*>(t.columns) + 4 * column, t.groups, dots);
-  for (int64_t i = 0; i < kCodeRows; ++i) out = keep(t, dots + i * kCodeColumns, row + i, column, kCodeColumns, out);
+  for (int64_t i = 0; i < kCodeRows; ++i) out = keep<kCodeColumns>(t, dots + i * kCodeColumns, row + i, column, out);
   return out;
 }
 
