@@ -18,8 +18,7 @@ def in_turn(
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(turns):
         for name, run in contenders.items():
-            gc.collect()  # one should not sweep up after another
-            wait_for_quiet()
+            sweep()
             start = time.perf_counter()
             answer = run()
             seconds[name].append(time.perf_counter() - start)
@@ -27,11 +26,20 @@ def in_turn(
     return seconds
 
 
-def wait_for_quiet(most: float = 5.0) -> None:
-    """Wait for threads that the last turn left: hotcoco frees its masks for 0.4 s afterwards."""
+def sweep(most: float = 5.0) -> None:
+    """Collect garbage until no other thread works meanwhile: no turn pays for the one before.
+
+    hotcoco frees its masks in a thread of its own for 0.4 s after it has answered.
+    """
     end = time.monotonic() + most
     while time.monotonic() < end:
-        used = time.process_time()
-        time.sleep(0.002)
-        if time.process_time() - used < 0.0005:
+        before = others_seconds()
+        gc.collect()
+        if others_seconds() - before < 0.0005:
             return
+        time.sleep(0.02)
+
+
+def others_seconds() -> float:
+    """CPU time of all threads but this one."""
+    return time.process_time() - time.thread_time()
