@@ -22,9 +22,10 @@ import tamis
 from bench_near_duplicates import bench_near_duplicates
 from bench_uniqueness import check_uniqueness
 from embeddings import clustered, gaussian
-from knn_peers import brute_force, in_turn, line
+from knn_peers import brute_force, line
 from place import place
 from tamis import _core
+from turns import medians
 
 THREADS = 2
 faiss.omp_set_num_threads(THREADS)
@@ -49,7 +50,7 @@ def same_neighbours(x, k, rows=1000):
 def self_knn(name, x, bar, share):
     same_neighbours(x, 10)
     asked = x[: int(len(x) * share)]
-    ours, theirs = in_turn(lambda: tamis.knn(x, 10), lambda: faiss.knn(asked, x, 11))
+    ours, theirs = medians(lambda: tamis.knn(x, 10), lambda: faiss.knn(asked, x, 11))
     return line(
         f"self-kNN k=10, {len(x):,} x {x.shape[1]} {name}",
         ours,
@@ -81,7 +82,7 @@ def bench_hnsw():
             np.mean([np.isin(t, f).mean() for t, f in zip(true[:5000], found[:5000], strict=True)])
         )
 
-    ours, theirs = in_turn(lambda: tamis.knn(x, 10), approximate)
+    ours, theirs = medians(lambda: tamis.knn(x, 10), approximate)
     return line(
         "kNN k=10, 200,000 x 512 clustered, exact",
         ours,

@@ -10,7 +10,6 @@ threads of OpenMP spin).
 
 import argparse
 import json
-import statistics
 import time
 
 import faiss
@@ -20,6 +19,7 @@ from embeddings import clustered, gaussian
 from knn_peers import line
 from place import place
 from tamis import _core
+from turns import medians
 
 DATA = {"clustered": clustered, "gaussian": gaussian}
 K = 10
@@ -47,17 +47,6 @@ def check(x, queries, found):
         np.testing.assert_allclose(far, np.sqrt(squares[wanted]), rtol=1e-6)
 
 
-def turns(calls, clock, rounds):
-    """Medians of alternating runs."""
-    times = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, kept in zip(calls, times, strict=True):
-            begin = clock()
-            call()
-            kept.append(clock() - begin)
-    return [statistics.median(t) for t in times]
-
-
 def bench(name, clock, rounds):
     x = DATA[name](100_000)
     queries = queries_of(x, max(BARS))
@@ -79,7 +68,7 @@ def bench(name, clock, rounds):
             lambda asked=asked: tamis.knn(x, K, queries=asked),
             lambda asked=asked: faiss.knn(asked, x, K),
         )
-        times = turns(calls, clock, rounds if m < 10_000 else min(rounds, 3))
+        times = medians(*calls, turns=rounds if m < 10_000 else min(rounds, 3), clock=clock)
         what = f"{m:,} queries, 100,000 x 512 {name}"
         rows.append(line(f"KnnIndex, {what}", times[0], times[1], bar, "faiss.IndexFlatL2"))
         rows.append(line(f"knn, {what}", times[2], times[3], bar_once, "faiss.knn"))

@@ -8,7 +8,8 @@ Answers are compared before anything is timed.
 import numpy as np
 import tamis
 from embeddings import clustered
-from knn_peers import in_turn, line
+from knn_peers import line
+from turns import medians
 
 
 def bench_near_duplicates():
@@ -27,7 +28,7 @@ def bench_near_duplicates():
     assert set(map(tuple, found.pairs[sure].tolist())) <= theirs
     assert theirs <= set(map(tuple, found.pairs[mine].tolist()))
     share = len(part) / len(x)
-    times = in_turn(
+    times = medians(
         lambda: tamis.near_duplicates(x, threshold=0.2), lambda: peer.radius_neighbors(part, radius)
     )
     name = f"near-duplicates at 0.2, 100,000 x 512 ({len(found.pairs):,} pairs)"

@@ -143,8 +143,7 @@ def main() -> None:
     args = parser.parse_args()
     runs = contenders(batches(args.images, args.size))
     runs = {name: runs[name] for name in ("tamis", *args.peers)}
-    want = runs["tamis"]()
-    seconds = in_turn(runs, args.turns, lambda name, values: check(name, values, want))
+    seconds = in_turn(runs, args.turns, check)
     print(f"{args.images} images, {args.size} an update, {num_threads()} threads")
     for name, times in seconds.items():
         ratios = sorted(a / b for a, b in zip(seconds["tamis"], times, strict=True))

@@ -1,20 +1,6 @@
-"""What the benchmarks of searches share: runs in turn, a brute force, one line of a result."""
-
-import statistics
-import time
+"""What the benchmarks of searches share: a brute force, one line of a result."""
 
 import numpy as np
-
-
-def in_turn(ours, theirs, rounds=5):
-    """(our seconds, their seconds): medians."""
-    times = [[], []]
-    for _ in range(rounds):
-        for run, kept in zip((ours, theirs), times, strict=True):
-            begin = time.perf_counter()
-            run()
-            kept.append(time.perf_counter() - begin)
-    return [statistics.median(t) for t in times]
 
 
 def brute_force(x, k, rows):

@@ -76,13 +76,13 @@ def table(result: dict[str, Any]) -> str:
             *lines,
             "",
             f"{processor(result)}, {result['threads']} threads, Python"
-            f" {result['versions']['python']}. Peak memory of the JSON run: {memory}.",
+            f" {result['python']}. Peak memory of the JSON run: {memory}.",
         ]
     )
 
 
 def processor(result: dict[str, Any]) -> str:
-    return f"{result['processor']} ({LEVELS.get(result['isa'], 'scalar')})"
+    return f"{result['processor']} ({LEVELS[result['isa']]})"
 
 
 def gpu_table() -> str:

@@ -100,6 +100,14 @@ inline uint32_t bits_of(Ints lanes) {
 #endif
 }
 
+// A bit for each of 16 values where value - own >= least.
+inline uint32_t at_least(const int32_t* values, int32_t own, const int32_t* least) {
+  const Ints all = own - Ints{};
+  uint32_t bits = 0;
+  for (int64_t j = 0; j < 16; j += kLanes) bits |= bits_of(load_lanes(values + j) - all >= load_lanes(least + j)) << j;
+  return bits;
+}
+
 // Appends the survivors among kWidth dots of one row. Spelled with vectors: GCC takes so short a loop apart.
 template <int64_t kWidth, class T>
 inline uint32_t* keep(const KnnTile<T>& t, const T* dots, int64_t row, int64_t column, uint32_t* out) {
@@ -142,17 +150,6 @@ inline uint32_t* float_block(const KnnTile<float>& t, int64_t row, int64_t colum
 
 #if defined(__AVX2__)
 constexpr int64_t kCodeRows = 4, kCodeColumns = 16;
-
-// A bit for each of 16 values where value - own >= least.
-inline uint32_t at_least(const int32_t* values, int32_t own, const int32_t* least) {
-  const auto below = [&](int64_t j) {
-    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(values + j));
-    const __m256i l = _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(least + j));
-    const __m256i under = _mm256_cmpgt_epi32(l, _mm256_sub_epi32(v, _mm256_set1_epi32(own)));
-    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(under)));
-  };
-  return ~(below(0) | below(8) << 8) & 0xffff;
-}
 
 inline __m256i group_of(const uint8_t* p) {
   return _mm256_set1_epi32(*reinterpret_cast<const int __attribute__((aligned(1), may_alias))*>(p));
@@ -212,12 +209,6 @@ inline int32_t row_dot(const int16_t* a, const int16_t* b, int64_t width) {
 }
 #else
 constexpr int64_t kCodeRows = 1, kCodeColumns = 16;
-
-inline uint32_t at_least(const int32_t* values, int32_t own, const int32_t* least) {
-  uint32_t bits = 0;
-  for (int64_t j = 0; j < 16; ++j) bits |= static_cast<uint32_t>(values[j] - own >= least[j]) << j;
-  return bits;
-}
 
 template <int64_t kPanel>
 inline void code_dots(const uint8_t* a, int64_t, const int8_t* b, int64_t groups, int32_t* dots) {

@@ -209,6 +209,11 @@ def test_yaml_is_that_of_pyyaml(tmp_path: Path, text: str) -> None:
     assert found == expected
 
 
+WORDS = [
+    "yes", "No", "ON", "off", "true", "FALSE", "nUll", "NULL", "~", "1e5", "1.e+5", ".5", "-.5",
+]  # fmt: skip
+
+
 @examples(300)
 @example("08").via("no octal number")
 @example("010").via("octal")
@@ -217,23 +222,7 @@ def test_yaml_is_that_of_pyyaml(tmp_path: Path, text: str) -> None:
 @given(
     st.text("01289._-+", min_size=1, max_size=6)
     | st.text("0189:xbfE+.", min_size=1, max_size=6)
-    | st.sampled_from(
-        [
-            "yes",
-            "No",
-            "ON",
-            "off",
-            "true",
-            "FALSE",
-            "nUll",
-            "NULL",
-            "~",
-            "1e5",
-            "1.e+5",
-            ".5",
-            "-.5",
-        ]
-    )
+    | st.sampled_from(WORDS)
 )
 def test_a_bare_word_is_what_pyyaml_takes_it_for(word: str) -> None:
     yaml = pytest.importorskip("yaml")

@@ -29,6 +29,7 @@ from tamis.regions.masks_input import join_texts
 from tamis.torchmetrics._boxes import to_xywh
 from tamis.torchmetrics._columns import (
     device_sides,
+    dtypes,
     joined,
     packed,
     stays_on_device,
@@ -39,7 +40,6 @@ from tamis.torchmetrics._columns import (
 _INTEGERS = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool}
 _REGIONS = {"bbox": "boxes", "segm": "masks"}
 _FLOATS = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
-_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
 
 __all__ = ["MeanAveragePrecision"]
 
@@ -315,10 +315,10 @@ def _compressed(masks: Tensor) -> tuple[Any, ...]:
 def _check_values(boxes: list[Tensor], labels: list[Tensor], scores: list[Tensor]) -> None:
     """Raise torchmetrics' errors for values of a wrong shape or type."""
     if (
-        {shape[1:] for shape in set(map(_shape, boxes))} <= {(4,)}
+        {shape[1:] for shape in set(map(attrgetter("shape"), boxes))} <= {(4,)}
         and set(map(Tensor.dim, [*labels, *scores])) <= {1}
-        and set(map(_dtype, labels)) <= _INTEGERS
-        and set(map(_dtype, scores)) <= _FLOATS
+        and dtypes(labels) <= _INTEGERS
+        and dtypes(scores) <= _FLOATS
     ):
         return
     for i, part in enumerate(labels):

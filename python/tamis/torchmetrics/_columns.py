@@ -32,6 +32,10 @@ def _zeros(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         return torch.zeros(n, dtype=dtype, device=device)
 
 
+def dtypes(parts: list[Tensor]) -> set[torch.dtype]:
+    return set(map(attrgetter("dtype"), parts))
+
+
 def joined(parts: list[Tensor], counts: list[int] | None = None) -> Array:
     """The values of all images, joined where they live, then copied to the host at once."""
     values = _cat(first(parts, counts)).detach().cpu()
@@ -43,7 +47,7 @@ def joined(parts: list[Tensor], counts: list[int] | None = None) -> Array:
 
 def _cat(parts: list[Tensor]) -> Tensor:
     """All values; those of empty images may have any type and shape."""
-    if len(set(map(attrgetter("dtype"), parts))) == 1:
+    if len(dtypes(parts)) == 1:
         with contextlib.suppress(RuntimeError):
             return torch.cat(parts)
     filled = [part for part in parts if part.numel()]
