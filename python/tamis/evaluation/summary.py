@@ -62,8 +62,8 @@ def mean(result: dict[str, Any], p: Any, row: Row) -> Any:
 
 def mean_of_present(values: Any) -> Any:
     """Mean of the values that are not -1, -1 if all are."""
-    values = np.ascontiguousarray(values)  # which is read twice
-    values = values[values > -1]
+    values = np.ravel(values)  # which is read twice
+    values = values.compress(values > -1)
     if len(values) == 0:
         return -1
     if values.dtype != np.float64:

@@ -258,12 +258,13 @@ class LVISEval:
         freq_group_idx: int | None = None,
     ) -> Any:
         values = self.eval["precision" if summary_type == "ap" else "recall"]
+        areas = [i for i, label in enumerate(self.params.area_rng_lbl) if label == area_rng]
+        values = values[..., areas[0] if len(areas) == 1 else areas]  # first: most is left out
         if iou_thr is not None:
             values = values[np.where(iou_thr == self.params.iou_thrs)[0]]
         if summary_type == "ap" and freq_group_idx is not None:
-            values = values[:, :, self.freq_groups[freq_group_idx]]
-        areas = [i for i, label in enumerate(self.params.area_rng_lbl) if label == area_rng]
-        return mean_of_present(values[..., areas[0] if len(areas) == 1 else areas])
+            values = np.take(values, self.freq_groups[freq_group_idx], axis=2)
+        return mean_of_present(values)
 
     def summarize(self) -> None:
         """The means of the settings that have ground truth, into `results`; -1 where none has."""
