@@ -15,6 +15,7 @@ namespace tamis {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int64_t kTogether = 256;  // keys computed before limits are read again
 constexpr int64_t kApart = 11;  // blocks between the columns of two tasks; rows of a task come in up to 8
 
 }  // namespace
@@ -55,6 +56,7 @@ KnnSearch::KnnSearch(std::shared_ptr<KnnIndex> index, const KnnRows& queries, in
   else
     plan_query_tasks();
   for (const Task& task : tasks_) worth_asking_ += (task.row_end - task.row_begin) * kKnnBlock * kKnnPanels / 8;
+  split_tasks();
 }
 
 double KnnSearch::key_limit(int64_t position) const {
@@ -86,6 +88,23 @@ void KnnSearch::plan_query_tasks() {
     add(near);
     add(-near - 8);
   }
+}
+
+// Where there are fewer than threads are good for, by the columns.
+void KnnSearch::split_tasks() {
+  const int64_t wanted = 2 * num_threads(), tasks = tasks_.size();
+  if (tasks == 0 || tasks >= wanted) return;
+  const int64_t parts = std::min(kKnnPanels, (wanted + tasks - 1) / tasks);
+  Vector<Task> split;
+  for (Task task : tasks_) {
+    const int64_t panels = (columns().block_size(task.column_block) + kKnnPanel - 1) / kKnnPanel;
+    for (int64_t i = 0; i < parts; ++i) {
+      task.panel_begin = i * panels / parts;
+      task.panel_end = (i + 1) * panels / parts;
+      if (task.panel_begin < task.panel_end) split.push_back(task);
+    }
+  }
+  tasks_ = std::move(split);
 }
 
 KnnSearch::Scratch* KnnSearch::borrow() {
@@ -141,17 +160,18 @@ void KnnSearch::run_task(const Task& task, Scratch& s) {
   for (int64_t row = task.row_end; row-- > task.row_begin;) {
     const Blocks blocks = blocks_of(row, task.column_block);
     if (too_many_pairs() || are_apart(blocks, s)) continue;
-    if (!std::exchange(packed, true)) pack_columns(task.column_block, s);
-    run_blocks(blocks, s);
+    if (!std::exchange(packed, true)) pack_columns(task, s);
+    run_blocks(blocks, task, s);
   }
 }
 
-void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
+void KnnSearch::pack_columns(const Task& task, Scratch& s) const {
   const KnnTable& table = columns();
-  const int64_t begin = block * kKnnBlock, n = table.block_size(block);
+  const int64_t begin = task.column_block * kKnnBlock;
+  const int64_t n = std::min(task.panel_end * kKnnPanel, table.block_size(task.column_block));
   const int64_t row = plan_.codes ? table.first(plan_).padded : 4 * table.rows.d;
   Vector<float> floats(plan_.codes ? 0 : kKnnPanel * table.rows.d);
-  for (int64_t panel = 0; panel < n; panel += kKnnPanel) {
+  for (int64_t panel = task.panel_begin * kKnnPanel; panel < n; panel += kKnnPanel) {
     const int64_t wide = std::min(kKnnPanel, n - panel);
     if (!plan_.codes)
       centre_rows(table.rows, table.order.data() + begin + panel, 0, wide, {plan_.mean.data(), plan_.gain},
@@ -162,7 +182,7 @@ void KnnSearch::pack_columns(int64_t block, Scratch& s) const {
   }
 }
 
-void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
+void KnnSearch::run_blocks(const Blocks& blocks, const Task& task, Scratch& s) {
   block_reach(blocks.columns.other_block).store(read_reach(blocks.rows, s.rows), std::memory_order_relaxed);
   const float most = read_reach(blocks.columns, s.columns);
   if (self()) block_reach(blocks.rows.other_block).store(most, std::memory_order_relaxed);
@@ -172,9 +192,10 @@ void KnnSearch::run_blocks(const Blocks& blocks, Scratch& s) {
   set_lines(s.columns, blocks.columns);
   for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
     check_interrupt();
-    if (!plan_.codes) centre_strip(blocks, strip, s);
-    const int64_t first = blocks.diagonal ? strip / kKnnPanel : 0;
-    for (int64_t panel = first; panel * kKnnPanel < blocks.columns.n; ++panel) run_strip(blocks, strip, panel, s);
+    const int64_t end = std::min(task.panel_end, (blocks.columns.n + kKnnPanel - 1) / kKnnPanel);
+    const int64_t first = std::max(task.panel_begin, blocks.diagonal ? strip / kKnnPanel : 0);
+    if (!plan_.codes && first < end) centre_strip(blocks, strip, s);
+    for (int64_t panel = first; panel < end; ++panel) run_strip(blocks, strip, panel, s);
   }
 }
 
@@ -198,12 +219,16 @@ void KnnSearch::run_strip(const Blocks& blocks, int64_t strip, int64_t panel, Sc
   const bool worth_moving = 5 * near <= 4 * rows;
   int64_t n = worth_moving ? picked_tile(blocks, strip, near, panel, s) : tile(blocks, strip, rows, panel, s);
   if (n > 0) n = within_blocks(blocks, strip, panel, n, s);
-  if (n > 0 && !plan_.basis.empty()) n = bound_again(blocks, strip, panel, n, s);
+  if (n > 0 && plan_.has_prefix()) n = bound_again(blocks, strip, panel, n, s);
   if (n > 0 && paged_) ask_for_rows(blocks, strip, panel, n, s);
   s.finely = n > 0 && make_fine(blocks, strip, panel, n, s);
   if (s.finely) n = bound_finely(blocks, strip, panel, n, s);
-  if (n > 0) compute_keys(blocks, strip, panel, n, s);
-  take_keys(blocks, strip, panel, n, s);
+  // some at a time: limits that fall meanwhile spare others
+  for (int64_t first = 0; first < n; first += kTogether) {
+    const Pairs pairs{&s.survivors[first], std::min(kTogether, n - first), s.finely && first == 0};
+    compute_keys(blocks, strip, panel, pairs, s);
+    take_keys(blocks, strip, panel, pairs, s);
+  }
 }
 
 int64_t KnnSearch::tile(const Blocks& blocks, int64_t strip, int64_t rows, int64_t panel, Scratch& s) const {
@@ -301,28 +326,29 @@ double KnnSearch::pair_limit(int64_t row, int64_t column) const {
 }
 
 // The exact keys of the survivors.
-void KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) const {
+void KnnSearch::compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, const Pairs& pairs, Scratch& s) const {
+  const int64_t n = pairs.n;
   const KnnTable& table = columns();
   s.left.clear();
   s.right.clear();
   s.limits.clear();
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t row = blocks.rows.begin + strip + (s.survivors[i] >> 16);
-    const int64_t column = blocks.columns.begin + panel + (s.survivors[i] & 0xffff);
+    const int64_t row = blocks.rows.begin + strip + (pairs.pair[i] >> 16);
+    const int64_t column = blocks.columns.begin + panel + (pairs.pair[i] & 0xffff);
     s.left.push_back(x_.order[row]);
     s.right.push_back(table.order[column]);
     s.limits.push_back(pair_limit(row, column));
   }
   s.keys.resize(n);
   // most pairs that come so far in a radius search are within it: a test before would be one too many
-  const double* limits = k_ > 0 && !s.finely ? s.limits.data() : nullptr;
+  const double* limits = k_ > 0 && !pairs.tested ? s.limits.data() : nullptr;
   exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, limits, s.ready.data()},
              s.keys.data());
 }
 
 // The keys to the rows that look for them.
-void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& s) {
-  for (int64_t i = 0; i < n; ++i) {
+void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, const Pairs& pairs, Scratch& s) {
+  for (int64_t i = 0; i < pairs.n; ++i) {
     const double key = s.keys[i];
     const int64_t left = s.left[i], right = s.right[i];
     if (k_ == 0) {
@@ -331,7 +357,7 @@ void KnnSearch::take_keys(const Blocks& blocks, int64_t strip, int64_t panel, in
                                : KnnPair{right, left, key});
       continue;
     }
-    const int64_t row = strip + (s.survivors[i] >> 16), column = panel + (s.survivors[i] & 0xffff);
+    const int64_t row = strip + (pairs.pair[i] >> 16), column = panel + (pairs.pair[i] & 0xffff);
     if (!ball_.empty()) take_held(blocks, row, column, key);
     if (self() && offer(blocks.rows.begin + row, key, right)) set_entries(s.rows, blocks.rows, row);
     if (offer(blocks.columns.begin + column, key, left)) set_entries(s.columns, blocks.columns, column);

@@ -160,6 +160,9 @@ struct KnnKeyPairs {
 };
 TAMIS_KERNEL(exact_keys, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
 
+// Upper bounds of the same keys of squared distances, in float32 where the rows are.
+TAMIS_KERNEL(keys_at_most, (const KnnKeyPairs& pairs, double* keys), (pairs, keys))
+
 // sums[i * m + q] = sum((rows[i] - queries[q]) ** 2) in float32; with `dots` sum(rows[i] * queries[q]), and
 // squares[i] = sum(rows[i] ** 2).
 struct KnnFew {

@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include "core/parallel.hpp"
 #include "knn/knn_rows_bind.hpp"
 #include "knn/knn_search.hpp"
 
@@ -38,12 +39,12 @@ template <class Matrix>
 std::unique_ptr<tamis::KnnSearch> search_once(const Matrix& x, Column scale, Column offset,
                                               const std::optional<Matrix>& queries, Column query_scale, int64_t k,
                                               double radius, bool dots, View<const double, 1> mean, double gain,
-                                              bool codes, bool ordered, std::optional<Floats> basis) {
+                                              bool codes, bool ordered, std::optional<Floats> basis, int64_t leading) {
   const tamis::KnnRows rows = tamis::knn_rows(x, scale, offset);
   tamis::KnnRows asked;
   if (queries) asked = tamis::knn_rows(*queries, query_scale, offset);
   TAMIS_CHECK(!queries || asked.n > 0, "KnnSearch: x and queries must not be empty");
-  tamis::KnnPlan plan = tamis::knn_plan(rows, dots, mean, gain, codes, ordered, basis);
+  tamis::KnnPlan plan = tamis::knn_plan(rows, dots, mean, gain, codes, ordered, basis, leading);
   const py::gil_scoped_release release;
   return search_of(std::make_shared<tamis::KnnIndex>(rows, std::move(plan)), asked, k, radius);
 }
@@ -70,7 +71,7 @@ template <class Matrix, class Class>
 void add_constructor(Class& c) {
   c.def(py::init(&search_once<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"),
         py::arg("queries"), py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"),
-        py::arg("gain"), py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::keep_alive<1, 2>(),
+        py::arg("gain"), py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::arg("leading") = 0, py::keep_alive<1, 2>(),
         py::keep_alive<1, 3>(), py::keep_alive<1, 4>(), py::keep_alive<1, 5>(), py::keep_alive<1, 6>());
   c.def(py::init(&search_index<Matrix>), py::kw_only(), py::arg("index"), py::arg("queries"), py::arg("query_scale"),
         py::arg("k"), py::arg("radius"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>());
@@ -85,6 +86,15 @@ void bind_knn(py::module_& m) {
   m.def("knn_scan", &scan<Floats>);
   m.def("knn_scan", &scan<Doubles>);
   m.def("knn_scan", &scan<Halves>);
+
+  m.def("project_rows", [](Floats z, Floats basis, View<float, 2> out) {
+    const int64_t n = z.shape[0], d = z.shape[1], p = basis.shape[1];
+    TAMIS_CHECK(basis.shape[0] == d && out.shape[0] == n && out.shape[1] == p, "project_rows: shapes differ");
+    const py::gil_scoped_release release;
+    tamis::parallel_for(n, 128, [&](int64_t begin, int64_t end) {
+      tamis::project_rows(z.data + begin * d, end - begin, d, basis.data, p, out.data + begin * p);
+    });
+  });
 
   m.def("merge_neighbours", [](View<const double, 2> keys, View<const int64_t, 2> rows, View<double, 2> out_keys,
                                View<int64_t, 2> out_rows) {

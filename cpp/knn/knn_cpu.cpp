@@ -51,6 +51,22 @@ void keys_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   keys_of<false, true>(p, a, b, keys);
 }
 
+template <bool kScaled, class T>
+void bounds_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
+  const int64_t d = p.a.d;
+  for (int64_t i = 0; i < p.n; ++i) {
+    const int64_t l = p.left[i], r = p.right[i];
+    const RowOf<T> left{a + l * d, kScaled ? p.a.scale[l] : 1.0}, right{b + r * d, kScaled ? p.b.scale[r] : 1.0};
+    const double slack = kScaled ? scaled_slack(left.scale, right.scale, p.a.lost) : 0.0;
+    keys[i] = at_most<kScaled>(float_key<kScaled>(left, right, p.a.rounded, d), d, slack);
+  }
+}
+template <class T>
+void bounds_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
+  if (p.a.scale == nullptr) return bounds_of<false>(p, a, b, keys);
+  bounds_of<true>(p, a, b, keys);
+}
+
 inline float number_of(Half x) { return static_cast<float>(x); }
 inline float number_of(float x) { return x; }
 inline double number_of(double x) { return x; }
@@ -189,6 +205,12 @@ void exact_keys(const KnnKeyPairs& p, double* keys) {
   if (p.a.f32 != nullptr) return keys_of(p, p.a.f32, p.b.f32, keys);
   if (p.a.f16 != nullptr) return keys_of(p, halves(p.a), halves(p.b), keys);
   keys_of(p, p.a.f64, p.b.f64, keys);
+}
+
+void keys_at_most(const KnnKeyPairs& p, double* keys) {
+  if (p.a.f64 != nullptr || p.metric == KnnMetric::inner_product) return TAMIS_ISA::exact_keys(p, keys);
+  if (p.a.f32 != nullptr) return bounds_of(p, p.a.f32, p.b.f32, keys);
+  bounds_of(p, halves(p.a), halves(p.b), keys);
 }
 
 void few_keys(const KnnFew& f, float* sums, float* squares) {

@@ -4,8 +4,6 @@
 
 namespace tamis::TAMIS_ISA {
 
-typedef float FloatLanes __attribute__((vector_size(4 * kKeyLanes), aligned(4), may_alias));
-
 // A float16 as it is stored.
 struct Half {
   uint16_t bits;
@@ -17,36 +15,26 @@ struct Half {
   TAMIS_HD explicit operator double() const { return static_cast<double>(static_cast<float>(*this)); }
 };
 
-typedef uint32_t BitLanes __attribute__((vector_size(4 * kKeyLanes), aligned(4), may_alias));
-typedef uint16_t HalfLanes __attribute__((vector_size(2 * kKeyLanes), aligned(2), may_alias));
-
-TAMIS_HD void read_lanes(const float* x, FloatLanes* out) { *out = *reinterpret_cast<const FloatLanes*>(x); }
-TAMIS_HD void read_lanes(const Half* x, FloatLanes* out) {
-  const BitLanes bits = __builtin_convertvector(*reinterpret_cast<const HalfLanes*>(x), BitLanes);
-  const FloatLanes size = (FloatLanes)((bits & 0x7fff) << 13) * 0x1p112f;
-  *out = (FloatLanes)((BitLanes)size | (bits & 0x8000) << 16);
+// Of a finite float16.
+TAMIS_HD float lane_of(Half x) {
+  const float size = __builtin_bit_cast(float, (x.bits & 0x7fffu) << 13) * 0x1p112f;
+  return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, size) | (x.bits & 0x8000u) << 16);
 }
+TAMIS_HD float lane_of(float x) { return x; }
 
 // The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 64) where `kScaled` is false; scaled rows
 // may be `scaled_slack` off in distance besides.
 template <bool kScaled, class T>
 TAMIS_HD float float_key(const RowOf<T>& a, const RowOf<T>& b, const float* offset, int64_t d) {
   const float sa = static_cast<float>(a.scale), sb = static_cast<float>(b.scale);
-  FloatLanes lanes = {};
+  float lanes[kKeyLanes] = {};  // arrays: GCC keeps a vector of so many on the stack
   int64_t k = 0;
-  for (; k + kKeyLanes <= d; k += kKeyLanes) {
-    FloatLanes x, y;
-    read_lanes(a.x + k, &x);
-    read_lanes(b.x + k, &y);
-    FloatLanes apart;
-    if constexpr (kScaled) {
-      const FloatLanes o = *reinterpret_cast<const FloatLanes*>(offset + k);
-      apart = (x - o) * sa - (y - o) * sb;
-    } else {
-      apart = x - y;
+  for (; k + kKeyLanes <= d; k += kKeyLanes)
+    for (int i = 0; i < kKeyLanes; ++i) {
+      const float x = lane_of(a.x[k + i]), y = lane_of(b.x[k + i]);
+      const float apart = kScaled ? (x - offset[k + i]) * sa - (y - offset[k + i]) * sb : x - y;
+      lanes[i] += apart * apart;
     }
-    lanes += apart * apart;
-  }
   float sum = 0;
   for (int i = 0; i < kKeyLanes; ++i) sum += lanes[i];
   for (; k < d; ++k) {
@@ -71,6 +59,17 @@ TAMIS_HD bool above(float key, double limit, int64_t d, double slack) {
   const double least = static_cast<double>(key) * (1 - 1e-7 * (static_cast<double>(d) / kKeyLanes + 64));
   const double reach = kScaled ? __builtin_sqrt(limit) + slack : 0;
   return key <= 3e38f && least > (kScaled ? reach * reach : limit);
+}
+
+// What the exact key is at most; squares may have been too small for float32.
+template <bool kScaled>
+TAMIS_HD double at_most(float key, int64_t d, double slack) {
+  if (!(key <= 3e38f)) return __builtin_huge_val();
+  const double lost = 2e-38 * static_cast<double>(d);
+  const double most = static_cast<double>(key) * (1 + 1e-7 * (static_cast<double>(d) / kKeyLanes + 64)) + lost;
+  if (!kScaled) return most;
+  const double reach = __builtin_sqrt(most) + slack;
+  return reach * reach;
 }
 
 }  // namespace tamis::TAMIS_ISA

@@ -108,7 +108,7 @@ void KnnIndex::build() {
 }
 
 void KnnIndex::take(KnnParts&& p) {
-  const int64_t n = x.n(), d = x.rows.d, inside = plan.basis.size() / d;
+  const int64_t n = x.n(), d = x.rows.d, inside = plan.inside();
   const int64_t kinds = inside > 0 ? 2 : 1, first = inside > 0 ? inside + 1 : d;
   const auto rows = [&](const auto& column) { return column.size(); };
   TAMIS_CHECK(rows(p.numbers) == 3 && std::isfinite(p.numbers[2]) && rows(p.norm) == n && rows(p.sum) == kinds * n &&

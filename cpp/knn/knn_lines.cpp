@@ -49,7 +49,7 @@ void KnnSearch::set_entry(KnnLine<float>& line, const Side& side, int64_t i) con
 void KnnSearch::set_entries(Lines& lines, const Side& side, int64_t i) const {
   if (!plan_.codes) return set_entry(lines.floats, side, i);
   set_entry(lines.full, side.table.full, side, i);
-  if (!plan_.basis.empty()) set_entry(lines.prefix, side.table.prefix, side, i);
+  if (plan_.has_prefix()) set_entry(lines.prefix, side.table.prefix, side, i);
 }
 
 // A whole line of codes from how far its rows look.
@@ -82,7 +82,7 @@ void KnnSearch::set_lines(Lines& lines, const Side& side) const {
   constexpr int64_t kEnd = kKnnBlock + kKnnRowStep;
   if (has_reach(side)) {
     set_codes(lines.full, side.table.full, side.other.full, side, lines.reach);
-    if (!plan_.basis.empty()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, lines.reach);
+    if (plan_.has_prefix()) set_codes(lines.prefix, side.table.prefix, side.other.prefix, side, lines.reach);
   } else {
     for (int64_t i = 0; i < side.n; ++i) set_entries(lines, side, i);
   }

@@ -34,18 +34,21 @@ KnnRows knn_rows(const Matrix& x, const KnnColumn& scale, const KnnColumn& offse
 
 // Checked rows of an index and the plan for them.
 inline KnnPlan knn_plan(const KnnRows& rows, bool dots, const View<const double, 1>& mean, double gain, bool codes,
-                        bool ordered, const std::optional<KnnFloats>& basis) {
+                        bool ordered, const std::optional<KnnFloats>& basis, int64_t leading) {
   TAMIS_CHECK(mean.size() == rows.d && (!basis || basis->shape[0] == rows.d), "KnnSearch: shapes differ");
   TAMIS_CHECK(rows.d > 0 && rows.n > 0, "KnnSearch: x and queries must not be empty");
   TAMIS_CHECK((rows.scale != nullptr) == (rows.offset != nullptr),
               "KnnSearch: scales and offset must be given together");
   TAMIS_CHECK(!basis || (codes && basis->shape[1] > 0), "KnnSearch: a basis needs codes and columns");
+  TAMIS_CHECK(leading == 0 || (codes && !basis && leading > 0 && leading < rows.d),
+              "KnnSearch: leading coordinates need codes and no basis");
   KnnPlan plan;
   plan.metric = dots ? KnnMetric::inner_product : KnnMetric::squared_distance;
   plan.mean.assign(mean.data, mean.data + mean.size());
   plan.gain = gain;
   plan.codes = codes;
   plan.ordered = ordered;
+  plan.leading = leading;
   if (basis) plan.basis.assign(basis->data, basis->data + basis->size());
   return plan;
 }

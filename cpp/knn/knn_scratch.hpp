@@ -22,7 +22,7 @@ struct KnnSearch::Lines {
 };
 
 inline const KnnLine<int32_t>& KnnSearch::first_line(const Lines& lines) const {
-  return plan_.basis.empty() ? lines.full : lines.prefix;
+  return plan_.has_prefix() ? lines.prefix : lines.full;
 }
 
 struct KnnSearch::Scratch {

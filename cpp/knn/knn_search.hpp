@@ -59,6 +59,7 @@ class KnnSearch {
  private:
   struct Task {
     int64_t column_block, row_begin, row_end;
+    int64_t panel_begin = 0, panel_end = kKnnBlock / kKnnPanel;  // of the columns
   };
   struct alignas(32) Row {  // what threads change together lies together
     double limit;           // no key above this is wanted; only ever lowered
@@ -83,17 +84,23 @@ class KnnSearch {
     Side rows, columns;
     bool diagonal;
   };
+  struct Pairs {  // that survived
+    const uint32_t* pair;
+    int64_t n;
+    bool tested;  // by the limits of now
+  };
 
   const KnnTable& columns() const { return self() ? x_ : queries_; }
   Blocks blocks_of(int64_t row_block, int64_t column_block) const;
   double key_limit(int64_t position) const;
   void plan_tasks();
   void plan_query_tasks();
+  void split_tasks();
   void seed();
   void seed_one(int64_t position, Scratch& scratch);
   void bound_above(int64_t begin, int64_t position, Scratch& scratch) const;
   void run_task(const Task& task, Scratch& scratch);
-  void run_blocks(const Blocks& blocks, Scratch& scratch);
+  void run_blocks(const Blocks& blocks, const Task& task, Scratch& scratch);
   bool has_reach(const Side& side) const;
   float read_reach(const Side& side, Lines& lines) const;
   // Whole rows see further apart, at a cost.
@@ -113,12 +120,12 @@ class KnnSearch {
   bool make_fine(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   int64_t bound_finely(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
   double pair_limit(int64_t row, int64_t column) const;
-  void compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch) const;
+  void compute_keys(const Blocks& blocks, int64_t strip, int64_t panel, const Pairs& pairs, Scratch& scratch) const;
   void ask_for_rows(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, const Scratch& scratch) const;
-  void take_keys(const Blocks& blocks, int64_t strip, int64_t panel, int64_t n, Scratch& scratch);
+  void take_keys(const Blocks& blocks, int64_t strip, int64_t panel, const Pairs& pairs, Scratch& scratch);
   void take_held(const Blocks& blocks, int64_t row, int64_t column, double key);
   bool offer(int64_t position, double key, int64_t index);
-  void pack_columns(int64_t block, Scratch& scratch) const;
+  void pack_columns(const Task& task, Scratch& scratch) const;
   void set_entry(KnnLine<int32_t>& line, const KnnCodes& codes, const Side& side, int64_t i) const;
   void set_entry(KnnLine<float>& line, const Side& side, int64_t i) const;
   void set_entries(Lines& lines, const Side& side, int64_t i) const;

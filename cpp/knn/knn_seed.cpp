@@ -7,7 +7,6 @@
 #include "knn/knn_scratch.hpp"
 
 namespace tamis {
-
 void KnnSearch::seed() {
   parallel_for(columns().n(), 64, [&](int64_t begin, int64_t end) {
     Scratch* scratch = borrow();
@@ -34,7 +33,7 @@ void KnnSearch::seed_one(int64_t p, Scratch& s) {
   } else {
     for (int64_t& q : s.left) q = x_.order[q];
     s.right.assign(n, table.order[p]);
-    exact_keys({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric, nullptr}, s.keys.data());
+    keys_at_most({x_.rows, table.rows, s.left.data(), s.right.data(), n, plan_.metric}, s.keys.data());
   }
   std::nth_element(s.keys.begin(), s.keys.begin() + k_ - 1, s.keys.end());
   found_[p].limit = s.keys[k_ - 1];

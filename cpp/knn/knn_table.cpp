@@ -32,6 +32,10 @@ Rest rest_of(double norm, double inside) {
   return {rest, error == 0 ? 0 : error / std::max(rest, std::sqrt(error))};
 }
 
+void take_leading(const float* z, int64_t n, int64_t d, int64_t inside, float* out) {
+  for (int64_t i = 0; i < n; ++i) std::copy_n(z + i * d, inside, out + i * inside);
+}
+
 float largest(const Vector<float>& v, int64_t begin, int64_t end) {
   float most = 0;
   for (int64_t i = begin; i < end; ++i) most = std::max(most, v[i]);
@@ -85,7 +89,7 @@ int64_t KnnTable::block_size(int64_t block) const { return std::min(kKnnBlock, r
 
 void KnnTable::measure(const KnnPlan& plan, int32_t bias) {
   const auto step_of = [&](float most) { return most > 0 ? most / static_cast<float>(bias - 1) : 1.0f; };
-  const int64_t d = rows.d, inside = plan.basis.size() / std::max<int64_t>(1, d);
+  const int64_t d = rows.d, inside = plan.inside();
   const int64_t n = std::min(rows.n, kMeasured);
   Vector<int64_t> which(n);
   for (int64_t i = 0; i < n; ++i) which[i] = i * rows.n / n;
@@ -93,15 +97,16 @@ void KnnTable::measure(const KnnPlan& plan, int32_t bias) {
   centre_rows(rows, which.data(), 0, n, {plan.mean.data(), plan.gain}, z.data());
   Vector<double> rest(n);
   float most = 0;
+  if (!plan.basis.empty()) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
+  mix_rows(z.data(), n, d);
   if (inside > 0) {
-    project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
+    if (plan.basis.empty()) take_leading(z.data(), n, d, inside, p.data());
     for (int64_t i = 0; i < n; ++i) rest[i] = rest_of(norm_of(&z[i * d], d), norm_of(&p[i * inside], inside)).norm;
     rest_mean = std::accumulate(rest.begin(), rest.end(), 0.0) / static_cast<double>(n);
     for (const double r : rest) most = std::max(most, static_cast<float>(std::abs(r - rest_mean)));
     for (const float v : p) most = std::max(most, std::abs(v));
     prefix.step = step_of(most);
   }
-  mix_rows(z.data(), n, d);
   most = 0;
   for (const float v : z) most = std::max(most, std::abs(v));
   full.step = step_of(most);
@@ -114,7 +119,7 @@ void KnnTable::measure_like(const KnnTable& other) {
 }
 
 void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int64_t end) {
-  const int64_t d = rows.d, inside = prefix.width - 1;
+  const int64_t d = rows.d, inside = plan.inside();
   const auto round = [&](KnnCodes& codes, const float* v, int64_t at, double also_lost) {
     KnnRounded rounded;
     round_row(v, codes.width, codes.padded, codes.step, bias, codes.bytes.get() + at * codes.padded, &rounded);
@@ -123,22 +128,24 @@ void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int
     codes.lost[at] = lost_of(rounded, also_lost);
   };
   Vector<float> z(kChunk * d), p(kChunk * prefix.width), coordinates(prefix.width);
+  Vector<double> size(kChunk);
   for (int64_t at = begin; at < end; at += kChunk) {
     const int64_t n = std::min(kChunk, end - at);
     centre_rows(rows, nullptr, at, n, {plan.mean.data(), plan.gain}, z.data());
-    if (prefix.width > 0) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
+    for (int64_t i = 0; i < n; ++i) size[i] = norm_of(&z[i * d], d);
+    if (!plan.basis.empty()) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
+    mix_rows(z.data(), n, d);
+    if (plan.leading > 0) take_leading(z.data(), n, d, inside, p.data());
     for (int64_t i = 0; i < n; ++i) {
-      const double size = norm_of(&z[i * d], d);
-      norm[at + i] = static_cast<float>(size * 1.000001);
+      norm[at + i] = static_cast<float>(size[i] * 1.000001);
+      round(full, &z[i * d], at + i, kFloatSlack * static_cast<double>(norm[at + i]));
       if (prefix.width == 0) continue;
       const float* projected = &p[i * inside];
-      const Rest rest = rest_of(size, norm_of(projected, inside));
+      const Rest rest = rest_of(size[i], norm_of(projected, inside));
       std::copy(projected, projected + inside, coordinates.begin());
       coordinates[inside] = static_cast<float>(rest.norm - rest_mean);
-      round(prefix, coordinates.data(), at + i, rest.lost + kFloatSlack * size);
+      round(prefix, coordinates.data(), at + i, rest.lost + kFloatSlack * size[i]);
     }
-    mix_rows(z.data(), n, d);
-    for (int64_t i = 0; i < n; ++i) round(full, &z[i * d], at + i, kFloatSlack * static_cast<double>(norm[at + i]));
   }
 }
 
@@ -148,14 +155,14 @@ void KnnTable::encode(const KnnPlan& plan, int32_t bias) {
   norm.resize(rows.n);
   if (!plan.codes) return;
   full.prepare(rows.n, rows.d);
-  if (!plan.basis.empty()) prefix.prepare(rows.n, plan.basis.size() / rows.d + 1);
+  if (plan.has_prefix()) prefix.prepare(rows.n, plan.inside() + 1);
   parallel_for(rows.n, 4 * kChunk, [&](int64_t begin, int64_t end) { encode_rows(plan, bias, begin, end); });
 }
 
 void KnnTable::permute(const KnnPlan& plan) {
   permute_column(norm, order);
   full.permute(order);
-  if (!plan.basis.empty()) prefix.permute(order);
+  if (plan.has_prefix()) prefix.permute(order);
 }
 
 void KnnTable::reorder(const KnnPlan& plan, const KnnCodeKernels& kernels, KnnTree* tree) {
@@ -193,7 +200,7 @@ void KnnTable::finish(const KnnPlan& plan, const KnnCodeKernels& kernels) {
     const int64_t begin = b * kKnnBlock, end = begin + block_size(b);
     block_norm.push_back(largest(norm, begin, end));
     if (plan.codes) full.block_lost.push_back(largest(full.lost, begin, end));
-    if (plan.codes && !plan.basis.empty()) prefix.block_lost.push_back(largest(prefix.lost, begin, end));
+    if (plan.has_prefix()) prefix.block_lost.push_back(largest(prefix.lost, begin, end));
   }
   if (plan.codes && plan.ordered && plan.metric == KnnMetric::squared_distance)
     centres.find(*this, first(plan), kernels);

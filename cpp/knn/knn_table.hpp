@@ -22,7 +22,12 @@ struct KnnPlan {
   double gain = 1;       // brings centred rows to a size float32 squares hold
   bool codes = false;    // else floats
   bool ordered = false;  // near rows beside each other, so that bounds get tight early
-  Vector<float> basis;   // (d, prefix - 1), orthonormal columns; empty: the whole row is the first filter
+  // What the first filter sees of a row, besides the norm of the rest: none, the whole row; else
+  Vector<float> basis;  // its coordinates in (d, inside) orthonormal columns, or
+  int64_t leading = 0;  // so many of its mixed coordinates
+
+  bool has_prefix() const { return !basis.empty() || leading > 0; }
+  int64_t inside() const { return basis.empty() ? leading : basis.size() / mean.size(); }
 };
 
 struct KnnCodes {
@@ -67,7 +72,7 @@ struct KnnTable {
   int64_t n() const { return rows.n; }
   int64_t blocks() const { return (rows.n + kKnnBlock - 1) / kKnnBlock; }
   int64_t block_size(int64_t block) const;
-  const KnnCodes& first(const KnnPlan& plan) const { return plan.basis.empty() ? full : prefix; }
+  const KnnCodes& first(const KnnPlan& plan) const { return plan.has_prefix() ? prefix : full; }
 
   void measure(const KnnPlan& plan, int32_t bias);  // code steps from a sample of the rows
   void measure_like(const KnnTable& other);         // or those of the other side

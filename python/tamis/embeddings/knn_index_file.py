@@ -50,6 +50,7 @@ def save(path: output.Path, rows: Rows, kept: Rows, plan: Plan | None, metric: s
         sections["scale"] = rows.scale
     if plan is not None:
         head |= {"gain": plan.gain, "codes": plan.codes, "ordered": plan.ordered}
+        head |= {"leading": plan.leading}
         sections["mean"] = plan.mean
         if plan.basis is not None:
             sections["basis"] = plan.basis
@@ -165,8 +166,9 @@ def _stored(head: dict[str, Any], sections: dict[str, Array]) -> Stored:
     if "mean" in sections:
         codes, ordered = bool(head["codes"]), bool(head["ordered"])
         gain, basis = float(head["gain"]), sections.get("basis")
-        plan = Plan(sections["mean"], gain, codes, ordered, basis)
-        sections.setdefault("cells", np.zeros(0, np.uint8))  # older files have none
+        leading = int(head.get("leading", 0))  # older files have none
+        plan = Plan(sections["mean"], gain, codes, ordered, basis, leading)
+        sections.setdefault("cells", np.zeros(0, np.uint8))  # nor these
         parts = {"bias": head["bias"]} | {n: sections[n] for n in PARTS} if codes else None
     return Stored(rows, metric, plan, parts)
 

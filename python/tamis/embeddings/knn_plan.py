@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from tamis._shared.blas import products
 
 SMALL = 2e9  # multiply-adds below which float tiles in the given order are done before a plan is
 MOST_SAMPLED = 10_000
+SMALL_SAMPLED = 256
+WORTH_A_ROW = 7e6  # multiply-adds of which a row more in the sample takes a twentieth
 FEW_PAIRS, FEW_SAMPLED = 5e8, 2500  # below, weighing prefixes would cost what they save
 ASKED = 128  # rows of the sample whose neighbourhoods are measured
-PREFIXES = (64, 128, 256)
+PREFIXES = (64, 128, 256)  # of leading directions
+LEADING = (64, 128, 192, 256)  # of mixed coordinates
 PANEL = 64  # queries that a tile takes, however few there are
 MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
@@ -51,12 +55,14 @@ class Plan:
     codes: bool = False
     ordered: bool = False
     basis: npt.NDArray[np.float32] | None = None
+    leading: int = 0
 
     def arguments(self, largest: float, dots: bool) -> dict[str, Any]:
         """As `_core` takes them, for rows and queries of norms up to `largest`."""
         gain = min(self.gain, MOST_GAINED / largest) if largest > 0 else self.gain
-        how = {"codes": self.codes, "ordered": self.ordered, "basis": self.basis}
-        return {"dots": dots, "mean": self.mean, "gain": gain, **how}
+        how = {"codes": self.codes, "ordered": self.ordered}
+        prefix = {"basis": self.basis, "leading": self.leading}
+        return {"dots": dots, "mean": self.mean, "gain": gain, **how, **prefix}
 
 
 def make_plan(
@@ -77,18 +83,21 @@ def make_plan(
     pairs = n * n / 2 if n_queries is None else float(n) * n_queries
     small = is_small(pairs, d)
     if not small and n_queries is not None:
-        sample = Sample(x, scale, offset, dots=dots, size=FEW_SAMPLED)
+        size = min(FEW_SAMPLED, max(SMALL_SAMPLED, int(pairs * d / WORTH_A_ROW)))
+        sample = Sample(x, scale, offset, dots=dots, size=size)
         ready = _few_queries(sample, n_queries, k, radius)
         if ready is not None:
             return ready
     few = pairs <= FEW_PAIRS
-    size = 256 if small else FEW_SAMPLED if few else MOST_SAMPLED
+    size = SMALL_SAMPLED if small else FEW_SAMPLED if few else MOST_SAMPLED
     sample = Sample(x, scale, offset, dots=dots, size=size)
     if small or sample.size == 0:
         return sample.plain()
+    sample.measure(k, radius, both=n_queries is None)
+    if few:
+        return sample.cheapest(())
     with products():
-        sample.measure(k, radius, both=n_queries is None)
-        return sample.cheapest(() if few else PREFIXES)
+        return sample.cheapest(PREFIXES)
 
 
 def few_queries_plan(
@@ -104,14 +113,15 @@ def _few_queries(sample: Sample, n_queries: int, k: int, radius: float) -> Plan 
     n, d = sample.n, sample.z.shape[1]
     if sample.size == 0 or d > MOST_CODED:
         return sample.plain()
-    with products():
-        sample.measure(k, radius, both=False)
-        floats, codes = sample.costs()
     panels = -(-n_queries // PANEL) * PANEL
-    floats, codes = n * (panels * floats + d * CENTRE), n * (panels * codes + d * ENCODE)
-    if min(floats, codes) > PLAN + n * d * ORDER:
-        return None
-    return sample.plain() if floats <= codes else replace(sample.coded(), ordered=False)
+    sample.measure(k, radius, both=False)
+    floats, codes = sample.costs()
+    plans = [(n * (panels * floats + d * CENTRE), 0, sample.plain())]
+    for width, cost in [(1, codes), *sample.leading_costs(LEADING)]:
+        plan = replace(sample.coded(), ordered=False, leading=width - 1)
+        plans.append((n * (panels * cost + (d + width) * ENCODE), width, plan))
+    cost, _, plan = min(plans, key=lambda option: option[:2])
+    return plan if cost <= PLAN + n * d * ORDER else None
 
 
 def is_small(pairs: float, d: int) -> bool:
@@ -162,7 +172,10 @@ class Sample:
 
     def _distances(self, rows: Array) -> Array:
         """(asked, sampled) distances, or negated dot products."""
-        dot = rows[self.asked] @ rows.T
+        # not by BLAS, whose threads stay busy for a while after a product, where others are to work
+        dot = np.empty((len(rows), len(self.asked)), np.float32)
+        _core.project_rows(rows, np.ascontiguousarray(rows[self.asked].T), dot)
+        dot = dot.T
         if self.dots:
             return np.asarray(-dot)
         squares = np.einsum("nd,nd->n", rows, rows)
@@ -180,6 +193,11 @@ class Sample:
     def _lost(self, largest: float, width: int) -> float:
         return largest / self.levels * float(np.sqrt(width / 12))
 
+    @cached_property
+    def _mixed(self) -> float:
+        """About the largest coordinate, mixed or not."""
+        return 4.5 * float(np.sqrt(np.einsum("nd,nd->d", self.z, self.z).max() / len(self.z)))
+
     def _tile(self) -> tuple[float, float]:
         kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {_core.isa()}"
         return TILE[kernel]
@@ -187,8 +205,7 @@ class Sample:
     def _last(self) -> float:
         """Time per pair for those that codes do not drop."""
         d = int(self.z.shape[1])
-        mixed = 4.5 * float(np.sqrt((self.z**2).mean(0).max()))  # of a coordinate, mixed or not
-        lost = self._lost(mixed, d)
+        lost = self._lost(self._mixed, d)
         if self.dots:  # a dot product goes off by about what was lost times the other norm
             lost *= float(np.linalg.norm(self.z, axis=1).max())
         survivors = self._survivors(self.far, lost)
@@ -208,17 +225,35 @@ class Sample:
     def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
         """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
         d = self.z.shape[1]
-        (per_coordinate, per_pair), last = self._tile(), self._last()
-        dot = SURVIVOR + DOT_CODES[self.kernel] * d / 512
         kept = self.kept()
         floats, codes = self.costs(kept)
         costs = [(floats, 0, self.plain()), (codes, 1, self.coded())]
         for width, basis, rows in self.prefixes(prefixes):
-            largest = float(np.abs(rows).max())
-            first = self._survivors(self._distances(rows), self._lost(largest, width))
-            cost = kept * (per_coordinate * width + per_pair) + first * dot + last
-            costs.append((cost, width, self.coded(basis)))
+            lost = self._lost(float(np.abs(rows).max()), width)
+            first = self._survivors(self._distances(rows), lost)
+            costs.append((self._prefix_cost(width, first, kept), width, self.coded(basis)))
         return min(costs, key=lambda option: option[:2])[-1]
+
+    def _prefix_cost(self, width: int, first: float, kept: float = 1.0) -> float:
+        """Estimated time per pair by a prefix, then codes for a share `first` of them."""
+        per_coordinate, per_pair = self._tile()
+        dot = SURVIVOR + DOT_CODES[self.kernel] * self.z.shape[1] / 512
+        return kept * (per_coordinate * width + per_pair) + first * dot + self._last()
+
+    def leading_costs(self, widths: tuple[int, ...]) -> Iterator[tuple[int, float]]:
+        """(width, estimated time per pair) of prefixes of mixed coordinates, then codes."""
+        d = self.z.shape[1]
+        far = self.far[:, ::8]
+        for width in () if self.dots else widths:
+            if 2 * width > d:
+                return
+            # their share of a squared distance, as random directions have it: about normal
+            share = (width - 1) / d
+            off = np.sqrt(share * (1 - share) / (d / 2 + 1))
+            reach = self.reach + 2 * self._lost(self._mixed, width)
+            least = ((reach / np.maximum(far, 1e-30)) ** 2 - share) / off
+            below = 0.5 + 0.5 * np.tanh(0.8 * np.clip(least, -9, 9))
+            yield width, self._prefix_cost(width, self.sides * float(below.mean()))
 
     def prefixes(self, widths: tuple[int, ...]) -> Iterator[tuple[int, Array, Array]]:
         """(width, basis, the rows in it and the norm of their rest) of the prefixes to weigh."""
