@@ -132,6 +132,52 @@ TEST_CASE("knn: distances in 16 bits are off by less than what they say") {
     }
 }
 
+TEST_CASE("knn: bounds in float32 are above the keys, however small or large these are") {
+  constexpr int64_t kRows = 60, kWidth = 37;
+  const std::vector<double> drawn = numbers(kRows * kWidth, -1, 1, 4);
+  std::vector<float> x(drawn.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const int64_t row = static_cast<int64_t>(i) / kWidth;
+    x[i] = static_cast<float>(drawn[i] * std::pow(10.0, row % 4 == 3 ? -22 : row % 4 == 2 ? 18 : 0));
+    if (row % 5 == 1) x[i] = x[i - kWidth];
+  }
+  std::vector<double> scale(kRows), offset(kWidth, 0.125);
+  std::vector<float> rounded(kWidth, 0.125f);
+  std::vector<int64_t> left, right;
+  for (int64_t i = 0; i < kRows * kRows; ++i) {
+    left.push_back(i / kRows);
+    right.push_back(i % kRows);
+  }
+  for (const bool scaled : {false, true}) {
+    tamis::KnnRows rows;
+    rows.f32 = x.data();
+    rows.n = kRows;
+    rows.d = kWidth;
+    if (scaled) {
+      for (int64_t i = 0; i < kRows; ++i) {  // unit rows
+        double squares = 0;
+        for (int64_t k = 0; k < kWidth; ++k)
+          squares += std::pow(static_cast<double>(x[static_cast<size_t>(i * kWidth + k)]) - 0.125, 2);
+        scale[static_cast<size_t>(i)] = 1 / std::sqrt(squares);
+      }
+      rows.scale = scale.data();
+      rows.offset = offset.data();
+      rows.rounded = rounded.data();
+    }
+    std::vector<double> keys(left.size()), most(left.size());
+    const tamis::KnnKeyPairs pairs{
+        rows, rows, left.data(), right.data(), kRows * kRows, tamis::KnnMetric::squared_distance};
+    tamis::exact_keys(pairs, keys.data());
+    tamis::keys_at_most(pairs, most.data());
+    double widest = 0;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      CHECK(most[i] >= keys[i]);
+      if (keys[i] > 1e-6 && keys[i] < 1e6) widest = std::max(widest, most[i] / keys[i]);
+    }
+    CHECK(widest < 1.01);
+  }
+}
+
 TEST_CASE("knn_cuda: a score's bounds hold the distance, and none that may be near is below the least") {
   using namespace tamis::host;
   constexpr int64_t kWidth = 32;

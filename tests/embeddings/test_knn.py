@@ -17,7 +17,7 @@ from tamis import _core
 from tamis.embeddings import knn_exact, knn_plan, knn_search
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
-FILTERS = ("floats", "codes", 16)  # 16: a prefix of so many dimensions, then codes
+FILTERS = ("floats", "codes", "leading", 16)  # 16: a prefix of so many dimensions, then codes
 
 
 def rows(n, d, seed=0, dtype="float32"):
@@ -38,6 +38,9 @@ def use_filter(monkeypatch):
             if name == "floats":
                 return sample.plain()
             basis = None
+            if name == "leading":  # mixed coordinates, then codes
+                leading = 0 if dots else min(15, x.shape[1] // 2)
+                return replace(sample.coded(), ordered=ordered, leading=leading)
             if name != "codes":
                 basis = next((basis for _, basis, _ in sample.prefixes((name,))), None)
             return replace(sample.coded(basis), ordered=ordered)

@@ -33,7 +33,7 @@ def found_in(kind):
 FOUND = {}  # by floats and without order, which leave out nothing
 
 
-@pytest.mark.parametrize("way", ["codes", 16])
+@pytest.mark.parametrize("way", ["codes", "leading", 16])
 @pytest.mark.parametrize("kind", ["even", "uneven", "touching", "equal", "far"])
 def test_clusters(use_filter, instruction_set, kind, way):  # noqa: F811
     """What lies apart is left out, and no neighbour with it."""
