@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kTogether = 256;  // keys computed before limits are read again
-constexpr int64_t kApart = 11;  // blocks between the columns of two tasks; rows of a task come in up to 8
+constexpr int64_t kApart = 11;      // blocks between the columns of two tasks; rows of a task come in up to 8
 
 }  // namespace
 
@@ -98,7 +98,7 @@ void KnnSearch::split_tasks() {
   Vector<Task> split;
   for (Task task : tasks_) {
     const int64_t panels = (columns().block_size(task.column_block) + kKnnPanel - 1) / kKnnPanel;
-    for (int64_t i = 0; i < parts; ++i) {
+    for (int64_t i = parts; i-- > 0;) {  // the last have the most rows above the diagonal
       task.panel_begin = i * panels / parts;
       task.panel_end = (i + 1) * panels / parts;
       if (task.panel_begin < task.panel_end) split.push_back(task);

@@ -71,8 +71,9 @@ template <class Matrix, class Class>
 void add_constructor(Class& c) {
   c.def(py::init(&search_once<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"),
         py::arg("queries"), py::arg("query_scale"), py::arg("k"), py::arg("radius"), py::arg("dots"), py::arg("mean"),
-        py::arg("gain"), py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::arg("leading") = 0, py::keep_alive<1, 2>(),
-        py::keep_alive<1, 3>(), py::keep_alive<1, 4>(), py::keep_alive<1, 5>(), py::keep_alive<1, 6>());
+        py::arg("gain"), py::arg("codes"), py::arg("ordered"), py::arg("basis"), py::arg("leading") = 0,
+        py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(), py::keep_alive<1, 5>(),
+        py::keep_alive<1, 6>());
   c.def(py::init(&search_index<Matrix>), py::kw_only(), py::arg("index"), py::arg("queries"), py::arg("query_scale"),
         py::arg("k"), py::arg("radius"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>());
 }

@@ -67,8 +67,6 @@ void bounds_of(const KnnKeyPairs& p, const T* a, const T* b, double* keys) {
   bounds_of<true>(p, a, b, keys);
 }
 
-inline float number_of(Half x) { return static_cast<float>(x); }
-inline float number_of(float x) { return x; }
 inline double number_of(double x) { return x; }
 inline const Half* halves(const KnnRows& rows) { return reinterpret_cast<const Half*>(rows.f16); }
 

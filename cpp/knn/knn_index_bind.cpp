@@ -62,8 +62,8 @@ tamis::KnnParts read_parts(const py::dict& all) {
 template <class Matrix>
 std::shared_ptr<tamis::KnnIndex> index_of(const Matrix& x, KnnColumn scale, KnnColumn offset,
                                           const std::optional<py::dict>& parts, bool dots, View<const double, 1> mean,
-                                          double gain, bool codes, bool ordered,
-                                          std::optional<tamis::KnnFloats> basis, int64_t leading) {
+                                          double gain, bool codes, bool ordered, std::optional<tamis::KnnFloats> basis,
+                                          int64_t leading) {
   const tamis::KnnRows rows = tamis::knn_rows(x, scale, offset);
   tamis::KnnPlan plan = tamis::knn_plan(rows, dots, mean, gain, codes, ordered, basis, leading);
   if (!parts) {
@@ -80,7 +80,8 @@ template <class Matrix, class Class>
 void add_constructor(Class& c) {
   c.def(py::init(&index_of<Matrix>), py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("offset"), py::arg("parts"),
         py::arg("dots"), py::arg("mean"), py::arg("gain"), py::arg("codes"), py::arg("ordered"), py::arg("basis"),
-        py::arg("leading") = 0, py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(), py::keep_alive<1, 5>());
+        py::arg("leading") = 0, py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
+        py::keep_alive<1, 5>());
 }
 
 }  // namespace

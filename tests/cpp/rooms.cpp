@@ -165,8 +165,8 @@ TEST_CASE("knn: bounds in float32 are above the keys, however small or large the
       rows.rounded = rounded.data();
     }
     std::vector<double> keys(left.size()), most(left.size());
-    const tamis::KnnKeyPairs pairs{
-        rows, rows, left.data(), right.data(), kRows * kRows, tamis::KnnMetric::squared_distance};
+    const tamis::KnnKeyPairs pairs{rows,         rows,          left.data(),
+                                   right.data(), kRows * kRows, tamis::KnnMetric::squared_distance};
     tamis::exact_keys(pairs, keys.data());
     tamis::keys_at_most(pairs, most.data());
     double widest = 0;

@@ -224,7 +224,6 @@ class Sample:
 
     def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
         """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
-        d = self.z.shape[1]
         kept = self.kept()
         floats, codes = self.costs(kept)
         costs = [(floats, 0, self.plain()), (codes, 1, self.coded())]
