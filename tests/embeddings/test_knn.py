@@ -271,8 +271,11 @@ def test_progress_and_interrupt():
         tamis.knn(rows(3000, 16), 3, progress=stop)
 
 
+@pytest.mark.parametrize("stays", [True, False])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_memory_map(tmp_path, use_filter, dtype):
+def test_memory_map(tmp_path, use_filter, monkeypatch, dtype, stays):
+    """Of a file that stays in memory, or one whose rows are read one by one."""
+    monkeypatch.setattr(knn_search, "STAYS", 0.25 if stays else 0)
     x = rows(1200, 40, dtype=dtype)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")

@@ -31,7 +31,7 @@ TILE = {  # per pair and coordinate, per pair: by kernel, "bytes" by instruction
     "amx": (0.0006, 0.08),
     "vnni": (0.0047, 0.06),
     "bytes 4": (0.0077, 0.95),
-    "bytes 3": (0.0090, 0.95),
+    "bytes 3": (0.0077, 0.25),
     "bytes 2": (0.135, 0.2),
 }
 FLOATS = {4: 0.0128, 3: 0.0224, 2: 0.059}  # per pair and dimension, by instruction set
@@ -237,7 +237,7 @@ class Sample:
         """Estimated time per pair by a prefix, then codes for a share `first` of them."""
         per_coordinate, per_pair = self._tile()
         dot = SURVIVOR + DOT_CODES[self.kernel] * self.z.shape[1] / 512
-        return kept * (per_coordinate * width + per_pair) + first * dot + self._last()
+        return float(kept * (per_coordinate * width + per_pair) + first * dot + self._last())
 
     def leading_costs(self, widths: tuple[int, ...]) -> Iterator[tuple[int, float]]:
         """(width, estimated time per pair) of prefixes of mixed coordinates, then codes."""
@@ -250,8 +250,8 @@ class Sample:
             share = (width - 1) / d
             off = np.sqrt(share * (1 - share) / (d / 2 + 1))
             reach = self.reach + 2 * self._lost(self._mixed, width)
-            least = ((reach / np.maximum(far, 1e-30)) ** 2 - share) / off
-            below = 0.5 + 0.5 * np.tanh(0.8 * np.clip(least, -9, 9))
+            within = (reach / np.maximum(far, reach / 10 + 1e-30)) ** 2
+            below = 0.5 + 0.5 * np.tanh(0.8 * (within - share) / off)
             yield width, self._prefix_cost(width, self.sides * float(below.mean()))
 
     def prefixes(self, widths: tuple[int, ...]) -> Iterator[tuple[int, Array, Array]]:
