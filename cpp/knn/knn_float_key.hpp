@@ -37,6 +37,29 @@ inline Floats load_lanes(const Half* p) {
 }
 #endif
 
+// Columns of a row of float16 as float32, which `to` has room for; a row that is ready stays as it is.
+constexpr int64_t kWidened = 256;
+inline RowOf<float> widened(const RowOf<Half>& row, int64_t begin, int64_t n, float* to) {
+  int64_t k = 0;
+  for (; k + kLanes <= n; k += kLanes) store_lanes(to + k, load_lanes(row.x + begin + k));
+  for (; k < n; ++k) to[k] = static_cast<float>(row.x[begin + k]);
+  return {to, row.scale};
+}
+inline ReadyRow widened(const ReadyRow& row, int64_t begin, int64_t, float*) { return {row.x + begin}; }
+
+template <bool kDot, bool kScaled, class A>
+inline double exact_key(const A& a, const RowOf<Half>& b, const double* offset, int64_t d) {
+  double lanes[kKeyLanes] = {};
+  float x[kWidened], y[kWidened];
+  for (int64_t begin = 0; begin < d; begin += kWidened) {
+    const int64_t n = d - begin < kWidened ? d - begin : kWidened;
+    add_columns<kDot, kScaled>(widened(a, begin, n, x), widened(b, begin, n, y), kScaled ? offset + begin : nullptr, n,
+                               lanes);
+  }
+  const double sum = sum_lanes(lanes);
+  return kDot ? -sum : sum;
+}
+
 // The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 64) where `kScaled` is false; scaled rows
 // may be `scaled_slack` off in distance besides.
 template <bool kScaled, class T>

@@ -34,10 +34,11 @@ struct ReadyRow {
   TAMIS_HD double at(int64_t k, const double*) const { return x[k]; }  // NOLINT(clang-analyzer-core.NullDereference)
 };
 
-// sum((a - b) ** 2), or -sum(a * b)
+// What d columns add to the lanes of a key; all but the last columns come in multiples of kKeyLanes.
 template <bool kDot, bool kScaled, class A, class B>
-TAMIS_HD double exact_key(const A& a, const B& b, const double* offset, int64_t d) {
-  double lanes[kKeyLanes] = {};
+TAMIS_HD void add_columns(const A& a, const B& b, const double* offset, int64_t d, double* sums) {
+  double lanes[kKeyLanes];  // what a compiler keeps in registers
+  for (int i = 0; i < kKeyLanes; ++i) lanes[i] = sums[i];
   const double* from = kScaled ? offset : nullptr;
   int64_t k = 0;
   for (; k + kKeyLanes <= d; k += kKeyLanes)
@@ -49,6 +50,14 @@ TAMIS_HD double exact_key(const A& a, const B& b, const double* offset, int64_t 
     const double x = a.at(k + i, from), y = b.at(k + i, from);
     lanes[i] += kDot ? x * y : (x - y) * (x - y);
   }
+  for (int i = 0; i < kKeyLanes; ++i) sums[i] = lanes[i];
+}
+
+// sum((a - b) ** 2), or -sum(a * b)
+template <bool kDot, bool kScaled, class A, class B>
+TAMIS_HD double exact_key(const A& a, const B& b, const double* offset, int64_t d) {
+  double lanes[kKeyLanes] = {};
+  add_columns<kDot, kScaled>(a, b, offset, d, lanes);
   const double sum = sum_lanes(lanes);
   return kDot ? -sum : sum;
 }
