@@ -68,6 +68,36 @@ def bench_gaussian():
     return self_knn("Gaussian", gaussian(100_000), 1.0, 0.1)
 
 
+def bench_queries():
+    x = clustered(100_000)
+    rng = np.random.default_rng(1)
+    rows = []
+    for m in (100, 1000):
+        asked = x[rng.integers(0, len(x), m)] + np.float32(0.01)
+        near, theirs = tamis.knn(x, 10, queries=asked)[1], faiss.knn(asked, x, 10)[1]
+        assert (near == theirs).mean() > 0.999
+        seconds = medians(
+            lambda asked=asked: tamis.knn(x, 10, queries=asked),
+            lambda asked=asked: faiss.knn(asked, x, 10),
+        )
+        name = f"kNN k=10 of {m:,} queries, 100,000 x 512 clustered"
+        rows.append(line(name, *seconds, 0.5, "faiss.knn"))
+    return rows
+
+
+def bench_small():
+    """Where there is little to leave out, and exact keys cost as much as what filters spare."""
+    rows = []
+    for n, bar in ((1000, 3.0), (8000, 0.5)):
+        x = clustered(n)
+        same_neighbours(x, 10, rows=200)
+        seconds = medians(lambda x=x: tamis.knn(x, 10), lambda x=x: faiss.knn(x, x, 11), turns=9)
+        rows.append(
+            line(f"self-kNN k=10, {n:,} x 512 clustered, exact", *seconds, bar, "faiss.knn")
+        )
+    return rows
+
+
 def bench_hnsw():
     x = clustered(200_000)
     true = same_neighbours(x, 10, rows=300)
@@ -145,6 +175,8 @@ BENCHES = {
     "clustered": bench_clustered,
     "gaussian": bench_gaussian,
     "near_duplicates": bench_near_duplicates,
+    "queries": bench_queries,
+    "small": bench_small,
     "hnsw": bench_hnsw,
     "million": bench_million,
 }
@@ -161,12 +193,12 @@ def main():
     if args.child:
         return child(args.child)
     results = []
-    for what in args.what or ["clustered", "gaussian", "near_duplicates"]:
+    for what in args.what or ["clustered", "gaussian", "near_duplicates", "queries", "small"]:
         found = BENCHES[what]()
         for row in found if isinstance(found, list) else [found]:
             results.append(row)
             seconds = (
-                f"{row['ours_s']:8.2f} s against {row['peer_s']:8.1f} s of {row['peer']}; "
+                f"{row['ours_s']:8.3f} s against {row['peer_s']:8.3f} s of {row['peer']}; "
                 if "peer" in row
                 else ""
             )

@@ -11,7 +11,8 @@
 //
 // Filters (knn_cpu.cpp and, where the CPU has them, knn_vnni.cpp and knn_amx.cpp, or knn_neon.cpp):
 //   codes   rows minus the mean, mixed by an orthonormal transform and rounded to int8; tiles of integer dot
-//           products over a short prefix (leading directions and the norm of the rest) or over the whole row
+//           products over a short prefix (leading directions, or some mixed coordinates where only a few rows ask, and
+//           the norm of the rest) or over the whole row
 //   floats  tiles of float32 dot products, for data where int8 bounds say nothing, and for small problems
 //   fine    of what survives codes in a search for neighbours: int16 dot products of rows made all at once, or block by
 //           block (knn_fine.hpp)

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/pages.hpp"
 #include "core/parallel.hpp"
 
 namespace tamis {
@@ -55,6 +56,7 @@ void KnnCodes::prepare(int64_t n, int64_t coordinates) {
   width = coordinates;
   padded = (coordinates + 63) / 64 * 64;
   bytes = make_aligned<uint8_t>((n + kKnnRowStep) * padded);  // tiles read past the last row
+  prefer_huge_pages(bytes.get(), static_cast<size_t>((n + kKnnRowStep) * padded));
   std::memset(bytes.get() + n * padded, 0, static_cast<size_t>(kKnnRowStep * padded));
   sum.resize(n);
   squares.resize(n);
