@@ -19,6 +19,7 @@ struct Half {
 
 inline float number_of(Half x) { return static_cast<float>(x); }
 inline float number_of(float x) { return x; }
+inline double number_of(double x) { return x; }
 
 // Finite numbers.
 #if defined(__AVX512F__)

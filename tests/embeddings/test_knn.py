@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tamis import _core
-from tamis.embeddings import knn_exact, knn_plan, knn_search
+from tamis.embeddings import knn_exact, knn_paged, knn_plan, knn_search
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
 FILTERS = ("floats", "codes", "leading", 16)  # 16: a prefix of so many dimensions, then codes
@@ -275,7 +275,7 @@ def test_progress_and_interrupt():
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_memory_map(tmp_path, use_filter, monkeypatch, dtype, stays):
     """Of a file that stays in memory, or one whose rows are read one by one."""
-    monkeypatch.setattr(knn_search, "STAYS", 0.25 if stays else 0)
+    monkeypatch.setattr(knn_paged, "STAYS", 0.25 if stays else 0)
     x = rows(1200, 40, dtype=dtype)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +14,11 @@ from tamis._shared import arrays
 from tamis._shared.arrays import Array
 from tamis._shared.progress import Progress, reporter, telling
 from tamis.embeddings.column_sums import column_sums, mean_of, put_together
+from tamis.embeddings.knn_paged import random_access
 from tamis.embeddings.knn_plan import MOST_GAINED, Plan, make_plan
 
 MOST_NEIGHBOURS = 1024
 METRICS = ("euclidean", "sqeuclidean", "cosine", "inner_product")
-STAYS = 0.25  # of the memory: files up to this are taken to stay there
 SMALLEST, LARGEST = 1e-150, 1e150  # norms whose squares, and those of differences, are safe
 
 
@@ -195,42 +191,14 @@ def search(rows: Rows, queries: Rows | None, *, k: int, radius: float, dots: boo
     return _core.KnnSearch(**asked, **of, **plan.arguments(largest, dots))
 
 
-def _map_of(x: Any) -> mmap.mmap | None:
-    """The file map under an array."""
-    while isinstance(x, np.ndarray):
-        x = x.base
-    return x if isinstance(x, mmap.mmap) else None
-
-
-@cache
-def _memory() -> int:
-    """Bytes of memory of the machine, or that its control group leaves."""
-    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):
-            found = min(found, int(Path("/sys/fs/cgroup", limit).read_text()))
-    return found
-
-
 @contextlib.contextmanager
 def searched(rows: Rows, queries: Rows | None, **how: Any) -> Iterator[Any]:
-    """A search during which rows of large files are advised for random access.
-
-    Small ones, which stay in memory once they are read, are several times as fast without.
-    """
+    """A search during which rows of large files are read one by one."""
     found = search(rows, queries, **how)
-    maps = [m for m in (_map_of(r.x) for r in (rows, queries) if r is not None) if m is not None]
-    if not hasattr(mmap, "MADV_RANDOM") or sum(map(len, maps)) <= _memory() * STAYS:
+    with random_access([rows.x, None if queries is None else queries.x]) as paged:
+        if paged:
+            found.set_paged()
         yield found
-        return
-    found.set_paged()
-    for m in maps:
-        m.madvise(mmap.MADV_RANDOM)
-    try:
-        yield found
-    finally:
-        for m in maps:
-            m.madvise(mmap.MADV_NORMAL)
 
 
 def run(found: Any, progress: Progress, title: str, most_pairs: int | None = None) -> None:
