@@ -19,7 +19,7 @@ py::object converted(const py::sequence& images) {
     tamis::xyxy_to_xywh(boxes.data, boxes.shape[0], xywh.mutable_data());
     out.append(xywh);
   }
-  return std::move(out);
+  return out;
 }
 
 py::object xyxy_to_xywh(const py::sequence& images) {
