@@ -19,6 +19,7 @@ MASKS = tamis.Masks.encode(np.ones((N, 3, 4), bool))
 TEXT = MASKS.text, MASKS.splits, MASKS.size
 X = np.random.default_rng(0).normal(size=(N, 3))
 POINTS = np.ones((N, 17, 3))
+F32 = np.ones((2, 3), np.float32)
 
 
 def knn(**change: Any) -> Any:
@@ -217,6 +218,9 @@ BAD: dict[str, Callable[[], Any]] = {
     "knn no queries": lambda: knn(queries=X[:0]),
     "knn one scale": lambda: knn(scale=np.ones(N)),
     "knn basis": lambda: knn(basis=np.ones((3, 2), np.float32)),
+    "knn leading": lambda: knn(codes=True, leading=3),
+    "knn leading without codes": lambda: knn(leading=2),
+    "project_rows": lambda: _core.project_rows(F32, F32, np.empty((2, 3), np.float32)),
     "knn outputs": lambda: knn().write_neighbours(np.empty((1, 2)), np.empty((1, 2), np.int64)),
     "knn balls": lambda: knn().set_balls(np.ones(N + 1)),
     "knn balls of queries": lambda: knn(queries=X).set_balls(np.ones(N)),
