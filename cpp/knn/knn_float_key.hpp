@@ -46,7 +46,9 @@ inline RowOf<float> widened(const RowOf<Half>& row, int64_t begin, int64_t n, fl
   for (; k < n; ++k) to[k] = static_cast<float>(row.x[begin + k]);
   return {to, row.scale};
 }
-inline ReadyRow widened(const ReadyRow& row, int64_t begin, int64_t, float*) { return {row.x + begin}; }
+inline ReadyRow widened(const ReadyRow& row, int64_t begin, int64_t, float*) {
+  return {row.x + begin};  // NOLINT(clang-analyzer-core.NullPointerArithm)
+}
 
 template <bool kDot, bool kScaled, class A>
 inline double exact_key(const A& a, const RowOf<Half>& b, const double* offset, int64_t d) {
