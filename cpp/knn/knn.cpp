@@ -96,7 +96,7 @@ void KnnSearch::split_tasks() {
   const int64_t parts = std::min(kKnnPanels, (wanted + tasks - 1) / tasks);
   Vector<Task> split;
   for (Task task : tasks_) {
-    const int64_t panels = (columns().block_size(task.column_block) + kKnnPanel - 1) / kKnnPanel;
+    const int64_t panels = knn_panels(columns().block_size(task.column_block));
     for (int64_t i = parts; i-- > 0;) {  // the last have the most rows above the diagonal
       task.panel_begin = i * panels / parts;
       task.panel_end = (i + 1) * panels / parts;
@@ -191,7 +191,7 @@ void KnnSearch::run_blocks(const Blocks& blocks, const Task& task, Scratch& s) {
   set_lines(s.columns, blocks.columns);
   for (int64_t strip = 0; strip < blocks.rows.n; strip += kKnnStrip) {
     check_interrupt();
-    const int64_t end = std::min(task.panel_end, (blocks.columns.n + kKnnPanel - 1) / kKnnPanel);
+    const int64_t end = std::min(task.panel_end, knn_panels(blocks.columns.n));
     const int64_t first = std::max(task.panel_begin, blocks.diagonal ? strip / kKnnPanel : 0);
     if (!plan_.codes && first < end) centre_strip(blocks, strip, s);
     for (int64_t panel = first; panel < end; ++panel) run_strip(blocks, strip, panel, s);

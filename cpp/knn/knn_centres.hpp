@@ -17,6 +17,7 @@ namespace tamis {
 
 constexpr int64_t kKnnBlock = 768;  // rows of a block; the last one may be shorter
 constexpr int64_t kKnnPanels = kKnnBlock / kKnnPanel;
+constexpr int64_t knn_panels(int64_t columns) { return (columns + kKnnPanel - 1) / kKnnPanel; }
 static_assert(kKnnPanels <= kKnnDense);
 
 struct KnnCodes;

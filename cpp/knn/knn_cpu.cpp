@@ -140,13 +140,14 @@ void dots_of(const KnnDots<T>& p, int32_t* out) {
 void exact_keys(const KnnKeyPairs& p, double* keys) {
   if (p.a.f32 != nullptr) return keys_of(p, p.a.f32, p.b.f32, keys);
   if (p.a.f16 != nullptr) return keys_of(p, halves(p.a), halves(p.b), keys);
-  if (p.a.f64 != nullptr) keys_of(p, p.a.f64, p.b.f64, keys);
+  keys_of(p, p.a.f64, p.b.f64, keys);
 }
 
 void keys_at_most(const KnnKeyPairs& p, double* keys) {
-  if (p.a.f64 != nullptr || p.metric == KnnMetric::inner_product) return TAMIS_ISA::exact_keys(p, keys);
-  if (p.a.f32 != nullptr) return bounds_of(p, p.a.f32, p.b.f32, keys);
-  if (p.a.f16 != nullptr) bounds_of(p, halves(p.a), halves(p.b), keys);
+  const bool dot = p.metric == KnnMetric::inner_product;
+  if (!dot && p.a.f32 != nullptr) return bounds_of(p, p.a.f32, p.b.f32, keys);
+  if (!dot && p.a.f16 != nullptr) return bounds_of(p, halves(p.a), halves(p.b), keys);
+  TAMIS_ISA::exact_keys(p, keys);
 }
 
 void few_keys(const KnnFew& f, float* sums, float* squares) {

@@ -59,8 +59,7 @@ inline double exact_key(const A& a, const RowOf<Half>& b, const double* offset, 
     add_columns<kDot, kScaled>(widened(a, begin, n, x), widened(b, begin, n, y), kScaled ? offset + begin : nullptr, n,
                                lanes);
   }
-  const double sum = sum_lanes(lanes);
-  return kDot ? -sum : sum;
+  return key_of_lanes<kDot>(lanes);
 }
 
 // The squared distance in float32, good to a factor of 1 +- 1e-7 * (d / 16 + 64) where `kScaled` is false; scaled rows

@@ -53,13 +53,18 @@ TAMIS_HD void add_columns(const A& a, const B& b, const double* offset, int64_t 
   for (int i = 0; i < kKeyLanes; ++i) sums[i] = lanes[i];
 }
 
+template <bool kDot>
+TAMIS_HD double key_of_lanes(const double* lanes) {
+  const double sum = sum_lanes(lanes);
+  return kDot ? -sum : sum;
+}
+
 // sum((a - b) ** 2), or -sum(a * b)
 template <bool kDot, bool kScaled, class A, class B>
 TAMIS_HD double exact_key(const A& a, const B& b, const double* offset, int64_t d) {
   double lanes[kKeyLanes] = {};
   add_columns<kDot, kScaled>(a, b, offset, d, lanes);
-  const double sum = sum_lanes(lanes);
-  return kDot ? -sum : sum;
+  return key_of_lanes<kDot>(lanes);
 }
 
 // What a filter knows of one row: z = step * q + something of norm `lost`, q with these sums.

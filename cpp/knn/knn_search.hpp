@@ -59,7 +59,7 @@ class KnnSearch {
  private:
   struct Task {
     int64_t column_block, row_begin, row_end;
-    int64_t panel_begin = 0, panel_end = kKnnBlock / kKnnPanel;  // of the columns
+    int64_t panel_begin = 0, panel_end = kKnnPanels;  // of the columns
   };
   struct alignas(32) Row {  // what threads change together lies together
     double limit;           // no key above this is wanted; only ever lowered

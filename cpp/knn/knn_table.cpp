@@ -33,8 +33,12 @@ Rest rest_of(double norm, double inside) {
   return {rest, error == 0 ? 0 : error / std::max(rest, std::sqrt(error))};
 }
 
-void take_leading(const float* z, int64_t n, int64_t d, int64_t inside, float* out) {
-  for (int64_t i = 0; i < n; ++i) std::copy_n(z + i * d, inside, out + i * inside);
+// Mixes rows in place; what the first filter sees of them goes to `inside`.
+void mix(const KnnPlan& plan, float* z, int64_t n, float* inside) {
+  const int64_t d = plan.mean.size(), width = plan.inside();
+  if (!plan.basis.empty()) project_rows(z, n, d, plan.basis.data(), width, inside);
+  mix_rows(z, n, d);
+  for (int64_t i = 0; i < n && plan.leading > 0; ++i) std::copy_n(z + i * d, width, inside + i * width);
 }
 
 float largest(const Vector<float>& v, int64_t begin, int64_t end) {
@@ -99,10 +103,8 @@ void KnnTable::measure(const KnnPlan& plan, int32_t bias) {
   centre_rows(rows, which.data(), 0, n, {plan.mean.data(), plan.gain}, z.data());
   Vector<double> rest(n);
   float most = 0;
-  if (!plan.basis.empty()) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
-  mix_rows(z.data(), n, d);
+  mix(plan, z.data(), n, p.data());
   if (inside > 0) {
-    if (plan.basis.empty()) take_leading(z.data(), n, d, inside, p.data());
     for (int64_t i = 0; i < n; ++i) rest[i] = rest_of(norm_of(&z[i * d], d), norm_of(&p[i * inside], inside)).norm;
     rest_mean = std::accumulate(rest.begin(), rest.end(), 0.0) / static_cast<double>(n);
     for (const double r : rest) most = std::max(most, static_cast<float>(std::abs(r - rest_mean)));
@@ -135,9 +137,7 @@ void KnnTable::encode_rows(const KnnPlan& plan, int32_t bias, int64_t begin, int
     const int64_t n = std::min(kChunk, end - at);
     centre_rows(rows, nullptr, at, n, {plan.mean.data(), plan.gain}, z.data());
     for (int64_t i = 0; i < n; ++i) size[i] = norm_of(&z[i * d], d);
-    if (!plan.basis.empty()) project_rows(z.data(), n, d, plan.basis.data(), inside, p.data());
-    mix_rows(z.data(), n, d);
-    if (plan.leading > 0) take_leading(z.data(), n, d, inside, p.data());
+    mix(plan, z.data(), n, p.data());
     for (int64_t i = 0; i < n; ++i) {
       norm[at + i] = static_cast<float>(size[i] * 1.000001);
       round(full, &z[i * d], at + i, kFloatSlack * static_cast<double>(norm[at + i]));

@@ -49,8 +49,7 @@ def save(path: output.Path, rows: Rows, kept: Rows, plan: Plan | None, metric: s
     if rows.scale is not None:
         sections["scale"] = rows.scale
     if plan is not None:
-        head |= {"gain": plan.gain, "codes": plan.codes, "ordered": plan.ordered}
-        head |= {"leading": plan.leading}
+        head |= {name: getattr(plan, name) for name in ("gain", "codes", "ordered", "leading")}
         sections["mean"] = plan.mean
         if plan.basis is not None:
             sections["basis"] = plan.basis

@@ -202,6 +202,7 @@ class Sample:
         kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {_core.isa()}"
         return TILE[kernel]
 
+    @cached_property
     def _last(self) -> float:
         """Time per pair for those that codes do not drop."""
         d = int(self.z.shape[1])
@@ -220,7 +221,7 @@ class Sample:
         per_coordinate, per_pair = self._tile()
         exact = self._survivors(self.far, 1e-4) * EXACT_KEY * d / 512
         tile = kept * (per_coordinate * d + per_pair)
-        return FLOATS[_core.isa()] * d + exact, tile + self._last()
+        return FLOATS[_core.isa()] * d + exact, tile + self._last
 
     def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
         """The plan with the least estimated time per pair; `prefixes` are the widths to weigh."""
@@ -237,7 +238,7 @@ class Sample:
         """Estimated time per pair by a prefix, then codes for a share `first` of them."""
         per_coordinate, per_pair = self._tile()
         dot = SURVIVOR + DOT_CODES[self.kernel] * self.z.shape[1] / 512
-        return float(kept * (per_coordinate * width + per_pair) + first * dot + self._last())
+        return float(kept * (per_coordinate * width + per_pair) + first * dot + self._last)
 
     def leading_costs(self, widths: tuple[int, ...]) -> Iterator[tuple[int, float]]:
         """(width, estimated time per pair) of prefixes of mixed coordinates, then codes."""
