@@ -1,7 +1,7 @@
 """Writes the numbers of the README and of docs/ between their marks, from the stored results.
 
-Those are of bars.py, gpu_all.py, bench_knn.py, bench_zcore.py and shards.py with --json
-results/NAME.json.
+Those are of bars.py, gpu_all.py, bench_knn.py, bench_zcore.py, shards.py and threads.py with
+--json results/NAME.json.
 
 python benchmarks/table.py            write
 python benchmarks/table.py --check    exit 1 where a page is stale
@@ -137,6 +137,16 @@ def plans() -> str:
             f" | {row['task_mb']:.0f} MB |"
         )
     return "\n".join(lines)
+
+
+def by_isa(result: dict[str, Any]) -> str:
+    """Of threads.py --isa: what an older processor takes."""
+    levels = [LEVELS[int(level)] for level in result["by_isa"][0]["seconds"]]
+    lines = [f"| work | {' | '.join(levels)} |", "|---" * (1 + len(levels)) + "|"]
+    for row in result["by_isa"]:
+        lines.append(f"| {row['name']} | {' | '.join(map(times, row['seconds'].values()))} |")
+    said = result["environment"]
+    return "\n".join([*lines, "", f"{said['processor']}, {said['threads']} threads."])
 
 
 def kept(state: str) -> str:

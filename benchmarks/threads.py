@@ -1,11 +1,13 @@
-"""Each kind of heavy work by 1, 2, 4, ... threads, up to those of the machine; equal answers.
+"""Each kind of heavy work by 1, 2, 4, ... threads, up to those of the machine, or by instruction
+set; equal answers.
 
     python benchmarks/threads.py                      all of them (minutes)
     python benchmarks/threads.py evaluation zcore     only those whose name starts so
     python benchmarks/threads.py --threads 1 16       only these numbers of threads
+    python benchmarks/threads.py --isa 2 3            on all threads, x86-64-v2 and -v3
     python benchmarks/threads.py --json results/NAME.json
 
-A line gives the median time on the first number of threads and how much faster each number is.
+A line gives the median time with the first setting and how much faster each setting is.
 """
 
 from __future__ import annotations
@@ -75,13 +77,15 @@ def counts() -> list[int]:
     return [*(1 << i for i in range(most.bit_length()) if 1 << i < most), most]
 
 
-def by_threads(work: Work, numbers: list[int], turns: int) -> dict[int, float]:
-    """Median seconds for each number of threads, all of them in every turn."""
-    seconds: dict[int, list[float]] = {n: [] for n in numbers}
+def by_setting(
+    work: Work, settings: list[int], use: Callable[[int], None], turns: int
+) -> dict[int, float]:
+    """Median seconds with each setting, all of them in every turn."""
+    seconds: dict[int, list[float]] = {setting: [] for setting in settings}
     want: Any = None
     for turn in range(turns + 1):
-        for n, runs in seconds.items():
-            tamis.set_num_threads(n)
+        for setting, runs in seconds.items():
+            use(setting)
             gc.collect()
             start = time.perf_counter()
             got = work()
@@ -89,30 +93,35 @@ def by_threads(work: Work, numbers: list[int], turns: int) -> dict[int, float]:
                 runs.append(time.perf_counter() - start)
                 continue
             want = got if want is None else want
-            np.testing.assert_array_equal(got, want, f"{n} threads")
-    return {n: statistics.median(runs) for n, runs in seconds.items()}
+            np.testing.assert_array_equal(got, want, f"with {setting}")
+    return {setting: statistics.median(runs) for setting, runs in seconds.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("only", nargs="*", help="names start with one of these")
     parser.add_argument("--threads", nargs="+", type=int, default=counts())
+    parser.add_argument("--isa", nargs="+", type=int, help="these instruction sets, 2 to 4")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write a file")
     args = parser.parse_args()
-    print(f"{processor()}, instruction set v{tamis._core.isa()}")
+    said = {**place(), "threads": tamis.num_threads(), "turns": args.turns}
+    print(f"{processor()}, {said['threads']} threads, instruction set v{said['isa']}")
+    settings, use = args.threads, tamis.set_num_threads
+    if args.isa:
+        settings, use = args.isa, tamis._core.cap_isa
     rows = []
     for name, build in WORK.items():
         if args.only and not name.startswith(tuple(args.only)):
             continue
-        found = by_threads(build(), args.threads, args.turns)
+        found = by_setting(build(), settings, use, args.turns)
         first = next(iter(found.values()))
         speedup = "  ".join(f"{n}: {first / s:.2f}" for n, s in found.items())
         print(f"{name:44s} {first * 1e3:9.1f} ms  {speedup}", flush=True)
         rows.append({"name": name, "seconds": {str(n): s for n, s in found.items()}})
     if args.json:
-        said = {**place(), "turns": args.turns}
-        args.json.write_text(json.dumps({"environment": said, "threads": rows}, indent=1) + "\n")
+        kind = "by_isa" if args.isa else "by_threads"
+        args.json.write_text(json.dumps({"environment": said, kind: rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/grain.hpp"
@@ -14,7 +15,7 @@ namespace tamis {
 namespace {
 
 constexpr int64_t kGroupsAtOnce = 64;
-constexpr int64_t kPairSteps = 32;
+constexpr int64_t kPairSteps = 32, kJoinSteps = 8;
 constexpr int64_t kPrefetchAhead = 8;  // detections; without it matching takes a fifth longer
 constexpr int64_t kDetsAtOnce = 1 << 14;
 
@@ -119,6 +120,32 @@ struct Run {
   }
 };
 
+Matches join(Vector<Run>& runs, int64_t n_kept, int64_t cells) {
+  Vector<int64_t> rows(1, 0), entries(1, 0);  // before each run
+  for (const Run& run : runs) {
+    rows.push_back(rows.back() + run.place.size());
+    entries.push_back(entries.back() + run.gt.size());
+  }
+  Matches matches;
+  matches.row.assign(n_kept, -1);
+  matches.first.resize(rows.back() + 1);
+  matches.gt.resize(entries.back());
+  matches.at.resize(entries.back() * cells);
+  matches.first.back() = entries.back();
+  parallel_for(runs.size(), grain_of(runs.size(), kJoinSteps * rows.back(), 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Run run = std::exchange(runs[i], {});  // its memory is freed when it has been copied
+      for (int64_t r = 0, entry = entries[i]; r < run.place.size(); entry += run.entries[r++]) {
+        matches.row[run.place[r]] = static_cast<int32_t>(rows[i] + r);
+        matches.first[rows[i] + r] = entry;
+      }
+      std::copy(run.gt.begin(), run.gt.end(), matches.gt.begin() + entries[i]);
+      std::copy(run.at.begin(), run.at.end(), matches.at.begin() + entries[i] * cells);
+    }
+  });
+  return matches;
+}
+
 // What one group needs in addition to its columns, reused from group to group.
 struct Scratch {
   Vector<double> iou;
@@ -217,29 +244,12 @@ Matches match_detections(const MatchProblem& p) {
   for (int64_t g = 0; g < groups.count(); ++g)
     pairs += (groups.det_bounds[g + 1] - groups.det_bounds[g]) * (groups.gt_bounds[g + 1] - groups.gt_bounds[g]);
   const int64_t at_once = grain_of(groups.count(), kPairSteps * pairs, kGroupsAtOnce);
-  Vector<Run> runs{(groups.count() + at_once - 1) / at_once};
+  Vector<Run> runs((groups.count() + at_once - 1) / at_once);
   parallel_for(groups.count(), at_once, [&](int64_t begin, int64_t end) {
     Scratch scratch;
     for (int64_t g = begin; g < end; ++g) match_one(p, groups, g, lowest, scratch, runs[begin / at_once]);
   });
-  Matches matches;
-  matches.row.assign(p.n_kept, -1);
-  matches.first.assign(1, 0);
-  int64_t rows = 0, entries = 0;
-  for (const Run& run : runs) rows += run.place.size(), entries += run.gt.size();
-  matches.first.reserve(rows + 1);
-  matches.gt.reserve(entries);
-  matches.at.reserve(entries * p.n_areas * words_for(p.n_thresholds));
-  for (Run& run : runs) {
-    for (int64_t r = 0; r < run.place.size(); ++r) {
-      matches.row[run.place[r]] = static_cast<int32_t>(matches.first.size()) - 1;
-      matches.first.push_back(matches.first.back() + run.entries[r]);
-    }
-    matches.gt.insert(matches.gt.end(), run.gt.begin(), run.gt.end());
-    matches.at.insert(matches.at.end(), run.at.begin(), run.at.end());
-    run = {};
-  }
-  return matches;
+  return join(runs, p.n_kept, p.n_areas * words_for(p.n_thresholds));
 }
 
 void coco_iou(const double* dets, int64_t n_dets, const double* gts, int64_t n_gts, const uint8_t* crowd, double* out) {

@@ -175,6 +175,8 @@ def write_benchmarks() -> None:
     parts = ["# Benchmarks", "", (DOCS / "_ext" / "benchmarks.md").read_text(), "## On a CPU", ""]
     parts += [table.table(table.load()), ""]
     for result in table.stored():
+        if "by_isa" in result:
+            parts += ["## By instruction set", "", table.by_isa(result), ""]
         if "gpu" in result.get("environment", ()):
             said = result["environment"]
             parts += [f"## On an {said['gpu']}", "", device_rows(result), ""]

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -9,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import tamis
+from conftest import ROOT
 from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -327,3 +329,19 @@ class TestFewQueries:
         exact = np.random.default_rng(0).integers(0, 2, (5000, 64)).astype("f4") * 1e-3
         exact[0] = 1e6  # codes have no step for the others
         assert not knn_plan.make_plan(exact, None, None, 10, **how).codes
+
+
+CHOSEN = re.findall(r'(\d+), "(\w+)"', (ROOT / "cpp/knn/knn_kernels.cpp").read_text())
+
+
+@pytest.mark.parametrize(("bias", "name"), CHOSEN, ids=[name for _, name in CHOSEN])
+def test_searches_are_planned_for_the_kernels_of_every_processor(bias, name, monkeypatch):
+    monkeypatch.setattr(_core, "knn_codes", lambda: name)
+    assert knn_plan.kernel().levels == int(bias) - 1
+    x = rows(3000, 64)
+    for n_queries in (None, 300, 10**9):
+        assert knn_plan.make_plan(x, None, None, n_queries, k=5, radius=0.0, dots=False).gain > 0
+
+
+def test_kernels_are_found_where_they_are_chosen():
+    assert {name for _, name in CHOSEN} >= {"amx", "vnni", "i8mm", "dotprod", "bytes"}

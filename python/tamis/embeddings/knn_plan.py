@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +26,27 @@ PANEL = 64  # queries that a tile takes, however few there are
 MOST_GAINED = 1e9  # the largest norm a filter sees: its square is far from float32's limit
 MOST_CODED = 8192  # dimensions up to which int32 holds every sum of codes
 
-# Nanoseconds on one core of a 2.6 GHz server; only their ratios count.
-TILE = {  # per pair and coordinate, per pair: by kernel, "bytes" by instruction set
-    "amx": (0.0006, 0.08),
-    "vnni": (0.0047, 0.06),
-    "bytes 4": (0.0077, 0.95),
-    "bytes 3": (0.0077, 0.25),
-    "bytes 2": (0.135, 0.2),
+
+class Kernel(NamedTuple):
+    """What codes can be, and nanoseconds on one core of a 2.6 GHz server; only ratios count."""
+
+    levels: int  # a code's largest
+    coordinate: float  # per pair and coordinate of a tile
+    pair: float
+    dot: float  # a survivor of the prefix, 512 dimensions
+
+
+KERNELS = {  # those of ARM are counted from their instructions, not measured; "bytes" by level
+    "amx": Kernel(127, 0.0006, 0.08, 20.0),
+    "vnni": Kernel(127, 0.0047, 0.06, 20.0),
+    "i8mm": Kernel(127, 0.0085, 0.2, 20.0),
+    "dotprod": Kernel(63, 0.016, 0.2, 20.0),
+    "bytes 4": Kernel(63, 0.0077, 0.95, 40.0),
+    "bytes 3": Kernel(63, 0.0077, 0.25, 40.0),
+    "bytes 2": Kernel(63, 0.135, 0.2, 40.0),
 }
 FLOATS = {4: 0.0128, 3: 0.0224, 2: 0.059}  # per pair and dimension, by instruction set
 SURVIVOR = 5.0  # any filter, to hand a pair on
-DOT_CODES = {"amx": 20.0, "vnni": 20.0, "bytes": 40.0}  # a survivor of the prefix, 512 dimensions
 FINE, WIDEST_FINE = (10.0, 60.0), 2048  # one of the codes in 16 bits: a pair, 512 dimensions
 EXACT_KEY = 150.0  # a pair computed exactly, 512 dimensions
 APART = 1.5  # times as far as a row looks: most rows beyond are left out with those around them,
@@ -63,6 +73,12 @@ class Plan:
         how = {"codes": self.codes, "ordered": self.ordered}
         prefix = {"basis": self.basis, "leading": self.leading}
         return {"dots": dots, "mean": self.mean, "gain": gain, **how, **prefix}
+
+
+def kernel() -> Kernel:
+    """The one that compares codes here."""
+    name = _core.knn_codes()
+    return KERNELS.get(name) or KERNELS[f"{name} {_core.isa()}"]
 
 
 def make_plan(
@@ -159,8 +175,7 @@ class Sample:
         """How far some of the rows look for neighbours; `both` rows of a pair in a self search."""
         self.asked = self.rng.choice(len(self.z), min(ASKED, len(self.z)), replace=False)
         self.sides = 2 if both else 1
-        self.kernel = _core.knn_codes()
-        self.levels = 127 if self.kernel != "bytes" else 63
+        self.kernel = kernel()
         self.far = self._distances(self.z)
         self.far[np.arange(len(self.asked)), self.asked] = np.inf
         if k > 0:
@@ -191,16 +206,12 @@ class Sample:
         return self.sides * float((bound <= self.reach + 2 * lost).mean())
 
     def _lost(self, largest: float, width: int) -> float:
-        return largest / self.levels * float(np.sqrt(width / 12))
+        return largest / self.kernel.levels * float(np.sqrt(width / 12))
 
     @cached_property
     def _mixed(self) -> float:
         """About the largest coordinate, mixed or not."""
         return 4.5 * float(np.sqrt(np.einsum("nd,nd->d", self.z, self.z).max() / len(self.z)))
-
-    def _tile(self) -> tuple[float, float]:
-        kernel = self.kernel if self.kernel in TILE else f"{self.kernel} {_core.isa()}"
-        return TILE[kernel]
 
     @cached_property
     def _last(self) -> float:
@@ -218,9 +229,8 @@ class Sample:
     def costs(self, kept: float = 1.0) -> tuple[float, float]:
         """Estimated time per pair by floats, and by the codes of whole rows for a share of them."""
         d = self.z.shape[1]
-        per_coordinate, per_pair = self._tile()
         exact = self._survivors(self.far, 1e-4) * EXACT_KEY * d / 512
-        tile = kept * (per_coordinate * d + per_pair)
+        tile = kept * (self.kernel.coordinate * d + self.kernel.pair)
         return FLOATS[_core.isa()] * d + exact, tile + self._last
 
     def cheapest(self, prefixes: tuple[int, ...]) -> Plan:
@@ -236,9 +246,9 @@ class Sample:
 
     def _prefix_cost(self, width: int, first: float, kept: float = 1.0) -> float:
         """Estimated time per pair by a prefix, then codes for a share `first` of them."""
-        per_coordinate, per_pair = self._tile()
-        dot = SURVIVOR + DOT_CODES[self.kernel] * self.z.shape[1] / 512
-        return float(kept * (per_coordinate * width + per_pair) + first * dot + self._last)
+        tile = kept * (self.kernel.coordinate * width + self.kernel.pair)
+        dot = SURVIVOR + self.kernel.dot * self.z.shape[1] / 512
+        return float(tile + first * dot + self._last)
 
     def leading_costs(self, widths: tuple[int, ...]) -> Iterator[tuple[int, float]]:
         """(width, estimated time per pair) of prefixes of mixed coordinates, then codes."""
