@@ -21,6 +21,11 @@ fetch() { # an arm64 Python of this Debian, unpacked beside the system
     libuuid1 libcrypt1)
   for deb in "$at"/debs/*.deb; do dpkg -x "$deb" "$root"; done
 }
+starter() { # what sys.executable is: this kernel may not start an arm64 program by itself
+  printf '#!/bin/sh\nexec qemu-aarch64 "%s" "$@"\n' "$root/usr/bin/python3.11" >"$at/python"
+  chmod +x "$at/python"
+  echo "import sys; sys.executable = '$at/python'" >"$site/sitecustomize.py"
+}
 wheels() { # what pip takes for that Python
   "$python" -m pip install -q --target "$site" --upgrade --only-binary=:all: --python-version 3.11 \
     --implementation cp --platform manylinux_2_28_aarch64 --platform manylinux_2_17_aarch64 \
@@ -41,8 +46,9 @@ build() {
 
 [[ -x $root/usr/bin/python3.11 ]] || fetch
 [[ -d $site/numpy ]] || wheels
+starter
 build
 (($# > 0)) || set -- tests/regions tests/embeddings -m "not gpu"
 cd tests
-PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1 qemu-aarch64 "$root/usr/bin/python3.11" -m pytest -q -p no:cacheprovider \
+PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1 "$at/python" -m pytest -q -p no:cacheprovider \
   --rootdir "$PWD/.." -c "$PWD/../pyproject.toml" "${@/#tests/$PWD}"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from coco_harness import Case, differences, run
 from coco_kinds import CASES, change, masks, people
-from conftest import data_path
+from conftest import data_path, not_on_arm
 from generated import share
 from tamis import coco as ours
 
@@ -43,7 +43,7 @@ def many(kind: Any, mode: str) -> tuple[Case, dict[str, Any]]:
 
 @pytest.mark.parametrize("mode", ["list", "file"])
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("kind", [masks, people])
+@pytest.mark.parametrize("kind", [pytest.param(masks, marks=not_on_arm), people])
 def test_every_isa_and_thread_count(
     isa: int, kind: Any, mode: str, threads: int, tmp_path: Any
 ) -> None:

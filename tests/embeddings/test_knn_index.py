@@ -327,7 +327,7 @@ class TestFewQueries:
         many = knn_plan.make_plan(x, None, None, 10**9, **how)
         assert many.ordered == many.codes
         exact = np.random.default_rng(0).integers(0, 2, (5000, 64)).astype("f4") * 1e-3
-        exact[0] = 1e6  # codes have no step for the others
+        exact[::100] = 1e6  # codes have no step for the others
         assert not knn_plan.make_plan(exact, None, None, 10, **how).codes
 
 
