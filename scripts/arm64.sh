@@ -38,8 +38,8 @@ build() {
     -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" -DPython_INCLUDE_DIR="$root/usr/include/python3.11" \
     -DCMAKE_CXX_FLAGS="-isystem $root/usr/include" -DPYTHON_MODULE_EXTENSION=.cpython-311-aarch64-linux-gnu.so
   cmake --build "$at/build" --parallel "${JOBS:-$(nproc)}"
-  rm -rf "$site/tamis"
-  cp -r python/tamis "$site/tamis"
+  rm -rf "$site"/tamis{,_pytest}
+  cp -r python/tamis{,_pytest} "$site"
   rm -f "$site"/tamis/*.so
   cp "$at"/build/_core.*.so "$site/tamis/"
 }

@@ -12,7 +12,9 @@ inline __m512i group_of(const uint8_t* p) {
   int four;
   __builtin_memcpy(&four, p, 4);
   __m512i wide = _mm512_set1_epi32(four);
+#if !defined(TAMIS_EMULATE_AVX512)
   asm("" : "+v"(wide));  // kept in a register for the four uses, not folded into each as a broadcast load
+#endif
   return wide;
 }
 

@@ -163,7 +163,7 @@ inline void log(const DrawColumns<kDims, T>& columns, int64_t draw, int64_t some
   }
   uint16_t* rows = reinterpret_cast<uint16_t*>(page + 1);
   T* logged = reinterpret_cast<T*>(rows + 2 * zcore_words(n));
-  for (int64_t i = 0; i < n; ++i) rows[i] = at[i] % kRows;
+  for (int64_t i = 0; i < n; ++i) rows[i] = static_cast<uint16_t>(at[i] % kRows);
 
   alignas(64) T room[kTogether * kRows];
   T* distances = kValues ? room : logged;
