@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests under a sanitizer:  scripts/sanitize.sh asan|tsan[-device] [pytest arguments]
 # Or the fuzzer:                 scripts/sanitize.sh asan scripts/fuzz_api.py [arguments]
+# With asan-avx512 the code for AVX-512, VNNI and AMX runs on any CPU with AVX2 (tests/cpp/avx512.hpp).
 # With -device the device code runs on the host (-m gpu), where tsan sees races of a block and asan reads past arrays.
 # The build lands in build/<preset>; the Python on PATH must have pybind11, pytest and the test packages.
 set -euo pipefail
