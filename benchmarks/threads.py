@@ -100,8 +100,9 @@ def by_setting(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("only", nargs="*", help="names start with one of these")
-    parser.add_argument("--threads", nargs="+", type=int, default=counts())
-    parser.add_argument("--isa", nargs="+", type=int, help="these instruction sets, 2 to 4")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--threads", nargs="+", type=int, default=counts())
+    one.add_argument("--isa", nargs="+", type=int, help="these instruction sets, 2 to 4")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write a file")
     args = parser.parse_args()

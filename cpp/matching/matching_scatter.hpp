@@ -28,9 +28,10 @@ class Unset {
 // Returns the bounds of the buckets.
 template <class BucketOf, class Put>
 Vector<int64_t> scatter(int64_t n, int64_t buckets, const BucketOf& bucket_of, const Put& put) {
-  const int64_t chunks = std::clamp<int64_t>(
-      std::max(n / std::max(kRowsAtOnce, 4 * buckets), std::min<int64_t>(num_threads(), n / kRowsAtOnce)), 1,
-      kMostChunks);
+  // Each chunk counts every bucket: worth it for four rows a bucket, or for one chunk a thread.
+  const int64_t worth = n / std::max(kRowsAtOnce, 4 * buckets);
+  const int64_t by_thread = std::min<int64_t>(num_threads(), n / kRowsAtOnce);
+  const int64_t chunks = std::clamp<int64_t>(std::max(worth, by_thread), 1, kMostChunks);
   Vector<int64_t> next(chunks * buckets, 0), bounds(1, 0);
   const auto each = [&](const auto& visit) {
     parallel_for(chunks, 1, [&](int64_t chunk, int64_t) {
